@@ -1,0 +1,98 @@
+"""How benchmarks measure: one function in a fresh interpreter, its time and its peak memory.
+
+Owns the peers' environment too: what is measured against is installed from `peers.lock`, apart
+from the project. Imports nothing but the standard library, so that peers can run it.
+"""
+
+import importlib
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks/results"
+LOCK = ROOT / "benchmarks/peers.lock"
+PEERS = ROOT / ".venv-peers"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One run: `baseline_mb` is the peak with libraries imported, before the work began."""
+
+    seconds: float
+    peak_mb: float
+    baseline_mb: float
+
+    @property
+    def own_mb(self) -> float:
+        return self.peak_mb - self.baseline_mb
+
+
+def measure(
+    function: str, *arguments: str, python: str = sys.executable, runs: int = 1
+) -> Measurement:
+    """Measure `module:function`, which imports what it needs and returns the work to be timed.
+
+    Gives the run of median time. Call it from a process that has loaded little: a child's peak
+    starts from that of the process that forked it.
+    """
+    command = [python, "-m", "benchmarks.measure", function, *arguments]
+    outputs = [
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+        for _ in range(runs)
+    ]
+    measured = [Measurement(**json.loads(output.splitlines()[-1])) for output in outputs]
+    return sorted(measured, key=lambda run: run.seconds)[runs // 2]
+
+
+def install_peers() -> str:
+    """Bring `.venv-peers` to what the lock says, and give its interpreter."""
+    python, stamp = str(PEERS / "bin/python"), PEERS / "lock.sha256"
+    digest = sha256(LOCK.read_bytes()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != digest:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", PEERS], check=True)
+        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, "--no-deps", "--require-hashes", "-r", str(LOCK)], check=True)
+        stamp.write_text(digest)
+    return python
+
+
+def describe_machine() -> dict[str, Any]:
+    return {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def write_record(name: str, record: dict[str, Any]) -> Path:
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(record, indent=2) + "\n")
+    return path
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _run(function: str, *arguments: str) -> Measurement:
+    module, _, name = function.partition(":")
+    prepare: Callable[..., Callable[[], object]] = getattr(importlib.import_module(module), name)
+    work = prepare(*arguments)
+    baseline, started = _peak_mb(), time.perf_counter()
+    work()
+    return Measurement(time.perf_counter() - started, _peak_mb(), baseline)
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(_run(*sys.argv[1:]))))

@@ -1,0 +1,111 @@
+"""Retrain: from a definition file to a judged candidate, production steps 1 to 6.
+
+0. Plan: settle as-of, digests and version; refuse what schemas alone show to be wrong.
+   A version that exists already is the answer.
+1. Extraction: an immutable snapshot of the rows known as of that time.
+2. Analysis: its profile, and the data contract it must keep.
+3. Preparation: labels, a split by time, a frozen vocabulary.
+4. Training: the twin that is evaluated, and a simple model to beat.
+5. Evaluation: both on the holdout.
+6. Validation: the gate. What passes is fitted once more on all rows with a matured label.
+
+Candidate, lineage and report then appear in the registry at once, or not at all.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
+
+from tasks.analysis import analyse
+from tasks.candidate import Candidate, Step, describe_version, publish_candidate, timed
+from tasks.definition import find_definition, load_definition, project_of
+from tasks.evaluation import evaluate
+from tasks.extraction import digest_snapshot, digest_sources, extract, settle_as_of
+from tasks.features import compile_features
+from tasks.plan import Plan
+from tasks.preparation import prepare
+from tasks.registry import Published, code_digest, find_version, name_version, read_file
+from tasks.report import draw_report
+from tasks.sources import open_table
+from tasks.store import Store, open_store, work_folder
+from tasks.training import check_parameters, refit, train
+from tasks.validation import validate
+
+
+@flow(name="retrain")
+def retrain(model: str, as_of: datetime | None = None) -> dict[str, Any]:
+    """Retrain a model, given by name or definition file, on what was known as of a time."""
+    plan = plan_retrain(model, as_of)
+    store = open_store(plan.root)
+    published = find_version(store, plan.definition.name, plan.version)
+    if published is None:
+        with work_folder(store) as folder:
+            published = make_candidate(plan, store, folder)
+    create_markdown_artifact(
+        key=f"candidate-{plan.definition.name}",
+        markdown=read_file(store, published, "report.md").decode(),
+    )
+    return describe_version(store, published)
+
+
+def plan_retrain(model: str, as_of: datetime | None) -> Plan:
+    """Settle all that a run depends on, and refuse whatever needs no data to be refused."""
+    path = find_definition(model)
+    definition, project, origin = load_definition(path), project_of(path), str(path)
+    check_parameters(definition, origin)
+    table = open_table(definition, project)
+    features = compile_features(definition, table.columns, origin)
+    sources = digest_sources(table)
+    now = datetime.now(UTC)
+    settled = settle_as_of(table, as_of, now)
+    snapshot = digest_snapshot(definition, sources, settled)
+    return Plan(
+        definition=definition,
+        origin=origin,
+        project=project,
+        root=open_store().root,
+        as_of=settled,
+        asked_at=now if as_of is None or settled is None else settled,
+        sources=sources,
+        snapshot=snapshot,
+        features=features,
+        version=name_version(settled, snapshot, definition.digest, code_digest()),
+    )
+
+
+def make_candidate(plan: Plan, store: Store, folder: Path) -> Published:
+    """Run the six steps in a folder of their own and publish what they made."""
+    steps: list[Step] = []
+    with timed("extraction", steps):
+        snapshot = extract(plan, folder)
+    with timed("analysis", steps):
+        analysis = analyse(plan, snapshot, folder)
+    with timed("preparation", steps):
+        prepared = prepare(plan, snapshot, folder)
+    with timed("training", steps):
+        trained = train(plan, prepared, folder)
+    with timed("evaluation", steps):
+        evaluation, scored = evaluate(plan, snapshot, prepared, trained, folder)
+    with timed("validation", steps):
+        verdict = validate(plan, snapshot, prepared, scored)
+    refitted = None
+    if verdict.passed and plan.definition.training.refit and plan.as_of is not None:
+        with timed("refit", steps):
+            refitted = refit(plan, prepared, trained, folder)
+    candidate = Candidate(
+        plan=plan,
+        snapshot=snapshot,
+        analysis=analysis,
+        prepared=prepared,
+        trained=trained,
+        evaluation=evaluation,
+        verdict=verdict,
+        refitted=refitted,
+        steps=tuple(steps),
+        run_id=str(flow_run.id or ""),
+    )
+    return publish_candidate(candidate, draw_report(candidate), store, folder)

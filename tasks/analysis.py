@@ -1,0 +1,247 @@
+"""Step 2, analysis: what the snapshot looks like, and whether it keeps its contract.
+
+Owns the data contract. Refuses to mend data: what breaks the contract stops the run.
+"""
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.checks import Check, failed
+from tasks.definition import ColumnCheck, Definition, Frozen
+from tasks.errors import ContractBroken, nearest
+from tasks.extraction import Snapshot
+from tasks.plan import Plan
+from tasks.preparation import MATURED, TARGET, label_rows, settle_target
+from tasks.profiles import (
+    ColumnDrift,
+    ColumnSummary,
+    Profile,
+    from_bytes,
+    measure_drift,
+    profile_table,
+    summarise,
+    to_bytes,
+)
+from tasks.registry import find_champion, read_file
+from tasks.store import open_store, reaching
+
+log = logging.getLogger("perennial.analysis")
+
+_NAMED = 5  # how many broken checks one message names
+
+
+class Analysis(Frozen):
+    """The contract's checks, the columns, and how far they moved since the champion's snapshot.
+
+    A warning breaks nothing, and a person should know of it. `reference` is the champion's version.
+    """
+
+    profile: Path
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+    columns: dict[str, ColumnSummary]
+    drift: tuple[ColumnDrift, ...] = ()
+    reference: str | None = None
+
+
+def check_contract(plan: Plan, snapshot: Snapshot, profile: Profile) -> list[Check]:
+    """Run every check of the data contract over a snapshot."""
+    return [
+        *check_table(plan, snapshot),
+        *check_features(plan, profile),
+        *check_columns(plan.definition, snapshot, profile),
+        *check_labels(plan, snapshot),
+    ]
+
+
+def check_table(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
+    """Check how many rows there are, how old, how often twice, and none from the future."""
+    contract, extract = plan.definition.checks, plan.definition.extract
+    yield _at_least("rows", snapshot.rows, contract.rows, "rows")
+    if extract.time is not None:
+        untimed = snapshot.scan().select(pl.col(extract.time).null_count()).collect().item()
+        yield _at_most(f"time of {extract.time!r}", untimed, 0, "rows have no event time")
+        allowed = snapshot.future_rows if contract.allow_future else 0
+        what = f"rows have a {extract.time!r} later than now"
+        yield _at_most(f"future of {extract.time!r}", snapshot.future_rows, allowed, what)
+    if contract.max_age is not None and snapshot.newest is not None:
+        age = plan.asked_at - snapshot.newest
+        yield Check(
+            name="freshness",
+            passed=age <= contract.max_age,
+            detail=f"the newest row is {_days(age)} old, at most {_days(contract.max_age)} allowed",
+            numbers={"age_seconds": age.total_seconds()},
+        )
+    if extract.key:
+        rows = snapshot.scan().select(extract.key)
+        repeated = snapshot.rows - rows.unique().select(pl.len()).collect().item()
+        named = ", ".join(map(repr, extract.key))
+        yield _share("duplicates", repeated, snapshot.rows, contract.duplicates, f"repeat key {named}")
+
+
+def check_features(plan: Plan, profile: Profile) -> Iterator[Check]:
+    """Check that every column a feature needs holds values, and finite ones."""
+    sound = True
+    for name in plan.features.columns:
+        facts, allowed = profile.columns[name].facts, _rule(plan.definition, name).infinite
+        if not facts.values and not facts.infinite:
+            sound = False
+            detail = f"column {name!r} holds no value at all, and a feature needs it"
+            yield Check(name=f"values of {name!r}", passed=False, detail=detail)
+        elif facts.infinite:
+            what = f"values of column {name!r} are infinite"
+            yield (check := _share(f"infinity of {name!r}", facts.infinite, facts.rows, allowed, what))
+            sound &= check.passed
+    if sound:
+        detail = f"all {len(plan.features.columns)} columns that features need hold finite values"
+        yield Check(name="features", passed=True, detail=detail)
+
+
+def check_columns(definition: Definition, snapshot: Snapshot, profile: Profile) -> Iterator[Check]:
+    """Check the columns that the contract names, each against its rule."""
+    for name, rule in definition.checks.columns.items():
+        if name not in profile.columns:
+            hint = nearest(name, profile.columns)
+            detail = f"there is no column {name!r}; {hint}"
+            yield Check(name=f"column {name!r}", passed=False, detail=detail)
+            continue
+        facts = profile.columns[name].facts
+        yield _share(
+            f"nulls of {name!r}", facts.nulls + facts.nans, facts.rows, rule.nulls, "are missing"
+        )
+        broken = snapshot.scan().select(_broken_rules(name, rule, snapshot)).collect()
+        for what, count in broken.row(0, named=True).items():
+            allowed = rule.unseen if what.startswith("unlisted") else rule.outside
+            yield _share(f"{what} of {name!r}", count, facts.rows, allowed, f"are {what}")
+        kind = _kind_of(snapshot.scan().collect_schema()[name])
+        if rule.type is not None:
+            detail = f"column {name!r} is {kind}, must be {rule.type}"
+            yield Check(name=f"type of {name!r}", passed=kind == rule.type, detail=detail)
+
+
+def check_labels(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
+    """Check how many matured rows have a label and, for a binary target, how many are true."""
+    target, _ = settle_target(plan, snapshot.scan())
+    matured = label_rows(plan, snapshot.scan(), target).filter(MATURED)
+    rows, labelled, mean = matured.select(
+        pl.len().alias("rows"), pl.col(TARGET).count().alias("known"), pl.col(TARGET).mean()
+    ).collect().row(0)
+    contract = plan.definition.checks
+    yield _share("unlabelled", rows - labelled, rows, contract.unlabelled, "matured rows lack a label")
+    if contract.label_rate is not None and labelled:
+        low, high = contract.label_rate
+        yield Check(
+            name="label_rate",
+            passed=low <= mean <= high,
+            detail=f"{mean:.4f} of labels are true, must be {low} to {high}",
+            numbers={"rate": mean, "low": low, "high": high},
+        )
+
+
+def warn_of(plan: Plan, profile: Profile) -> Iterator[str]:
+    """Name what is odd and yet no breach: columns that say nothing."""
+    for name in plan.features.columns:
+        facts = profile.columns[name].facts
+        constant = facts.min == facts.max and facts.min is not None
+        if facts.values and (constant or len(profile.columns[name].levels) == 1):
+            yield f"column {name!r} has one value only: it tells the model nothing"
+
+
+def compare_champion(plan: Plan, profile: Profile) -> dict[str, Any]:
+    """Measure drift against the snapshot that the champion was made from, where there is one."""
+    store = open_store(plan.root)
+    champion = find_champion(store, plan.definition.name)
+    if champion is None:
+        return {}
+    reference = from_bytes(read_file(store, champion, "profile.bin"))
+    drift = tuple(measure_drift(reference, profile))
+    return {"drift": drift, "reference": champion.path.rpartition("/")[2]}
+
+
+def _broken_rules(name: str, rule: ColumnCheck, snapshot: Snapshot) -> list[pl.Expr]:
+    column, broken = pl.col(name), []
+    is_number = snapshot.scan().collect_schema()[name].is_numeric()
+    if rule.min is not None and is_number:
+        broken.append((column < rule.min).sum().alias(f"below {rule.min:g}"))
+    if rule.max is not None and is_number:
+        broken.append((column > rule.max).sum().alias(f"above {rule.max:g}"))
+    if rule.values is not None:
+        listed = column.cast(pl.String).is_in(list(rule.values))
+        broken.append((~listed).sum().alias("unlisted values"))
+    return broken
+
+
+def _rule(definition: Definition, column: str) -> ColumnCheck:
+    return definition.checks.columns.get(column, ColumnCheck())
+
+
+def _kind_of(dtype: pl.DataType) -> str:
+    if dtype.is_numeric():
+        return "number"
+    if dtype == pl.Boolean:
+        return "boolean"
+    return "time" if dtype.is_temporal() else "text"
+
+
+def _at_least(name: str, count: int, least: int, what: str) -> Check:
+    return Check(
+        name=name,
+        passed=count >= least,
+        detail=f"{count:,} {what}, at least {least:,} needed",
+        numbers={"count": count, "least": least},
+    )
+
+
+def _at_most(name: str, count: int, most: int, what: str) -> Check:
+    return Check(
+        name=name,
+        passed=count <= most,
+        detail=f"{count:,} {what}, at most {most:,} allowed",
+        numbers={"count": count, "most": most},
+    )
+
+
+def _share(name: str, count: int, rows: int, allowed: float, what: str) -> Check:
+    share = count / rows if rows else 0.0
+    return Check(
+        name=name,
+        passed=share <= allowed,
+        detail=f"{count:,} of {rows:,} rows ({share:.2%}) {what}, at most {allowed:.2%} allowed",
+        numbers={"count": count, "share": share, "allowed": allowed},
+    )
+
+
+def _days(age: timedelta) -> str:
+    return f"{age.total_seconds() / 86_400:.1f} days"
+
+
+@task(name="analysis", cache_policy=NO_CACHE)
+def analyse(plan: Plan, snapshot: Snapshot, folder: Path) -> Analysis:
+    """Profile the snapshot and hold it against its contract; what breaks it stops the run."""
+    profile = profile_table(snapshot.scan())
+    path = folder / "profile.bin"
+    with reaching(str(path)):
+        path.write_bytes(to_bytes(profile))
+    checks = check_contract(plan, snapshot, profile)
+    if broken := failed(checks):
+        named = "; ".join(f"{check.name}: {check.detail}" for check in broken[:_NAMED])
+        more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+        raise ContractBroken(f"{plan.origin}: the data breaks its contract: {named}{more}")
+    warnings = tuple(warn_of(plan, profile))
+    log.info("%d checks of the data contract passed", len(checks))
+    for warning in warnings:
+        log.warning(warning)
+    return Analysis(
+        profile=path,
+        checks=tuple(checks),
+        warnings=warnings,
+        columns=summarise(profile),
+        **compare_champion(plan, profile),
+    )

@@ -1,0 +1,158 @@
+"""Step 1, extraction: one immutable snapshot of the rows that were known as of a time.
+
+Owns what a snapshot is and what names it. Refuses to know what the columns mean: it judges no
+value and leaves out no row but those after as-of or before the window.
+"""
+
+import logging
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.definition import Definition, Frozen
+from tasks.errors import DataRefused, DefinitionError
+from tasks.plan import Plan
+from tasks.registry import fetch_snapshot, find, package_versions, snapshot_path
+from tasks.sources import Table, collect, open_table
+from tasks.store import digest_source, open_store, reaching
+
+log = logging.getLogger("perennial.extraction")
+
+
+class Snapshot(Frozen):
+    """Extracted rows in local Parquet parts. `digest` names them by all that they came from."""
+
+    digest: str
+    parts: tuple[Path, ...]
+    rows: int
+    future_rows: int
+    newest: datetime | None
+
+    def scan(self) -> pl.LazyFrame:
+        return pl.scan_parquet(list(self.parts), glob=False)
+
+
+def digest_sources(table: Table) -> dict[str, str]:
+    """Identify each source's content, whatever its files are called."""
+    return {
+        name: hashlib.sha256("".join(map(digest_source, files)).encode()).hexdigest()
+        for name, files in table.files.items()
+    }
+
+
+def settle_as_of(table: Table, as_of: datetime | None, now: datetime) -> datetime | None:
+    """Take the as-of time that is asked for, or the newest event time that is not in the future.
+
+    So a rerun on the same data is the same run, whatever the clock says.
+    """
+    if table.time is None:
+        if as_of is not None:
+            raise DefinitionError("--as-of needs [extract] time: these rows carry no time")
+        return None
+    if as_of is not None:
+        settled = as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)
+        if settled > now:
+            raise DefinitionError(f"--as-of {settled:%Y-%m-%d %H:%M} UTC is in the future")
+        return settled
+    newest: datetime | None = collect(
+        table, table.rows.select(table.time.filter(table.time <= now).max())
+    ).item()
+    if newest is None:
+        raise DataRefused(f"no row has an event time before now ({now:%Y-%m-%d %H:%M} UTC)")
+    return newest
+
+
+def digest_snapshot(
+    definition: Definition, sources: Mapping[str, str], as_of: datetime | None
+) -> str:
+    """Name a snapshot by what it is made of: sources, the way they are read, as-of, Polars."""
+    made_of = {
+        "sources": dict(sources),
+        "read": {name: source.model_dump() for name, source in definition.sources.items()},
+        "extract": definition.extract.model_dump(mode="json"),
+        "as_of": str(as_of),
+        "polars": package_versions()["polars"],
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def extract_snapshot(plan: Plan, table: Table, folder: Path) -> tuple[Path, ...]:
+    """Write the rows in the window up to as-of, in an order that is always the same."""
+    folder.mkdir(parents=True)
+    part = folder / "part-0000.parquet"
+    rows = _order_rows(plan.definition, table, _select_window(plan, table))
+    with reaching(str(folder)):
+        collect(table, rows.sink_parquet(part, lazy=True))
+    return (part,)
+
+
+def describe_snapshot(plan: Plan, table: Table, parts: tuple[Path, ...]) -> Snapshot:
+    """Count a snapshot's rows, and how many rows its sources hold from the future."""
+    rows = pl.scan_parquet(list(parts), glob=False)
+    count = rows.select(pl.len()).collect().item()
+    if not count:
+        raise DataRefused(_explain_empty(plan, table))
+    future, newest = 0, None
+    if table.time is not None:
+        ahead = table.rows.select((table.time > datetime.now(UTC)).sum())
+        future = collect(table, ahead).item()
+        newest = rows.select(table.time.max()).collect().item()
+    return Snapshot(
+        digest=plan.snapshot, parts=parts, rows=count, future_rows=future, newest=newest
+    )
+
+
+def _select_window(plan: Plan, table: Table) -> pl.LazyFrame:
+    if table.time is None or plan.as_of is None:
+        return table.rows
+    inside = table.time <= plan.as_of
+    if plan.definition.extract.window:
+        inside &= table.time > plan.as_of - plan.definition.extract.window
+    return table.rows.filter(inside | table.time.is_null())  # no time: for the contract to count
+
+
+def _order_rows(definition: Definition, table: Table, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Sort, because a join promises no order and training gives other trees for another order."""
+    first = [column for column in (definition.extract.time, *definition.extract.key) if column]
+    rest = [column for column in table.columns if column not in first]
+    unique = bool(definition.extract.key) and not definition.checks.duplicates
+    if definition.extract.query and not unique:
+        return rows.sort(first + rest, nulls_last=True)
+    return rows.sort(first, nulls_last=True, maintain_order=True) if first else rows
+
+
+def _explain_empty(plan: Plan, table: Table) -> str:
+    if table.time is None or plan.as_of is None:
+        return f"{plan.origin}: the sources hold no rows"
+    first, last = collect(
+        table, table.rows.select(table.time.min().alias("first"), table.time.max().alias("last"))
+    ).row(0)
+    started = plan.as_of - plan.definition.extract.window if plan.definition.extract.window else None
+    since = f"after {started:%Y-%m-%d %H:%M} and " if started else ""
+    held = f"they hold {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}" if first else "none at all"
+    return (
+        f"{plan.origin}: no row {since}up to as-of {plan.as_of:%Y-%m-%d %H:%M} UTC; {held} "
+        "(change --as-of or [extract] window)"
+    )
+
+
+@task(name="extraction", cache_policy=NO_CACHE)
+def extract(plan: Plan, folder: Path) -> Snapshot:
+    """Reuse the snapshot if the root holds it, or extract it into the run's own folder."""
+    store = open_store(plan.root)
+    table = open_table(plan.definition, plan.project)
+    kept = find(store, snapshot_path(plan.snapshot))
+    parts = (
+        tuple(fetch_snapshot(store, kept, folder / "snapshot"))
+        if kept
+        else extract_snapshot(plan, table, folder / "snapshot")
+    )
+    snapshot = describe_snapshot(plan, table, parts)
+    log.info("%s rows %s", f"{snapshot.rows:,}", "reused" if kept else "extracted")
+    return snapshot

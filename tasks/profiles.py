@@ -1,0 +1,413 @@
+"""What a table looks like, in a few kilobytes that merge: counts, moments, quantiles, levels.
+
+Owns whylogs: a profile is its sketches, and the exact facts that it merges away or gets wrong.
+Refuses to know what a difference means: which columns matter, and how much drift is too much, is
+decided elsewhere. Times are measured in seconds, since 1970 in UTC where they have a date.
+"""
+
+import hashlib
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import reduce
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import TypeAdapter
+
+from tasks.definition import Frozen
+from tasks.errors import PerennialError
+
+os.environ["WHYLOGS_NO_ANALYTICS"] = "1"  # whylogs reports its use over the network
+
+from whylogs.core import ColumnProfileView, DatasetProfileView  # type: ignore[import-untyped]
+from whylogs.core.configs import FrequentItemsErrorType  # type: ignore[import-untyped]
+from whylogs.core.metrics import column_metrics, metrics  # type: ignore[import-untyped]
+
+ColumnKind = Literal["number", "category", "other"]
+Change = Literal["none", "added", "removed", "retyped"]
+Counts = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+QUANTILES = (5, 25, 50, 75, 95)
+TOP_VALUES = 20
+FREQUENT = 0.01  # rarer levels share a bin: with many of them chance alone would look like drift
+
+_CONFIG = metrics.MetricConfig(hll_lg_k=14)
+_NAME_LENGTH = _CONFIG.max_frequent_item_size
+_LEVELS = 768  # as many as whylogs' sketch of frequent items holds before it starts to estimate
+_ALL_ITEMS = FrequentItemsErrorType.NO_FALSE_NEGATIVES.to_datasketches_type()
+_PER_SECOND = {"ms": 1e3, "us": 1e6, "ns": 1e9}
+_SQUARABLE = 1e150  # merging squares the distance of two means, which overflows beyond this
+_DECILES = [tenth / 10 for tenth in range(1, 10)]
+_MAGIC = b"PROFILE1"
+
+
+class ProfileError(PerennialError):
+    """A profile cannot be read, or profiles cannot be put together."""
+
+
+class ColumnFacts(Frozen):
+    """What is known of a column exactly, and stays exact when profiles are merged."""
+
+    dtype: str
+    kind: ColumnKind
+    rows: int
+    nulls: int
+    nans: int = 0
+    infinite: int = 0
+    trues: int = 0
+    falses: int = 0
+    min: int | float | None = None
+    max: int | float | None = None
+
+    @property
+    def values(self) -> int:
+        """How many rows hold something that can be counted or measured."""
+        return self.rows - self.nulls - self.nans - self.infinite
+
+    @property
+    def null_share(self) -> float | None:
+        return self.nulls / self.rows if self.rows else None
+
+
+class TopValue(Frozen):
+    value: str
+    count: int
+
+
+class ColumnSummary(ColumnFacts):
+    """A column for people to read; what does not apply to it is None."""
+
+    distinct: int | None
+    mean: float | None
+    std: float | None
+    quantiles: dict[int, float] | None
+    top: tuple[TopValue, ...]
+
+
+class ColumnDrift(Frozen):
+    """How far a column has moved; None where the two sides cannot be compared.
+
+    `noise` is about the PSI that two samples of these sizes from one population would show.
+    `unseen` is the share of current values whose level the reference does not have.
+    """
+
+    column: str
+    kind: ColumnKind
+    change: Change
+    reference_dtype: str | None = None
+    current_dtype: str | None = None
+    reference_nulls: float | None = None
+    current_nulls: float | None = None
+    psi: float | None = None
+    noise: float | None = None
+    hellinger: float | None = None
+    unseen: float | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    facts: ColumnFacts
+    view: ColumnProfileView
+
+    @property
+    def distribution(self) -> metrics.DistributionMetric:
+        return self.view.get_metric("distribution")
+
+    @property
+    def levels(self) -> dict[str, int]:
+        """The frequent levels by name; all of them, exactly, when they are few."""
+        sketch = self.view.get_metric("frequent_items").frequent_strings.value
+        return {level: count for level, count, _, _ in sketch.get_frequent_items(_ALL_ITEMS)}
+
+
+@dataclass(frozen=True)
+class Profile:
+    columns: dict[str, Column]
+
+    @property
+    def view(self) -> DatasetProfileView:
+        """The sketches in the form that whylogs reads and writes."""
+        now, views = datetime.now(UTC), {name: column.view for name, column in self.columns.items()}
+        return DatasetProfileView(columns=views, dataset_timestamp=now, creation_timestamp=now)
+
+
+_FACTS = TypeAdapter(dict[str, ColumnFacts])
+
+
+def profile_table(table: pl.LazyFrame) -> Profile:
+    """Profile a scan or a frame, each column collected by itself so that only one is in memory."""
+    columns = {}
+    for position, name in enumerate(table.collect_schema()):
+        series = table.select(pl.nth(position)).collect().to_series()
+        columns[name] = _profile_column(series.alias("value"))
+    return Profile(columns)
+
+
+def merge(profiles: Sequence[Profile]) -> Profile:
+    """Put partitions together; ProfileError where they disagree about a column's type."""
+    if not profiles:
+        raise ProfileError("there are no profiles to merge")
+    return reduce(_merge_two, profiles)
+
+
+def to_bytes(profile: Profile) -> bytes:
+    facts = _FACTS.dump_json({name: column.facts for name, column in profile.columns.items()})
+    body: bytes = len(facts).to_bytes(8, "big") + facts + profile.view.serialize()
+    return _MAGIC + hashlib.sha256(body).digest() + body
+
+
+def from_bytes(data: bytes) -> Profile:
+    """Read what `to_bytes` wrote; ProfileError when it is anything else."""
+    magic, digest, body = data[:8], data[8:40], data[40:]
+    if magic != _MAGIC:
+        raise ProfileError(f"this is no profile: it does not start with {_MAGIC.decode()}")
+    if hashlib.sha256(body).digest() != digest:  # a damaged sketch could crash the interpreter
+        raise ProfileError("the profile is damaged: its content does not match its digest")
+    end = 8 + int.from_bytes(body[:8], "big")
+    facts = _FACTS.validate_json(body[8:end])
+    view = DatasetProfileView.deserialize(body[end:])
+    return Profile({name: Column(facts[name], view.get_column(name)) for name in facts})
+
+
+def summarise(profile: Profile) -> dict[str, ColumnSummary]:
+    return {name: _summarise_column(column) for name, column in profile.columns.items()}
+
+
+def measure_drift(reference: Profile, current: Profile) -> list[ColumnDrift]:
+    """Compare two profiles column by column, in effect sizes that more rows do not inflate."""
+    old, new = reference.columns, current.columns
+    return [_measure_column(name, old.get(name), new.get(name)) for name in old | new]
+
+
+def _profile_column(series: pl.Series) -> Column:
+    kind, dtype = _kind_of(series.dtype), series.dtype
+    odd, values = _split_finite(series.drop_nulls())
+    # Runs of sorted values are their counts, and the sketch takes them four times as fast.
+    values = values.sort() if kind != "other" else pl.Series("value", dtype=pl.String)
+    distribution = metrics.DistributionMetric.zero(_CONFIG)
+    if kind == "number":
+        odd |= _measure_numbers(_as_numbers(values), distribution)
+    if isinstance(dtype, pl.Boolean):
+        odd |= {"trues": int(values.sum()), "falses": int((~values).sum())}
+    facts = ColumnFacts(
+        # Another level of an Enum is drift, not another type.
+        dtype="Enum" if isinstance(dtype, pl.Enum) else str(dtype),
+        kind=kind,
+        rows=len(series),
+        nulls=series.null_count(),
+        **odd,
+    )
+    return Column(facts, _as_whylogs(facts, distribution, values.rle().struct.unnest()))
+
+
+def _kind_of(dtype: pl.DataType) -> ColumnKind:
+    if dtype.is_numeric() or dtype.is_temporal():
+        return "number"
+    level = pl.String, pl.Categorical, pl.Enum, pl.Boolean
+    return "category" if isinstance(dtype, level) else "other"
+
+
+def _as_whylogs(
+    facts: ColumnFacts, distribution: metrics.DistributionMetric, levels: pl.DataFrame
+) -> ColumnProfileView:
+    counted = facts.rows, facts.nulls, facts.nans, facts.infinite, facts.trues
+    return ColumnProfileView(
+        {
+            "counts": column_metrics.ColumnCountsMetric(
+                *map(column_metrics.IntegralComponent, counted)
+            ),
+            "distribution": distribution,
+            "cardinality": _count_distinct(levels["value"]),
+            "frequent_items": _count_levels(levels),
+        }
+    )
+
+
+def _split_finite(values: pl.Series) -> tuple[dict[str, Any], pl.Series]:
+    """Count NaN and infinity and leave them out: either would swallow every moment."""
+    if not values.dtype.is_float():
+        return {}, values
+    odd = {"nans": int(values.is_nan().sum()), "infinite": int(values.is_infinite().sum())}
+    return odd, values.filter(values.is_finite()) if any(odd.values()) else values
+
+
+def _as_numbers(values: pl.Series) -> pl.Series:
+    """Turn times into seconds; whole numbers stay whole, so that their limits are exact."""
+    dtype, physical = values.dtype, values.to_physical()
+    if isinstance(dtype, pl.Date):
+        return physical.cast(pl.Int64) * 86_400
+    if dtype.is_temporal():
+        unit = getattr(dtype, "time_unit", "ns")
+        return pl.Series(physical.to_numpy() / _PER_SECOND[unit])  # polars' division may round
+    return values if dtype.is_integer() else values.cast(pl.Float64)
+
+
+def _measure_numbers(
+    ordered: pl.Series, distribution: metrics.DistributionMetric
+) -> dict[str, int | float]:
+    """Fill in the distribution, and give the limits."""
+    if ordered.is_empty():
+        return {}
+    numbers, least, greatest = ordered.cast(pl.Float64), ordered[0], ordered[-1]
+    distribution.kll.value.update(numbers.to_numpy())
+    squarable = max(-least, greatest) < _SQUARABLE
+    distribution.mean.set(numbers.mean() if squarable else math.nan)
+    variance: Any = numbers.var(ddof=0) if squarable else math.nan
+    distribution.m2.set(variance * len(numbers))
+    return {"min": least, "max": greatest}
+
+
+def _count_distinct(levels: pl.Series) -> metrics.CardinalityMetric:
+    metric = metrics.CardinalityMetric.zero(_CONFIG)
+    sketch, dtype = metric.hll.value, levels.dtype
+    if dtype.is_integer() or dtype.is_temporal():
+        whole = levels.to_physical().cast(pl.Int64, wrap_numerical=True)
+        sketch.update_np(whole.to_numpy())
+    elif dtype.is_numeric():
+        sketch.update_np(levels.cast(pl.Float64).to_numpy())
+    else:
+        named = levels.cast(pl.String).replace("", "\0")  # the sketch skips the empty string
+        for start in range(0, len(named), 100_000):
+            sketch.update_str_list(named[start : start + 100_000].to_list())
+    return metric
+
+
+def _count_levels(levels: pl.DataFrame) -> metrics.FrequentItemsMetric:
+    """Feed the most frequent levels, with their counts.
+
+    What is left out is rarer than one in _LEVELS, below the sketch's own error: merged profiles
+    are as right as if every row had gone in.
+    """
+    metric = metrics.FrequentItemsMetric.zero(_CONFIG)
+    if levels.height > _LEVELS:
+        levels = levels.filter(pl.col("len") > 1).top_k(_LEVELS, by="len")
+    values = levels["value"]
+    names = values.dt.to_string() if values.dtype.is_temporal() else values.cast(pl.String)
+    for name, count in zip(names.str.head(_NAME_LENGTH), levels["len"], strict=True):
+        metric.frequent_strings.value.update(name, count)
+    return metric
+
+
+def _merge_two(left: Profile, right: Profile) -> Profile:
+    columns = left.columns | right.columns
+    for name in left.columns.keys() & right.columns.keys():
+        old, new = left.columns[name], right.columns[name]
+        facts = _merge_facts(name, old.facts, new.facts)
+        columns[name] = Column(facts, old.view.merge(new.view))
+    return Profile(columns)
+
+
+def _merge_facts(name: str, left: ColumnFacts, right: ColumnFacts) -> ColumnFacts:
+    if left.dtype == "Null":  # a column without one value says nothing of its type
+        left, right = right, left
+    if right.dtype not in (left.dtype, "Null"):
+        raise ProfileError(
+            f"column {name!r} is {left.dtype} in one profile and {right.dtype} in another: "
+            "they cannot be merged"
+        )
+    added = ("rows", "nulls", "nans", "infinite", "trues", "falses")
+    sums = {fact: getattr(left, fact) + getattr(right, fact) for fact in added}
+    least = min((x for x in (left.min, right.min) if x is not None), default=None)
+    greatest = max((x for x in (left.max, right.max) if x is not None), default=None)
+    return left.model_copy(update=sums | {"min": least, "max": greatest})
+
+
+def _summarise_column(column: Column) -> ColumnSummary:
+    facts, spread, kll = column.facts, column.distribution, column.distribution.kll.value
+    distinct = round(column.view.get_metric("cardinality").hll.value.get_estimate())
+    top = sorted(column.levels.items(), key=lambda level: (-level[1], level[0]))[:TOP_VALUES]
+    percents = kll.get_quantiles([percent / 100 for percent in QUANTILES]) if spread.n else None
+    return ColumnSummary(
+        **facts.model_dump(),
+        distinct=None if facts.kind == "other" else min(distinct, facts.values),
+        mean=_finite(spread.avg) if spread.n else None,
+        std=_finite(spread.stddev) if spread.n > 1 else None,
+        quantiles=dict(zip(QUANTILES, percents, strict=True)) if percents else None,
+        top=tuple(TopValue(value=value, count=count) for value, count in top),
+    )
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _measure_column(name: str, old: Column | None, new: Column | None) -> ColumnDrift:
+    facts = {"reference": old and old.facts, "current": new and new.facts}
+    known = {side: fact for side, fact in facts.items() if fact}
+    found: dict[str, Any] = {f"{side}_dtype": fact.dtype for side, fact in known.items()}
+    found |= {f"{side}_nulls": fact.null_share for side, fact in known.items()}
+    change: Change = "removed" if old else "added"
+    if old and new:
+        change = "none" if old.facts.dtype == new.facts.dtype else "retyped"
+        if old.facts.rows and new.facts.rows and old.facts.kind == new.facts.kind:
+            found |= _measure_kind(old, new)
+    kinds = [fact.kind for fact in known.values()]
+    return ColumnDrift(column=name, kind=kinds[-1], change=change, **found)
+
+
+def _measure_kind(old: Column, new: Column) -> dict[str, float | None]:
+    if new.facts.kind == "number":
+        cuts = _cut_points(old)
+        return _measure_bins(_count_numbers(old, cuts), _count_numbers(new, cuts))
+    frequent = sorted(_frequent(old) | _frequent(new))
+    sizes = _measure_bins(_count_by_level(old, frequent), _count_by_level(new, frequent))
+    return sizes | {"unseen": _unseen_share(old, new)}
+
+
+def _measure_bins(old: Counts, new: Counts) -> dict[str, float | None]:
+    """Add half a row to every bin for PSI, so that an empty one leaves it finite."""
+    filled = old + new > 0
+    old, new = old[filled], new[filled]
+    p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (old, new))
+    overlap = np.sqrt(old / old.sum() * new / new.sum()).sum()
+    return {
+        "psi": float(((p - q) * np.log(p / q)).sum()),
+        "noise": float((len(old) - 1) * (1 / old.sum() + 1 / new.sum())),
+        "hellinger": math.sqrt(max(0.0, 1 - overlap)),
+    }
+
+
+def _cut_points(reference: Column) -> list[float]:
+    """Give the upper ends of the bins: the deciles and the limits.
+
+    A value that is several deciles at once gets a bin of its own, so that a column of few values
+    cannot move unseen inside one bin.
+    """
+    kll = reference.distribution.kll.value
+    if kll.is_empty():
+        return []
+    deciles, repeats = np.unique(kll.get_quantiles(_DECILES), return_counts=True)
+    below = np.nextafter([kll.get_min_value(), *deciles[repeats > 1]], -np.inf)
+    return [float(cut) for cut in np.unique([*below, *deciles, kll.get_max_value()])]
+
+
+def _count_numbers(column: Column, cuts: list[float]) -> Counts:
+    facts, shares = column.facts, [1.0] + [0.0] * len(cuts)
+    if cuts and facts.values:  # an empty sketch, or an empty list, crashes the interpreter
+        shares = column.distribution.kll.value.get_pmf(cuts, True)
+    return np.array([facts.nulls, facts.nans, facts.infinite, *np.array(shares) * facts.values])
+
+
+def _frequent(column: Column) -> set[str]:
+    least = FREQUENT * column.facts.values
+    return {level for level, count in column.levels.items() if count >= least}
+
+
+def _count_by_level(column: Column, frequent: list[str]) -> Counts:
+    levels, facts = column.levels, column.facts
+    known = [levels.get(level, 0) for level in frequent]
+    return np.array([facts.nulls, *known, max(0, facts.values - sum(known))], dtype=np.float64)
+
+
+def _unseen_share(old: Column, new: Column) -> float | None:
+    """Count rows of new levels; only frequent ones where the reference cannot hold all of its."""
+    before, after, values = old.levels, new.levels, new.facts.values
+    if not values or new.facts.kind == "other":
+        return None
+    if sum(before.values()) == old.facts.values:
+        return max(0.0, 1 - sum(after.get(level, 0) for level in before) / values)
+    return sum(after[level] for level in _frequent(new) - before.keys()) / values
