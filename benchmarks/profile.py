@@ -67,7 +67,7 @@ def run_whylogs(path: str) -> Callable[[], object]:
 
     os.environ["WHYLOGS_NO_ANALYTICS"] = "1"
     import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    import whylogs as why  # type: ignore[import-untyped]
+    import whylogs as why
 
     return lambda: why.log(pandas=pd.read_parquet(path)).view()
 

@@ -52,6 +52,14 @@ def retrain(model: str, as_of: datetime | None = None) -> dict[str, Any]:
     return describe_version(store, published)
 
 
+def find_done(model: str, as_of: datetime | None = None) -> dict[str, Any] | None:
+    """Find the candidate that `retrain` would make, where it is there already."""
+    plan = plan_retrain(model, as_of)
+    store = open_store(plan.root)
+    published = find_version(store, plan.definition.name, plan.version)
+    return published and describe_version(store, published)
+
+
 def plan_retrain(model: str, as_of: datetime | None) -> Plan:
     """Settle all that a run depends on, and refuse whatever needs no data to be refused."""
     path = find_definition(model)

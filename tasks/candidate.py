@@ -18,6 +18,7 @@ from typing import Any
 
 from tasks.analysis import Analysis
 from tasks.definition import Frozen
+from tasks.errors import DefinitionError
 from tasks.evaluation import Evaluation
 from tasks.extraction import Snapshot
 from tasks.plan import Plan
@@ -26,9 +27,12 @@ from tasks.registry import (
     Published,
     code_digest,
     find,
+    find_champion,
+    list_versions,
     package_versions,
     publish,
     read_json,
+    read_ledger,
     snapshot_path,
     version_path,
 )
@@ -162,6 +166,43 @@ def describe_version(store: Store, published: Published) -> dict[str, Any]:
         "refit": lineage["refit"],
         "manifest": published.digest,
         "report": f"{store.root}/{published.path_of('report.html')}",
+    }
+
+
+def describe_model(store: Store, model: str) -> dict[str, Any]:
+    """Tell a model's champion, its versions, and those that passed and wait for a decision.
+
+    What is older than the champion waits for nothing: its time is over.
+    """
+    versions = list_versions(store, model)
+    if not versions:
+        raise DefinitionError(f"{model}: has no version yet in {store.root}; run retrain first")
+    champion = find_champion(store, model)
+    name = champion and champion.path.rpartition("/")[2]
+    decided = {entry.version for entry in read_ledger(store, model)}
+    waiting = [
+        version
+        for version, published in versions.items()
+        if version not in decided
+        and (name is None or version > name)
+        and read_json(store, published, "verdict.json")["passed"]
+    ]
+    return {"champion": name, "candidates": list(versions), "waiting": waiting}
+
+
+def describe_history(store: Store, model: str) -> dict[str, Any]:
+    """Tell a model's versions with their verdicts, and its ledger, whose chain is verified."""
+    described = [describe_version(store, each) for each in list_versions(store, model).values()]
+    ledger = read_ledger(store, model)
+    if not described and not ledger:
+        raise DefinitionError(f"{model}: has no version yet in {store.root}; run retrain first")
+    return {
+        "model": model,
+        "versions": [
+            {key: each[key] for key in ("version", "as_of", "verdict", "metrics", "champion")}
+            for each in described
+        ],
+        "ledger": [entry.model_dump(mode="json") for entry in ledger],
     }
 
 

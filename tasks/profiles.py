@@ -23,9 +23,9 @@ from tasks.errors import PerennialError
 
 os.environ["WHYLOGS_NO_ANALYTICS"] = "1"  # whylogs reports its use over the network
 
-from whylogs.core import ColumnProfileView, DatasetProfileView  # type: ignore[import-untyped]
-from whylogs.core.configs import FrequentItemsErrorType  # type: ignore[import-untyped]
-from whylogs.core.metrics import column_metrics, metrics  # type: ignore[import-untyped]
+from whylogs.core import ColumnProfileView, DatasetProfileView
+from whylogs.core.configs import FrequentItemsErrorType
+from whylogs.core.metrics import column_metrics, metrics
 
 ColumnKind = Literal["number", "category", "other"]
 Change = Literal["none", "added", "removed", "retyped"]
@@ -381,7 +381,8 @@ def _cut_points(reference: Column) -> list[float]:
     if kll.is_empty():
         return []
     deciles, repeats = np.unique(kll.get_quantiles(_DECILES), return_counts=True)
-    below = np.nextafter([kll.get_min_value(), *deciles[repeats > 1]], -np.inf)
+    lowest = [kll.get_min_value(), *deciles[repeats > 1]]
+    below = [math.nextafter(value, -math.inf) for value in lowest]
     return [float(cut) for cut in np.unique([*below, *deciles, kll.get_max_value()])]
 
 

@@ -1,0 +1,232 @@
+"""The command line: each command calls one flow or reads the registry.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or definition, 3 refused. With `--json` one object goes
+to standard output and nothing else; progress and errors always go to standard error.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from tasks.errors import DefinitionError, PerennialError, first_line
+
+app = typer.Typer(
+    name="perennial",
+    help="Keep a tabular model alive: retrain it, judge it, and see what the registry holds.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out, err = Console(), Console(stderr=True)
+
+Model = Annotated[str, typer.Argument(help="The model's name, or its definition file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+def main() -> None:
+    """Run the command line, and turn every refusal into one line and its exit code."""
+    try:
+        app()
+    except PerennialError as error:
+        _fail(first_line(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted; nothing was published", 130)
+    except Exception as error:
+        if os.environ.get("PERENNIAL_DEBUG"):
+            raise
+        hint = "set PERENNIAL_DEBUG=1 to see where"
+        _fail(f"unexpected {type(error).__name__}: {first_line(error)} ({hint})", 1)
+
+
+@app.command()
+def init(
+    data: Annotated[str, typer.Argument(help="Parquet, CSV or NDJSON: a path, glob or s3://.")],
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    time: Annotated[str | None, typer.Option(help="The column with the event time.")] = None,
+    key: Annotated[list[str] | None, typer.Option(help="A column that identifies a row.")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call the model.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a definition from data, ready to retrain and easy to edit."""
+    from tasks.drafting import draft_definition, write_draft
+
+    drafted = draft_definition(
+        data, target, time=time, key=tuple(key or ()), name=name, project=Path.cwd()
+    )
+    path = write_draft(*drafted)
+    if as_json:
+        return _print_json({"model": drafted[0], "definition": str(path)})
+    out.print(f"wrote {path}\nnext: read it, then run: perennial retrain {drafted[0]}")
+
+
+@app.command()
+def retrain(
+    model: Model,
+    as_of: Annotated[
+        str | None, typer.Option(help="Train on what was known then, as in 2013-10-01 (UTC).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a candidate, judge it by its gate and put it into the registry."""
+    moment = _parse_time(as_of)
+    with _progress("looking at the sources"):
+        from flows import retrain as flow_module
+
+        done = flow_module.find_done(model, moment)
+    if done is None:
+        with _progress("starting Prefect (the first time takes longest)"):
+            done = flow_module.retrain(model, moment)
+    _print_json(done) if as_json else _show_version(done)
+    if done["verdict"] == "refused":
+        raise typer.Exit(3)
+
+
+@app.command()
+def status(
+    model: Annotated[str | None, typer.Argument(help="One model only.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show each model's champion, its candidates and what waits for a decision."""
+    from tasks.candidate import describe_model
+    from tasks.registry import list_models
+    from tasks.store import open_store
+
+    store = open_store()
+    names = [_name_of(model)] if model else list_models(store)
+    models = {name: describe_model(store, name) for name in names}
+    if as_json:
+        return _print_json({"root": store.root, "models": models})
+    table = Table("model", "champion", "candidates", "waits for a decision", title=store.root)
+    for name, found in models.items():
+        waiting = ", ".join(found["waiting"]) or "–"
+        table.add_row(name, found["champion"] or "–", str(len(found["candidates"])), waiting)
+    out.print(table if models else f"{store.root}: no model yet; run `perennial retrain MODEL`")
+
+
+@app.command()
+def history(model: Model, as_json: AsJson = False) -> None:
+    """Show a model's versions and every decision on them, and verify the ledger's chain."""
+    from tasks.candidate import describe_history
+    from tasks.store import open_store
+
+    found = describe_history(open_store(), _name_of(model))
+    if as_json:
+        return _print_json(found)
+    versions = Table("version", "verdict", "holdout", "champion then", title=f"{model}: versions")
+    for each in found["versions"]:
+        holdout = ", ".join(f"{name} {value:.4f}" for name, value in each["metrics"]["holdout"].items())
+        champion = each["champion"]["version"] if each["champion"] else "–"
+        versions.add_row(each["version"], each["verdict"], holdout, champion)
+    out.print(versions)
+    ledger = Table("", "action", "version", "by", "time", "reason", title="ledger (chain verified)")
+    for entry in found["ledger"]:
+        by = f"{entry['approver']} (as {entry['os_user']})"
+        number, time = str(entry["number"]), entry["time"][:19]
+        ledger.add_row(number, entry["action"], entry["version"], by, time, entry["reason"])
+    out.print(ledger if found["ledger"] else "no decision yet")
+
+
+@app.command()
+def show(
+    model: Model,
+    version: Annotated[str, typer.Argument(help="A version, or the letters it begins with.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one version: verdict, checks, metrics and where its report is."""
+    from tasks.candidate import describe_version
+    from tasks.registry import get_version
+    from tasks.store import open_store
+
+    store = open_store()
+    found = describe_version(store, get_version(store, _name_of(model), version))
+    _print_json(found) if as_json else _show_version(found)
+
+
+def _show_version(found: dict[str, Any]) -> None:
+    """Print what an approver looks at first."""
+    passed = found["verdict"] == "passed"
+    colour = "green" if passed else "red"
+    out.print(
+        f"\n[bold]{found['model']}[/] {found['version']}  [bold {colour}]{found['verdict']}[/]"
+    )
+    checks = Table("", "gate check", "", box=None, pad_edge=False)
+    for check in found["checks"]:
+        mark = "[green]✓[/]" if check["passed"] else "[red]✗[/]"
+        checks.add_row(mark, check["name"].replace("_", " "), check["detail"])
+    out.print(checks)
+    champion = (found["champion"] or {}).get("metrics")
+    columns = {
+        "holdout": found["metrics"]["holdout"],
+        "champion": champion,
+        "simple": found["simple"],
+        "baseline": found["baseline"],
+        "train": found["metrics"]["train"],
+    }
+    shown = {name: metrics for name, metrics in columns.items() if metrics}
+    table = Table("metric", *shown, box=None, pad_edge=False)
+    for metric in found["metrics"]["holdout"]:
+        table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in shown.values()))
+    out.print(table)
+    for warning in found["warnings"]:
+        out.print(f"[yellow]note[/] {warning}")
+    rows = ", ".join(f"{count:,} {part}" for part, count in found["rows"].items())
+    out.print(f"rows {rows}\nseconds {sum(found['seconds'].values()):.1f}\nreport {found['report']}")
+
+
+@contextmanager
+def _progress(doing: str) -> Iterator[None]:
+    """Show the steps' log lines on standard error while something long goes on."""
+    # Prefect's console would show a traceback for every refusal; its own page still has it.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    steps = logging.getLogger("perennial")
+    steps.setLevel(logging.INFO)
+    handler = RichHandler(console=err, show_path=False, show_level=False, log_time_format="%X")
+    handler.setFormatter(logging.Formatter("%(name)s  %(message)s"))
+    steps.addHandler(handler)
+    with err.status(doing):
+        try:
+            yield
+        finally:
+            steps.removeHandler(handler)
+
+
+def _name_of(model: str) -> str:
+    from tasks.definition import load_definition
+
+    return load_definition(Path(model)).name if model.endswith(".toml") else model
+
+
+def _parse_time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise DefinitionError(f"--as-of {text!r} is no time; write 2013-10-01 or 2013-10-01T06:00") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")
+
+
+def _fail(message: str, code: int) -> None:
+    if "--json" in sys.argv:
+        _print_json({"error": message, "exit": code})
+    err.print(f"perennial: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
