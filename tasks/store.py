@@ -205,11 +205,11 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def scan_options(uri: str) -> dict[str, str] | None:
+def scan_options(uri: str) -> dict[str, str | int] | None:
     """Give what Polars needs to read this address itself; credentials stay in the environment."""
     if not is_bucket(uri):
         return None
-    options = {"max_retries": "8", "retry_timeout_ms": "60000"}
+    options: dict[str, str | int] = {"max_retries": 8, "retry_timeout_ms": 60_000}
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
         insecure = str(endpoint.startswith("http://")).lower()

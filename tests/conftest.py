@@ -1,0 +1,129 @@
+"""Real things for tests: 2,000 of the real flights, an S3 server on loopback, Prefect's harness."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import flows  # noqa: F401  its environment must be there before Prefect is
+
+REPOSITORY = Path(__file__).parents[1]
+FLIGHTS = REPOSITORY / "data" / "nycflights13"
+SMALL_TRAINING = """[training]
+threads = 2
+holdout = "60d"
+params = { num_leaves = 7, learning_rate = 0.05 }
+"""
+
+
+@pytest.fixture(scope="session")
+def few_flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a project folder with every 97th flight of January to July, and all of the rest."""
+    project = tmp_path_factory.mktemp("flights")
+    data = project / "data" / "nycflights13"
+    data.mkdir(parents=True)
+    flights = pl.read_parquet(FLIGHTS / "flights-*.parquet")
+    flights = flights.filter(pl.col("month") <= 7).gather_every(97)
+    for month, rows in flights.partition_by("month", as_dict=True).items():
+        rows.write_parquet(data / f"flights-2013-{month[0]:02d}.parquet")
+    for table in ("planes", "weather"):
+        shutil.copy(FLIGHTS / f"{table}.parquet", data)
+    (project / "deployments").mkdir()
+    text = (REPOSITORY / "deployments" / "flight_delay.toml").read_text()
+    small = text.partition("[training]")[0] + SMALL_TRAINING
+    (project / "deployments" / "flight_delay.toml").write_text(small)
+    return project
+
+
+@pytest.fixture
+def project(few_flights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a copy of that project, with a root of its own."""
+    shutil.copytree(few_flights, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setenv("PERENNIAL_ROOT", str(tmp_path / "root"))
+    return tmp_path / "project"
+
+
+@pytest.fixture
+def definition_file(project: Path) -> Path:
+    return project / "deployments" / "flight_delay.toml"
+
+
+@pytest.fixture(scope="session")
+def prefect_harness() -> Iterator[None]:
+    from prefect.settings import (
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED,
+        temporary_settings,
+    )
+    from prefect.testing.utilities import prefect_test_harness
+
+    quick = {
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+        PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED: False,
+    }
+    with temporary_settings(quick), prefect_test_harness():
+        yield
+
+
+@pytest.fixture
+def retrain(project: Path, prefect_harness: None) -> Callable[..., dict[str, Any]]:
+    """Run the real flow on the small project."""
+    from flows.retrain import retrain as flow
+
+    def run(model: str = "flight-delay", as_of: datetime | None = None) -> dict[str, Any]:
+        return flow(model, as_of)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run an S3 server on a free port of loopback, and give its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = (tmp_path_factory.mktemp("s3") / "moto.log").open("w")
+    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(150):
+            try:
+                urllib.request.urlopen(address, timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(10)
+        log.close()
+
+
+@pytest.fixture
+def bucket(s3_server: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make a bucket of the test's own, with the environment that leads to it."""
+    import s3fs
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    name = f"b{abs(hash(request.node.nodeid)):x}-{os.getpid()}"
+    s3fs.S3FileSystem(use_listings_cache=False).mkdir(name)
+    return f"s3://{name}"
