@@ -15,16 +15,15 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.checks import Check, failed
 from tasks.definition import ColumnCheck, Definition, Frozen
+from tasks.drift import ColumnDrift, measure_drift
 from tasks.errors import ContractBroken, nearest
 from tasks.extraction import Snapshot
 from tasks.plan import Plan
 from tasks.preparation import MATURED, TARGET, label_rows, settle_target
 from tasks.profiles import (
-    ColumnDrift,
     ColumnSummary,
     Profile,
     from_bytes,
-    measure_drift,
     profile_table,
     summarise,
     to_bytes,

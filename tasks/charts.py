@@ -14,8 +14,9 @@ import vl_convert
 INK, MUTED, GRID = "#1c2530", "#5d6b7a", "#e4e8ec"
 ACCENT, PALE, PASS, FAIL, ZONE = "#23598c", "#a9bfd4", "#1f7a4d", "#b3261e", "#e3f1e9"
 
-_WIDTH, _HEIGHT, _ROW, _AROUND_ROWS = 400, 270, 21, 56
-_TEXT = {"labelFontSize": 10.5, "titleFontSize": 10.5, "titleFontWeight": "normal"}
+_WIDTH, _HEIGHT, _ROW, _LABEL, _LETTER = 400, 270, 21, 190, 5.6
+_PADDING = {"left": 52, "right": 12, "top": 8, "bottom": 42}
+_TEXT: dict[str, Any] = {"labelFontSize": 10.5, "titleFontSize": 10.5, "titleFontWeight": "normal"}
 _CONFIG = {
     "background": "transparent",
     "font": "Helvetica, Arial, sans-serif",
@@ -30,10 +31,11 @@ _CONFIG = {
         "titleColor": MUTED,
         "labelPadding": 6,
         "titlePadding": 8,
-        "labelLimit": 170,
+        "labelLimit": _LABEL,
+        "labelFlush": False,
     },
 }
-_SHARE = {"format": ".0%", "values": [0, 0.2, 0.4, 0.6, 0.8, 1]}
+_SHARES: dict[str, Any] = {"format": ".0%", "values": [0, 0.2, 0.4, 0.6, 0.8, 1]}
 
 Points = Mapping[str, Sequence[float]]
 
@@ -59,7 +61,7 @@ def draw_gain(gain: Gain, passed: bool, label: str) -> str:
     ends = (gain.low, gain.high, gain.limit, 0.0)
     margin = 0.08 * (max(ends) - min(ends)) or 1.0
     left, right = min(ends) - margin, max(ends) + margin
-    axis = alt.Axis(tickCount=4, labelFontSize=10, grid=False, ticks=True, tickColor=MUTED, tickSize=3)
+    axis = alt.Axis(tickCount=4, labelFontSize=10, grid=False, ticks=True, tickSize=3)
     x = alt.X("at:Q", title=None, scale=alt.Scale(domain=[left, right], nice=False), axis=axis)
     color = PASS if passed else FAIL
     zone = _chart(at=[gain.limit], end=[right]).mark_rect(color=ZONE).encode(x=x, x2="end:Q")
@@ -67,8 +69,9 @@ def draw_gain(gain: Gain, passed: bool, label: str) -> str:
     limit = _chart(at=[gain.limit]).mark_rule(color=PASS, strokeDash=[3, 2]).encode(x=x)
     span = _chart(at=[gain.low], end=[gain.high]).mark_rule(color=color, strokeWidth=3)
     dot = _chart(at=[gain.value]).mark_point(color=color, fill=color, size=55, opacity=1)
-    layers = alt.layer(zone, zero, limit, span.encode(x=x, x2="end:Q"), dot.encode(x=x))
-    return _render(layers, label, width=250, height=48)
+    layers = [zone, zero, limit, span.encode(x=x, x2="end:Q"), dot.encode(x=x)]
+    around = {"left": 4, "right": 4, "top": 2, "bottom": 20}
+    return _render(layers, label, width=250, height=46, padding=around)
 
 
 def draw_roc(curve: Points, label: str) -> str:
@@ -76,7 +79,7 @@ def draw_roc(curve: Points, label: str) -> str:
     x, y = ("false_positive_rate", "true_positive_rate")
     points = _chart(x=[0.0, *curve[x]], y=[0.0, *curve[y]])
     line = _filled_line(points, "False positive rate", "True positive rate")
-    return _render(alt.layer(_diagonal(0, 1), line), label)
+    return _render([_diagonal(0, 1), line], label)
 
 
 def draw_precision_recall(curve: Points, label: str) -> str:
@@ -84,52 +87,63 @@ def draw_precision_recall(curve: Points, label: str) -> str:
     points = _chart(x=curve["recall"], y=curve["precision"])
     guess = _chart(y=[curve["precision"][-1]]).mark_rule(color=MUTED, strokeDash=[4, 3])
     line = _filled_line(points, "Recall", "Precision")
-    return _render(alt.layer(guess.encode(y="y:Q"), line), label)
+    return _render([guess.encode(y="y:Q"), line], label)
 
 
 def draw_calibration(bins: Points, shares: bool, label: str) -> str:
     """Draw what was predicted against what came true (`predicted`, `observed`, `rows`)."""
     ends = [*bins["predicted"], *bins["observed"]]
     least, most = (0.0 if shares else min(ends)), max(ends)
-    axis = alt.Axis(format=".0%", tickCount=6) if shares else alt.Axis(tickCount=6)
+    axis = alt.Axis(format=".0%", tickCount=6) if shares else _numbers(ends)
     scale = alt.Scale(domain=[least, most])
-    dots = _chart(**bins).mark_circle(color=ACCENT, opacity=0.9).encode(
-        x=alt.X("predicted:Q", title="Predicted, on average", scale=scale, axis=axis),
-        y=alt.Y("observed:Q", title="Observed, on average", scale=scale, axis=axis),
-        size=alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[0, 90])),
+    dots = (
+        _chart(**bins)
+        .mark_circle(color=ACCENT, opacity=0.9)
+        .encode(
+            x=alt.X("predicted:Q", title="Predicted, on average", scale=scale, axis=axis),
+            y=alt.Y("observed:Q", title="Observed, on average", scale=scale, axis=axis),
+            size=alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[0, 90])),
+        )
     )
-    return _render(alt.layer(_diagonal(least, most), dots), label)
+    return _render([_diagonal(least, most), dots], label)
 
 
 def draw_learning(curve: Points, rounds: int, label: str) -> str:
     """Draw the loss by round, and the round that was chosen."""
-    line = _chart(x=curve["round"], y=curve["loss"]).mark_line(color=ACCENT, strokeWidth=2).encode(
-        x=alt.X("x:Q", title="Round", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False)),
-        y=alt.Y("y:Q", title="Loss", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=6)),
+    line = (
+        _chart(x=curve["round"], y=curve["loss"])
+        .mark_line(color=ACCENT, strokeWidth=2)
+        .encode(
+            x=alt.X("x:Q", title="Round", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False)),
+            y=alt.Y("y:Q", title="Loss", scale=alt.Scale(zero=False), axis=_numbers(curve["loss"])),
+        )
     )
     chosen = _chart(x=[rounds], text=[f"{rounds} rounds"])
     rule = chosen.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x="x:Q")
     late = rounds > 0.7 * curve["round"][-1]
-    side = {"align": "right", "dx": -5} if late else {"align": "left", "dx": 5}
+    side: dict[str, Any] = {"align": "right", "dx": -5} if late else {"align": "left", "dx": 5}
     text = chosen.mark_text(color=MUTED, fontSize=10.5, **side).encode(
         x="x:Q", y=alt.value(6), text="text:N"
     )
-    return _render(alt.layer(rule, line, text), label)
+    return _render([rule, line, text], label)
 
 
 def draw_residuals(bands: Points, label: str) -> str:
     """Draw the spread of observed minus predicted along the predictions, as quantile bands."""
     points = _chart(**bands)
-    x = alt.X("predicted:Q", title="Predicted", scale=alt.Scale(nice=False, zero=False))
-    y = alt.Y("q10:Q", title="Observed − predicted")
+    scale, axis = alt.Scale(nice=False, zero=False), _numbers(bands["predicted"])
+    x = alt.X("predicted:Q", title="Predicted", scale=scale, axis=axis)
+    y = alt.Y("q10:Q", title="Observed − predicted", axis=_numbers([*bands["q10"], *bands["q90"]]))
     outer = points.mark_area(color=PALE, opacity=0.35).encode(x=x, y=y, y2="q90:Q")
     inner = points.mark_area(color=PALE, opacity=0.8).encode(x=x, y="q25:Q", y2="q75:Q")
     middle = points.mark_line(color=ACCENT, strokeWidth=2).encode(x=x, y="q50:Q")
     zero = _chart(y=[0.0]).mark_rule(color=INK, strokeDash=[4, 3]).encode(y="y:Q")
-    return _render(alt.layer(outer, inner, zero, middle), label)
+    return _render([outer, inner, zero, middle], label)
 
 
-def draw_lollipops(dots: Points, labels: Sequence[str], whole: float, title: str, label: str) -> str:
+def draw_lollipops(
+    dots: Points, labels: Sequence[str], whole: float, title: str, label: str
+) -> str:
     """Draw each row's `value` as a dot sized by its `rows`, tied to the value of the whole."""
     points = _chart(label=labels, whole=[whole] * len(labels), **dots)
     y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False))
@@ -138,54 +152,70 @@ def draw_lollipops(dots: Points, labels: Sequence[str], whole: float, title: str
     size = alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[18, 120]))
     head = points.mark_circle(color=ACCENT, opacity=1).encode(x=x, y=y, size=size)
     rule = _chart(x=[whole]).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="x:Q")
-    return _render(alt.layer(rule, stem, head), label, height=_rows_height(labels))
+    return _render_rows([rule, stem, head], labels, 42, label)
 
 
-def draw_bars(bars: Sequence[Bar], title: str, least: float, label: str) -> str:
+def draw_bars(bars: Sequence[Bar], least: float, label: str) -> str:
     """Draw labelled bars, each with its value as text. The scale reaches at least to `least`."""
     series = {name: [getattr(bar, name) for bar in bars] for name in Bar._fields}
     points = _chart(**series)
     top = 1.12 * max([least, *series["value"]])
     y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False))
-    x = alt.X(
-        "value:Q",
-        title=title,
-        scale=alt.Scale(domain=[0, top], nice=False),
-        axis=alt.Axis(labels=False, grid=False),
-    )
+    x = alt.X("value:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=None)
     color = alt.when("datum.faint").then(alt.value(PALE)).otherwise(alt.value(ACCENT))
     drawn = points.mark_bar(height=12).encode(x=x, y=y, color=color)
     text = points.mark_text(align="left", dx=5, fontSize=10.5, color=INK)
-    layers = alt.layer(drawn, text.encode(x=x, y=y, text="text:N"))
-    return _render(layers, label, height=_rows_height(bars))
+    layers = [drawn, text.encode(x=x, y=y, text="text:N")]
+    return _render_rows(layers, series["label"], 4, label)
 
 
 def _filled_line(points: alt.Chart, x: str, y: str) -> alt.Chart:
-    whole, axis = alt.Scale(domain=[0, 1]), alt.Axis(**_SHARE)
+    whole, axis = alt.Scale(domain=[0, 1]), alt.Axis(**_SHARES)
     line = {"color": ACCENT, "strokeWidth": 2}
-    return points.mark_area(color=ACCENT, fillOpacity=0.08, line=line).encode(
+    area: alt.Chart = points.mark_area(color=ACCENT, fillOpacity=0.08, line=line).encode(
         x=alt.X("x:Q", title=x, scale=whole, axis=axis),
-        y=alt.Y("y:Q", title=y, scale=whole, axis=axis),
+        y=alt.Y("y:Q", title=y, scale=whole, axis=axis, stack=None),  # points may share an x
     )
+    return area
 
 
 def _diagonal(least: float, most: float) -> alt.Chart:
     ends = _chart(x=[least, most], y=[least, most])
-    return ends.mark_line(color=MUTED, strokeWidth=1, strokeDash=[4, 3]).encode(x="x:Q", y="y:Q")
+    line: alt.Chart = ends.mark_line(color=MUTED, strokeWidth=1, strokeDash=[4, 3])
+    return line.encode(x="x:Q", y="y:Q")
 
 
-def _rows_height(rows: Sequence[object]) -> int:
-    return _ROW * len(rows) + _AROUND_ROWS
+def _numbers(values: Sequence[float], **axis: Any) -> alt.Axis:
+    """Label an axis; large numbers as 60k, so that they take little room."""
+    large = max(map(abs, values)) >= 10_000
+    return alt.Axis(tickCount=6, **axis, **({"format": "~s"} if large else {}))
+
+
+def _render_rows(layers: Sequence[alt.Chart], labels: Sequence[str], below: int, label: str) -> str:
+    widest = max((len(each) for each in labels), default=0)
+    left = min(_LABEL, round(_LETTER * widest)) + 10
+    around = {"left": left, "right": 14, "top": 4, "bottom": below}
+    return _render(layers, label, height=_ROW * len(labels) + 4 + below, padding=around)
 
 
 def _chart(**series: Sequence[Any]) -> alt.Chart:
-    points = zip(*series.values(), strict=True)
-    return alt.Chart(alt.InlineData(values=[dict(zip(series, each, strict=True)) for each in points]))
+    points = [dict(zip(series, each, strict=True)) for each in zip(*series.values(), strict=True)]
+    return alt.Chart(alt.InlineData(values=points))
 
 
-def _render(chart: alt.LayerChart, label: str, width: int = _WIDTH, height: int = _HEIGHT) -> str:
-    """Render to SVG of exactly this size, so that text is equally large in all charts."""
-    fit = alt.AutoSizeParams(type="fit", contains="padding")
-    spec = chart.properties(width=width, height=height, autosize=fit, padding=2).to_dict()
+def _render(
+    layers: Sequence[alt.Chart],
+    label: str,
+    width: int = _WIDTH,
+    height: int = _HEIGHT,
+    padding: Mapping[str, int] = _PADDING,
+) -> str:
+    """Render to SVG of exactly this size, so that plots align and text is equally large in all."""
+    inner = {
+        "width": width - padding["left"] - padding["right"],
+        "height": height - padding["top"] - padding["bottom"],
+    }
+    chart: Any = alt.layer(*layers)
+    spec = chart.properties(**inner, autosize="none", padding=dict(padding)).to_dict()
     svg = vl_convert.vegalite_to_svg(spec, config=_CONFIG, allowed_base_urls=[])
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)

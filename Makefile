@@ -1,0 +1,52 @@
+# Every target sets up what it needs in .venv, from the locks, with nothing but Python and make.
+SHELL := /bin/sh
+BIN := .venv/bin
+PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \
+	&& echo $$p && break; done)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+SOURCES := flows tasks tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench lock clean
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: .venv/run  ## Train, evaluate and judge a candidate on every flight of 2013
+	$(BIN)/perennial retrain flight-delay
+
+test: .venv/dev  ## Run the tests
+	$(BIN)/pytest
+
+check: .venv/dev  ## Lint, check formatting and types
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+bench: .venv/dev  ## Measure against peers and bare scripts, side by side in one run
+	$(BIN)/python -m benchmarks
+
+lock: .venv/dev  ## Pin every dependency anew, with hashes and without a registry's host
+	$(BIN)/uv pip compile pyproject.toml --group dev $(COMPILE) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --group build $(COMPILE) -c requirements-dev.lock -o requirements.lock
+COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url
+
+clean:  ## Remove the environments and what runs left behind
+	rm -rf .venv .venv-peers .perennial
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Perennial needs Python 3.11 or 3.12; set PYTHON=/path/to/it" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# The locks are complete: --no-deps keeps pip from looking for anything that they do not pin.
+.venv/run: requirements.lock pyproject.toml | .venv/bin/python
+	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: requirements-dev.lock pyproject.toml | .venv/bin/python
+	$(INSTALL) --require-hashes -r requirements-dev.lock
+	$(INSTALL) --no-build-isolation --editable .
+	@touch $@ .venv/run

@@ -1,0 +1,80 @@
+"""The house keeps its shape: imports run one way, and each library has its owner."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+# A module imports only those that stand before it.
+ORDER = [
+    *("errors", "definition", "checks", "features", "store", "registry"),
+    *("metrics", "profiles", "drift", "plan", "sources"),
+    *("extraction", "preparation", "analysis", "training", "evaluation", "champion", "validation"),
+    *("candidate", "charts", "report", "drafting"),
+]
+OWNERS = {
+    "whylogs": {"tasks.profiles"},
+    "s3fs": {"tasks.store"},
+    "botocore": {"tasks.store"},
+    "altair": {"tasks.charts"},
+    "vl_convert": {"tasks.charts"},
+    "typer": {"flows.cli"},
+    "rich": {"flows.cli"},
+}
+STEPS = {"extraction", "analysis", "preparation", "training", "evaluation", "validation"}
+
+
+def modules(folder: str) -> dict[str, list[str]]:
+    """Give what each module of a folder imports, at any depth of its code."""
+    found = {}
+    for path in (REPOSITORY / folder).glob("*.py"):
+        tree = ast.walk(ast.parse(path.read_text()))
+        imported = []
+        for node in tree:
+            if isinstance(node, ast.ImportFrom):
+                imported.append(node.module or "")
+            elif isinstance(node, ast.Import):
+                imported += [alias.name for alias in node.names]
+        found[f"{folder}.{path.stem}"] = imported
+    return found
+
+
+def test_tasks_import_only_what_stands_before_them() -> None:
+    for name, imported in modules("tasks").items():
+        place = name.removeprefix("tasks.")
+        before = ORDER[: ORDER.index(place)] if place != "__init__" else []
+        ours = {each.removeprefix("tasks.") for each in imported if each.startswith("tasks.")}
+        assert ours <= set(before), f"{name} imports {ours - set(before)}"
+        assert not any(each.startswith("flows") for each in imported), name
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_library_is_imported_by_its_owner_only(library: str) -> None:
+    users = {
+        name
+        for name, imported in (modules("tasks") | modules("flows")).items()
+        if any(each.split(".")[0] == library for each in imported)
+    }
+    assert users == OWNERS[library]
+
+
+def test_only_steps_and_flows_know_prefect() -> None:
+    users = {
+        name.removeprefix("tasks.")
+        for name, imported in modules("tasks").items()
+        if any(each.split(".")[0] == "prefect" for each in imported)
+    }
+    assert users == STEPS
+
+
+def test_what_serving_needs_loads_no_prefect_whylogs_or_s3fs() -> None:
+    code = (
+        "import sys, tasks.features, tasks.definition, tasks.registry;"
+        "print({'prefect', 'whylogs', 's3fs', 'lightgbm', 'altair'} & set(sys.modules) or '')"
+    )
+    loaded = subprocess.check_output([sys.executable, "-c", code], cwd=REPOSITORY, text=True)
+    assert loaded.strip() == ""
