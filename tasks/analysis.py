@@ -116,9 +116,9 @@ def check_columns(definition: Definition, snapshot: Snapshot, profile: Profile) 
             f"nulls of {name!r}", facts.nulls + facts.nans, facts.rows, rule.nulls, "are missing"
         )
         broken = snapshot.scan().select(_broken_rules(name, rule, snapshot)).collect()
-        for what, count in broken.row(0, named=True).items():
+        for what, count in broken.to_dict(as_series=False).items():
             allowed = rule.unseen if what.startswith("unlisted") else rule.outside
-            yield _share(f"{what} of {name!r}", count, facts.rows, allowed, f"are {what}")
+            yield _share(f"{what} of {name!r}", count[0], facts.rows, allowed, f"are {what}")
         kind = _kind_of(snapshot.scan().collect_schema()[name])
         if rule.type is not None:
             detail = f"column {name!r} is {kind}, must be {rule.type}"

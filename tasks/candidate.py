@@ -4,35 +4,34 @@ Owns which files a version holds and what its lineage says. Refuses to make any 
 comes from a step.
 """
 
-import getpass
 import json
 import logging
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tasks.analysis import Analysis
-from tasks.definition import Frozen
-from tasks.errors import DefinitionError
+from tasks.definition import Frozen, parse_definition
+from tasks.errors import DefinitionError, StoreError
 from tasks.evaluation import Evaluation
 from tasks.extraction import Snapshot
+from tasks.ledger import name_os_user, read_ledger
 from tasks.plan import Plan
 from tasks.preparation import Prepared
 from tasks.registry import (
     Published,
     code_digest,
     find,
-    find_champion,
+    find_released,
     list_versions,
     package_versions,
     publish,
-    read_json,
-    read_ledger,
+    read_files,
     snapshot_path,
     version_path,
 )
@@ -91,7 +90,7 @@ def publish_candidate(
 def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> Path:
     """Write a version's files. A refitted model is the one released; its twin lies beside it."""
     texts = {
-        "definition.toml": Path(candidate.plan.origin).read_text(encoding="utf-8"),
+        "definition.toml": _read_definition(candidate.plan),
         "features.json": candidate.plan.features.model_dump_json(indent=1),
         "vocabulary.json": candidate.prepared.vocabulary.model_dump_json(indent=1),
         "analysis.json": candidate.analysis.model_dump_json(indent=1, exclude={"profile"}),
@@ -109,6 +108,15 @@ def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> 
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
     return folder
+
+
+def _read_definition(plan: Plan) -> str:
+    """Read the definition's own text, comments and all, if it is still what the run began with."""
+    with reaching(plan.origin):
+        text = Path(plan.origin).read_bytes().decode("utf-8-sig")
+    if parse_definition(text, plan.origin).digest != plan.definition.digest:
+        raise DefinitionError(f"{plan.origin}: was edited while the run went on; run it again")
+    return text
 
 
 def trace_lineage(candidate: Candidate) -> dict[str, Any]:
@@ -135,7 +143,7 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         "champion": champion and champion.version,
         "steps": [step.model_dump(mode="json") for step in candidate.steps],
         "executor": {
-            "os_user": getpass.getuser(),
+            "os_user": name_os_user(),
             "platform": platform.platform(),
             "cpus": os.cpu_count(),
         },
@@ -145,15 +153,13 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
 
 def describe_version(store: Store, published: Published) -> dict[str, Any]:
     """Read back what a person or program asks of a version: verdict, checks, metrics, steps."""
-    lineage = read_json(store, published, "lineage.json")
-    evaluation = read_json(store, published, "evaluation.json")
-    verdict = read_json(store, published, "verdict.json")
-    analysis = read_json(store, published, "analysis.json")
+    (parts,) = _read_parts(store, [published], "lineage", "evaluation", "verdict", "analysis")
+    lineage, evaluation, verdict, analysis = parts
     return {
         "model": lineage["model"],
         "version": lineage["version"],
         "as_of": lineage["as_of"],
-        "verdict": "passed" if verdict["passed"] else "refused",
+        "verdict": _say(verdict),
         "checks": verdict["checks"],
         "contract": analysis["checks"],
         "warnings": analysis["warnings"],
@@ -174,33 +180,45 @@ def describe_model(store: Store, model: str) -> dict[str, Any]:
 
     What is older than the champion waits for nothing: its time is over.
     """
-    versions = list_versions(store, model)
+    versions, ledger = list_versions(store, model), read_ledger(store, model)
     if not versions:
-        raise DefinitionError(f"{model}: has no version yet in {store.root}; run retrain first")
-    champion = find_champion(store, model)
-    name = champion and champion.path.rpartition("/")[2]
-    decided = {entry.version for entry in read_ledger(store, model)}
-    waiting = [
-        version
-        for version, published in versions.items()
-        if version not in decided
-        and (name is None or version > name)
-        and read_json(store, published, "verdict.json")["passed"]
+        raise _no_version(store, model)
+    champion = find_released(store, model, ledger)
+    decided = {entry.version for entry in ledger}
+    open_ones = [
+        each
+        for each in versions.values()
+        if each.version not in decided and (champion is None or each.age > champion.age)
     ]
-    return {"champion": name, "candidates": list(versions), "waiting": waiting}
+    verdicts = _read_parts(store, open_ones, "verdict")
+    return {
+        "champion": champion.version if champion else None,
+        "candidates": list(versions),
+        "waiting": [
+            each.version
+            for each, (verdict,) in zip(open_ones, verdicts, strict=True)
+            if verdict["passed"]
+        ],
+    }
 
 
 def describe_history(store: Store, model: str) -> dict[str, Any]:
     """Tell a model's versions with their verdicts, and its ledger, whose chain is verified."""
-    described = [describe_version(store, each) for each in list_versions(store, model).values()]
-    ledger = read_ledger(store, model)
-    if not described and not ledger:
-        raise DefinitionError(f"{model}: has no version yet in {store.root}; run retrain first")
+    versions, ledger = list_versions(store, model), read_ledger(store, model)
+    if not versions and not ledger:
+        raise _no_version(store, model)
+    parts = _read_parts(store, versions.values(), "lineage", "evaluation", "verdict")
     return {
         "model": model,
         "versions": [
-            {key: each[key] for key in ("version", "as_of", "verdict", "metrics", "champion")}
-            for each in described
+            {
+                "version": lineage["version"],
+                "as_of": lineage["as_of"],
+                "verdict": _say(verdict),
+                "metrics": evaluation["metrics"],
+                "champion": verdict["champion"],
+            }
+            for lineage, evaluation, verdict in parts
         ],
         "ledger": [entry.model_dump(mode="json") for entry in ledger],
     }
@@ -212,6 +230,25 @@ def _publish_once(store: Store, folder: Path, path: str) -> Published:
         return found
     try:
         return publish(store, folder, path)
-    except FileExistsError:
+    except FileExistsError as error:
         log.info("%s was published by another run meanwhile", path)
-        return _publish_once(store, folder, path)
+        found = find(store, path)
+        if found is None:
+            where = f"{store.root}/{path}"
+            raise StoreError(f"{where}: has lost its manifest; remove it and run again") from error
+        return found
+
+
+def _read_parts(store: Store, versions: Iterable[Published], *names: str) -> list[list[Any]]:
+    """Read these JSON files of each version, all at once: a bucket takes its time for each."""
+    wanted = [(each, f"{name}.json") for each in versions for name in names]
+    parsed = [json.loads(data) for data in read_files(store, wanted)]
+    return [parsed[start : start + len(names)] for start in range(0, len(parsed), len(names))]
+
+
+def _say(verdict: dict[str, Any]) -> str:
+    return "passed" if verdict["passed"] else "refused"
+
+
+def _no_version(store: Store, model: str) -> DefinitionError:
+    return DefinitionError(f"{model}: has no version yet in {store.root}; run retrain first")

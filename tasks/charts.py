@@ -14,8 +14,8 @@ import vl_convert
 INK, MUTED, GRID = "#1c2530", "#5d6b7a", "#e4e8ec"
 ACCENT, PALE, PASS, FAIL, ZONE = "#23598c", "#a9bfd4", "#1f7a4d", "#b3261e", "#e3f1e9"
 
-_WIDTH, _HEIGHT, _ROW, _LABEL, _LETTER = 400, 270, 21, 190, 5.6
-_PADDING = {"left": 52, "right": 12, "top": 8, "bottom": 42}
+_WIDTH, _HEIGHT, _ROW, _LABEL, _LETTER = 400, 270, 21, 190, 6
+_PADDING = {"left": 52, "right": 18, "top": 8, "bottom": 42}
 _TEXT: dict[str, Any] = {"labelFontSize": 10.5, "titleFontSize": 10.5, "titleFontWeight": "normal"}
 _CONFIG = {
     "background": "transparent",
@@ -70,7 +70,7 @@ def draw_gain(gain: Gain, passed: bool, label: str) -> str:
     span = _chart(at=[gain.low], end=[gain.high]).mark_rule(color=color, strokeWidth=3)
     dot = _chart(at=[gain.value]).mark_point(color=color, fill=color, size=55, opacity=1)
     layers = [zone, zero, limit, span.encode(x=x, x2="end:Q"), dot.encode(x=x)]
-    around = {"left": 4, "right": 4, "top": 2, "bottom": 20}
+    around = {"left": 14, "right": 14, "top": 2, "bottom": 20}
     return _render(layers, label, width=250, height=46, padding=around)
 
 
@@ -147,7 +147,9 @@ def draw_lollipops(
     """Draw each row's `value` as a dot sized by its `rows`, tied to the value of the whole."""
     points = _chart(label=labels, whole=[whole] * len(labels), **dots)
     y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False))
-    x = alt.X("value:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    x = alt.X(
+        "value:Q", title=title, scale=alt.Scale(zero=False, padding=7), axis=alt.Axis(tickCount=5)
+    )
     stem = points.mark_rule(color=PALE, strokeWidth=2).encode(x=x, x2="whole:Q", y=y)
     size = alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[18, 120]))
     head = points.mark_circle(color=ACCENT, opacity=1).encode(x=x, y=y, size=size)
@@ -187,8 +189,9 @@ def _diagonal(least: float, most: float) -> alt.Chart:
 
 def _numbers(values: Sequence[float], **axis: Any) -> alt.Axis:
     """Label an axis; large numbers as 60k, so that they take little room."""
-    large = max(map(abs, values)) >= 10_000
-    return alt.Axis(tickCount=6, **axis, **({"format": "~s"} if large else {}))
+    if max(map(abs, values)) >= 10_000:
+        axis["format"] = "~s"
+    return alt.Axis(tickCount=6, **axis)
 
 
 def _render_rows(layers: Sequence[alt.Chart], labels: Sequence[str], below: int, label: str) -> str:
@@ -216,6 +219,7 @@ def _render(
         "height": height - padding["top"] - padding["bottom"],
     }
     chart: Any = alt.layer(*layers)
-    spec = chart.properties(**inner, autosize="none", padding=dict(padding)).to_dict()
+    drawn = chart.properties(**inner, autosize="none", padding=dict(padding))
+    spec = drawn.to_dict(validate=False)  # each part was validated when it was made
     svg = vl_convert.vegalite_to_svg(spec, config=_CONFIG, allowed_base_urls=[])
     return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)

@@ -1,7 +1,7 @@
 """What a model is: its sources, query, target, features, checks and gate, read from one TOML file.
 
 Knows the file and its keys. Refuses to know the data: whether a column exists is asked where the
-sources are opened (`extraction.open_table`) and where features are compiled (`features`).
+sources are opened (`sources.open_table`) and where features are compiled (`features`).
 """
 
 import hashlib
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
@@ -25,6 +25,7 @@ from tasks.errors import DefinitionError, nearest
 
 DEFINITIONS = Path("deployments")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LONGEST = timedelta(days=36_500)  # beyond it, a time minus a duration may have no date
 
 
 class Frozen(BaseModel):
@@ -33,24 +34,67 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def parse_duration(text: object) -> object:
-    """Turn `30m`, `6h`, `180d` or `2w` into a timedelta; leave anything else to pydantic."""
-    if not isinstance(text, str):
-        return text
-    found = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip())
+class Section(Frozen):
+    """A part of the file. `true` is no number, and neither is text that looks like one."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+def parse_duration(value: object) -> object:
+    """Turn `30m`, `6h`, `180d` or `2w` into a timedelta."""
+    if isinstance(value, timedelta):
+        return value
+    found = re.fullmatch(r"(\d{1,7})([mhdw])", value.strip()) if isinstance(value, str) else None
     if found is None:
-        raise ValueError(f"{text!r} is no duration; write a number and m, h, d or w, as in '180d'")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+        raise ValueError("must be a number and m, h, d or w, as in '180d'")
+    duration = timedelta(**{_UNITS[found[2]]: int(found[1])})
+    if duration > _LONGEST:
+        raise ValueError("must be 100 years at most")
+    return duration
 
 
 def _parse_holdout(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) else value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not 0.01 <= value <= 0.9:
+            raise ValueError("must be a share between 0.01 and 0.9, or a duration as in '30d'")
+        return value
+    if not (duration := parse_duration(value)):
+        raise ValueError("must last longer than nothing")
+    return duration
+
+
+def _parse_parameter(value: object) -> object:
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("must be true, false, a number or text; write a list as '1,-1,0'")
+    return value
+
+
+def _check_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", value):
+        raise ValueError("must be small letters, digits and hyphens, 63 at most")
+    return value
+
+
+def _check_source_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*", value):
+        raise ValueError("must be letters, digits and _, for the query to name this source by")
+    return value
+
+
+def _check_uri(value: str) -> str:
+    scheme = re.match(r"(\w+):/", value)
+    if not value or (scheme and scheme[1] != "s3"):
+        raise ValueError("must be a path, a glob or an address that begins with s3://")
+    return value
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Period = Annotated[Duration, Field(gt=timedelta(0))]
 Share = Annotated[float, Field(ge=0, le=1)]
 Kind = Literal["binary", "multiclass", "regression"]
 Metric = Literal["auc", "log_loss", "brier", "accuracy", "macro_f1", "mae", "rmse", "r2"]
+ColumnType = Literal["integer", "number", "text", "boolean", "date", "time"]
+Parameter = Annotated[bool | int | float | str, BeforeValidator(_parse_parameter)]
 METRICS: dict[Kind, tuple[Metric, ...]] = {
     "binary": ("auc", "log_loss", "brier", "accuracy"),
     "multiclass": ("log_loss", "accuracy", "macro_f1"),
@@ -58,21 +102,23 @@ METRICS: dict[Kind, tuple[Metric, ...]] = {
 }
 
 
-class Source(Frozen):
+class Source(Section):
     """A table in files: a path, a glob or s3://, as Parquet, CSV or NDJSON."""
 
-    uri: str = Field(min_length=1)
+    uri: Annotated[str, AfterValidator(_check_uri)]
     format: Literal["parquet", "csv", "ndjson"] = "parquet"
     separator: str = Field(",", min_length=1, max_length=1)
     null_values: tuple[str, ...] = ()
-    types: dict[str, Literal["integer", "number", "text", "boolean", "date", "time"]] = {}
+    types: dict[str, ColumnType] = {}
 
     @model_validator(mode="before")
     @classmethod
     def _expand(cls, value: Any) -> Any:
         """Accept a bare path, and take the format from its ending."""
         given = {"uri": value} if isinstance(value, str) else value
-        if not isinstance(given, dict) or "format" in given or "uri" not in given:
+        if not isinstance(given, dict):
+            raise ValueError("must be a path, a glob or s3://, or a table that has it as uri")
+        if "format" in given or "uri" not in given:
             return given
         endings = {"csv": "csv", "tsv": "csv", "ndjson": "ndjson", "jsonl": "ndjson"}
         ending = str(given["uri"]).removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
@@ -80,21 +126,27 @@ class Source(Frozen):
         return {**tabs, **given, "format": endings.get(ending, "parquet")}
 
 
-class Extract(Frozen):
-    query: str | None = None
+class Extract(Section):
+    query: str | None = Field(None, pattern=r"\S")
     time: str | None = None
     time_zone: str = "UTC"
     key: tuple[str, ...] = ()
-    window: Duration | None = None
+    window: Period | None = None
+
+    @model_validator(mode="after")
+    def _key_names_each_column_once(self) -> Self:
+        if len(set(self.key)) < len(self.key):
+            raise ValueError("key names a column twice")
+        return self
 
 
-class Target(Frozen):
+class Target(Section):
     value: str = Field(min_length=1)
     kind: Kind
     matures_after: Duration = timedelta(0)
 
 
-class ColumnCheck(Frozen):
+class ColumnCheck(Section):
     """What one column of the extracted table must be; a share says how much may break it."""
 
     type: Literal["number", "text", "boolean", "time"] | None = None
@@ -106,20 +158,28 @@ class ColumnCheck(Frozen):
     values: tuple[str, ...] | None = None
     unseen: Share = 0.0
 
+    @model_validator(mode="after")
+    def _limits_leave_room(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min = {self.min:g} is above max = {self.max:g}")
+        if self.type not in (None, "number") and (self.min is not None or self.max is not None):
+            raise ValueError(f"min and max are for numbers, and type is {self.type!r}")
+        return self
 
-class Checks(Frozen):
+
+class Checks(Section):
     """The data contract. What is left out here has a default that is on."""
 
     rows: int = Field(100, ge=1)
     duplicates: Share = 0.0
     unlabelled: Share = 0.5
-    max_age: Duration | None = None
+    max_age: Period | None = None
     label_rate: tuple[Share, Share] | None = None
     allow_future: bool = False
     columns: dict[str, ColumnCheck] = {}
 
 
-class Training(Frozen):
+class Training(Section):
     rounds: int = Field(1000, ge=1, le=100_000)
     early_stopping: int = Field(50, ge=0)
     stopping_share: float = Field(0.15, gt=0, lt=0.9)
@@ -129,20 +189,10 @@ class Training(Frozen):
     refit: bool = True
     seed: int = Field(1, ge=0)
     threads: int = Field(0, ge=0)
-    params: dict[str, bool | int | float | str] = {}
-
-    @field_validator("holdout")
-    @classmethod
-    def _holdout_leaves_rows(cls, value: timedelta | float) -> timedelta | float:
-        if isinstance(value, timedelta):
-            if not value:
-                raise ValueError("the holdout must last longer than nothing")
-        elif not 0.01 <= value <= 0.9:
-            raise ValueError("a share between 0.01 and 0.9, or a duration as in '30d'")
-        return value
+    params: dict[str, Parameter] = {}
 
 
-class Gate(Frozen):
+class Gate(Section):
     metric: Metric | None = None
     margin: Share = 0.01
     second_metric: Metric | None = None
@@ -155,20 +205,20 @@ class Gate(Frozen):
     confidence: float = Field(0.95, ge=0.8, le=0.999)
 
 
-class Approval(Frozen):
+class Approval(Section):
     mode: Literal["manual", "auto"] = "manual"
 
 
-class Serving(Frozen):
+class Serving(Section):
     threshold: float = Field(0.5, gt=0, lt=1)
 
 
-class Definition(Frozen):
+class Definition(Section):
     """One model, whole. Equal definitions give equal digests, whatever their comments say."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    name: Annotated[str, AfterValidator(_check_name)]
     description: str = ""
-    sources: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], Source] = Field(min_length=1)
+    sources: dict[Annotated[str, AfterValidator(_check_source_name)], Source] = Field(min_length=1)
     extract: Extract = Extract()
     target: Target
     features: dict[Annotated[str, Field(min_length=1)], str] | None = Field(None, min_length=1)
@@ -186,6 +236,9 @@ class Definition(Frozen):
             raise ValueError("[training] holdout is a duration, but [extract] time is not given")
         if self.extract.time is None and (self.extract.window or self.checks.max_age):
             raise ValueError("[extract] window and [checks] max_age need [extract] time")
+        low, high = self.checks.label_rate or (0, 1)
+        if low > high:
+            raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower limit comes first")
         known = METRICS[self.target.kind]
         for key in ("metric", "second_metric"):
             metric = getattr(self.gate, key)
@@ -236,7 +289,7 @@ def load_definition(path: Path) -> Definition:
 def parse_definition(text: str, origin: str) -> Definition:
     """Parse and validate a definition's text; errors name it by its origin."""
     try:
-        return Definition.model_validate(tomllib.loads(text))
+        return Definition.model_validate(_freeze(tomllib.loads(text)))
     except tomllib.TOMLDecodeError as error:
         raise DefinitionError(f"{origin}: is not valid TOML: {error}") from error
     except ValidationError as error:
@@ -249,16 +302,28 @@ def project_of(path: Path) -> Path:
     return folder.parent if folder.name == DEFINITIONS.name else folder
 
 
+def _freeze(value: Any) -> Any:
+    """Turn TOML's lists into tuples."""
+    if isinstance(value, dict):
+        return {key: _freeze(inner) for key, inner in value.items()}
+    return tuple(map(_freeze, value)) if isinstance(value, list) else value
+
+
 def _explain(error: ValidationError) -> str:
-    """Say the first thing that is wrong, with its key and the nearest key that exists."""
-    first = error.errors()[0]
-    *sections, key = [str(part) for part in first["loc"]] or [""]
+    """Say the first thing that is wrong, with its key and the nearest key that exists.
+
+    An unknown key comes first: the key that is missing may be the one that it was meant to be.
+    """
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    *sections, key = [str(part) for part in first["loc"] if part != "[key]"] or [""]
     where = f"[{'.'.join(sections)}] {key}" if sections else key
     if first["type"] == "extra_forbidden":
         return f"{where}: unknown key; {nearest(key, _keys_at(sections))}"
     if first["type"] == "missing":
         return f"{where}: is missing"
-    said = first["msg"].removeprefix("Value error, ")
+    said = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    if first["type"] == "too_short":
+        said = "must not be empty"
     given = "" if isinstance(first["input"], dict) or not key else f" (got {first['input']!r})"
     return f"{where}: {said}{given}" if where else said
 

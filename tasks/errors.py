@@ -49,12 +49,12 @@ class ContractBroken(DataRefused):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which known name was probably meant, as the end of a message."""
-    known = sorted(known)
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    names = {name.casefold(): name for name in sorted(known)}
+    close = get_close_matches(word.casefold(), names, n=1, cutoff=0.6)
     if close:
-        return f"did you mean {close[0]!r}?"
-    shown = ", ".join(map(repr, known[:12]))
-    return f"known: {shown}{', …' if len(known) > 12 else ''}" if known else "there are none"
+        return f"did you mean {names[close[0]]!r}?"
+    shown = ", ".join(map(repr, list(names.values())[:12]))
+    return f"known: {shown}{', …' if len(names) > 12 else ''}" if names else "there are none"
 
 
 def first_line(error: BaseException) -> str:

@@ -1,30 +1,35 @@
-"""Candidates, snapshots, decisions and the champion, on a folder or a bucket.
+"""Snapshots, versions and the champion, on a folder or a bucket.
 
-Owns what a version is called, what makes it exist (its manifest) and the ledger's chain. Refuses
-to know how bytes are kept (`store`) and what is inside a version's files (the steps).
+Owns what a version is called and what makes it exist: its manifest. Refuses to know how bytes are
+kept (`store`), how decisions are (`ledger`), and what is inside a version's files (the steps).
 """
 
 import hashlib
 import json
 import platform
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
 from tasks.definition import Frozen
 from tasks.errors import DefinitionError, StoreError, nearest
-from tasks.store import MANIFEST, Store, digest_file, reaching
+from tasks.ledger import Entry, read_ledger
+from tasks.store import Store, digest_file, reaching
 
+MANIFEST = "MANIFEST.json"
+_STAMP = "%Y%m%dT%H%M%SZ"
 LIBRARIES = ("polars", "lightgbm", "numpy", "whylogs", "prefect", "pydantic", "altair")
 
 
 class Manifest(Frozen):
-    """The sha256 of each file, by name, and the subfolder that they were put in."""
+    """The sha256 of each file by name, when they were published, and the subfolder they are in."""
 
+    time: datetime
     attempt: str = ""
     files: dict[str, str]
 
@@ -36,27 +41,26 @@ class Published(Frozen):
     digest: str
     manifest: Manifest
 
+    @property
+    def version(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def age(self) -> tuple[datetime, datetime]:
+        """Order versions by as-of time, or when published where they carry none."""
+        published, stamp = self.manifest.time, self.version.partition("-")[0]
+        try:
+            return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC), published
+        except ValueError:
+            return published, published
+
     def path_of(self, name: str) -> str:
         return "/".join(part for part in (self.path, self.manifest.attempt, name) if part)
 
 
-class Entry(Frozen):
-    """One line of a model's ledger. `previous` is the sha256 of the entry before it."""
-
-    number: int
-    previous: str
-    action: Literal["approve", "reject", "release", "rollback"]
-    version: str
-    manifest: str
-    approver: str
-    os_user: str
-    time: datetime
-    reason: str
-
-
 @cache
 def code_digest() -> str:
-    """Identify the code that makes models: the modules in this folder and the libraries under it."""
+    """Identify the code that makes models: this folder's modules and the libraries under them."""
     digest = hashlib.sha256()
     for module in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(module.name.encode() + module.read_bytes())
@@ -71,47 +75,62 @@ def package_versions() -> dict[str, str]:
 
 def name_version(as_of: datetime | None, *digests: str) -> str:
     """Derive a version: the as-of time, where there is one, and a digest of all that went in."""
-    stamp = f"{as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}-" if as_of else ""
+    stamp = f"{as_of.astimezone(UTC):{_STAMP}}-" if as_of else ""
     return stamp + hashlib.sha256("\n".join([str(as_of), *digests]).encode()).hexdigest()[:10]
 
 
 def publish(store: Store, folder: Path, path: str) -> Published:
     """Publish a folder with a manifest of its files; FileExistsError if another run was first."""
-    files = {
-        file.relative_to(folder).as_posix(): digest_file(file)
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != MANIFEST
-    }
-    manifest = Manifest(attempt=store.new_attempt(), files=files)
-    data = manifest.model_dump_json(indent=1).encode()
-    (folder / MANIFEST).write_bytes(data)
+    with reaching(str(folder)):
+        files = {
+            file.relative_to(folder).as_posix(): digest_file(file)
+            for file in sorted(folder.rglob("*"))
+            if file.is_file() and file != folder / MANIFEST
+        }
+        manifest = Manifest(time=datetime.now(UTC), attempt=store.new_attempt(), files=files)
+        data = manifest.model_dump_json(indent=1).encode()
+        (folder / MANIFEST).write_bytes(data)
     with reaching(store.root):
-        store.publish(folder, path, manifest.attempt)
-    return Published(path=path, digest=hashlib.sha256(data).hexdigest(), manifest=manifest)
+        store.publish(folder, path, manifest.attempt, MANIFEST)
+    return Published(path=path, digest=_digest(data), manifest=manifest)
 
 
 def find(store: Store, path: str) -> Published | None:
     """Find what was published at a path; None where there is no manifest."""
+    return find_all(store, [path]).get(path)
+
+
+def find_all(store: Store, paths: Iterable[str]) -> dict[str, Published]:
+    """Find what was published at these paths; what has no manifest does not exist."""
     with reaching(store.root):
+        manifests = store.read_many(f"{path}/{MANIFEST}" for path in paths)
+    found = {}
+    for name, data in manifests.items():
         try:
-            data = store.read(f"{path}/{MANIFEST}")
-        except FileNotFoundError:
-            return None
-    try:
-        manifest = Manifest.model_validate_json(data)
-    except ValidationError as error:
-        raise StoreError(f"{store.root}/{path}/{MANIFEST}: is damaged") from error
-    return Published(path=path, digest=hashlib.sha256(data).hexdigest(), manifest=manifest)
+            manifest = Manifest.model_validate_json(data)
+        except ValidationError as error:
+            raise StoreError(f"{store.root}/{name}: is damaged; restore it") from error
+        path = name.removesuffix(f"/{MANIFEST}")
+        found[path] = Published(path=path, digest=_digest(data), manifest=manifest)
+    return found
+
+
+def read_files(store: Store, wanted: Iterable[tuple[Published, str]]) -> list[bytes]:
+    """Read published files at once; StoreError if one's bytes are not those that were published."""
+    asked = [(each.path_of(name), each.manifest.files.get(name)) for each, name in wanted]
+    with reaching(store.root):
+        found = store.read_many(path for path, _ in asked)
+    for path, digest in asked:
+        if path not in found:
+            raise StoreError(f"{store.root}/{path}: is missing; restore it")
+        if _digest(found[path]) != digest:
+            raise StoreError(f"{store.root}/{path}: was changed after it was published; restore it")
+    return [found[path] for path, _ in asked]
 
 
 def read_file(store: Store, published: Published, name: str) -> bytes:
     """Read one published file; StoreError if its bytes are not those that were published."""
-    path = published.path_of(name)
-    with reaching(f"{store.root}/{path}"):
-        data = store.read(path)
-    if hashlib.sha256(data).hexdigest() != published.manifest.files.get(name):
-        raise StoreError(f"{store.root}/{path}: was changed after it was published")
-    return data
+    return read_files(store, [(published, name)])[0]
 
 
 def read_json(store: Store, published: Published, name: str) -> Any:
@@ -128,7 +147,11 @@ def fetch_snapshot(store: Store, snapshot: Published, target: Path) -> list[Path
         folder = store.fetch(snapshot.path_of("").rstrip("/"), target)
     for name, expected in snapshot.manifest.files.items():
         if not (folder / name).is_file() or digest_file(folder / name) != expected:
-            raise StoreError(f"{store.root}/{snapshot.path}/{name}: was changed after publication")
+            where = f"{store.root}/{snapshot.path}"
+            raise StoreError(
+                f"{where}/{name}: was changed after it was published; remove {where} "
+                "to have it extracted again"
+            )
     return [folder / name for name in snapshot.manifest.files]
 
 
@@ -137,16 +160,17 @@ def version_path(model: str, version: str) -> str:
 
 
 def list_models(store: Store) -> list[str]:
+    """List the models that have a version or a decision; a killed run may leave an empty name."""
     with reaching(store.root):
-        return store.children("models")
+        names = store.children("models")
+    return [name for name in names if _holds_anything(store, name)]
 
 
 def list_versions(store: Store, model: str) -> dict[str, Published]:
-    """List a model's versions, oldest as-of first; what has no manifest does not exist."""
-    with reaching(store.root):
-        names = store.children(f"models/{model}")
-    found = {name: find_version(store, model, name) for name in names if name != "ledger"}
-    return {name: published for name, published in found.items() if published is not None}
+    """List a model's versions by what they know: oldest as-of first, then the first published."""
+    paths = [version_path(model, name) for name in _list_names(store, model)]
+    found = find_all(store, paths).values()
+    return {each.version: each for each in sorted(found, key=lambda each: each.age)}
 
 
 def find_version(store: Store, model: str, version: str) -> Published | None:
@@ -155,55 +179,25 @@ def find_version(store: Store, model: str, version: str) -> Published | None:
 
 def get_version(store: Store, model: str, version: str) -> Published:
     """Find a version that must exist; its first letters are enough when only one version fits."""
-    known = list_versions(store, model)
-    fitting = [name for name in known if version and name.startswith(version)]
-    if version in known or len(fitting) == 1:
-        return known[version if version in known else fitting[0]]
-    what = "is ambiguous" if fitting else "does not exist"
+    names = _list_names(store, model)
+    fitting = [name for name in names if version and name.startswith(version)]
+    wanted = [version] if version in names else fitting
+    found = list(find_all(store, [version_path(model, name) for name in wanted]).values())
+    if len(found) == 1:
+        return found[0]
+    what = "is ambiguous" if found else "does not exist"
+    known = [each.version for each in found] or list_versions(store, model)
     raise DefinitionError(f"{model}: version {version!r} {what}; {nearest(version, known)}")
-
-
-def read_ledger(store: Store, model: str) -> list[Entry]:
-    """Read a model's ledger and verify its chain; StoreError names the entry that breaks it."""
-    entries: list[Entry] = []
-    previous = ""
-    with reaching(store.root):
-        names = store.children(f"models/{model}/ledger")
-    for number, name in enumerate(names, start=1):
-        where = f"{store.root}/models/{model}/ledger/{name}"
-        with reaching(where):
-            data = store.read(f"models/{model}/ledger/{name}")
-        try:
-            entry = Entry.model_validate_json(data)
-        except ValidationError as error:
-            raise StoreError(f"{where}: is damaged") from error
-        if (entry.number, entry.previous, name) != (number, previous, _entry_name(number)):
-            raise StoreError(f"{where}: does not follow the entry before it")
-        entries.append(entry)
-        previous = hashlib.sha256(data).hexdigest()
-    return entries
-
-
-def append_entry(store: Store, model: str, **fields: Any) -> Entry:
-    """Add an entry to the ledger's end; FileExistsError if another one took the place first."""
-    entries = read_ledger(store, model)
-    previous = ""
-    if entries:
-        with reaching(store.root):
-            last = store.read(f"models/{model}/ledger/{_entry_name(len(entries))}")
-        previous = hashlib.sha256(last).hexdigest()
-    entry = Entry(
-        number=len(entries) + 1, previous=previous, time=datetime.now(UTC), **fields
-    )
-    path = f"models/{model}/ledger/{_entry_name(entry.number)}"
-    with reaching(store.root):
-        store.create(path, entry.model_dump_json(indent=1).encode())
-    return entry
 
 
 def find_champion(store: Store, model: str) -> Published | None:
     """Find the version that the ledger released last; its bytes must be those decided on."""
-    for entry in reversed(read_ledger(store, model)):
+    return find_released(store, model, read_ledger(store, model))
+
+
+def find_released(store: Store, model: str, ledger: list[Entry]) -> Published | None:
+    """Find the version that a ledger, read before, released last."""
+    for entry in reversed(ledger):
         if entry.action in ("release", "rollback"):
             champion = find_version(store, model, entry.version)
             if champion is None or champion.digest != entry.manifest:
@@ -215,5 +209,17 @@ def find_champion(store: Store, model: str) -> Published | None:
     return None
 
 
-def _entry_name(number: int) -> str:
-    return f"{number:06d}.json"
+def _holds_anything(store: Store, model: str) -> bool:
+    versions = reversed(_list_names(store, model))
+    return any(find_version(store, model, name) for name in versions) or bool(
+        read_ledger(store, model)
+    )
+
+
+def _list_names(store: Store, model: str) -> list[str]:
+    with reaching(store.root):
+        return [name for name in store.children(f"models/{model}") if name != "ledger"]
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

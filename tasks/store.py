@@ -1,7 +1,7 @@
 """Where bytes are kept: a folder or an S3 bucket, behind the same few verbs.
 
-Owns s3fs, exclusive creation and publishing whole folders at once. Refuses to know what the
-bytes mean: versions, decisions and snapshots are the registry's.
+Owns exclusive creation, publishing whole folders at once, and the work folders of runs. Refuses
+to know what the bytes mean: versions, decisions and snapshots are the registry's.
 """
 
 import errno
@@ -9,17 +9,15 @@ import fcntl
 import glob
 import hashlib
 import os
-import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from tasks.bucket import BucketStore, endpoint, explain, open_bucket
 from tasks.errors import PerennialError, SourceError, StorageFull, StoreError, first_line
-
-MANIFEST = "MANIFEST.json"
 
 
 class Store(Protocol):
@@ -29,6 +27,9 @@ class Store(Protocol):
 
     def read(self, path: str) -> bytes: ...
 
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """Read many small files at once; what does not exist is left out."""
+
     def create(self, path: str, data: bytes) -> None:
         """Write all of a new file or nothing; FileExistsError if it is there already."""
 
@@ -37,8 +38,8 @@ class Store(Protocol):
     def new_attempt(self) -> str:
         """Name the subfolder that the files of one publication go to; empty for none."""
 
-    def publish(self, folder: Path, path: str, attempt: str) -> None:
-        """Make a folder appear, its manifest last; FileExistsError if it was published before."""
+    def publish(self, folder: Path, path: str, attempt: str, last: str) -> None:
+        """Make a folder appear, the file `last` last; FileExistsError if one is there already."""
 
     def fetch(self, path: str, target: Path) -> Path:
         """Give a local folder that holds these files: a copy in `target`, or the very place."""
@@ -48,8 +49,19 @@ class Store(Protocol):
 
 
 class FolderStore:
+    """A folder on a file system that knows hard links, atomic renames and locks.
+
+    What is reported done survives a power cut: bytes are flushed before their name appears, and
+    the name before the call returns.
+    """
+
     def __init__(self, root: str) -> None:
-        self.root = str(Path(root).absolute())
+        self.root = str(Path(root).expanduser().absolute())
+        there = next(each for each in (self._at(""), *self._at("").parents) if each.exists())
+        if not there.is_dir():
+            raise StoreError(
+                f"{there}: is a file; PERENNIAL_ROOT is a folder or s3://bucket/prefix"
+            )
 
     def _at(self, path: str) -> Path:
         return Path(self.root, path)
@@ -57,16 +69,21 @@ class FolderStore:
     def read(self, path: str) -> bytes:
         return self._at(path).read_bytes()
 
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        found = {}
+        for path in paths:
+            with suppress(FileNotFoundError):
+                found[path] = self.read(path)
+        return found
+
     def create(self, path: str, data: bytes) -> None:
         target = self._at(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.workspace() / secrets.token_hex(8)
-        try:
+        with _claimed_folder(self.workspace()) as folder:
+            draft = folder / "draft"
             draft.write_bytes(data)
             _sync(draft)
+            _make_folder(target.parent)
             os.link(draft, target)  # unlike a rename, fails when the name is taken
-        finally:
-            draft.unlink(missing_ok=True)
         _sync(target.parent)
 
     def children(self, path: str) -> list[str]:
@@ -76,11 +93,11 @@ class FolderStore:
     def new_attempt(self) -> str:
         return ""
 
-    def publish(self, folder: Path, path: str, attempt: str) -> None:
+    def publish(self, folder: Path, path: str, attempt: str, last: str) -> None:
         target = self._at(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for file in [*folder.rglob("*"), folder]:
-            _sync(file)
+        _make_folder(target.parent)
+        for each in [*folder.rglob("*"), folder]:
+            _sync(each)
         try:
             os.rename(folder, target)  # atomic: readers see all of it or nothing
         except OSError as error:
@@ -98,80 +115,58 @@ class FolderStore:
         return folder
 
 
-class BucketStore:
-    def __init__(self, root: str) -> None:
-        self.root = root.rstrip("/")
-        self.files = _bucket_files()
-
-    def _at(self, path: str) -> str:
-        return f"{self.root}/{path}"
-
-    def read(self, path: str) -> bytes:
-        data: bytes = self.files.cat_file(self._at(path))
-        return data
-
-    def create(self, path: str, data: bytes) -> None:
-        self.files.pipe_file(self._at(path), data, mode="create")
-
-    def children(self, path: str) -> list[str]:
-        self.files.invalidate_cache()
-        try:
-            found = self.files.ls(self._at(path), detail=False)
-        except FileNotFoundError:
-            return []
-        return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
-
-    def new_attempt(self) -> str:
-        return secrets.token_hex(4)
-
-    def publish(self, folder: Path, path: str, attempt: str) -> None:
-        # Two runs may upload the same version at once. Each writes to a place of its own; the
-        # manifest, created exclusively, says whose files count.
-        for file in folder.rglob("*"):
-            if file.is_file() and file.name != MANIFEST:
-                name = file.relative_to(folder).as_posix()
-                self.files.put_file(str(file), self._at(f"{path}/{attempt}/{name}"))
-        self.create(f"{path}/{MANIFEST}", (folder / MANIFEST).read_bytes())
-
-    def fetch(self, path: str, target: Path) -> Path:
-        self.files.get(self._at(path), str(target), recursive=True)
-        return target
-
-    def workspace(self) -> Path:
-        return Path(tempfile.gettempdir())
-
-
 def open_store(root: str | None = None) -> Store:
     """Open the root: PERENNIAL_ROOT unless one is named, `.perennial/` unless either is."""
     root = root or os.environ.get("PERENNIAL_ROOT") or ".perennial"
-    return BucketStore(root) if is_bucket(root) else FolderStore(root)
+    if "://" in root and not is_bucket(root):
+        raise StoreError(f"{root}: PERENNIAL_ROOT is a folder or s3://bucket/prefix")
+    with reaching(root):
+        return BucketStore(root) if is_bucket(root) else FolderStore(root)
 
 
 @contextmanager
 def work_folder(store: Store) -> Iterator[Path]:
     """Lend a folder that is gone afterwards; clear away those that killed runs left behind."""
-    parent = store.workspace()
-    for left in parent.glob("perennial-*"):
-        with suppress(OSError):  # held by a live run, or cleared by another one just now
-            with _lock(left):
-                shutil.rmtree(left)
-    folder = Path(tempfile.mkdtemp(prefix="perennial-", dir=parent))
-    with _lock(folder):
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with reaching(store.root):
+        parent = store.workspace()
+        _clear_leftovers(parent)
+    with _claimed_folder(parent) as folder:
+        yield folder
 
 
 @contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Hold a folder as long as this process lives; BlockingIOError if another one holds it."""
-    handle = os.open(folder, os.O_RDONLY)
+def _claimed_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder that counts as a live run's for as long as this process lives."""
+    with reaching(str(parent)), _starting(parent):
+        handle, name = tempfile.mkstemp(prefix="run-", suffix=".lock", dir=parent)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    lock = Path(name)
+    folder = lock.with_suffix("")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        with reaching(str(parent)):
+            folder.mkdir()
+        yield folder
     finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.unlink(missing_ok=True)
         os.close(handle)
+
+
+def _clear_leftovers(parent: Path) -> None:
+    with _starting(parent):
+        for lock in parent.glob("run-*.lock"):
+            with suppress(OSError), lock.open("r+") as handle:  # a live run holds its own
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                lock.unlink()
+
+
+@contextmanager
+def _starting(parent: Path) -> Iterator[None]:
+    """Let one process at a time claim or clear folders: none is cleared before it is locked."""
+    with (parent / "lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def is_bucket(uri: str) -> bool:
@@ -182,7 +177,7 @@ def list_files(uri: str) -> list[str]:
     """List the files that a path, glob or s3:// address names, sorted."""
     if is_bucket(uri):
         with reaching(uri, SourceError):
-            found = _bucket_files().glob(uri)
+            found = open_bucket(uri).glob(uri)
         return sorted(f"s3://{name}" for name in found)
     if os.path.isdir(uri):
         raise SourceError(f"{uri}: is a folder; name the files in it, as in '{uri}/*.parquet'")
@@ -196,7 +191,7 @@ def digest_source(uri: str) -> str:
     if not is_bucket(uri):
         return digest_file(Path(uri))
     with reaching(uri, SourceError):
-        found = _bucket_files().info(uri)
+        found = open_bucket(uri).info(uri)
     return f"{found.get('ETag', '').strip(chr(34))}-{found['size']}"
 
 
@@ -210,55 +205,36 @@ def scan_options(uri: str) -> dict[str, str | int] | None:
     if not is_bucket(uri):
         return None
     options: dict[str, str | int] = {"max_retries": 8, "retry_timeout_ms": 60_000}
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if endpoint:
-        insecure = str(endpoint.startswith("http://")).lower()
-        options |= {"aws_endpoint_url": endpoint, "aws_allow_http": insecure}
+    address = endpoint()
+    if address:
+        insecure = str(address.startswith("http://")).lower()
+        options |= {"aws_endpoint_url": address, "aws_allow_http": insecure}
     return options
 
 
 @contextmanager
 def reaching(where: str, kind: type[PerennialError] = StoreError) -> Iterator[None]:
     """Turn what a disk or bucket throws into one line that says where and what to do."""
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-
     try:
         yield
-    except FileExistsError:
+    except (FileExistsError, PerennialError):
         raise
-    except NoCredentialsError as error:
-        raise kind(f"{where}: no S3 credentials; set AWS_ACCESS_KEY_ID and the secret") from error
-    except (BotoCoreError, ClientError, TimeoutError, ConnectionError) as error:
-        raise kind(f"{where}: cannot be reached: {first_line(error)}") from error
-    except PermissionError as error:
-        hint = "check the S3 credentials" if is_bucket(where) else "check who may write there"
-        raise kind(f"{where}: access is denied ({first_line(error)}); {hint}") from error
-    except OSError as error:
-        if is_disk_full(error):
-            raise _no_room(where) from error
-        raise kind(f"{where}: {first_line(error)}") from error
     except Exception as error:
         if is_disk_full(error):
-            raise _no_room(where) from error
-        raise
+            place = tempfile.gettempdir() if is_bucket(where) else where
+            raise StorageFull(f"{place}: the disk is full; free some room and run again") from error
+        said = explain(error) if is_bucket(where) else _explain(error)
+        if said is None:
+            raise
+        raise kind(f"{where}: {said}") from error
 
 
-def _bucket_files() -> Any:
-    import s3fs
-
-    retries = {"max_attempts": 8, "mode": "standard"}
-    return s3fs.S3FileSystem(
-        config_kwargs={"retries": retries, "connect_timeout": 5, "read_timeout": 60},
-        use_listings_cache=False,
-    )
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _explain(error: Exception) -> str | None:
+    if not isinstance(error, OSError):
+        return None
+    said = error.strerror or first_line(error)
+    denied = isinstance(error, PermissionError)
+    return f"access is denied ({said}); check who may write there" if denied else said
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -268,5 +244,16 @@ def is_disk_full(error: BaseException) -> bool:
     )
 
 
-def _no_room(where: str) -> StorageFull:
-    return StorageFull(f"{where}: the disk is full; free some room and run again")
+def _make_folder(folder: Path) -> None:
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        _sync(each.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -62,7 +62,9 @@ def test_refused_candidate_is_kept_and_exits_with_3(
     refused = json.loads(out)
     assert code == 3
     assert refused["verdict"] == "refused"
-    assert [check["name"] for check in refused["checks"] if not check["passed"]] == ["beats_simple_model"]
+    assert "beats_simple_model" in {
+        check["name"] for check in refused["checks"] if not check["passed"]
+    }
     assert json.loads(run("status", "flight-delay", "--json")[1])["models"]["flight-delay"]["waiting"] == []
 
 
@@ -89,13 +91,13 @@ def test_refusal_is_one_line_with_its_exit_code(
     run: Run, prefect_harness: None, words: list[str], code: int, said: str
 ) -> None:
     exit_code, out, errors = run(*words)
-    assert exit_code == code
+    assert exit_code == code, errors
     assert said in errors.replace("\n", " ")
     assert "Traceback" not in out + errors
 
 
 def test_error_as_json_is_one_object(run: Run) -> None:
-    code, out, _ = run("retrain", "flight-dely", "--json")
+    code, out, errors = run("retrain", "flight-dely", "--json")
     assert code == 2
     assert set(json.loads(out)) == {"error", "exit"}
 

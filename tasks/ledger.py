@@ -1,0 +1,149 @@
+"""A model's ledger: every decision on its versions, in one chain that cannot be rewritten unseen.
+
+Owns the entries and their order. Refuses to know what a version holds and who may decide.
+"""
+
+import getpass
+import hashlib
+import json
+import os
+import re
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from tasks.definition import Frozen
+from tasks.errors import StoreError
+from tasks.store import Store, reaching
+
+Action = Literal["approve", "reject", "release", "rollback"]
+
+
+class Overtaken(StoreError):
+    """Another decision was recorded first: whoever comes second looks at it and decides again."""
+
+    exit_code = 1
+
+
+class Entry(Frozen):
+    """One decision. `manifest` is the digest of what it is about.
+
+    `digest` is over all of the entry's other fields, and `previous` that of the entry before it.
+    """
+
+    number: int
+    previous: str
+    action: Action
+    version: str
+    manifest: str
+    approver: str
+    os_user: str
+    time: datetime
+    reason: str
+    digest: str = ""
+
+
+def read_ledger(store: Store, model: str) -> list[Entry]:
+    """Read a model's ledger and verify its chain; StoreError names the entry that breaks it.
+
+    One thing no chain can show: that its newest entries were taken away.
+    """
+    with reaching(store.root):
+        names = store.children(f"models/{model}/ledger")
+        for number, name in enumerate(names, start=1):
+            _check_name(store, model, number, name)
+        found = store.read_many(_path(model, number) for number in range(1, len(names) + 1))
+    entries: list[Entry] = []
+    for path, data in found.items():
+        where = f"{store.root}/{path}"
+        entry = _parse_entry(data, where)
+        if entry.number != len(entries) + 1 or entry.previous != _tip(entries):
+            raise StoreError(f"{where}: does not follow the entry before it; restore both")
+        entries.append(entry)
+    return entries
+
+
+def append_entry(
+    store: Store,
+    model: str,
+    *,
+    action: Action,
+    version: str,
+    manifest: str,
+    approver: str,
+    reason: str,
+    after: int | None = None,
+) -> Entry:
+    """Add a decision to the ledger's end; Overtaken if another one was recorded first.
+
+    `after` is the number of the newest entry that the decision was made on, 0 where there was
+    none. Without it, only a decision in the very same moment counts as another one first.
+    """
+    entries = read_ledger(store, model)
+    if after is not None and len(entries) > after:
+        raise _overtaken(model, entries[after])
+    entry = Entry(
+        number=len(entries) + 1,
+        previous=_tip(entries),
+        action=action,
+        version=version,
+        manifest=manifest,
+        approver=approver,
+        os_user=name_os_user(),
+        time=datetime.now(UTC),
+        reason=reason,
+    )
+    entry = entry.model_copy(update={"digest": _digest(entry.model_dump(mode="json"))})
+    try:
+        with reaching(store.root):
+            store.create(_path(model, entry.number), entry.model_dump_json(indent=1).encode())
+    except FileExistsError as error:
+        raise _overtaken(model, read_ledger(store, model)[entry.number - 1]) from error
+    return entry
+
+
+def name_os_user() -> str:
+    """Name the operating system's user; by number where there is no name, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _parse_entry(data: bytes, where: str) -> Entry:
+    try:
+        fields = json.loads(data)
+        entry = Entry.model_validate(fields)
+    except ValueError as error:
+        raise StoreError(f"{where}: is damaged; restore it") from error
+    if entry.digest != _digest(fields):
+        raise StoreError(f"{where}: was changed after it was recorded; restore it")
+    return entry
+
+
+def _check_name(store: Store, model: str, number: int, name: str) -> None:
+    expected = f"{store.root}/{_path(model, number)}"
+    if not re.fullmatch(r"\d{6}\.json", name):
+        where = expected.rpartition("/")[0]
+        raise StoreError(f"{where}/{name}: is no ledger entry; remove it")
+    if not expected.endswith(f"/{name}"):
+        raise StoreError(f"{expected}: is missing; restore it")
+
+
+def _overtaken(model: str, first: Entry) -> Overtaken:
+    return Overtaken(
+        f"{model}: {first.approver} was first, with {first.action} of {first.version} (entry "
+        f"{first.number} of the ledger); look at `perennial history {model}` and decide again"
+    )
+
+
+def _tip(entries: list[Entry]) -> str:
+    return entries[-1].digest if entries else ""
+
+
+def _digest(fields: dict[str, Any]) -> str:
+    others = {name: value for name, value in fields.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
+
+
+def _path(model: str, number: int) -> str:
+    return f"models/{model}/ledger/{number:06d}.json"

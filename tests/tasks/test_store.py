@@ -1,0 +1,287 @@
+"""Bytes on a folder and on a real S3 server, one that stumbles included."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from faulty_s3 import FaultyS3
+
+from tasks import bucket as bucket_module
+from tasks.errors import PerennialError, SourceError, StorageFull, StoreError
+from tasks.store import Store, digest_source, list_files, open_store, reaching, work_folder
+
+HOLD = """
+import sys
+from tasks.store import open_store, work_folder
+with work_folder(open_store(sys.argv[1])) as folder:
+    (folder / "half.parquet").write_text("half")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "folder":
+        return open_store(str(tmp_path / "root"))
+    return open_store(request.getfixturevalue("bucket") + "/root")
+
+
+@pytest.fixture
+def faulty(bucket: str, s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyS3]:
+    with FaultyS3(s3_server) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)
+        yield server
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of half a megabyte."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount a disk here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a process that holds a work folder under `root` until its input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "root")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_created_file_is_read_back_and_never_overwritten(store: Store) -> None:
+    store.create("a/b.json", b"first")
+    with pytest.raises(FileExistsError):
+        store.create("a/b.json", b"second")
+    with pytest.raises(FileExistsError):
+        store.create("a/b.json", b"first")
+    assert store.read("a/b.json") == b"first"
+    assert store.children("a") == ["b.json"]
+
+
+def test_many_files_are_read_at_once_and_missing_ones_left_out(store: Store) -> None:
+    names = [f"a/{number}" for number in range(30)]
+    for name in names:
+        store.create(name, name.encode())
+    found = store.read_many(["a/none", *reversed(names)])
+    assert list(found.items()) == [(name, name.encode()) for name in reversed(names)]
+    assert store.read_many([]) == {}
+
+
+def test_what_does_not_exist_has_no_children(store: Store) -> None:
+    assert store.children("nothing/here") == []
+
+
+def test_folder_marker_of_a_console_is_no_child(bucket: str) -> None:
+    store = bucket_module.BucketStore(bucket)
+    store.files.pipe_file(f"{bucket}/models/", b"")
+    store.create("models/m/x", b"")
+    assert store.children("models") == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("root", "said"),
+    [
+        ("s3://", "names no bucket; write s3://bucket/prefix"),
+        ("s3:///prefix", "names no bucket"),
+        ("gs://bucket/prefix", "PERENNIAL_ROOT is a folder or s3://bucket/prefix"),
+        ("file", "is a file"),
+        ("file/below", "is a file"),
+        ("s3://no-such-bucket/prefix", "there is no bucket 'no-such-bucket'"),
+        ("s3://No Bucket/prefix", "Invalid bucket name"),
+    ],
+)
+def test_root_that_cannot_be_is_refused_in_one_line(
+    root: str, said: str, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match=said) as refused:
+        open_store(root)
+    assert "\n" not in str(refused.value)
+
+
+def test_unwritable_root_is_refused_before_any_work(small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(StoreError, match=f"{small_disk}.*Read-only file system"):
+        work_folder(open_store(str(small_disk / "root"))).__enter__()
+
+
+@pytest.mark.parametrize("kind", [StoreError, SourceError])
+def test_server_that_is_not_there_is_told_within_seconds(
+    kind: type[PerennialError], bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        with pytest.raises(kind, match=f"{bucket}.*cannot be reached: Could not connect"):
+            open_store(bucket) if kind is StoreError else list_files(f"{bucket}/*.parquet")
+
+
+def test_server_that_never_answers_is_given_up(
+    bucket: str, faulty: FaultyS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(bucket_module._HASTY, "read_timeout", 1)
+    faulty.fault = lambda number, method, path: "hang"
+    with pytest.raises(StoreError, match="cannot be reached: Read timeout"):
+        open_store(bucket)
+    assert len(faulty.requests) == 2
+
+
+def test_refused_credentials_are_told(bucket: str, faulty: FaultyS3) -> None:
+    faulty.fault = lambda number, method, path: 403
+    store = open_store(bucket)
+    with (
+        pytest.raises(StoreError, match=r"access is denied.*check the S3 credentials"),
+        reaching(bucket),
+    ):
+        store.children("models")
+
+
+def test_missing_credentials_are_told(
+    bucket: str, faulty: FaultyS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(StoreError, match="no S3 credentials; set AWS_ACCESS_KEY_ID"):
+        open_store(bucket)
+
+
+def test_source_that_is_missing_is_told(bucket: str) -> None:
+    assert list_files(f"{bucket}/none/*.csv") == []
+    with pytest.raises(SourceError, match=f"{bucket}/none.csv"):
+        digest_source(f"{bucket}/none.csv")
+
+
+def test_bucket_that_fails_every_second_call_is_tried_again(
+    bucket: str, faulty: FaultyS3, tmp_path: Path
+) -> None:
+    faulty.fault = lambda number, method, path: (500, None, 503, None)[number % 4]
+    store = open_store(f"{bucket}/root")
+    folder = tmp_path / "made"
+    folder.mkdir()
+    (folder / "one").write_text("1")
+    (folder / "last").write_text("all")
+    store.publish(folder, "made", "mine", "last")
+    assert store.read("made/last") == b"all"
+    assert (store.fetch("made/mine", tmp_path / "copy") / "one").read_text() == "1"
+
+
+def test_writer_knows_its_own_file_when_the_answer_is_lost(bucket: str, faulty: FaultyS3) -> None:
+    store = open_store(bucket)
+    lost: list[str] = []
+
+    def lose_first_put(number: int, method: str, path: str) -> str | None:
+        return "lose" if method == "PUT" and not lost and not lost.append(path) else None
+
+    faulty.fault = lose_first_put
+    store.create("entry", b"mine")
+    with pytest.raises(FileExistsError):
+        store.create("entry", b"mine")
+    assert store.read("entry") == b"mine"
+    assert lost
+
+
+def test_writer_waits_while_the_server_decides_between_two(bucket: str, faulty: FaultyS3) -> None:
+    store = open_store(bucket)
+    puts: list[str] = []
+
+    def two_conflicts(number: int, method: str, path: str) -> int | None:
+        puts.extend([path] if method == "PUT" else [])
+        return 409 if method == "PUT" and len(puts) <= 2 else None
+
+    faulty.fault = two_conflicts
+    store.create("entry", b"mine")
+    assert len(puts) == 3
+
+
+def test_answer_that_breaks_off_is_read_again(
+    bucket: str, faulty: FaultyS3, tmp_path: Path
+) -> None:
+    store = open_store(bucket)
+    store.create("folder/large", b"0123456789" * 1000)
+    cut: list[str] = []
+
+    def cut_once(number: int, method: str, path: str) -> str | None:
+        is_read = method == "GET" and path.endswith("large")
+        return "cut" if is_read and path not in cut and not cut.append(path) else None
+
+    faulty.fault = cut_once
+    assert len(store.read("folder/large")) == 10_000
+    cut.clear()
+    assert (store.fetch("folder", tmp_path / "copy") / "large").stat().st_size == 10_000
+
+
+def test_killed_run_leaves_nothing_to_the_next_one(
+    holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    left = Path(holder.stdout.readline().strip())
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert (left / "half.parquet").exists()
+    with work_folder(open_store(str(tmp_path / "root"))) as folder:
+        assert not left.exists()
+        assert {each.name for each in folder.parent.iterdir()} == {
+            *("lock", folder.name, f"{folder.name}.lock")
+        }
+    assert [each.name for each in folder.parent.iterdir()] == ["lock"]
+
+
+def test_live_run_keeps_its_folder_when_another_starts(
+    holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    held = Path(holder.stdout.readline().strip())
+    with (
+        work_folder(open_store(str(tmp_path / "root"))) as mine,
+        work_folder(open_store(str(tmp_path / "root"))) as also_mine,
+    ):
+        assert len({held, mine, also_mine}) == 3
+        assert (held / "half.parquet").exists()
+        assert mine.is_dir()
+
+
+def test_runs_on_a_bucket_clear_nobody_elses_folders(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "perennial-checkout").mkdir()
+    (tmp_path / "run-of-mine").mkdir()
+    with work_folder(open_store(bucket)) as folder:
+        assert folder.parent == tmp_path / f"perennial-{os.getuid()}"
+        assert folder.parent.stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "perennial-checkout").is_dir()
+    assert (tmp_path / "run-of-mine").is_dir()
+
+
+def test_full_disk_leaves_no_half_file_and_room_mends_it(small_disk: Path) -> None:
+    store = open_store(str(small_disk / "root"))
+    (small_disk / "ballast").write_bytes(b"0" * 400_000)
+    with (
+        pytest.raises(StorageFull, match=r"the disk is full; free some room and run again"),
+        reaching(store.root),
+    ):
+        store.create("models/large", b"1" * 200_000)
+    assert store.children("models") == []
+    assert [each.name for each in (small_disk / "root" / "tmp").iterdir()] == ["lock"]
+    (small_disk / "ballast").unlink()
+    store.create("models/large", b"1" * 200_000)
+    assert len(store.read("models/large")) == 200_000
