@@ -21,11 +21,16 @@ from pydantic import (
     model_validator,
 )
 
-from tasks.errors import DefinitionError, nearest
+from tasks.durations import Duration, Period, ShareOrPeriod
+from tasks.errors import DefinitionError, explain_value, nearest
 
 DEFINITIONS = Path("deployments")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_LONGEST = timedelta(days=36_500)  # beyond it, a time minus a duration may have no date
+_NAME, _WORD, _TEXT = r"^[a-z0-9][a-z0-9-]{0,62}$", r"^[A-Za-z_]\w*$", r"\S"
+_MEANT = {
+    _NAME: "small letters, digits and hyphens, 63 at most",
+    _WORD: "letters, digits and _, for the query to name the source by",
+    _TEXT: "an SQL query; leave it out where there is one source",
+}
 
 
 class Frozen(BaseModel):
@@ -40,44 +45,9 @@ class Section(Frozen):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
-def parse_duration(value: object) -> object:
-    """Turn `30m`, `6h`, `180d` or `2w` into a timedelta."""
-    if isinstance(value, timedelta):
-        return value
-    found = re.fullmatch(r"(\d{1,7})([mhdw])", value.strip()) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError("must be a number and m, h, d or w, as in '180d'")
-    duration = timedelta(**{_UNITS[found[2]]: int(found[1])})
-    if duration > _LONGEST:
-        raise ValueError("must be 100 years at most")
-    return duration
-
-
-def _parse_holdout(value: object) -> object:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if not 0.01 <= value <= 0.9:
-            raise ValueError("must be a share between 0.01 and 0.9, or a duration as in '30d'")
-        return value
-    if not (duration := parse_duration(value)):
-        raise ValueError("must last longer than nothing")
-    return duration
-
-
-def _parse_parameter(value: object) -> object:
+def _check_parameter(value: object) -> object:
     if not isinstance(value, bool | int | float | str):
         raise ValueError("must be true, false, a number or text; write a list as '1,-1,0'")
-    return value
-
-
-def _check_name(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", value):
-        raise ValueError("must be small letters, digits and hyphens, 63 at most")
-    return value
-
-
-def _check_source_name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_]\w*", value):
-        raise ValueError("must be letters, digits and _, for the query to name this source by")
     return value
 
 
@@ -88,13 +58,11 @@ def _check_uri(value: str) -> str:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Period = Annotated[Duration, Field(gt=timedelta(0))]
 Share = Annotated[float, Field(ge=0, le=1)]
 Kind = Literal["binary", "multiclass", "regression"]
 Metric = Literal["auc", "log_loss", "brier", "accuracy", "macro_f1", "mae", "rmse", "r2"]
 ColumnType = Literal["integer", "number", "text", "boolean", "date", "time"]
-Parameter = Annotated[bool | int | float | str, BeforeValidator(_parse_parameter)]
+Parameter = Annotated[bool | int | float | str, BeforeValidator(_check_parameter)]
 METRICS: dict[Kind, tuple[Metric, ...]] = {
     "binary": ("auc", "log_loss", "brier", "accuracy"),
     "multiclass": ("log_loss", "accuracy", "macro_f1"),
@@ -127,7 +95,7 @@ class Source(Section):
 
 
 class Extract(Section):
-    query: str | None = Field(None, pattern=r"\S")
+    query: str | None = Field(None, pattern=_TEXT)
     time: str | None = None
     time_zone: str = "UTC"
     key: tuple[str, ...] = ()
@@ -183,7 +151,7 @@ class Training(Section):
     rounds: int = Field(1000, ge=1, le=100_000)
     early_stopping: int = Field(50, ge=0)
     stopping_share: float = Field(0.15, gt=0, lt=0.9)
-    holdout: Annotated[timedelta | float, BeforeValidator(_parse_holdout)] = 0.2
+    holdout: ShareOrPeriod = 0.2
     category_rows: int = Field(20, ge=1)
     category_levels: int = Field(250, ge=1, le=10_000)
     refit: bool = True
@@ -216,9 +184,9 @@ class Serving(Section):
 class Definition(Section):
     """One model, whole. Equal definitions give equal digests, whatever their comments say."""
 
-    name: Annotated[str, AfterValidator(_check_name)]
+    name: str = Field(pattern=_NAME)
     description: str = ""
-    sources: dict[Annotated[str, AfterValidator(_check_source_name)], Source] = Field(min_length=1)
+    sources: dict[Annotated[str, Field(pattern=_WORD)], Source] = Field(min_length=1)
     extract: Extract = Extract()
     target: Target
     features: dict[Annotated[str, Field(min_length=1)], str] | None = Field(None, min_length=1)
@@ -293,7 +261,7 @@ def parse_definition(text: str, origin: str) -> Definition:
     except tomllib.TOMLDecodeError as error:
         raise DefinitionError(f"{origin}: is not valid TOML: {error}") from error
     except ValidationError as error:
-        raise DefinitionError(f"{origin}: {_explain(error)}") from error
+        raise DefinitionError(f"{origin}: {explain_value(error, Definition, _MEANT)}") from error
 
 
 def project_of(path: Path) -> Path:
@@ -307,36 +275,3 @@ def _freeze(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _freeze(inner) for key, inner in value.items()}
     return tuple(map(_freeze, value)) if isinstance(value, list) else value
-
-
-def _explain(error: ValidationError) -> str:
-    """Say the first thing that is wrong, with its key and the nearest key that exists.
-
-    An unknown key comes first: the key that is missing may be the one that it was meant to be.
-    """
-    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    *sections, key = [str(part) for part in first["loc"] if part != "[key]"] or [""]
-    where = f"[{'.'.join(sections)}] {key}" if sections else key
-    if first["type"] == "extra_forbidden":
-        return f"{where}: unknown key; {nearest(key, _keys_at(sections))}"
-    if first["type"] == "missing":
-        return f"{where}: is missing"
-    said = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
-    if first["type"] == "too_short":
-        said = "must not be empty"
-    given = "" if isinstance(first["input"], dict) or not key else f" (got {first['input']!r})"
-    return f"{where}: {said}{given}" if where else said
-
-
-def _keys_at(sections: list[str]) -> list[str]:
-    """List the keys that the model at this place of the file takes."""
-    model: Any = Definition
-    for section in sections:
-        annotation = model.model_fields[section].annotation if section in model.model_fields else {}
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-        elif section == "columns":
-            return list(ColumnCheck.model_fields)
-        elif section == "sources":
-            return list(Source.model_fields)
-    return list(model.model_fields)

@@ -17,7 +17,7 @@ import polars as pl
 
 from tasks.definition import DEFINITIONS, METRICS, Frozen, Kind, Serving, Source, Training
 from tasks.errors import DefinitionError, SourceError, nearest
-from tasks.features import compile_expression, is_text, quote_name
+from tasks.features import compile_expression, is_text
 from tasks.sources import Table, collect
 from tasks.survey import (
     Facts,
@@ -26,11 +26,13 @@ from tasks.survey import (
     count_unique,
     draw_sample,
     find_date_formats,
+    find_dates,
     find_sum,
     gather_facts,
     judge_alone,
     open_as_text,
     read_table,
+    write_column,
 )
 
 _WIDTH, _CODE_WIDTH = 100, 44
@@ -76,13 +78,14 @@ class Key(Frozen):
 
 
 class Feature(Frozen):
-    """One line of [features]; a reason leaves it out."""
+    """One line of [features], of a column or a part of its date; a reason leaves it out."""
 
     column: str
     name: str
     sql: str
     note: str = ""
     reason: str = ""
+    is_part: bool = False
 
 
 class Draft(Frozen):
@@ -208,21 +211,6 @@ def settle_time(
     return reading.model_copy(update=change), event
 
 
-def find_dates(table: Table, facts: dict[str, Facts], given: str | None = None) -> dict[str, str]:
-    """Find the columns that hold dates, and the SQL that reads each of them as a date."""
-    dates = {}
-    for column, fact in facts.items():
-        sql = write_column(column, table.columns)
-        if isinstance(fact.dtype, pl.Datetime) or fact.dtype == pl.Date:
-            dates[column] = sql
-        elif fact.values and (fact.dtype == pl.String or column == given):
-            formats = find_date_formats(table, column, str(fact.first))
-            text = sql if fact.dtype == pl.String else f"CAST({sql} AS VARCHAR)"
-            if formats:
-                dates[column] = f"STRPTIME({text}, '{formats[0]}')"
-    return dates
-
-
 def settle_target(table: Table, column: str, fact: Facts) -> Outcome:
     """Decide what kind of model the target asks for, and how it is written."""
     number = fact.dtype.is_numeric()
@@ -262,6 +250,8 @@ def choose_features(
     given_away = {name: _give_away(name, target, kind, alone, summed) for name in kept}
     features = []
     for feature in offered:
+        if feature.is_part and feature.name in kept and sample[feature.name].n_unique() < 2:
+            continue  # a date without a clock has one hour
         reason = given_away.get(feature.name) or _repeats(feature, offered, sample)
         note = _remark(feature, facts[feature.column], kind, alone)
         if not feature.reason and reason and all(given_away.values()):
@@ -293,21 +283,14 @@ def settle_key(
     if named or texts:
         return Key(columns=((named or texts)[0],), note="different in every row")
     if event.column and rows <= _KEY_ROWS and (grown := _grow_key(table, facts, event, features)):
-        return Key(columns=grown, note="together different in every row", repeated=_CHANCE)
+        return Key(
+            columns=grown,
+            note="different in every row" if len(grown) == 1 else "together different in every row",
+            repeated=_CHANCE,
+        )
     if whole and _is_counter(facts[whole[0]]):
         return Key(columns=(whole[0],), note="counts the rows: does it go on in the next file?")
     return Key(note="none was found that is different in every row")
-
-
-def write_column(column: str, schema: pl.Schema) -> str:
-    """Write a column in SQL, without quotes where it needs none."""
-    if re.fullmatch(r"[A-Za-z_]\w*", column, re.ASCII):
-        try:
-            if compile_expression(column, schema, "").meta == pl.col(column):
-                return column
-        except DefinitionError:
-            pass  # a word that SQL keeps for itself
-    return quote_name(column)
 
 
 def _refuse_unknown(table: Table, target: str, time: str | None, key: tuple[str, ...]) -> None:
@@ -364,51 +347,59 @@ def _settle_binary(
         sql, why = f"{sql} = {yes}", f"two numbers; {yes} is the larger one"
     labelled = sum(levels.values())
     rate = levels[yes] / labelled
-    seen = f"{why}: true in {levels[yes]:,} rows ({rate:.1%})"
-    return Outcome(
-        sql=sql, kind="binary", labelled=labelled, rate=rate, notes=(seen, *_warn_of_few(levels))
+    few = tuple(
+        f"only {count:,} rows are {level!r}: too few to trust what is learned of them"
+        for level, count in levels.items()
+        if count < _CLASS_ROWS
     )
+    seen = f"{why}: true in {levels[yes]:,} rows ({rate:.1%})"
+    return Outcome(sql=sql, kind="binary", labelled=labelled, rate=rate, notes=(seen, *few))
 
 
 def _settle_classes(
     table: Table, column: str, sql: str, fact: Facts, levels: dict[str, int]
 ) -> Outcome | None:
-    """Make classes of texts or a few whole numbers, leaving out those that have too few rows."""
+    """Make classes of texts or of few whole numbers; one with too few rows is left out."""
     text = is_text(fact.dtype)
     if not text and not all(float(level).is_integer() for level in levels):
         return None
-    early = levels
-    if table.time is not None:  # a class must be known before the holdout begins
-        cut = collect(table, table.rows.select(table.time.quantile(_EARLY, "lower"))).item()
-        early = count_levels(table, pl.col(column), table.time < cut)
-    kept = {
-        level: count
-        for level, count in levels.items()
-        if count >= _CLASS_ROWS and early.get(level, 0) >= _EARLY_ROWS
-    }
-    labelled, all_rows = sum(kept.values()), sum(levels.values())
+    kept = _often_enough(table, column, levels)
+    labelled = sum(kept.values())
     if text and not 2 <= len(kept) <= _MOST_CLASSES:
         raise DefinitionError(
             f"--target: column {column!r} has {fact.distinct:,} different texts, of which "
             f"{len(kept):,} are in enough rows; 2 to {_MOST_CLASSES} such classes are needed"
         )
-    if len(kept) < 2 or (not text and labelled < _NEAR_UNIQUE * all_rows):
+    if len(kept) < 2 or (not text and labelled < _NEAR_UNIQUE * sum(levels.values())):
         return None
-    notes = [f"{len(levels)} different {'texts' if text else 'whole numbers'}"]
+    outcome = Outcome(
+        sql=f"CAST({sql} AS BIGINT)" if fact.dtype.is_float() else sql,
+        kind="multiclass",
+        labelled=labelled,
+        notes=(f"{len(levels)} different {'texts' if text else 'whole numbers'}",),
+    )
+    if len(kept) == 2:
+        outcome = _settle_binary(table, column, sql, fact, kept)
+    if len(kept) == len(levels):
+        return outcome
     listed = ", ".join(_literal(level, fact) for level in kept)
-    value = f"CAST({sql} AS BIGINT)" if fact.dtype.is_float() else sql
-    if len(kept) < len(levels):
-        rare = _enumerate(
-            [f"{level!r} ({levels[level]:,})" for level in levels if level not in kept]
-        )
-        notes.append(f"in too few rows to be a class: {rare}; take one in by naming it in IN (…)")
-        if len(kept) == 2:
-            value = f"{sql} = {_literal(min(kept, key=lambda each: kept[each]), fact)}"
-        value = f"CASE WHEN {sql} IN ({listed}) THEN {value} END"
-    if len(kept) > 2:
-        return Outcome(sql=value, kind="multiclass", labelled=labelled, notes=tuple(notes))
-    rate = min(kept.values()) / labelled
-    return Outcome(sql=value, kind="binary", labelled=labelled, rate=rate, notes=tuple(notes))
+    rare = [f"{level!r} ({levels[level]:,} rows)" for level in levels if level not in kept]
+    note = f"too rare to be a class, and so left out: {_enumerate(rare)}"
+    case = f"CASE WHEN {sql} IN ({listed}) THEN {outcome.sql} END"
+    return outcome.model_copy(update={"sql": case, "notes": (*outcome.notes, note)})
+
+
+def _often_enough(table: Table, column: str, levels: dict[str, int]) -> dict[str, int]:
+    """Keep the classes with enough rows, and enough of them before the holdout will begin."""
+    early = levels
+    if table.time is not None:
+        cut = collect(table, table.rows.select(table.time.quantile(_EARLY, "lower"))).item()
+        early = count_levels(table, pl.col(column), table.time < cut)
+    return {
+        level: count
+        for level, count in levels.items()
+        if count >= _CLASS_ROWS and early.get(level, 0) >= _EARLY_ROWS
+    }
 
 
 def _settle_number(sql: str, fact: Facts) -> Outcome:
@@ -417,12 +408,6 @@ def _settle_number(sql: str, fact: Facts) -> Outcome:
     if fact.infinite:
         sql = f"CASE WHEN ABS({sql}) < 1e308 THEN {sql} END"
     return Outcome(sql=sql, kind="regression", labelled=fact.values - fact.infinite, notes=notes)
-
-
-def _warn_of_few(levels: dict[str, int]) -> Iterator[str]:
-    for level, count in levels.items():
-        if count < _CLASS_ROWS:
-            yield f"only {count:,} rows are {level!r}: too few to trust what is learned of them"
 
 
 def _offer(
@@ -448,23 +433,28 @@ def _offer_parts(
     table: Table, column: str, facts: dict[str, Facts], date: str, event: Event
 ) -> Iterator[Feature]:
     sql, dtype = date or write_column(column, table.columns), facts[column].dtype
-    reason = (
-        "" if column == event.column or dtype == pl.Time else "a date that is not the event time"
-    )
+    of_event = column == event.column
+    reason = "" if of_event or dtype == pl.Time else "a date that is not the event time"
     clock = dtype != pl.Date and ("STRPTIME" not in sql or "%H" in sql or "%I" in sql)
     parts = {"hour": "hour"} if clock else {}
     parts |= {"weekday": "isodow"} if dtype != pl.Time else {}
+    taken = {each.strip() for each in facts}
     for part, keyword in parts.items():
-        plain = column == event.column and part not in facts
-        name = part if plain else f"{column.strip()}_{part}"
-        yield Feature(column=column, name=name, sql=f"DATE_PART('{keyword}', {sql})", reason=reason)
+        names = [part] * of_event + [f"{column.strip()}_{part}", f"{part} of {column.strip()}"]
+        yield Feature(
+            column=column,
+            name=next(name for name in names if name not in taken),
+            sql=f"DATE_PART('{keyword}', {sql})",
+            reason=reason,
+            is_part=True,
+        )
 
 
 def _why_left_out(column: str, fact: Facts) -> str:
     """Tell why a column cannot help, from what it holds alone."""
     text = is_text(fact.dtype)
     if not (text or fact.dtype.is_numeric() or fact.dtype in (pl.Boolean, pl.Null)):
-        return f"is {fact.dtype}, and a feature must be a number, text or true/false"
+        return f"{fact.dtype.base_type()}: neither number, text nor true/false"
     if not fact.values - fact.infinite:
         return "holds no value"
     if fact.distinct == 1 and not fact.nulls:
@@ -496,14 +486,12 @@ def _give_away(
 
 
 def _repeats(feature: Feature, offered: Iterable[Feature], sample: pl.DataFrame) -> str:
-    """Say which column a date's part repeats, or that it never varies."""
-    if "DATE_PART" not in feature.sql or feature.name not in sample.columns:
+    """Say which column a date's part repeats."""
+    if not feature.is_part or feature.name not in sample.columns:
         return ""
     different = sample[feature.name].n_unique()
-    if different < 2:
-        return "never varies"
     for other in offered:
-        if other.name in sample.columns and "DATE_PART" not in other.sql:
+        if other.name in sample.columns and not other.is_part:
             pairs = sample.select(pl.struct(feature.name, other.name).n_unique()).item()
             if pairs == different == sample[other.name].n_unique():
                 return f"says the same as {other.name}"
@@ -547,7 +535,7 @@ def _grow_key(
 
 def _leave_out_key(feature: Feature, key: Key) -> Feature:
     """Leave out a column that is the whole key; parts of a key may well say something."""
-    if feature.reason or key.columns != (feature.column,) or "DATE_PART" in feature.sql:
+    if feature.reason or key.columns != (feature.column,) or feature.is_part:
         return feature
     return feature.model_copy(update={"reason": "the key"})
 
@@ -615,6 +603,10 @@ def _write_sources(reading: Reading) -> Iterator[str]:
 def _write_extract(draft: Draft) -> Iterator[str]:
     yield "[extract]"
     query = draft.reading.query
+    for column, tokens in draft.reading.missing.items():
+        if not set(tokens) <= set(draft.reading.source.null_values):
+            shown = ", ".join(map(repr, tokens))
+            yield from _note(f"in {column}, {shown} stands for missing: TRY_CAST makes it so")
     if query is not None:
         yield f"query = {_block(query)}"
     event, key = draft.event, draft.key
@@ -647,7 +639,7 @@ def _write_target(draft: Draft) -> Iterator[str]:
 def _write_features(features: Sequence[Feature]) -> Iterator[str]:
     yield "[features]"
     kept = [feature for feature in features if not feature.reason]
-    width = min(20, max(len(_key(feature.name)) for feature in kept))
+    width = min(20, max(len(_key(feature.name)) for feature in features))
     lines = {
         feature: f"{_key(feature.name):<{width}} = {_toml(feature.sql)}" for feature in features
     }
@@ -662,7 +654,8 @@ def _write_features(features: Sequence[Feature]) -> Iterator[str]:
 def _write_checks(draft: Draft) -> Iterator[str]:
     yield "[checks]"
     yield from _note("The data contract: what breaks it stops a run. Wide on purpose; tighten it.")
-    lines = [(f"rows = {_round_down(draft.rows / 2):_}", f"{draft.rows:,} were seen")]
+    seen = draft.rows - draft.event.future
+    lines = [(f"rows = {_round_down(seen / 2):_}", f"{seen:,} were seen")]
     if draft.key.repeated:
         allowed = _allow(draft.key.repeated, _CHANCE)
         lines.append((f"duplicates = {allowed}", "rows that may repeat the key"))
@@ -687,7 +680,7 @@ def _write_columns(draft: Draft) -> Iterator[str]:
     used = {
         feature.column: None
         for feature in draft.features
-        if not feature.reason and "DATE_PART" not in feature.sql
+        if not feature.reason and not feature.is_part
     }
     width = min(20, max((len(_key(column)) for column in used), default=0))
     for column in used:
@@ -704,8 +697,9 @@ def _write_rule(fact: Facts) -> str:
     if fact.infinite:
         rule["infinite"] = _allow(fact.infinite / fact.rows, _ROOM)
     limits = _widen(fact)
-    if limits:
-        rule |= {"min": limits[0], "max": limits[1], "outside": _ROOM}
+    if limits:  # NaN is greater than all numbers, so a greatest one would refuse it
+        rule |= {"min": limits[0]} | ({} if fact.nans else {"max": limits[1]})
+        rule["outside"] = _ROOM
     if fact.levels and kind == "text":
         rule |= {"unseen": _ROOM, "values": tuple(sorted(fact.levels))}
     return _inline(rule)
@@ -713,10 +707,10 @@ def _write_rule(fact: Facts) -> str:
 
 def _write_rest(draft: Draft) -> Iterator[str]:
     kind, timed = draft.outcome.kind, draft.event.column is not None
-    usual = 0.2
+    usual = Training.model_fields["holdout"].default
     share = max(usual, min(_MOST_HOLDOUT, _HOLDOUT_ROWS / draft.outcome.labelled))
     which = "the newest rows" if timed else "rows"
-    holdout = (f"# holdout = {usual}", f"share of {which} to judge by{', or as 30d' * timed}")
+    holdout = (f"# holdout = {usual}", f"share of {which} to judge by{', or "30d"' * timed}")
     if share > usual:
         few = f"of {draft.outcome.labelled:,} rows with a target; the gate asks for 100"
         holdout = (f"holdout = {math.ceil(share * 100) / 100}", few)

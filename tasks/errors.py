@@ -3,8 +3,11 @@
 A message is one line: the file, key or column, what is wrong with it, and what to do.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
 
 
 class PerennialError(Exception):
@@ -60,3 +63,39 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def first_line(error: BaseException) -> str:
     """Take the first line of what a library says; the rest is for its own users."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def explain_value(error: ValidationError, model: type[BaseModel], meant: Mapping[str, str]) -> str:
+    """Say the first thing that is wrong in a file, with its key and the nearest key that exists.
+
+    An unknown key comes first: the key that is missing may be the one that it was meant to be.
+    `meant` says in words what a pattern stands for.
+    """
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+    *sections, key = [str(part) for part in first["loc"] if part != "[key]"] or [""]
+    where = f"[{'.'.join(sections)}] {key}" if sections else key
+    if first["type"] == "missing":
+        return f"{where}: is missing"
+    if isinstance(first["input"], dict) and key:
+        where = f"[{'.'.join([*sections, key])}]"
+    if first["type"] == "extra_forbidden":
+        return f"{where}: unknown key; {nearest(key, _keys_at(model, sections))}"
+    said = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    said = said.replace("a valid tuple", "a list").replace("a valid string", "text")
+    if first["type"] == "string_pattern_mismatch":
+        said = f"must be {meant[first['ctx']['pattern']]}"
+    elif first["type"] == "too_short":
+        said = "must not be empty"
+    given = "" if isinstance(first["input"], dict) or not key else f" (got {first['input']!r})"
+    return f"{where}: {said}{given}" if where else said
+
+
+def _keys_at(model: type[BaseModel], sections: Iterable[str]) -> Iterable[str]:
+    """List the keys that the model at this place of the file takes."""
+    place: Any = model
+    for section in sections:
+        if isinstance(place, type) and issubclass(place, BaseModel):
+            place = place.model_fields[section].annotation
+        else:  # a table of tables: the section is a name that the user gave
+            place = get_args(place)[-1]
+    return place.model_fields

@@ -28,7 +28,9 @@ _TABLE_WISE = {
     "Sort": "an expression that reorders rows",
     "SortBy": "an expression that reorders rows",
 }
-_CLOCK = re.compile(r"\b(now|current_date|current_time|current_timestamp)\b", re.IGNORECASE)
+_CLOCK = re.compile(r"\b(now\s*\(|current_(date|time|timestamp)\b)", re.IGNORECASE)
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError)
 
 
 class Features(Frozen):
@@ -57,22 +59,22 @@ def quote_name(column: str) -> str:
 def compile_features(definition: Definition, schema: pl.Schema, origin: str) -> Features:
     """Check every feature against the columns that there are and settle its kind."""
     given = definition.features or default_features(definition, schema, origin)
-    compiled = {
-        name: compile_expression(sql, schema, f"{origin}: [features] {name}")
-        for name, sql in given.items()
-    }
+    needed: set[str] = set()
     categories = []
-    for name, expression in compiled.items():
-        dtype = expression_type(expression, schema, f"{origin}: [features] {name}")
+    for name, sql in given.items():
+        where = f"{origin}: [features] {name}"
+        expression = compile_expression(sql, schema, where)
+        needed |= set(expression.meta.root_names())
+        dtype = expression_type(expression, schema, where)
         if is_text(dtype):
             categories.append(name)
         elif not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
+            listed = "" if definition.features else " (to leave it out, list [features])"
             raise DefinitionError(
-                f"{origin}: [features] {name}: gives {dtype}, and a feature must be a number, text "
-                f"or true/false; take a part of it, as in DATE_PART('hour', {quote_name(name)})"
+                f"{where}: gives {dtype}, and a feature must be a number, text or true/false; "
+                f"{_part_of(sql, dtype)}{listed}"
             )
-    needed = sorted({column for each in compiled.values() for column in each.meta.root_names()})
-    columns = {column: str(schema[column]) for column in needed}
+    columns = {column: str(schema[column]) for column in sorted(needed)}
     return Features(expressions=given, categories=tuple(categories), columns=columns)
 
 
@@ -88,16 +90,15 @@ def default_features(definition: Definition, schema: pl.Schema, origin: str) -> 
 
 def compile_expression(sql: str, schema: pl.Schema, where: str) -> pl.Expr:
     """Parse one row-wise SQL expression, or say what is wrong with it."""
-    if _CLOCK.search(re.sub(r"'[^']*'|\"[^\"]*\"", "", sql)):
-        raise DefinitionError(f"{where}: reads the clock, so the same row would change its value")
+    refuse_clock(sql, where)
     try:
         expression = pl.sql_expr(sql)
         needed = expression.meta.root_names()
-    except (pl.exceptions.PolarsError, TypeError) as error:
-        raise DefinitionError(f"{where}: {first_line(error)}") from error
+    except _FAILURES as error:
+        raise DefinitionError(f"{where}: {_explain(error, sql, schema)}") from error
     for column in needed:
         if column not in schema:
-            hint = nearest(column, schema)
+            hint = _quoting(sql, schema) or nearest(column, schema)
             raise DefinitionError(f"{where}: there is no column {column!r}; {hint}")
     for node in _nodes(json.loads(expression.meta.serialize(format="json"))):
         if node in _TABLE_WISE:
@@ -105,17 +106,39 @@ def compile_expression(sql: str, schema: pl.Schema, where: str) -> pl.Expr:
                 f"{where}: is {_TABLE_WISE[node]}, which one row cannot answer; "
                 "compute it in [extract] query"
             )
+        if node == "Selector":
+            raise DefinitionError(f"{where}: {sql} is a pattern of names; rename that column")
+    expression_type(expression, schema, where)
     if _depends_on_other_rows(expression, schema):
         raise DefinitionError(f"{where}: its value for one row depends on other rows")
     return expression
 
 
+def refuse_clock(sql: str, where: str) -> None:
+    """Refuse SQL that gives another value whenever it is run."""
+    if found := _CLOCK.search(_QUOTED.sub("", sql)):
+        raise DefinitionError(
+            f"{where}: {found[0].rstrip('( ').upper()} reads the clock, so that the same rows "
+            "would give other values later; use a column that holds the time"
+        )
+
+
 def expression_type(expression: pl.Expr, schema: pl.Schema, where: str) -> pl.DataType:
-    """Tell the type that an expression gives over these columns."""
+    """Tell the type that an expression gives over these columns.
+
+    A row of missing values is put through it: Polars' plan alone lets SQRT of text pass.
+    """
+    names = expression.meta.root_names()
+    row = pl.DataFrame([pl.Series(name, [None], dtype=schema[name]) for name in set(names)])
     try:
-        return pl.LazyFrame(schema=schema).select(expression).collect_schema().dtypes()[0]
-    except pl.exceptions.PolarsError as error:
-        raise DefinitionError(f"{where}: {first_line(error)}") from error
+        planned = row.lazy().select(expression).collect_schema().dtypes()[0]
+        found = row.select(expression).dtypes[0]
+    except _FAILURES as error:
+        raise DefinitionError(f"{where}: {_explain(error, '', schema)}") from error
+    if found != planned:
+        kinds = ", ".join(f"{name!r} is {schema[name]}" for name in dict.fromkeys(names))
+        raise DefinitionError(f"{where}: cannot be computed: {kinds}; CAST it to what is meant")
+    return found
 
 
 def is_text(dtype: pl.DataType) -> bool:
@@ -183,8 +206,35 @@ def _encode_number(name: str, dtype: pl.DataType) -> pl.Expr:
     return column
 
 
+def _explain(error: BaseException, sql: str, schema: Mapping[str, pl.DataType]) -> str:
+    """Say what Polars did not like, with what it would have liked where that is known."""
+    said = first_line(error)
+    if "relation" in said and "not found" in said:
+        return f"{said}; a feature sees one row of the extracted table: join in [extract] query"
+    hint = _quoting(sql, schema)
+    return f"{said}; {hint}" if hint else said
+
+
+def _quoting(sql: str, schema: Mapping[str, pl.DataType]) -> str:
+    """Find a column of an unusual name that stands in the SQL without its quotes."""
+    bare = _QUOTED.sub("", sql)
+    odd = [name for name in schema if not re.fullmatch(r"[^\W\d]\w*", name) and name in bare]
+    return f"write that column as {quote_name(max(odd, key=len))}" if any(odd) else ""
+
+
+def _part_of(sql: str, dtype: pl.DataType) -> str:
+    if isinstance(dtype, pl.Duration):
+        return "subtract seconds, as in DATE_PART('epoch', a) - DATE_PART('epoch', b)"
+    if not dtype.is_temporal():
+        return "make one of it in [extract] query"
+    return f"take a part of it, as in DATE_PART('{'month' if dtype == pl.Date else 'hour'}', {sql})"
+
+
 def _nodes(tree: Any) -> Iterator[str]:
-    """Walk a serialised expression and give the kinds of its nodes, names and literals left out."""
+    """Walk a serialised expression and give the kinds of its nodes.
+
+    Names, literals and what a function is called are left out: SUBSTR is a `Slice` too.
+    """
     if isinstance(tree, str):
         yield tree
     elif isinstance(tree, list):
@@ -193,10 +243,12 @@ def _nodes(tree: Any) -> Iterator[str]:
     elif isinstance(tree, dict):
         for kind, child in tree.items():
             yield kind
-            if kind not in ("Column", "Literal", "Alias"):
-                yield from _nodes(child)
+            if kind == "Function":
+                yield from _nodes(child["input"])
             elif kind == "Alias":
                 yield from _nodes(child[0])
+            elif kind not in ("Column", "Literal", "Selector"):
+                yield from _nodes(child)
 
 
 def _depends_on_other_rows(expression: pl.Expr, schema: pl.Schema) -> bool:
@@ -213,7 +265,7 @@ def _depends_on_other_rows(expression: pl.Expr, schema: pl.Schema) -> bool:
     try:
         together = sample.select(expression)
         one_by_one = pl.concat([sample[row : row + 1].select(expression) for row in range(rows)])
-    except pl.exceptions.PolarsError:
+    except _FAILURES:
         return False  # made-up text is no date; such an expression fails on real data or not at all
     return not together.equals(one_by_one)
 

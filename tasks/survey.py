@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from tasks.definition import Definition, Extract, Frozen, Kind, Source, Target
-from tasks.errors import SourceError, first_line
-from tasks.features import is_text, quote_name
+from tasks.errors import DefinitionError, SourceError, first_line
+from tasks.features import compile_expression, is_text, quote_name
 from tasks.metrics import Array, area_under_curve
 from tasks.sources import Table, collect, event_time, find_files, open_table
 from tasks.store import is_bucket, scan_options
@@ -26,6 +26,7 @@ LISTED = 30  # text with more levels is not listed
 SAMPLE = 20_000  # rows on which columns are tried alone
 
 _MISSING = ("?", "NA", "na", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "-", "--", "")
+_LEVELS = ("-", "--", "")  # signs for missing that may be one of two values: plus and minus
 _MOST_WORDS, _MOST_CODES, _NUMBERS = 3, 20, 0.9  # few words among many numbers mean missing
 _PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _COMMAS = {";": (r"^[+-]?\d+(,\d+)?$", ".")}  # where fields end in ;, a comma is decimal
@@ -66,7 +67,7 @@ class Reading(Frozen):
         return Definition(
             name="draft",
             sources={self.name: self.source},
-            extract=Extract(time=self.time),
+            extract=Extract(query=None, time=self.time),
             target=Target(value="1", kind="regression"),
             features=None,
         )
@@ -100,6 +101,7 @@ class Facts(Frozen, arbitrary_types_allowed=True):
     rows: int
     nulls: int = 0
     distinct: int = 0
+    nans: int = 0
     infinite: int = 0
     first: Any = None
     least: float | None = None
@@ -119,17 +121,18 @@ def read_table(data: str, name: str, project: Path) -> tuple[Reading, Table]:
         opened = open_table(reading.define(), project)
         forms = study_texts(opened, source.separator)
         forms = {column: form for column, form in forms.items() if form.number and form.missing}
+        missing = {column: form.missing for column, form in forms.items()}
         mended = {column: f"TRY_{form.number}" for column, form in forms.items()}
-        return reading.model_copy(update={"mended": mended}), opened
+        return Reading(name=name, source=source, missing=missing, mended=mended), opened
     forms = study_texts(open_as_text(source, files), source.separator)
     missing = {column: form.missing for column, form in forms.items() if form.missing}
     levels = {token for form in forms.values() for token in form.levels}
-    tokens = sorted({token for each in missing.values() for token in each} - levels)
-    source = source.model_copy(update={"null_values": tuple(tokens)})
+    tokens = {token for each in missing.values() for token in each} - levels
+    source = source.model_copy(update={"null_values": tuple(sorted(tokens))})
     reading = reading.model_copy(update={"source": source, "missing": missing})
     reading, opened = _settle_types(reading, forms, project)
-    mended = {
-        column: form.number
+    mended = {  # what stands for missing in one column may be a value in another
+        column: form.number if tokens.issuperset(form.missing) else f"TRY_{form.number}"
         for column, form in forms.items()
         if form.number and opened.columns[column] == pl.String
     }
@@ -160,9 +163,11 @@ def open_as_text(source: Source, files: tuple[str, ...]) -> Table:
 
 def sniff_source(data: str, project: Path) -> tuple[Source, tuple[str, ...]]:
     """Tell format and separator by what the first file holds; its ending may say another thing."""
-    if not data:
-        raise SourceError("no data is named; give a path, a glob or an s3:// address")
-    source = Source.model_validate(data)
+    try:
+        source = Source.model_validate(data)
+    except ValidationError as error:
+        hint = "give a path, a glob or an address that begins with s3://"
+        raise SourceError(f"{data!r} names no data; {hint}") from error
     files = find_files(source, project, data)
     kind = source.format if is_bucket(files[0]) else _sniff_format(Path(files[0])) or source.format
     found = {"format": kind} | ({"separator": _sniff_separator(files[0])} if kind == "csv" else {})
@@ -205,6 +210,21 @@ def find_date_formats(table: Table, column: str, first: str) -> tuple[str, ...]:
     fits = [_are_dates(text, each).all().alias(each) for each in formats]
     row = collect(table, table.rows.select(fits)).row(0)
     return tuple(each for each, fit in zip(formats, row, strict=True) if fit)
+
+
+def find_dates(table: Table, facts: dict[str, Facts], given: str | None = None) -> dict[str, str]:
+    """Find the columns that hold dates, and the SQL that reads each of them as a date."""
+    dates = {}
+    for column, fact in facts.items():
+        sql = write_column(column, table.columns)
+        if isinstance(fact.dtype, pl.Datetime) or fact.dtype == pl.Date:
+            dates[column] = sql
+        elif fact.values and (fact.dtype == pl.String or column == given):
+            formats = find_date_formats(table, column, str(fact.first))
+            text = sql if fact.dtype == pl.String else f"CAST({sql} AS VARCHAR)"
+            if formats:
+                dates[column] = f"STRPTIME({text}, '{formats[0]}')"
+    return dates
 
 
 def gather_facts(table: Table) -> dict[str, Facts]:
@@ -295,6 +315,17 @@ def find_sum(sample: pl.DataFrame) -> tuple[str, ...]:
         return ()
     used = np.abs(weights) > 1e-3 * np.abs(weights).max()
     return tuple(name for name, each in zip(known.columns[1:], used, strict=True) if each)
+
+
+def write_column(column: str, schema: pl.Schema) -> str:
+    """Write a column in SQL, without quotes where it needs none."""
+    if re.fullmatch(r"[A-Za-z_]\w*", column, re.ASCII):
+        try:
+            if compile_expression(column, schema, "").meta == pl.col(column):
+                return column
+        except DefinitionError:
+            pass  # a word that SQL keeps for itself
+    return quote_name(column)
 
 
 def _sniff_format(file: Path) -> str | None:
@@ -392,7 +423,8 @@ def _settle_form(name: str, found: list[str], counts: dict[str, int], instead: s
             plain=_is_plain(counts),
             missing=tuple(sorted(found)),
         )
-    return Form(missing=signs) if counts["distinct"] > 1 else Form(levels=signs)
+    levels = [token for token in signs if counts["distinct"] < 2 and token.strip() in _LEVELS]
+    return Form(missing=tuple(sorted({*signs} - {*levels})), levels=tuple(levels))
 
 
 def _write_cast(name: str, counts: dict[str, int], instead: str) -> str:
@@ -421,6 +453,7 @@ def _facts(name: str, dtype: pl.DataType) -> dict[str, pl.Expr]:
         return facts
     finite = values.filter(values.is_finite()) if dtype.is_float() else values
     return facts | {
+        "nans": column.is_nan().sum() if dtype.is_float() else pl.lit(0),
         "infinite": values.len() - finite.len(),
         "least": finite.min().cast(pl.Float64),
         "greatest": finite.max().cast(pl.Float64),

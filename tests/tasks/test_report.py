@@ -24,6 +24,16 @@ CHARTS = {
     "regression": {"Residuals"},
 }
 HOSTILE = "</text><script>alert('1')</script>|*a*"
+DEFINITION = """
+name = "flights"
+description = "What becomes of this flight?"
+sources.flights = "data/nycflights13/flights-*.parquet"
+extract.time = "time_hour"
+target = { value = "VALUE", kind = "KIND" }
+features = { carrier = "carrier", dest = "dest", distance = "distance", hour = "hour" }
+training = { threads = 2, rounds = 20 }
+gate.slice_rows = 20
+"""
 TARGETS = {
     "binary": "arr_delay > 15",
     "multiclass": "origin",
@@ -53,11 +63,8 @@ def report(candidate: Candidate) -> dict[str, str]:
 
 
 def run_steps(project: Path, kind: str, folder: Path) -> Candidate:
-    flights = project / "deployments" / "flight_delay.toml"
-    text = flights.read_text().replace('"arr_delay > 15"', f'"{TARGETS[kind]}"')
-    text = text.replace('kind = "binary"', f'kind = "{kind}"').replace('origin = "origin"\n', "")
     definition = project / "deployments" / f"report_{kind}.toml"
-    definition.write_text(f"{text}rounds = 20\n[gate]\nslice_rows = 20\n")
+    definition.write_text(DEFINITION.replace("VALUE", TARGETS[kind]).replace("KIND", kind))
     steps: list[Step] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERENNIAL_ROOT", str(folder / "root"))
@@ -186,7 +193,7 @@ def test_names_and_levels_are_escaped(binary: Candidate) -> None:
 
 def test_passed_candidate_comes_with_the_command_that_approves_it(binary: Candidate) -> None:
     candidate = with_verdict(binary, passed=True)
-    command = f"perennial approve flight-delay {candidate.plan.version} --as NAME --reason TEXT"
+    command = f"perennial approve flights {candidate.plan.version} --as NAME --reason TEXT"
     assert command in draw_report(candidate)["report.md"]
     assert command in "".join(main_of(page(candidate)).itertext())
 
@@ -204,7 +211,7 @@ def test_model_that_approves_itself_asks_for_no_decision(binary: Candidate) -> N
     plan = candidate.plan.model_copy(update={"definition": automatic})
     summary = draw_report(candidate.model_copy(update={"plan": plan}))["report.md"]
     assert "perennial approve" not in summary
-    assert "perennial rollback flight-delay" in summary
+    assert "perennial rollback flights" in summary
 
 
 def test_champion_stands_beside_the_candidate_and_the_best_is_marked(binary: Candidate) -> None:

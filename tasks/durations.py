@@ -1,0 +1,45 @@
+"""Durations as a definition writes them: a number and m, h, d or w.
+
+Owns how they are read and how long they may be. Refuses to know what they are counted back from.
+"""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_LONGEST = timedelta(days=36_500)  # beyond it, a time minus a duration may have no date
+
+
+def parse_duration(value: object) -> timedelta:
+    """Turn `30m`, `6h`, `180d` or `2w` into a timedelta."""
+    if isinstance(value, timedelta):
+        return value
+    found = re.fullmatch(r"(\d{1,7})([mhdw])", value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("must be a number and m, h, d or w, as in '180d'")
+    duration = timedelta(**{_UNITS[found[2]]: int(found[1])})
+    if duration > _LONGEST:
+        raise ValueError("must be 100 years at most")
+    return duration
+
+
+def _parse_period(value: object) -> timedelta:
+    if not (period := parse_duration(value)):
+        raise ValueError("must be longer than nothing")
+    return period
+
+
+def _parse_share_or_period(value: object) -> timedelta | float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return _parse_period(value)
+    if not 0.01 <= value <= 0.9:
+        raise ValueError("must be a share between 0.01 and 0.9, or a duration as in '30d'")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Period = Annotated[timedelta, BeforeValidator(_parse_period)]
+ShareOrPeriod = Annotated[timedelta | float, BeforeValidator(_parse_share_or_period)]
