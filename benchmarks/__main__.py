@@ -1,6 +1,21 @@
-"""Run every benchmark: `python -m benchmarks`."""
+"""Run every benchmark, and write `benchmarks/README.md` from what they found."""
 
 from benchmarks import profile, retrain
+from benchmarks.measure import ROOT, describe_machine
 
-profile.main()
-retrain.main()
+_ABOUT = """# Benchmarks
+
+Written by `make bench`: every figure below comes from one run of it, each side in a fresh process
+on the same machine ({cores} cores, Python {python}, {system}). What each script does, and what it
+leaves out, stands at the top of its file; records are in `results/`.
+
+"""
+
+
+def main() -> None:
+    texts = [each.main() for each in (profile, retrain)]
+    tables = "".join(f"```\n{text}\n```\n\n" for text in texts)
+    (ROOT / "benchmarks/README.md").write_text(_ABOUT.format(**describe_machine()) + tables.rstrip() + "\n")
+
+
+main()

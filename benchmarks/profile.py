@@ -110,27 +110,29 @@ def compare(runs: dict[str, Measurement]) -> dict[str, Any]:
     return {"runs": figures, "ratios": ratios, "met": met}
 
 
-def print_table(title: str, compared: dict[str, Any]) -> None:
-    print(f"\n{title}\n{'':12}{'seconds':>9}{'peak MB':>9}{'above imports':>15}")
+def write_table(title: str, compared: dict[str, Any]) -> str:
+    lines = [f"profile, {title}", f"{'':12}{'seconds':>9}{'peak MB':>9}{'above imports':>15}"]
     for name, run in compared["runs"].items():
         seconds, peak, own = run.values()
-        print(f"{name:12}{seconds:>9.2f}{peak:>9}{own:>15}")
+        lines.append(f"{name:12}{seconds:>9.2f}{peak:>9}{own:>15}")
     ratios = compared["ratios"]
-    print(
+    lines.append(
         f"{ratios['time']} times as fast as whylogs (goal {GOALS['time']:g}); "
         f"{ratios['peak memory']} of its memory (goal {GOALS['peak memory']:g}), "
         f"{ratios['peak memory above imports']} above imports"
     )
+    return "\n".join(lines)
 
 
-def main() -> None:
+def main() -> str:
+    """Measure, record, print, and give what was printed."""
     peers = install_peers()
     with tempfile.TemporaryDirectory() as folder:
         tables = {
             title: compare(measure_table(table, folder, peers)) for table, title in TABLES.items()
         }
-    for title, compared in tables.items():
-        print_table(title, compared)
+    text = "\n\n".join(write_table(title, compared) for title, compared in tables.items())
+    print(text)
     locked = dict(re.findall(r"^(\S+)==(\S+)", LOCK.read_text(), re.MULTILINE))
     record = {
         "tables": tables,
@@ -139,7 +141,8 @@ def main() -> None:
         "versions": {name: version(name) for name in ("numpy", "polars", "whylogs")},
         "peer_versions": {name: locked[name] for name in ("numpy", "pandas", "pyarrow", "whylogs")},
     }
-    print(f"\nwritten to {write_record('profile', record).relative_to(ROOT)}")
+    write_record("profile", record)
+    return text
 
 
 if __name__ == "__main__":

@@ -25,10 +25,9 @@ GOALS = {"more seconds": 5.0, "time at 10M rows": 1.10, "peak memory": 1.2}
 
 
 def make_project(folder: str, rows: str) -> Callable[[], object]:
-    """Write a project with the flights, or with copies of them in shifted hours until there are ROWS.
+    """Write a project with the flights, or with copies of them until there are so many rows.
 
-    A copy keeps each flight's day and jitters its distance and weather, so that trees have as much
-    to find as before; its flight number tells it from the others.
+    A copy jitters each flight's distance; its flight number tells it from the others.
     """
     import polars as pl
 
@@ -58,6 +57,7 @@ def run_flow(project: str) -> Callable[[], object]:
 
     os.chdir(project)
     os.environ["PERENNIAL_ROOT"] = tempfile.mkdtemp(dir=project)
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
     _hide_scikit_learn()
     from flows.retrain import retrain
 
@@ -180,25 +180,32 @@ def describe(runs: dict[str, Measurement]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def write_table(title: str, found: dict[str, Any]) -> str:
+    lines = [f"retrain, {title}", f"{'':10}{'seconds':>9}{'peak MB':>9}"]
+    for name, run in found["runs"].items():
+        lines.append(f"{name:10}{run['seconds']:>9.2f}{run['peak_mb']:>9}")
+    lines.append(
+        f"{found['more seconds']:+.1f} s, {found['time']:.2f} times the script's time; "
+        f"{found['peak memory']:.2f} of its memory"
+    )
+    return "\n".join(lines)
+
+
+def main() -> str:
+    """Measure, record, print, and give what was printed."""
     sizes = [int(size) for size in sys.argv[1:]] or [FLIGHTS, LARGE]
     with tempfile.TemporaryDirectory() as folder:
         tables = {f"{rows:,} rows": compare(rows, folder) for rows in sizes}
-    for title, found in tables.items():
-        print(f"\nretrain, {title}\n{'':10}{'seconds':>9}{'peak MB':>9}")
-        for name, run in found["runs"].items():
-            print(f"{name:10}{run['seconds']:>9.2f}{run['peak_mb']:>9}")
-        print(
-            f"{found['more seconds']:+.1f} s, {found['time']:.2f} times the script's time; "
-            f"{found['peak memory']:.2f} of its memory"
-        )
+    text = "\n\n".join(write_table(title, found) for title, found in tables.items())
+    print(text)
     record = {
         "tables": tables,
         "goals": GOALS,
         "machine": describe_machine(),
         "versions": {name: version(name) for name in ("polars", "lightgbm", "prefect")},
     }
-    print(f"\nwritten to {write_record('retrain', record).relative_to(ROOT)}")
+    write_record("retrain", record)
+    return text
 
 
 if __name__ == "__main__":

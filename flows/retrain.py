@@ -57,7 +57,7 @@ def find_done(model: str, as_of: datetime | None = None) -> dict[str, Any] | Non
     plan = plan_retrain(model, as_of)
     store = open_store(plan.root)
     published = find_version(store, plan.definition.name, plan.version)
-    return published and describe_version(store, published)
+    return describe_version(store, published) if published else None
 
 
 def plan_retrain(model: str, as_of: datetime | None) -> Plan:

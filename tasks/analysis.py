@@ -13,13 +13,13 @@ import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.checks import Check, failed
+from tasks.checks import Check, at_least, at_most, failed, share_at_most
 from tasks.definition import ColumnCheck, Definition, Frozen
 from tasks.drift import ColumnDrift, measure_drift
 from tasks.errors import ContractBroken, nearest
 from tasks.extraction import Snapshot
+from tasks.labels import MATURED, TARGET, label_rows, settle_target
 from tasks.plan import Plan
-from tasks.preparation import MATURED, TARGET, label_rows, settle_target
 from tasks.profiles import (
     ColumnSummary,
     Profile,
@@ -29,11 +29,14 @@ from tasks.profiles import (
     to_bytes,
 )
 from tasks.registry import find_champion, read_file
+from tasks.sources import event_time
 from tasks.store import open_store, reaching
 
 log = logging.getLogger("perennial.analysis")
 
 _NAMED = 5  # how many broken checks one message names
+_CODES = 50  # numbers as text with fewer levels may well be codes
+_GLANCE, _MOSTLY = 10_000, 0.5
 
 
 class Analysis(Frozen):
@@ -63,13 +66,15 @@ def check_contract(plan: Plan, snapshot: Snapshot, profile: Profile) -> list[Che
 def check_table(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
     """Check how many rows there are, how old, how often twice, and none from the future."""
     contract, extract = plan.definition.checks, plan.definition.extract
-    yield _at_least("rows", snapshot.rows, contract.rows, "rows")
+    yield at_least("rows", snapshot.rows, contract.rows, "rows")
     if extract.time is not None:
-        untimed = snapshot.scan().select(pl.col(extract.time).null_count()).collect().item()
-        yield _at_most(f"time of {extract.time!r}", untimed, 0, "rows have no event time")
+        time = event_time(plan.definition, snapshot.scan().collect_schema())
+        untimed = snapshot.scan().select(time).null_count().collect().item()
+        what = f"rows have no time in {extract.time!r}, or one that their clocks skipped"
+        yield at_most(f"time of {extract.time!r}", untimed, 0, what)
         allowed = snapshot.future_rows if contract.allow_future else 0
         what = f"rows have a {extract.time!r} later than now"
-        yield _at_most(f"future of {extract.time!r}", snapshot.future_rows, allowed, what)
+        yield at_most(f"future of {extract.time!r}", snapshot.future_rows, allowed, what)
     if contract.max_age is not None and snapshot.newest is not None:
         age = plan.asked_at - snapshot.newest
         yield Check(
@@ -82,7 +87,9 @@ def check_table(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
         rows = snapshot.scan().select(extract.key)
         repeated = snapshot.rows - rows.unique().select(pl.len()).collect().item()
         named = ", ".join(map(repr, extract.key))
-        yield _share("duplicates", repeated, snapshot.rows, contract.duplicates, f"repeat key {named}")
+        yield share_at_most(
+            "duplicates", repeated, snapshot.rows, contract.duplicates, f"repeat key {named}"
+        )
 
 
 def check_features(plan: Plan, profile: Profile) -> Iterator[Check]:
@@ -95,8 +102,12 @@ def check_features(plan: Plan, profile: Profile) -> Iterator[Check]:
             detail = f"column {name!r} holds no value at all, and a feature needs it"
             yield Check(name=f"values of {name!r}", passed=False, detail=detail)
         elif facts.infinite:
-            what = f"values of column {name!r} are infinite"
-            yield (check := _share(f"infinity of {name!r}", facts.infinite, facts.rows, allowed, what))
+            what = f"hold infinity in column {name!r}"
+            yield (
+                check := share_at_most(
+                    f"infinity of {name!r}", facts.infinite, facts.rows, allowed, what
+                )
+            )
             sound &= check.passed
     if sound:
         detail = f"all {len(plan.features.columns)} columns that features need hold finite values"
@@ -105,35 +116,42 @@ def check_features(plan: Plan, profile: Profile) -> Iterator[Check]:
 
 def check_columns(definition: Definition, snapshot: Snapshot, profile: Profile) -> Iterator[Check]:
     """Check the columns that the contract names, each against its rule."""
+    schema = snapshot.scan().collect_schema()
     for name, rule in definition.checks.columns.items():
-        if name not in profile.columns:
-            hint = nearest(name, profile.columns)
-            detail = f"there is no column {name!r}; {hint}"
+        if name not in schema:
+            detail = f"there is no column {name!r}; {nearest(name, schema)}"
             yield Check(name=f"column {name!r}", passed=False, detail=detail)
             continue
-        facts = profile.columns[name].facts
-        yield _share(
-            f"nulls of {name!r}", facts.nulls + facts.nans, facts.rows, rule.nulls, "are missing"
-        )
-        broken = snapshot.scan().select(_broken_rules(name, rule, snapshot)).collect()
-        for what, count in broken.to_dict(as_series=False).items():
+        facts, kind = profile.columns[name].facts, _kind_of(schema[name])
+        limited = rule.min is not None or rule.max is not None
+        wanted = rule.type or ("number" if limited else None)
+        if wanted is not None:
+            detail = f"column {name!r} is {kind}, must be {wanted}"
+            yield Check(name=f"type of {name!r}", passed=kind == wanted, detail=detail)
+        nulls = facts.nulls + facts.nans
+        yield share_at_most(f"nulls of {name!r}", nulls, facts.rows, rule.nulls, "lack a value")
+        broken = _broken_rules(name, rule, schema[name]) if wanted in (None, kind) else []
+        counts = snapshot.scan().select(broken).collect().to_dicts()
+        for what, count in (counts[0] if broken else {}).items():
             allowed = rule.unseen if what.startswith("unlisted") else rule.outside
-            yield _share(f"{what} of {name!r}", count[0], facts.rows, allowed, f"are {what}")
-        kind = _kind_of(snapshot.scan().collect_schema()[name])
-        if rule.type is not None:
-            detail = f"column {name!r} is {kind}, must be {rule.type}"
-            yield Check(name=f"type of {name!r}", passed=kind == rule.type, detail=detail)
+            yield share_at_most(f"{what} of {name!r}", count, facts.rows, allowed, f"are {what}")
 
 
 def check_labels(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
     """Check how many matured rows have a label and, for a binary target, how many are true."""
     target, _ = settle_target(plan, snapshot.scan())
     matured = label_rows(plan, snapshot.scan(), target).filter(MATURED)
-    rows, labelled, mean = matured.select(
-        pl.len().alias("rows"), pl.col(TARGET).count().alias("known"), pl.col(TARGET).mean()
-    ).collect().row(0)
+    rows, labelled, mean = (
+        matured.select(
+            pl.len().alias("rows"), pl.col(TARGET).count().alias("known"), pl.col(TARGET).mean()
+        )
+        .collect()
+        .row(0)
+    )
     contract = plan.definition.checks
-    yield _share("unlabelled", rows - labelled, rows, contract.unlabelled, "matured rows lack a label")
+    yield share_at_most(
+        "unlabelled", rows - labelled, rows, contract.unlabelled, "lack a label though matured"
+    )
     if contract.label_rate is not None and labelled:
         low, high = contract.label_rate
         yield Check(
@@ -144,13 +162,32 @@ def check_labels(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
         )
 
 
-def warn_of(plan: Plan, profile: Profile) -> Iterator[str]:
-    """Name what is odd and yet no breach: columns that say nothing."""
+def warn_of(plan: Plan, snapshot: Snapshot, profile: Profile) -> Iterator[str]:
+    """Name what is odd and yet no breach: columns that say nothing, or too much."""
+    known = set(pl.sql_expr(plan.definition.target.value).meta.root_names())
     for name in plan.features.columns:
         facts = profile.columns[name].facts
         constant = facts.min == facts.max and facts.min is not None
         if facts.values and (constant or len(profile.columns[name].levels) == 1):
             yield f"column {name!r} has one value only: it tells the model nothing"
+        if name in known:
+            yield f"column {name!r} is in a feature and in the target: is it known beforehand?"
+    for name, share in _numbers_in_text(plan, snapshot, profile).items():
+        yield (
+            f"column {name!r} is text, and {share:.0%} of it are numbers: list what stands for "
+            "missing in null_values, or make it a number by TRY_CAST"
+        )
+
+
+def _numbers_in_text(plan: Plan, snapshot: Snapshot, profile: Profile) -> dict[str, float]:
+    """Find categories of many levels that are mostly numbers, by the first rows."""
+    categories = [pl.sql_expr(plan.features.expressions[name]) for name in plan.features.categories]
+    needed = {column for each in categories for column in each.meta.root_names()}
+    texts = [name for name in sorted(needed) if len(profile.columns[name].levels) > _CODES]
+    rows = snapshot.scan().select(texts).head(_GLANCE).cast(pl.String).collect()
+    numbers = rows.cast(pl.Float64, strict=False)
+    shares = {name: numbers[name].count() / max(1, rows[name].count()) for name in texts}
+    return {name: share for name, share in shares.items() if share >= _MOSTLY}
 
 
 def compare_champion(plan: Plan, profile: Profile) -> dict[str, Any]:
@@ -164,12 +201,13 @@ def compare_champion(plan: Plan, profile: Profile) -> dict[str, Any]:
     return {"drift": drift, "reference": champion.path.rpartition("/")[2]}
 
 
-def _broken_rules(name: str, rule: ColumnCheck, snapshot: Snapshot) -> list[pl.Expr]:
+def _broken_rules(name: str, rule: ColumnCheck, dtype: pl.DataType) -> list[pl.Expr]:
     column, broken = pl.col(name), []
-    is_number = snapshot.scan().collect_schema()[name].is_numeric()
-    if rule.min is not None and is_number:
+    if dtype.is_float():
+        column = column.fill_nan(None)
+    if rule.min is not None:
         broken.append((column < rule.min).sum().alias(f"below {rule.min:g}"))
-    if rule.max is not None and is_number:
+    if rule.max is not None:
         broken.append((column > rule.max).sum().alias(f"above {rule.max:g}"))
     if rule.values is not None:
         listed = column.cast(pl.String).is_in(list(rule.values))
@@ -189,34 +227,6 @@ def _kind_of(dtype: pl.DataType) -> str:
     return "time" if dtype.is_temporal() else "text"
 
 
-def _at_least(name: str, count: int, least: int, what: str) -> Check:
-    return Check(
-        name=name,
-        passed=count >= least,
-        detail=f"{count:,} {what}, at least {least:,} needed",
-        numbers={"count": count, "least": least},
-    )
-
-
-def _at_most(name: str, count: int, most: int, what: str) -> Check:
-    return Check(
-        name=name,
-        passed=count <= most,
-        detail=f"{count:,} {what}, at most {most:,} allowed",
-        numbers={"count": count, "most": most},
-    )
-
-
-def _share(name: str, count: int, rows: int, allowed: float, what: str) -> Check:
-    share = count / rows if rows else 0.0
-    return Check(
-        name=name,
-        passed=share <= allowed,
-        detail=f"{count:,} of {rows:,} rows ({share:.2%}) {what}, at most {allowed:.2%} allowed",
-        numbers={"count": count, "share": share, "allowed": allowed},
-    )
-
-
 def _days(age: timedelta) -> str:
     return f"{age.total_seconds() / 86_400:.1f} days"
 
@@ -232,8 +242,11 @@ def analyse(plan: Plan, snapshot: Snapshot, folder: Path) -> Analysis:
     if broken := failed(checks):
         named = "; ".join(f"{check.name}: {check.detail}" for check in broken[:_NAMED])
         more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-        raise ContractBroken(f"{plan.origin}: the data breaks its contract: {named}{more}")
-    warnings = tuple(warn_of(plan, profile))
+        raise ContractBroken(
+            f"{plan.origin}: the data breaks its contract: {named}{more} "
+            "(mend the data, or what [checks] allows)"
+        )
+    warnings = tuple(warn_of(plan, snapshot, profile))
     log.info("%d checks of the data contract passed", len(checks))
     for warning in warnings:
         log.warning(warning)

@@ -156,7 +156,7 @@ def _files(at: str | None, tries: int, **timeouts: int) -> Any:
     retries = {"total_max_attempts": tries, "mode": "standard"}
     files = s3fs.S3FileSystem(
         endpoint_url=at,
-        config_kwargs={"retries": retries, **timeouts},
+        config_kwargs={"retries": retries, "max_pool_connections": 32, **timeouts},
         default_block_size=_CHUNK,
         max_concurrency=4,
         use_listings_cache=False,

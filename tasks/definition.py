@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from tasks.durations import Duration, Period, ShareOrPeriod
-from tasks.errors import DefinitionError, explain_value, nearest
+from tasks.errors import DefinitionError, explain_value, first_line, nearest
 
 DEFINITIONS = Path("deployments")
 _NAME, _WORD, _TEXT = r"^[a-z0-9][a-z0-9-]{0,62}$", r"^[A-Za-z_]\w*$", r"\S"
@@ -58,6 +58,7 @@ def _check_uri(value: str) -> str:
     return value
 
 
+Name = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Kind = Literal["binary", "multiclass", "regression"]
 Metric = Literal["auc", "log_loss", "brier", "accuracy", "macro_f1", "mae", "rmse", "r2"]
@@ -75,7 +76,7 @@ class Source(Section):
 
     uri: Annotated[str, AfterValidator(_check_uri)]
     format: Literal["parquet", "csv", "ndjson"] = "parquet"
-    separator: str = Field(",", min_length=1, max_length=1)
+    separator: str = Field(default=",", min_length=1, max_length=1)
     null_values: tuple[str, ...] = ()
     types: dict[str, ColumnType] = {}
 
@@ -95,7 +96,7 @@ class Source(Section):
 
 
 class Extract(Section):
-    query: str | None = Field(None, pattern=_TEXT)
+    query: str | None = Field(default=None, pattern=_TEXT)
     time: str | None = None
     time_zone: str = "UTC"
     key: tuple[str, ...] = ()
@@ -138,7 +139,7 @@ class ColumnCheck(Section):
 class Checks(Section):
     """The data contract. What is left out here has a default that is on."""
 
-    rows: int = Field(100, ge=1)
+    rows: int = Field(default=100, ge=1)
     duplicates: Share = 0.0
     unlabelled: Share = 0.5
     max_age: Period | None = None
@@ -148,15 +149,15 @@ class Checks(Section):
 
 
 class Training(Section):
-    rounds: int = Field(1000, ge=1, le=100_000)
-    early_stopping: int = Field(50, ge=0)
-    stopping_share: float = Field(0.15, gt=0, lt=0.9)
+    rounds: int = Field(default=1000, ge=1, le=100_000)
+    early_stopping: int = Field(default=50, ge=0)
+    stopping_share: float = Field(default=0.15, gt=0, lt=0.9)
     holdout: ShareOrPeriod = 0.2
-    category_rows: int = Field(20, ge=1)
-    category_levels: int = Field(250, ge=1, le=10_000)
+    category_rows: int = Field(default=20, ge=1)
+    category_levels: int = Field(default=250, ge=1, le=10_000)
     refit: bool = True
-    seed: int = Field(1, ge=0)
-    threads: int = Field(0, ge=0)
+    seed: int = Field(default=1, ge=0)
+    threads: int = Field(default=0, ge=0)
     params: dict[str, Parameter] = {}
 
 
@@ -167,10 +168,10 @@ class Gate(Section):
     second_margin: Share = 0.02
     calibration_margin: Share = 0.02
     slices: tuple[str, ...] | None = None
-    slice_rows: int = Field(200, ge=20)
+    slice_rows: int = Field(default=200, ge=20)
     slice_margin: Share = 0.02
-    rows: int = Field(100, ge=20)
-    confidence: float = Field(0.95, ge=0.8, le=0.999)
+    rows: int = Field(default=100, ge=20)
+    confidence: float = Field(default=0.95, ge=0.8, le=0.999)
 
 
 class Approval(Section):
@@ -178,7 +179,7 @@ class Approval(Section):
 
 
 class Serving(Section):
-    threshold: float = Field(0.5, gt=0, lt=1)
+    threshold: float = Field(default=0.5, gt=0, lt=1)
 
 
 class Definition(Section):
@@ -189,7 +190,7 @@ class Definition(Section):
     sources: dict[Annotated[str, Field(pattern=_WORD)], Source] = Field(min_length=1)
     extract: Extract = Extract()
     target: Target
-    features: dict[Annotated[str, Field(min_length=1)], str] | None = Field(None, min_length=1)
+    features: dict[Name, str] | None = Field(default=None, min_length=1)
     checks: Checks = Checks()
     training: Training = Training()
     gate: Gate = Gate()
@@ -206,12 +207,15 @@ class Definition(Section):
             raise ValueError("[extract] window and [checks] max_age need [extract] time")
         low, high = self.checks.label_rate or (0, 1)
         if low > high:
-            raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower limit comes first")
+            raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")
         known = METRICS[self.target.kind]
         for key in ("metric", "second_metric"):
             metric = getattr(self.gate, key)
             if metric is not None and metric not in known:
-                raise ValueError(f"[gate] {key} = {metric!r} does not fit {self.target.kind}: {known}")
+                fitting = ", ".join(known)
+                raise ValueError(
+                    f"[gate] {key}: {metric} is not for {self.target.kind}; one of {fitting}"
+                )
         return self
 
     @property
@@ -225,9 +229,8 @@ class Definition(Section):
 
     @property
     def second_metric(self) -> Metric:
-        return self.gate.second_metric or next(
-            metric for metric in METRICS[self.target.kind] if metric != self.metric
-        )
+        others = [metric for metric in METRICS[self.target.kind] if metric != self.metric]
+        return self.gate.second_metric or others[0]
 
 
 def find_definition(model: str) -> Path:
@@ -251,7 +254,8 @@ def load_definition(path: Path) -> Definition:
     try:
         return parse_definition(path.read_bytes().decode("utf-8-sig"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise DefinitionError(f"{path}: cannot be read: {error}") from error
+        hint = "; save it as UTF-8" if isinstance(error, UnicodeDecodeError) else ""
+        raise DefinitionError(f"{path}: cannot be read: {first_line(error)}{hint}") from error
 
 
 def parse_definition(text: str, origin: str) -> Definition:

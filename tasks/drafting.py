@@ -8,39 +8,36 @@ import json
 import math
 import re
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
 from tasks.definition import DEFINITIONS, METRICS, Frozen, Kind, Serving, Source, Training
-from tasks.errors import DefinitionError, SourceError, nearest
+from tasks.errors import DefinitionError
 from tasks.features import compile_expression, is_text
 from tasks.sources import Table, collect
 from tasks.survey import (
     Facts,
     Reading,
+    Survey,
     count_levels,
     count_unique,
     draw_sample,
-    find_date_formats,
     find_dates,
     find_sum,
-    gather_facts,
     judge_alone,
-    open_as_text,
-    read_table,
+    slug,
+    survey_table,
     write_column,
 )
 
-_WIDTH, _CODE_WIDTH = 100, 44
+_WIDTH, _CODE_WIDTH, _NAME_WIDTH = 100, 44, 20
 _CLASS_ROWS, _EARLY_ROWS, _EARLY = 20, 12, 0.8  # preparation asks for 10 rows of each class
 _MOST_CLASSES, _MOST_CODES, _MANY_LEVELS, _NEAR_UNIQUE = 100, 20, 1000, 0.9
-_FEWEST_TIMES, _HOLDOUT_ROWS, _MOST_HOLDOUT = 20, 125, 0.4
+_HOLDOUT_ROWS, _MOST_HOLDOUT = 125, 0.4
 _KEY_ROWS, _KEY_COLUMNS, _KEY_CANDIDATES = 2_000_000, 3, 40
-_ROOM, _CHANCE = 0.05, 0.01
+_ROOM, _CHANCE, _MOST_LACKING = 0.05, 0.01, 0.4
 _GIVEN_AWAY: dict[Kind, float] = {"binary": 0.99, "multiclass": 0.98, "regression": 0.9}
 _STRONG: dict[Kind, float] = {"binary": 0.95, "multiclass": 0.9, "regression": 0.7}
 _SCORE: dict[Kind, str] = {
@@ -51,14 +48,6 @@ _SCORE: dict[Kind, str] = {
 _AN_ID = re.compile(r"(?i:(^|[\W_])(id|uuid|guid)$)|[a-z](Id|ID)$")
 
 Line = tuple[str, str]  # what TOML reads, and the comment beside it
-
-
-class Event(Frozen):
-    """The column with the event time, if there is one, and what was seen of it."""
-
-    column: str | None = None
-    note: str = ""
-    future: int = 0
 
 
 class Outcome(Frozen):
@@ -92,18 +81,10 @@ class Draft(Frozen):
     """All that was decided, before it is put into words."""
 
     name: str
-    data: str
-    target: str
-    reading: Reading
-    facts: dict[str, Facts]
-    event: Event
+    survey: Survey
     outcome: Outcome
     key: Key
     features: tuple[Feature, ...]
-
-    @property
-    def rows(self) -> int:
-        return self.facts[self.target].rows
 
 
 def draft_definition(
@@ -116,36 +97,16 @@ def draft_definition(
     project: Path,
 ) -> tuple[str, str]:
     """Look at a table and write a definition that predicts one of its columns."""
-    stem = Path(data).name.partition(".")[0]
-    chosen = settle_name(name, f"{stem}-{target}")
-    source = re.sub(r"^(?=\d)", "t", slug(stem, "_")) or "data"
-    reading, opened = read_table(data, source, project)
-    table = reading.mend(opened)
-    _refuse_unknown(table, target, time, key)
-    facts = gather_facts(table)
-    if not facts[target].rows:
-        raise SourceError(f"{data}: holds no rows")
-    reading, event = settle_time(reading, table, facts, target, time)
-    table = reading.mend(opened)
-    if event.column and reading.query:
-        facts = gather_facts(table)
-    outcome = settle_target(table, target, facts[target])
-    features = choose_features(table, target, facts, event, outcome)
-    found = settle_key(table, key, facts, event, features)
+    chosen = settle_name(name, f"{Path(data).name.partition('.')[0]}-{target}")
+    survey = survey_table(data, target, time, key, project)
+    outcome = settle_target(survey)
+    features = choose_features(survey, outcome)
+    found = settle_key(survey, key, features)
     features = tuple(_leave_out_key(feature, found) for feature in features)
     if all(feature.reason for feature in features):
-        raise DefinitionError(f"{data}: no column but {target!r} is left to learn from")
-    draft = Draft(
-        name=chosen,
-        data=data,
-        target=target,
-        reading=reading,
-        facts=facts,
-        event=event,
-        outcome=outcome,
-        key=found,
-        features=features,
-    )
+        reasons = _enumerate([f"{feature.column} ({feature.reason})" for feature in features])
+        raise DefinitionError(f"{data}: nothing is left to learn from: {reasons}")
+    draft = Draft(name=chosen, survey=survey, outcome=outcome, key=found, features=features)
     return chosen, write_text(draft)
 
 
@@ -170,55 +131,17 @@ def settle_name(given: str | None, otherwise: str) -> str:
     return name
 
 
-def slug(text: str, joint: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", joint, plain)[:60].strip(joint)
-
-
-def settle_time(
-    reading: Reading, table: Table, facts: dict[str, Facts], target: str, given: str | None
-) -> tuple[Reading, Event]:
-    """Find the event time, and mend the query so that every row has one."""
-    dates = find_dates(table, facts, given)
-    dates.pop(target, None)
-    if given is not None and given not in dates:
-        dtype = facts[given].dtype
-        said = "holds text in no date format known here" if is_text(dtype) else f"is {dtype}"
-        raise DefinitionError(f"--time: column {given!r} {said}; a date or time is needed")
-    future = _count_future(table, dates)
-    unfit = {name: _why_no_time(facts[name], future[name]) for name in dates}
-    fit = sorted(
-        (name for name in dates if not unfit[name]), key=lambda name: -facts[name].distinct
-    )
-    if given is None and not fit:
-        why = "".join(f"; {name} is {reason}" for name, reason in unfit.items())
-        note = "rows are split at random: no column says when they happened"
-        return reading, Event(note=f"{note}{why}")
-    column = given or fit[0]
-    note = f"{facts[column].distinct:,} different values"
-    if given is None and len(fit) > 1:
-        note += f", more than {', '.join(fit[1:])}"
-    if facts[column].nulls:
-        note += f"; the query leaves out {facts[column].nulls:,} rows that lack it"
-    mended = {column: dates[column]} if "STRPTIME" in dates[column] else {}
-    change = {
-        "time": column,
-        "mended": reading.mended | mended,
-        "timed_rows_only": bool(facts[column].nulls),
-    }
-    note += _read_otherwise(reading, table, column)
-    event = Event(column=column, note=note, future=future[column])
-    return reading.model_copy(update=change), event
-
-
-def settle_target(table: Table, column: str, fact: Facts) -> Outcome:
+def settle_target(survey: Survey) -> Outcome:
     """Decide what kind of model the target asks for, and how it is written."""
-    number = fact.dtype.is_numeric()
-    if fact.distinct < 2:
-        said = f"is always {fact.first!r}" if fact.values else "holds no value at all"
-        raise DefinitionError(f"--target: column {column!r} {said}: there is nothing to predict")
-    if not (is_text(fact.dtype) or number or fact.dtype == pl.Boolean):
-        raise DefinitionError(f"--target: column {column!r} is {fact.dtype}: no model predicts it")
+    table, column, fact = survey.table, survey.target, survey.facts[survey.target]
+    if not fact.values:
+        said = "holds no value at all"
+    elif not (is_text(fact.dtype) or fact.dtype.is_numeric() or fact.dtype == pl.Boolean):
+        said = f"is {fact.dtype}, which no model here predicts"
+    else:
+        said = f"is always {fact.first!r}" if fact.distinct == 1 else ""
+    if said:
+        raise DefinitionError(f"--target: column {column!r} {said}")
     sql = write_column(column, table.columns)
     outcome = None
     if is_text(fact.dtype) or fact.distinct <= _MOST_CODES:
@@ -232,16 +155,15 @@ def settle_target(table: Table, column: str, fact: Facts) -> Outcome:
     return outcome.model_copy(update={"notes": outcome.notes + left_out * bool(lacking)})
 
 
-def choose_features(
-    table: Table, target: str, facts: dict[str, Facts], event: Event, outcome: Outcome
-) -> tuple[Feature, ...]:
+def choose_features(survey: Survey, outcome: Outcome) -> tuple[Feature, ...]:
     """Take every column but those that say nothing, name their row or give the target away."""
-    dates, kind = find_dates(table, facts), outcome.kind
+    table, facts, target, kind = survey.table, survey.facts, survey.target, outcome.kind
+    dates = find_dates(table, facts)
     offered = [
         feature
         for column in facts
         if column != target
-        for feature in _offer(table, column, facts, dates.get(column, ""), event)
+        for feature in _offer(survey, column, dates.get(column, ""))
     ]
     kept = {feature.name: feature.sql for feature in offered if not feature.reason}
     value = compile_expression(outcome.sql, table.columns, "--target")
@@ -261,17 +183,11 @@ def choose_features(
     return tuple(features)
 
 
-def settle_key(
-    table: Table,
-    given: tuple[str, ...],
-    facts: dict[str, Facts],
-    event: Event,
-    features: Sequence[Feature],
-) -> Key:
+def settle_key(survey: Survey, given: tuple[str, ...], features: Sequence[Feature]) -> Key:
     """Find columns that tell each row from every other, where that costs little."""
-    rows = next(iter(facts.values())).rows
+    facts, event, rows = survey.facts, survey.event, survey.rows
     if given:
-        repeated = 1 - count_unique(table, [given])[0] / rows
+        repeated = 1 - count_unique(survey.table, [given])[0] / rows
         note = f"{repeated:.1%} of rows repeat it" if repeated else "no row repeats it"
         return Key(columns=given, note=note, repeated=repeated)
     unique = [
@@ -282,7 +198,7 @@ def settle_key(
     named = [name for name in (*texts, *whole) if _AN_ID.search(name)]
     if named or texts:
         return Key(columns=((named or texts)[0],), note="different in every row")
-    if event.column and rows <= _KEY_ROWS and (grown := _grow_key(table, facts, event, features)):
+    if event.column and rows <= _KEY_ROWS and (grown := _grow_key(survey, features)):
         return Key(
             columns=grown,
             note="different in every row" if len(grown) == 1 else "together different in every row",
@@ -291,45 +207,6 @@ def settle_key(
     if whole and _is_counter(facts[whole[0]]):
         return Key(columns=(whole[0],), note="counts the rows: does it go on in the next file?")
     return Key(note="none was found that is different in every row")
-
-
-def _refuse_unknown(table: Table, target: str, time: str | None, key: tuple[str, ...]) -> None:
-    asked = [("--time", time)] * (time is not None) + [("--key", column) for column in key]
-    for option, column in [("--target", target), *asked]:
-        if column not in table.columns:
-            hint = nearest(str(column), table.columns)
-            raise DefinitionError(f"{option}: there is no column {column!r}; {hint}")
-    for option, column in asked:
-        if column == target:
-            raise DefinitionError(f"{option}: column {column!r} is the target")
-    if len(table.columns) < 2:
-        raise DefinitionError(f"{target!r} is the only column: there is nothing to learn from")
-
-
-def _why_no_time(fact: Facts, future: int) -> str:
-    if fact.nulls:
-        return f"missing in {fact.nulls:,} rows"
-    if future:
-        return f"later than now in {future:,} rows"
-    return "" if fact.distinct >= _FEWEST_TIMES else f"one of {fact.distinct} dates only"
-
-
-def _count_future(table: Table, dates: dict[str, str]) -> dict[str, int]:
-    now = int(datetime.now(UTC).timestamp() * 1e6)
-    ahead = [
-        (pl.sql_expr(sql).dt.timestamp("us") > now).sum().alias(name) for name, sql in dates.items()
-    ]
-    return collect(table, table.rows.select(ahead)).row(0, named=True) if ahead else {}
-
-
-def _read_otherwise(reading: Reading, table: Table, column: str) -> str:
-    """Say when a date's text could be read in a second way."""
-    if reading.source.format != "csv":
-        return ""
-    table = open_as_text(reading.source, table.files[reading.name])
-    first = collect(table, table.rows.select(pl.col(column).drop_nulls().first())).item()
-    formats = find_date_formats(table, column, first)
-    return f"; read as {formats[0]}, and {formats[1]} fits too" if len(formats) > 1 else ""
 
 
 def _settle_binary(
@@ -410,35 +287,31 @@ def _settle_number(sql: str, fact: Facts) -> Outcome:
     return Outcome(sql=sql, kind="regression", labelled=fact.values - fact.infinite, notes=notes)
 
 
-def _offer(
-    table: Table, column: str, facts: dict[str, Facts], date: str, event: Event
-) -> Iterator[Feature]:
+def _offer(survey: Survey, column: str, date: str) -> Iterator[Feature]:
     """Give the features that a column can be: itself, or the parts of its date."""
-    fact = facts[column]
+    schema, fact = survey.table.columns, survey.facts[column]
     if date or fact.dtype == pl.Time:
-        yield from _offer_parts(table, column, facts, date, event)
+        yield from _offer_parts(survey, column, date)
         return
-    names = [each.strip() for each in facts]
+    names = [each.strip() for each in schema]
     name = column.strip() if names.count(column.strip()) == 1 else column
-    sql = write_column(column, table.columns)
+    sql = write_column(column, schema)
     reason = _why_left_out(column, fact)
     try:
-        compile_expression(sql, table.columns, "")
+        compile_expression(sql, schema, "")
     except DefinitionError:
         reason = "its name cannot be written in SQL"
     yield Feature(column=column, name=name or "unnamed", sql=sql, reason=reason)
 
 
-def _offer_parts(
-    table: Table, column: str, facts: dict[str, Facts], date: str, event: Event
-) -> Iterator[Feature]:
-    sql, dtype = date or write_column(column, table.columns), facts[column].dtype
-    of_event = column == event.column
+def _offer_parts(survey: Survey, column: str, date: str) -> Iterator[Feature]:
+    schema, dtype = survey.table.columns, survey.facts[column].dtype
+    sql, of_event = date or write_column(column, schema), column == survey.event.column
     reason = "" if of_event or dtype == pl.Time else "a date that is not the event time"
     clock = dtype != pl.Date and ("STRPTIME" not in sql or "%H" in sql or "%I" in sql)
     parts = {"hour": "hour"} if clock else {}
     parts |= {"weekday": "isodow"} if dtype != pl.Time else {}
-    taken = {each.strip() for each in facts}
+    taken = {each.strip() for each in schema}
     for part, keyword in parts.items():
         names = [part] * of_event + [f"{column.strip()}_{part}", f"{part} of {column.strip()}"]
         yield Feature(
@@ -507,13 +380,11 @@ def _remark(feature: Feature, fact: Facts, kind: Kind, alone: dict[str, float]) 
     return ""
 
 
-def _grow_key(
-    table: Table, facts: dict[str, Facts], event: Event, features: Iterable[Feature]
-) -> tuple[str, ...]:
+def _grow_key(survey: Survey, features: Iterable[Feature]) -> tuple[str, ...]:
     """Add to the event time the column that tells most rows apart, until all are, or give up."""
+    facts, event = survey.facts, survey.event
     assert event.column is not None
-    key, rows = [event.column], facts[event.column].rows
-    different = facts[event.column].distinct
+    key, different = [event.column], facts[event.column].distinct
     candidates = [
         feature.column
         for feature in features
@@ -522,15 +393,15 @@ def _grow_key(
         and not facts[feature.column].dtype.is_float()
         and feature.column != event.column
     ][:_KEY_CANDIDATES]
-    while different < rows and len(key) <= _KEY_COLUMNS and candidates:
-        counts = count_unique(table, [(*key, each) for each in candidates])
+    while different < survey.rows and len(key) <= _KEY_COLUMNS and candidates:
+        counts = count_unique(survey.table, [(*key, each) for each in candidates])
         best = max(
             zip(counts, candidates, strict=True), key=lambda at: (at[0], -facts[at[1]].distinct)
         )
         different = best[0]
         key.append(best[1])
         candidates.remove(best[1])
-    return tuple(key) if different == rows else ()
+    return tuple(key) if different == survey.rows else ()
 
 
 def _leave_out_key(feature: Feature, key: Key) -> Feature:
@@ -560,7 +431,7 @@ def write_text(draft: Draft) -> str:
     """Put a draft into words, section by section in the order of every definition."""
     sections = [
         _write_head(draft),
-        _write_sources(draft.reading),
+        _write_sources(draft.survey.reading),
         _write_extract(draft),
         _write_target(draft),
         _write_features(draft.features),
@@ -572,13 +443,14 @@ def write_text(draft: Draft) -> str:
 
 
 def _write_head(draft: Draft) -> Iterator[str]:
-    size = f"{draft.rows:,} rows, {len(draft.facts)} columns"
-    yield from _note(f"Drafted by `perennial init` from {draft.data}: {size}.")
+    size = f"{draft.survey.rows:,} rows, {len(draft.survey.facts)} columns"
+    yield from _note(f"Drafted by `perennial init` from {draft.survey.data}: {size}.")
     yield from _note("What stands here was seen in the data, and is yours to change. Then run:")
     yield f"#     perennial retrain {draft.name}"
     yield ""
     yield f"name = {_toml(draft.name)}"
-    yield f"description = {_toml(f'Predicts {draft.target}, from {Path(draft.data).name}')}"
+    described = f"Predicts {draft.survey.target}, from {Path(draft.survey.data).name}"
+    yield f"description = {_toml(described)}"
 
 
 def _write_sources(reading: Reading) -> Iterator[str]:
@@ -602,18 +474,18 @@ def _write_sources(reading: Reading) -> Iterator[str]:
 
 def _write_extract(draft: Draft) -> Iterator[str]:
     yield "[extract]"
-    query = draft.reading.query
-    for column, tokens in draft.reading.missing.items():
-        if not set(tokens) <= set(draft.reading.source.null_values):
+    query = draft.survey.reading.query
+    for column, tokens in draft.survey.reading.missing.items():
+        if not set(tokens) <= set(draft.survey.reading.source.null_values):
             shown = ", ".join(map(repr, tokens))
             yield from _note(f"in {column}, {shown} stands for missing: TRY_CAST makes it so")
     if query is not None:
         yield f"query = {_block(query)}"
-    event, key = draft.event, draft.key
+    event, key = draft.survey.event, draft.key
     if event.column is None:
         yield from _note(event.note)
     lines = [(f"time = {_toml(event.column)}", event.note)] if event.column else []
-    if event.column and getattr(draft.facts[event.column].dtype, "time_zone", None) is None:
+    if event.column and getattr(draft.survey.facts[event.column].dtype, "time_zone", None) is None:
         lines.append(('# time_zone = "UTC"', "the times name none"))
     code = f"key = {_array(key.columns)}" if key.columns else '# key = ["COLUMN"]'
     lines.append((code, key.note))
@@ -631,7 +503,7 @@ def _write_target(draft: Draft) -> Iterator[str]:
         (f"value = {_toml(draft.outcome.sql)}", ""),
         (f"kind = {_toml(draft.outcome.kind)}", why),
     ]
-    if draft.event.column:
+    if draft.survey.event.column:
         lines.append(('# matures_after = "1d"', "how long after its time a row's target is known"))
     yield from _lay_out(lines)
 
@@ -639,38 +511,39 @@ def _write_target(draft: Draft) -> Iterator[str]:
 def _write_features(features: Sequence[Feature]) -> Iterator[str]:
     yield "[features]"
     kept = [feature for feature in features if not feature.reason]
-    width = min(20, max(len(_key(feature.name)) for feature in features))
-    lines = {
-        feature: f"{_key(feature.name):<{width}} = {_toml(feature.sql)}" for feature in features
-    }
-    yield from _lay_out([(lines[feature], feature.note) for feature in kept])
-    if len(kept) < len(features):
+    left_out = [feature for feature in features if feature.reason]
+    yield from _lay_out(_align([(feature.name, feature.sql, feature.note) for feature in kept]))
+    if left_out:
         yield ""
         yield from _note("Left out, and why. To take one in, remove the # before it.")
-        left_out = [feature for feature in features if feature.reason]
-        yield from _lay_out([(f"# {lines[feature]}", feature.reason) for feature in left_out])
+        lines = _align([(feature.name, feature.sql, feature.reason) for feature in left_out])
+        yield from _lay_out([(f"# {code}", reason) for code, reason in lines])
+
+
+def _align(features: Sequence[tuple[str, str, str]]) -> list[Line]:
+    width = min(_NAME_WIDTH, max(len(_key(name)) for name, _, _ in features))
+    return [(f"{_key(name):<{width}} = {_toml(sql)}", said) for name, sql, said in features]
 
 
 def _write_checks(draft: Draft) -> Iterator[str]:
     yield "[checks]"
     yield from _note("The data contract: what breaks it stops a run. Wide on purpose; tighten it.")
-    seen = draft.rows - draft.event.future
+    future, rate = draft.survey.event.future, draft.outcome.rate
+    seen = draft.survey.rows - future
     lines = [(f"rows = {_round_down(seen / 2):_}", f"{seen:,} were seen")]
     if draft.key.repeated:
         allowed = _allow(draft.key.repeated, _CHANCE)
         lines.append((f"duplicates = {allowed}", "rows that may repeat the key"))
-    lacking = 1 - draft.outcome.labelled / draft.rows
-    if lacking > 0.4:
-        allowed = _allow(lacking, _ROOM)
-        lines.append((f"unlabelled = {allowed}", f"{lacking:.1%} of rows have no target"))
-    if draft.outcome.rate is not None:
-        odds = draft.outcome.rate / (1 - draft.outcome.rate)
+    lacking = 1 - draft.outcome.labelled / draft.survey.rows
+    if lacking > _MOST_LACKING:
+        lines.append((f"unlabelled = {_allow(lacking, _ROOM)}", f"{lacking:.1%} have no target"))
+    if rate is not None:
+        odds = rate / (1 - rate)
         low, high = (each / (1 + each) for each in (odds / 3, odds * 3))
-        rate = f"label_rate = [{low:.2g}, {high:.2g}]"
-        lines.append((rate, f"{draft.outcome.rate:.2g} of the targets were true"))
-    if draft.event.future:
-        lines.append(("allow_future = true", f"{draft.event.future:,} rows are later than now"))
-    if draft.event.column:
+        lines.append((f"label_rate = [{low:.2g}, {high:.2g}]", f"{rate:.2g} were true"))
+    if future:
+        lines.append(("allow_future = true", f"{future:,} rows are later than now"))
+    if draft.survey.event.column:
         lines.append(('# max_age = "7d"', "how old the newest row may be"))
     yield from _lay_out(lines)
 
@@ -682,9 +555,9 @@ def _write_columns(draft: Draft) -> Iterator[str]:
         for feature in draft.features
         if not feature.reason and not feature.is_part
     }
-    width = min(20, max((len(_key(column)) for column in used), default=0))
+    width = min(_NAME_WIDTH, max((len(_key(column)) for column in used), default=0))
     for column in used:
-        yield f"{_key(column):<{width}} = {_write_rule(draft.facts[column])}"
+        yield f"{_key(column):<{width}} = {_write_rule(draft.survey.facts[column])}"
 
 
 def _write_rule(fact: Facts) -> str:
@@ -706,13 +579,14 @@ def _write_rule(fact: Facts) -> str:
 
 
 def _write_rest(draft: Draft) -> Iterator[str]:
-    kind, timed = draft.outcome.kind, draft.event.column is not None
+    kind, timed = draft.outcome.kind, draft.survey.event.column is not None
     usual = Training.model_fields["holdout"].default
     share = max(usual, min(_MOST_HOLDOUT, _HOLDOUT_ROWS / draft.outcome.labelled))
     which = "the newest rows" if timed else "rows"
-    holdout = (f"# holdout = {usual}", f"share of {which} to judge by{', or "30d"' * timed}")
+    other = ', or as "30d"' if timed else ""
+    holdout = (f"# holdout = {usual}", f"share of {which} to judge by{other}")
     if share > usual:
-        few = f"of {draft.outcome.labelled:,} rows with a target; the gate asks for 100"
+        few = f"only {draft.outcome.labelled:,} rows have a target, and the gate asks for 100 here"
         holdout = (f"holdout = {math.ceil(share * 100) / 100}", few)
     rounds = (
         f"# rounds = {Training.model_fields['rounds'].default}",

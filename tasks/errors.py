@@ -50,12 +50,14 @@ class ContractBroken(DataRefused):
     """The data breaks its contract."""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Say which known name was probably meant, as the end of a message."""
+def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """Say which known name was probably meant, as the end of a message, or else what is known."""
     names = {name.casefold(): name for name in sorted(known)}
     close = get_close_matches(word.casefold(), names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {names[close[0]]!r}?"
+    if otherwise is not None:
+        return otherwise
     shown = ", ".join(map(repr, list(names.values())[:12]))
     return f"known: {shown}{', …' if len(names) > 12 else ''}" if names else "there are none"
 
@@ -90,7 +92,7 @@ def explain_value(error: ValidationError, model: type[BaseModel], meant: Mapping
     return f"{where}: {said}{given}" if where else said
 
 
-def _keys_at(model: type[BaseModel], sections: Iterable[str]) -> Iterable[str]:
+def _keys_at(model: type[BaseModel], sections: Iterable[str]) -> list[str]:
     """List the keys that the model at this place of the file takes."""
     place: Any = model
     for section in sections:
@@ -98,4 +100,4 @@ def _keys_at(model: type[BaseModel], sections: Iterable[str]) -> Iterable[str]:
             place = place.model_fields[section].annotation
         else:  # a table of tables: the section is a name that the user gave
             place = get_args(place)[-1]
-    return place.model_fields
+    return list(place.model_fields)

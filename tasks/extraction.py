@@ -4,12 +4,14 @@ Owns what a snapshot is and what names it. Refuses to know what the columns mean
 value and leaves out no row but those after as-of or before the window.
 """
 
-import logging
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 from prefect import task
@@ -23,6 +25,10 @@ from tasks.sources import Table, collect, open_table
 from tasks.store import digest_source, open_store, reaching
 
 log = logging.getLogger("perennial.extraction")
+
+_DIGESTED_AT_ONCE = 8
+_MINUTE = "%Y-%m-%d %H:%M"
+_EARLIEST = datetime(1000, 1, 1, tzinfo=UTC)  # so that a window before as-of has a date
 
 
 class Snapshot(Frozen):
@@ -40,10 +46,11 @@ class Snapshot(Frozen):
 
 def digest_sources(table: Table) -> dict[str, str]:
     """Identify each source's content, whatever its files are called."""
-    return {
-        name: hashlib.sha256("".join(map(digest_source, files)).encode()).hexdigest()
-        for name, files in table.files.items()
-    }
+    with ThreadPoolExecutor(_DIGESTED_AT_ONCE) as pool:
+        return {
+            name: hashlib.sha256("".join(pool.map(digest_source, files)).encode()).hexdigest()
+            for name, files in table.files.items()
+        }
 
 
 def settle_as_of(table: Table, as_of: datetime | None, now: datetime) -> datetime | None:
@@ -57,15 +64,21 @@ def settle_as_of(table: Table, as_of: datetime | None, now: datetime) -> datetim
         return None
     if as_of is not None:
         settled = as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)
-        if settled > now:
-            raise DefinitionError(f"--as-of {settled:%Y-%m-%d %H:%M} UTC is in the future")
+        if not _EARLIEST <= settled <= now:
+            when = "in the future" if settled > now else "before the year 1000"
+            raise DefinitionError(f"--as-of {settled:{_MINUTE}} UTC is {when}")
         return settled
-    newest: datetime | None = collect(
-        table, table.rows.select(table.time.filter(table.time <= now).max())
-    ).item()
+    past = table.time.filter(table.time.is_between(_EARLIEST, now))
+    asked = table.rows.select(rows=pl.len(), newest=past.max())
+    rows, newest = collect(table, asked).row(0)
+    if not rows:
+        raise DataRefused("[sources]: hold no rows, or [extract] query leaves none")
     if newest is None:
-        raise DataRefused(f"no row has an event time before now ({now:%Y-%m-%d %H:%M} UTC)")
-    return newest
+        name, moment = table.time.meta.root_names()[0], f"{now:{_MINUTE}} UTC"
+        raise DataRefused(
+            f"[extract] time: {name!r} holds no time before now ({moment}) in any of {rows:,} rows"
+        )
+    return cast(datetime, newest)
 
 
 def digest_snapshot(
@@ -119,10 +132,15 @@ def _select_window(plan: Plan, table: Table) -> pl.LazyFrame:
 
 def _order_rows(definition: Definition, table: Table, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Sort, because a join promises no order and training gives other trees for another order."""
-    first = [column for column in (definition.extract.time, *definition.extract.key) if column]
-    rest = [column for column in table.columns if column not in first]
+    named = (definition.extract.time, *definition.extract.key)
+    first = [column for column in dict.fromkeys(named) if column]
     unique = bool(definition.extract.key) and not definition.checks.duplicates
     if definition.extract.query and not unique:
+        rest = [
+            name
+            for name, dtype in table.columns.items()
+            if name not in first and not dtype.is_nested()
+        ]
         return rows.sort(first + rest, nulls_last=True)
     return rows.sort(first, nulls_last=True, maintain_order=True) if first else rows
 
@@ -130,14 +148,13 @@ def _order_rows(definition: Definition, table: Table, rows: pl.LazyFrame) -> pl.
 def _explain_empty(plan: Plan, table: Table) -> str:
     if table.time is None or plan.as_of is None:
         return f"{plan.origin}: the sources hold no rows"
-    first, last = collect(
-        table, table.rows.select(table.time.min().alias("first"), table.time.max().alias("last"))
-    ).row(0)
-    started = plan.as_of - plan.definition.extract.window if plan.definition.extract.window else None
-    since = f"after {started:%Y-%m-%d %H:%M} and " if started else ""
-    held = f"they hold {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}" if first else "none at all"
+    limits = [limit.dt.to_string(_MINUTE) for limit in (table.time.min(), table.time.max())]
+    first, last = collect(table, table.rows.select(first=limits[0], last=limits[1])).row(0)
+    window = plan.definition.extract.window
+    since = f"after {plan.as_of - window:{_MINUTE}} and " if window else ""
+    held = f"they hold {first} to {last}" if first else "they hold no time at all"
     return (
-        f"{plan.origin}: no row {since}up to as-of {plan.as_of:%Y-%m-%d %H:%M} UTC; {held} "
+        f"{plan.origin}: no row {since}up to as-of {plan.as_of:{_MINUTE}} UTC; {held} "
         "(change --as-of or [extract] window)"
     )
 

@@ -5,34 +5,33 @@ know what learns from the rows.
 """
 
 import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Definition, Frozen
-from tasks.errors import DataRefused, DefinitionError
+from tasks.errors import DataRefused, DefinitionError, first_line
 from tasks.extraction import Snapshot
-from tasks.features import (
-    Vocabulary,
-    compile_expression,
-    encode_expressions,
-    expression_type,
-    feature_expressions,
-    learn_levels,
-)
+from tasks.features import Vocabulary, encode_expressions, feature_expressions, learn_levels
+from tasks.files import FAILURES
+from tasks.labels import MATURED, label_rows, settle_target
+from tasks.labels import ROW as ROW
+from tasks.labels import TARGET as TARGET
+from tasks.labels import TIME as TIME
 from tasks.plan import Plan
-from tasks.sources import event_time
 from tasks.store import reaching
 
 log = logging.getLogger("perennial.preparation")
 
-ROW, TIME, TARGET, PART = "__row", "__time", "__target", "__part"
-MATURED = "__matured"
-_PART_ROWS, _CLASS_ROWS, _MOST_CLASSES = 50, 10, 1000
+PART = "perennial.part"
+_PART_ROWS, _CLASS_ROWS = 50, 10
 
 
 class Part(IntEnum):
@@ -72,62 +71,27 @@ def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
     """Label, split, learn the vocabulary from training rows only, and number every feature."""
     target, classes = settle_target(plan, snapshot.scan())
     rows = label_rows(plan, snapshot.scan(), target)
-    counts = rows.group_by(MATURED, labelled=pl.col(TARGET).is_not_null()).len().collect()
-    known = rows.filter(MATURED, pl.col(TARGET).is_not_null())
+    matured, labelled = pl.col(MATURED), pl.col(TARGET).is_not_null()
+    unlabelled, immature = rows.select(
+        (matured & ~labelled).sum().alias("unlabelled"), (~matured).sum().alias("immature")
+    ).collect().row(0)  # fmt: skip
+    known = rows.filter(matured, labelled)
     split = split_by_time(plan, known)
     columns = snapshot.scan().collect_schema().names()
     parted = known.with_columns(part_of_row(plan.definition, split, columns).alias(PART))
-    categories = learn_categories(plan, parted.filter(pl.col(PART) <= Part.STOP))
-    vocabulary = Vocabulary(categories=categories, classes=classes)
     path = folder / "prepared.arrow"
-    with reaching(str(path)):
+    with reaching(str(path)), _naming_feature(plan, parted):
+        categories = learn_categories(plan, parted.filter(pl.col(PART) <= Part.STOP))
+        vocabulary = Vocabulary(categories=categories, classes=classes)
         number_rows(plan, vocabulary, parted).sink_ipc(path)
-    _refuse_unlearnable(plan, path, classes)
     return Prepared(
         path=path,
         vocabulary=vocabulary,
         split=split,
-        rows=_count_parts(path),
-        unlabelled=counts.filter(MATURED, ~pl.col("labelled"))["len"].sum(),
-        immature=counts.filter(~pl.col(MATURED))["len"].sum(),
+        rows=_count_parts(plan, path, classes),
+        unlabelled=unlabelled,
+        immature=immature,
     )
-
-
-def settle_target(plan: Plan, rows: pl.LazyFrame) -> tuple[pl.Expr, tuple[str, ...]]:
-    """Turn the target into a number: 0 and 1, the place of a class, or the value itself."""
-    where = f"{plan.origin}: [target] value"
-    kind, schema = plan.definition.target.kind, rows.collect_schema()
-    value = compile_expression(plan.definition.target.value, schema, where)
-    dtype = expression_type(value, schema, where)
-    if kind == "multiclass":
-        text = value.cast(pl.String)
-        found = rows.select(text.unique().drop_nulls().sort().alias(TARGET)).collect()
-        classes = tuple(found[TARGET])
-        if len(classes) > _MOST_CLASSES:
-            raise DataRefused(f"{where}: has {len(classes):,} classes; is it a regression?")
-        codes = pl.Series(range(len(classes)), dtype=pl.Int32)
-        return text.replace_strict(pl.Series(classes, dtype=pl.String), codes, default=None), classes
-    if not (dtype.is_numeric() or dtype == pl.Boolean):
-        example = f"{plan.definition.target.value} = 'yes'" if kind == "binary" else "CAST(… AS DOUBLE)"
-        raise DefinitionError(f"{where}: gives {dtype} for a {kind} target; write {example}")
-    number = value.cast(pl.Float64).fill_nan(None)
-    odd = ~number.is_in([0.0, 1.0]) if kind == "binary" else number.is_infinite()
-    count = rows.select(odd.sum()).collect().item()
-    if count:
-        rule = "is neither true nor false (1 or 0)" if kind == "binary" else "is infinite"
-        raise DataRefused(f"{where}: {rule} in {count:,} rows")
-    return number, ()
-
-
-def label_rows(plan: Plan, rows: pl.LazyFrame, target: pl.Expr) -> pl.LazyFrame:
-    """Add row number, event time, target (null where unknown) and whether the label has matured."""
-    time = event_time(plan.definition, rows.collect_schema())
-    if time is None or plan.as_of is None:
-        time, matured = pl.lit(None, pl.Datetime("us", "UTC")), pl.lit(True)
-    else:
-        matured = (time <= plan.as_of - plan.definition.target.matures_after).fill_null(False)
-    added = (time.alias(TIME), target.alias(TARGET), matured.alias(MATURED))
-    return rows.with_row_index(ROW).with_columns(added)
 
 
 def split_by_time(plan: Plan, known: pl.LazyFrame) -> Split:
@@ -154,16 +118,14 @@ def part_of_row(definition: Definition, split: Split, columns: list[str]) -> pl.
     """
     training = definition.training
     if split.holdout is None:
-        hashed = pl.struct(definition.extract.key or columns).hash(training.seed)
-        share = hashed.cast(pl.Float64) / 2.0**64
         assert isinstance(training.holdout, float)
-        fit = 1 - training.holdout
-        if training.early_stopping:
-            fit *= 1 - training.stopping_share
-        stop = gap = 1 - training.holdout
-        place, bounds = share, (fit, stop, gap)
+        hashed = pl.struct(definition.extract.key or columns).hash(training.seed)
+        place: pl.Expr = hashed.cast(pl.Float64) / 2.0**64
+        gap = 1 - training.holdout
+        fit = gap * (1 - training.stopping_share) if training.early_stopping else gap
+        bounds: list[Any] = [fit, gap, gap]
     else:
-        place, bounds = pl.col(TIME), (split.stop, split.gap, split.holdout)
+        place, bounds = pl.col(TIME), [split.stop, split.gap, split.holdout]
     parts = [(place >= bound).cast(pl.UInt8) for bound in bounds]
     return pl.sum_horizontal(parts).cast(pl.UInt8)
 
@@ -191,41 +153,81 @@ def number_rows(plan: Plan, vocabulary: Vocabulary, rows: pl.LazyFrame) -> pl.La
 
 
 def _time_at(rows: pl.LazyFrame, share: float, plan: Plan) -> datetime:
-    time: datetime | None = rows.select(
-        pl.col(TIME).sort().gather((pl.len() * share).floor().cast(pl.UInt32)).first()
-    ).collect().item()
-    if time is None:
-        raise DataRefused(f"{plan.origin}: too few labelled rows to split by time")
-    return time
+    place = (pl.len() * share).floor().cast(pl.UInt32)
+    found = rows.select(pl.col(TIME).sort().get(place, null_on_oob=True)).collect().item()
+    if found is None:
+        raise DataRefused(
+            f"{plan.origin}: no labelled row is left to train on before the holdout; give more "
+            "history, or a shorter [training] holdout or [target] matures_after"
+        )
+    return cast(datetime, found)
 
 
-def _count_parts(path: Path) -> dict[str, int]:
-    counts = dict(pl.scan_ipc(path).group_by(PART).len().collect().iter_rows())
-    return {part.name.lower(): counts.get(int(part), 0) for part in Part}
+@contextmanager
+def _naming_feature(plan: Plan, rows: pl.LazyFrame) -> Iterator[None]:
+    """Say which feature it is that fails on the data."""
+    try:
+        yield
+    except FAILURES as error:
+        for name, sql in plan.features.expressions.items():
+            try:
+                rows.select(pl.sql_expr(sql)).select(pl.all().null_count()).collect()
+            except FAILURES as failure:
+                raise DefinitionError(
+                    f"{plan.origin}: [features] {name}: fails on the data: {first_line(failure)}; "
+                    "mend the values in [extract] query, or let TRY_CAST make them missing"
+                ) from error
+        raise
 
 
-def _refuse_unlearnable(plan: Plan, path: Path, classes: tuple[str, ...]) -> None:
-    """Refuse a split in which nothing can be learned or judged, and say what would help."""
-    where, kind = f"{plan.origin}: [target] value", plan.definition.target.kind
-    rows = pl.scan_ipc(path)
-    for name, parts in (("training", pl.col(PART) <= Part.STOP), ("holdout", pl.col(PART) == Part.HOLDOUT)):
-        counts = dict(rows.filter(parts).group_by(TARGET).len().collect().iter_rows())
-        if sum(counts.values()) < _PART_ROWS:
-            raise DataRefused(
-                f"{where}: leaves {sum(counts.values())} labelled rows for {name}, and {_PART_ROWS} "
-                "are needed; give more data, another --as-of, or change [training] holdout"
-            )
-        if kind != "regression" and len(counts) < 2:
-            only = f"{classes[int(next(iter(counts)))]!r}" if classes else next(iter(counts))
-            raise DataRefused(f"{where}: is always {only} in {name}; two classes are needed")
-        if kind == "regression" and len(counts) < 2:
-            raise DataRefused(f"{where}: is always {next(iter(counts))} in {name}")
-        for place, label in enumerate(classes if name == "training" else ()):
-            if counts.get(place, 0) < _CLASS_ROWS:
-                raise DataRefused(
-                    f"{where}: class {label!r} has {counts.get(place, 0)} rows in training, and "
-                    f"{_CLASS_ROWS} are needed; merge it with another by CASE or leave it out"
-                )
+def _count_parts(plan: Plan, path: Path, classes: tuple[str, ...]) -> dict[str, int]:
+    """Count each part's rows; refuse a split in which nothing can be learned or judged."""
+    target = pl.col(TARGET)
+    limits = (pl.len().alias("rows"), target.min().alias("least"), target.max().alias("most"))
+    parts = pl.scan_ipc(path).group_by(PART).agg(limits).collect()
+    training = pl.col(PART) <= Part.STOP
+    _refuse_unlearnable(plan, "training", parts.filter(training), classes)
+    _refuse_unlearnable(plan, "holdout", parts.filter(pl.col(PART) == Part.HOLDOUT), classes)
+    found = dict(parts.select(PART, "rows").iter_rows())
+    if not found.get(Part.FIT):
+        raise DataRefused(
+            f"{plan.origin}: all training rows have one event time, so that early stopping leaves "
+            "none; give more history, or set [training] early_stopping = 0"
+        )
+    if classes:
+        seen = pl.scan_ipc(path).filter(training).group_by(TARGET).len().collect()
+        _refuse_rare(plan, classes, dict(seen.iter_rows()))
+    return {part.name.lower(): found.get(part, 0) for part in Part}
+
+
+def _refuse_unlearnable(
+    plan: Plan, name: str, parts: pl.DataFrame, classes: tuple[str, ...]
+) -> None:
+    where, rows = f"{plan.origin}: [target] value", parts["rows"].sum()
+    if rows < _PART_ROWS:
+        raise DataRefused(
+            f"{where}: leaves {rows} labelled rows for {name}, and {_PART_ROWS} are needed; give "
+            "more data, another --as-of, or change [training] holdout"
+        )
+    least, most = parts.select(pl.col("least").min(), pl.col("most").max()).row(0)
+    if least == most:
+        only = repr(classes[int(least)]) if classes else f"{least:g}"
+        raise DataRefused(
+            f"{where}: is {only} in every {name} row, which leaves nothing to learn or "
+            "judge; give more data, or another [training] holdout"
+        )
+
+
+def _refuse_rare(plan: Plan, classes: tuple[str, ...], seen: Mapping[float, int]) -> None:
+    counts = {label: seen.get(place, 0) for place, label in enumerate(classes)}
+    rare = [label for label, count in counts.items() if count < _CLASS_ROWS]
+    if rare:
+        many = f" (and {len(rare) - 1} more classes have too few)" if rare[1:] else ""
+        raise DataRefused(
+            f"{plan.origin}: [target] value: class {rare[0]!r} has {counts[rare[0]]} rows in "
+            f"training, and {_CLASS_ROWS} are needed{many}; merge it with another by CASE, or make "
+            "it NULL to leave it out"
+        )
 
 
 @task(name="preparation", cache_policy=NO_CACHE)

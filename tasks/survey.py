@@ -1,12 +1,15 @@
 """What a table turns out to be when nobody has described it: how to read it, what columns hold.
 
-Owns separators, what stands for missing, numbers and dates written as text, and which columns
-give the target away, alone or added up. Refuses to know what a definition says: drafting decides.
+Owns separators, what stands for missing, numbers and dates written as text, the event time, and
+which columns give the target away, alone or added up. Refuses to know what a definition says:
+that is drafting's.
 """
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ import polars as pl
 from pydantic import Field, ValidationError
 
 from tasks.definition import Definition, Extract, Frozen, Kind, Source, Target
-from tasks.errors import DefinitionError, SourceError, first_line
+from tasks.errors import DefinitionError, SourceError, first_line, nearest
 from tasks.features import compile_expression, is_text, quote_name
 from tasks.metrics import Array, area_under_curve
 from tasks.sources import Table, collect, event_time, find_files, open_table
@@ -36,8 +39,9 @@ _DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y",
 _MORE_DAYS = ("%d-%m-%Y", "%Y%m%d", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y")
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p")
 _ISO_CLOCKS = ("T%H:%M", "T%H:%M:%S", "T%H:%M:%S%.f", "T%H:%M:%S%.f%#z", " %H:%M:%S%.f%#z")
+_PATTERN = re.compile(r"\*$|\^.*\$$", re.DOTALL)  # names that Polars takes for many columns
 _FEWEST, _BIN_ROWS = 100, {"regression": 5}
-_FEWEST_DIGITS = 4  # as in 1/2/13
+_FEWEST_DIGITS, _FEWEST_TIMES = 4, 20  # digits as in 1/2/13
 _EXACT = 1e-6  # of the target's spread: what is left where columns add up to the target
 
 
@@ -113,18 +117,62 @@ class Facts(Frozen, arbitrary_types_allowed=True):
         return self.rows - self.nulls
 
 
+class Event(Frozen):
+    """The column with the event time, if there is one, and what was seen of it."""
+
+    column: str | None = None
+    note: str = ""
+    future: int = 0
+
+
+class Survey(Frozen, arbitrary_types_allowed=True):
+    """A table as it is to be read, and what was seen in it."""
+
+    data: str
+    target: str
+    reading: Reading
+    table: Table
+    facts: dict[str, Facts]
+    event: Event
+
+    @property
+    def rows(self) -> int:
+        return self.facts[self.target].rows
+
+
+def survey_table(
+    data: str, target: str, time: str | None, key: tuple[str, ...], project: Path
+) -> Survey:
+    """Look at a table that was never described; refuse it where no model can come of it."""
+    name = re.sub(r"^(?=\d)", "t", slug(Path(data).name.partition(".")[0], "_")) or "data"
+    reading, opened = read_table(data, name, project)
+    table = reading.mend(opened)
+    _refuse_unknown(table, target, time, key)
+    facts = gather_facts(table)
+    if not facts[target].rows:
+        raise SourceError(f"{data}: holds no rows")
+    reading, event = settle_time(reading, table, facts, target, time)
+    table = reading.mend(opened)
+    if event.column and reading.query:
+        facts = gather_facts(table)
+    return Survey(data=data, target=target, reading=reading, table=table, facts=facts, event=event)
+
+
 def read_table(data: str, name: str, project: Path) -> tuple[Reading, Table]:
     """Find out how the files are to be read so that every column gets its type."""
     source, files = sniff_source(data, project)
     reading = Reading(name=name, source=source)
     if source.format != "csv":
         opened = open_table(reading.define(), project)
+        _refuse_patterns(opened)
         forms = study_texts(opened, source.separator)
         forms = {column: form for column, form in forms.items() if form.number and form.missing}
         missing = {column: form.missing for column, form in forms.items()}
         mended = {column: f"TRY_{form.number}" for column, form in forms.items()}
         return Reading(name=name, source=source, missing=missing, mended=mended), opened
-    forms = study_texts(open_as_text(source, files), source.separator)
+    as_text = open_as_text(source, files)
+    _refuse_patterns(as_text)
+    forms = study_texts(as_text, source.separator)
     missing = {column: form.missing for column, form in forms.items() if form.missing}
     levels = {token for form in forms.values() for token in form.levels}
     tokens = {token for each in missing.values() for token in each} - levels
@@ -231,17 +279,46 @@ def gather_facts(table: Table) -> dict[str, Facts]:
     """Measure every column in one pass over the table, and count the levels of short lists."""
     rows = collect(table, table.rows.select(pl.len())).item()
     measured = _measure(table, {name: _facts(name, each) for name, each in table.columns.items()})
+    few = [
+        name
+        for name, dtype in table.columns.items()
+        if is_text(dtype) and measured[name]["distinct"] <= LISTED
+    ]
+    levels = {name: count_levels(table, pl.col(name)) for name in few}
     return {
-        name: Facts(
-            dtype=dtype,
-            rows=rows,
-            levels=count_levels(table, pl.col(name))
-            if is_text(dtype) and measured[name]["distinct"] <= LISTED
-            else None,
-            **measured[name],
-        )
+        name: Facts(dtype=dtype, rows=rows, levels=levels.get(name), **measured[name])
         for name, dtype in table.columns.items()
     }
+
+
+def settle_time(
+    reading: Reading, table: Table, facts: dict[str, Facts], target: str, given: str | None
+) -> tuple[Reading, Event]:
+    """Find the event time, and mend the query so that every row has one."""
+    dates = find_dates(table, facts, given)
+    dates.pop(target, None)
+    if given is not None and given not in dates:
+        dtype = facts[given].dtype
+        said = "holds text in no date format known here" if is_text(dtype) else f"is {dtype}"
+        raise DefinitionError(f"--time: column {given!r} {said}; a date or time is needed")
+    future = _count_future(table, dates)
+    unfit = {name: _why_no_time(facts[name], future[name]) for name in dates}
+    fit = [name for name in dates if not unfit[name]]
+    if given is None and not fit:
+        why = "".join(f"; {name} is {reason}" for name, reason in unfit.items())
+        note = "rows are split at random: no column says when they happened"
+        return reading, Event(note=f"{note}{why}")
+    column = given or max(fit, key=lambda name: facts[name].distinct)
+    others = [name for name in fit if name != column and given is None]
+    missing, sql = facts[column].nulls, dates[column]
+    note = f"{facts[column].distinct:,} different values"
+    note += f", more than {', '.join(others)}" if others else ""
+    note += f"; the query leaves out {missing:,} rows that lack it" if missing else ""
+    note += _read_otherwise(reading, table, column)
+    mended = reading.mended | ({column: sql} if "STRPTIME" in sql else {})
+    change = {"time": column, "mended": mended, "timed_rows_only": bool(missing)}
+    event = Event(column=column, note=note, future=future[column])
+    return reading.model_copy(update=change), event
 
 
 def count_levels(table: Table, value: pl.Expr, rows: pl.Expr | bool = True) -> dict[str, int]:
@@ -317,6 +394,11 @@ def find_sum(sample: pl.DataFrame) -> tuple[str, ...]:
     return tuple(name for name, each in zip(known.columns[1:], used, strict=True) if each)
 
 
+def slug(text: str, joint: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", joint, plain)[:60].strip(joint)
+
+
 def write_column(column: str, schema: pl.Schema) -> str:
     """Write a column in SQL, without quotes where it needs none."""
     if re.fullmatch(r"[A-Za-z_]\w*", column, re.ASCII):
@@ -366,7 +448,7 @@ def _settle_types(reading: Reading, forms: dict[str, Form], project: Path) -> tu
     """Give a type to each column whose first rows promise another one than its last rows keep."""
     opened = open_table(reading.define(), project)
     try:
-        collect(opened, opened.rows.select(pl.all().null_count()))
+        collect(opened, opened.rows.null_count())
         return reading, opened
     except SourceError:
         pass
@@ -437,6 +519,53 @@ def _write_cast(name: str, counts: dict[str, int], instead: str) -> str:
 def _are_dates(text: pl.Expr | pl.Series, form: str) -> Any:
     parsed = text.str.to_datetime(form, strict=False, time_unit="us")
     return parsed.dt.year().is_between(1900, 2200).fill_null(False)
+
+
+def _refuse_patterns(table: Table) -> None:
+    for column in table.columns:
+        if _PATTERN.match(column):
+            raise SourceError(
+                f"column {column!r} reads as a pattern of names; rename it in the file"
+            )
+
+
+def _refuse_unknown(table: Table, target: str, time: str | None, key: tuple[str, ...]) -> None:
+    asked = [("--time", time)] * (time is not None) + [("--key", column) for column in key]
+    for option, column in [("--target", target), *asked]:
+        if column not in table.columns:
+            hint = nearest(str(column), table.columns)
+            raise DefinitionError(f"{option}: there is no column {column!r}; {hint}")
+    for option, column in asked:
+        if column == target:
+            raise DefinitionError(f"{option}: column {column!r} is the target")
+    if len(table.columns) < 2:
+        raise DefinitionError(f"{target!r} is the only column: there is nothing to learn from")
+
+
+def _why_no_time(fact: Facts, future: int) -> str:
+    if fact.nulls:
+        return f"missing in {fact.nulls:,} rows"
+    if future:
+        return f"later than now in {future:,} rows"
+    return "" if fact.distinct >= _FEWEST_TIMES else f"one of {fact.distinct} dates only"
+
+
+def _count_future(table: Table, dates: dict[str, str]) -> dict[str, int]:
+    now = int(datetime.now(UTC).timestamp() * 1e6)
+    ahead = [
+        (pl.sql_expr(sql).dt.timestamp("us") > now).sum().alias(name) for name, sql in dates.items()
+    ]
+    return collect(table, table.rows.select(ahead)).row(0, named=True) if ahead else {}
+
+
+def _read_otherwise(reading: Reading, table: Table, column: str) -> str:
+    """Say when a date's text could be read in a second way."""
+    if reading.source.format != "csv":
+        return ""
+    table = open_as_text(reading.source, table.files[reading.name])
+    first = collect(table, table.rows.select(pl.col(column).drop_nulls().first())).item()
+    formats = find_date_formats(table, column, first)
+    return f"; read as {formats[0]}, and {formats[1]} fits too" if len(formats) > 1 else ""
 
 
 def _facts(name: str, dtype: pl.DataType) -> dict[str, pl.Expr]:

@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_s3 import FaultyS3
+from faults import FaultyS3, small_disk
 
-from tasks.errors import DefinitionError, StoreError
+from tasks.errors import DefinitionError, StorageFull, StoreError
 from tasks.ledger import Overtaken, append_entry, read_ledger
 from tasks.registry import (
     Published,
@@ -122,14 +123,14 @@ def test_version_on_a_bucket_is_whole_or_absent_wherever_a_kill_strikes(
     with FaultyS3(s3_server) as server:
         count: dict[str, int] = {}
 
-        def kill_before_its_last_request(number: int, method: str, path: str) -> None:
-            """Kill the first process before its first request, the second before its second, …"""
+        def kill_before_its_turn(method: str, path: str) -> None:
+            """Kill the first process before its first request, the second before its second."""
             turn, pid = pids.read_text().split()
             count[turn] = count.get(turn, 0) + 1
             if count[turn] == int(turn):
                 os.kill(int(pid), signal.SIGKILL)
 
-        server.fault = kill_before_its_last_request
+        server.fault = kill_before_its_turn
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)
         requests = run_publishers("kill_at_requests", "publish_version", bucket, pids)
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
@@ -140,7 +141,7 @@ def test_version_on_a_bucket_is_whole_or_absent_wherever_a_kill_strikes(
         assert files_of(store, published) == FILES
 
 
-@pytest.mark.parametrize("writers", [2, 8])
+@pytest.mark.parametrize("writers", [2, 5])
 def test_one_of_many_writers_wins_and_its_files_count(
     root: str, s3_server: str, writers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +176,25 @@ def test_winner_clears_what_killed_uploads_left(bucket: str) -> None:
     with pytest.raises(FileExistsError):
         publish_files(store, "models/m/v1")
     assert store.children("models/m/v1") == sorted([published.manifest.attempt, "MANIFEST.json"])
+
+
+def test_full_disk_leaves_no_version_and_room_mends_it(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "512k") as disk:
+        store = open_store(str(disk / "root"))
+        with work_folder(store) as work:
+            (work / "made").mkdir()
+            (work / "made" / "model.txt").write_text("trees")
+            with suppress(OSError):
+                (disk / "ballast").write_bytes(b"0" * 1_000_000)
+            with pytest.raises(StorageFull, match=r"made: the disk is full"):
+                publish(store, work / "made", "models/m/v1")
+            assert find(store, "models/m/v1") is None
+            with pytest.raises(StorageFull, match=f"{disk}/root: the disk is full"):
+                decide(store, Published.model_construct(path="models/m/v1", digest=""))
+            (disk / "ballast").unlink()
+            published = publish(store, work / "made", "models/m/v1")
+        decide(store, published)
+        assert find_champion(store, "m") == published
 
 
 def test_changed_or_missing_file_is_refused_on_read(folder_store: Store, tmp_path: Path) -> None:

@@ -9,14 +9,16 @@ from flows.retrain import plan_retrain
 from tasks.analysis import analyse
 from tasks.candidate import Candidate, Step, timed
 from tasks.charts import draw_precision_recall
+from tasks.checks import Check
 from tasks.definition import Approval
 from tasks.drift import ColumnDrift
 from tasks.evaluation import evaluate
 from tasks.extraction import extract
 from tasks.preparation import prepare
-from tasks.report import CHECKS, draw_report
+from tasks.report import draw_report
 from tasks.training import train
 from tasks.validation import Champion, validate
+from tasks.wording import CHECKS
 
 CHARTS = {
     "binary": {"ROC curve", "Precision and recall"},
@@ -180,6 +182,25 @@ def test_every_check_is_on_both_pages(candidate: Candidate, report: dict[str, st
     for check in candidate.verdict.checks:
         assert all(CHECKS[check.name] in text for text in report.values())
         assert check.detail in report["report.html"]
+
+
+def test_contract_shows_what_failed_or_found_something_and_folds_the_rest(
+    binary: Candidate,
+) -> None:
+    checks = (
+        Check(name="nulls of 'a'", passed=True, detail="", numbers={"count": 0, "allowed": 0.1}),
+        Check(name="nulls of 'b'", passed=True, detail="", numbers={"count": 3, "allowed": 0.1}),
+        Check(name="column 'c'", passed=False, detail=""),
+        Check(name="type of 'd'", passed=True, detail=""),
+    )
+    analysis = binary.analysis.model_copy(update={"checks": checks})
+    data = main_of(page(binary.model_copy(update={"analysis": analysis})))
+    shown = data.findall(".//section[@id='data']/div/table[@class='checks']/tbody/tr/th")
+    folded = data.findall(".//section[@id='data']/details//tbody/tr/th")
+    assert [each.text for each in shown] == ["nulls of 'b'", "column 'c'"]
+    assert [each.text for each in folded] == ["nulls of 'a'", "type of 'd'"]
+    summary = data.findtext(".//section[@id='data']/details/summary")
+    assert summary == "All 2 other checks of the data contract passed"
 
 
 def test_names_and_levels_are_escaped(binary: Candidate) -> None:

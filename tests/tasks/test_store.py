@@ -1,16 +1,16 @@
 """Bytes on a folder and on a real S3 server, one that stumbles included."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
-from faulty_s3 import FaultyS3
+from faults import FaultyS3, small_disk
 
 from tasks import bucket as bucket_module
 from tasks.errors import PerennialError, SourceError, StorageFull, StoreError
@@ -41,15 +41,9 @@ def faulty(bucket: str, s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a disk of half a megabyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(disk)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("may not mount a disk here")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", "512k") as disk:
+        yield disk
 
 
 @pytest.fixture
@@ -118,10 +112,10 @@ def test_root_that_cannot_be_is_refused_in_one_line(
     assert "\n" not in str(refused.value)
 
 
-def test_unwritable_root_is_refused_before_any_work(small_disk: Path) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(StoreError, match=f"{small_disk}.*Read-only file system"):
-        work_folder(open_store(str(small_disk / "root"))).__enter__()
+def test_unwritable_root_is_refused_before_any_work(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    with pytest.raises(StoreError, match=f"{disk}.*Read-only file system"):
+        work_folder(open_store(str(disk / "root"))).__enter__()
 
 
 @pytest.mark.parametrize("kind", [StoreError, SourceError])
@@ -139,14 +133,14 @@ def test_server_that_never_answers_is_given_up(
     bucket: str, faulty: FaultyS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(bucket_module._HASTY, "read_timeout", 1)
-    faulty.fault = lambda number, method, path: "hang"
+    faulty.fault = lambda method, path: "hang"
     with pytest.raises(StoreError, match="cannot be reached: Read timeout"):
         open_store(bucket)
     assert len(faulty.requests) == 2
 
 
 def test_refused_credentials_are_told(bucket: str, faulty: FaultyS3) -> None:
-    faulty.fault = lambda number, method, path: 403
+    faulty.fault = lambda method, path: 403
     store = open_store(bucket)
     with (
         pytest.raises(StoreError, match=r"access is denied.*check the S3 credentials"),
@@ -175,7 +169,8 @@ def test_source_that_is_missing_is_told(bucket: str) -> None:
 def test_bucket_that_fails_every_second_call_is_tried_again(
     bucket: str, faulty: FaultyS3, tmp_path: Path
 ) -> None:
-    faulty.fault = lambda number, method, path: (500, None, 503, None)[number % 4]
+    answers = cycle((500, None, 503, None))
+    faulty.fault = lambda method, path: next(answers)
     store = open_store(f"{bucket}/root")
     folder = tmp_path / "made"
     folder.mkdir()
@@ -190,7 +185,7 @@ def test_writer_knows_its_own_file_when_the_answer_is_lost(bucket: str, faulty: 
     store = open_store(bucket)
     lost: list[str] = []
 
-    def lose_first_put(number: int, method: str, path: str) -> str | None:
+    def lose_first_put(method: str, path: str) -> str | None:
         return "lose" if method == "PUT" and not lost and not lost.append(path) else None
 
     faulty.fault = lose_first_put
@@ -205,7 +200,7 @@ def test_writer_waits_while_the_server_decides_between_two(bucket: str, faulty: 
     store = open_store(bucket)
     puts: list[str] = []
 
-    def two_conflicts(number: int, method: str, path: str) -> int | None:
+    def two_conflicts(method: str, path: str) -> int | None:
         puts.extend([path] if method == "PUT" else [])
         return 409 if method == "PUT" and len(puts) <= 2 else None
 
@@ -221,7 +216,7 @@ def test_answer_that_breaks_off_is_read_again(
     store.create("folder/large", b"0123456789" * 1000)
     cut: list[str] = []
 
-    def cut_once(number: int, method: str, path: str) -> str | None:
+    def cut_once(method: str, path: str) -> str | None:
         is_read = method == "GET" and path.endswith("large")
         return "cut" if is_read and path not in cut and not cut.append(path) else None
 
@@ -272,16 +267,16 @@ def test_runs_on_a_bucket_clear_nobody_elses_folders(
     assert (tmp_path / "run-of-mine").is_dir()
 
 
-def test_full_disk_leaves_no_half_file_and_room_mends_it(small_disk: Path) -> None:
-    store = open_store(str(small_disk / "root"))
-    (small_disk / "ballast").write_bytes(b"0" * 400_000)
+def test_full_disk_leaves_no_half_file_and_room_mends_it(disk: Path) -> None:
+    store = open_store(str(disk / "root"))
+    (disk / "ballast").write_bytes(b"0" * 400_000)
     with (
         pytest.raises(StorageFull, match=r"the disk is full; free some room and run again"),
         reaching(store.root),
     ):
         store.create("models/large", b"1" * 200_000)
     assert store.children("models") == []
-    assert [each.name for each in (small_disk / "root" / "tmp").iterdir()] == ["lock"]
-    (small_disk / "ballast").unlink()
+    assert [each.name for each in (disk / "root" / "tmp").iterdir()] == ["lock"]
+    (disk / "ballast").unlink()
     store.create("models/large", b"1" * 200_000)
     assert len(store.read("models/large")) == 200_000

@@ -1,0 +1,407 @@
+"""A drafted definition says what was seen, and `retrain` takes it as it is."""
+
+import json
+import math
+import tomllib
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from flows.retrain import plan_retrain
+from tasks.analysis import check_contract
+from tasks.checks import failed
+from tasks.definition import Definition, parse_definition
+from tasks.drafting import draft_definition, write_draft
+from tasks.errors import PerennialError
+from tasks.extraction import describe_snapshot, extract_snapshot
+from tasks.preparation import prepare_rows
+from tasks.profiles import profile_table
+from tasks.sources import open_table
+
+FLIGHTS = Path(__file__).parents[2] / "data" / "nycflights13"
+OTHER = Path(__file__).parents[3] / "shared" / "data" / "other"
+RNG = np.random.default_rng(1)
+ROWS = 600
+X = RNG.normal(size=ROWS)
+Y = 2 * X + RNG.normal(size=ROWS)
+
+with_other = pytest.mark.skipif(not OTHER.is_dir(), reason="adult and bike_hour are not here")
+Drafted = tuple[Definition, str]
+Draft = Callable[..., Drafted]
+
+
+@pytest.fixture
+def draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Draft:
+    """Draft a definition, and see it keep its own contract and split into numbered rows."""
+    monkeypatch.setenv("PERENNIAL_ROOT", str(tmp_path / "root"))
+
+    def draft_and_prepare(data: str, target: str, **given: Any) -> Drafted:
+        options: dict[str, Any] = {"time": None, "key": (), "name": None} | given
+        name, text = draft_definition(data, target, project=tmp_path, **options)
+        path = tmp_path / f"{name}.toml"
+        path.write_text(text)
+        plan = plan_retrain(str(path), None)
+        table = open_table(plan.definition, plan.project)
+        folder = tmp_path / f"run-{name}"
+        snapshot = describe_snapshot(plan, table, extract_snapshot(plan, table, folder))
+        profile = profile_table(snapshot.scan())
+        assert not failed(check_contract(plan, snapshot, profile))
+        prepare_rows(plan, snapshot, folder)
+        return plan.definition, text
+
+    return draft_and_prepare
+
+
+@pytest.fixture
+def draft_csv(draft: Draft, tmp_path: Path) -> Draft:
+    """Draft from a CSV file of ROWS lines, each made from its number."""
+
+    def write_and_draft(
+        header: str, line: Callable[[int], str], target: str, **given: Any
+    ) -> Drafted:
+        lines = [header, *map(line, range(ROWS))]
+        (tmp_path / "table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return draft("table.csv", target, **given)
+
+    return write_and_draft
+
+
+@pytest.fixture
+def draft_columns(draft: Draft, tmp_path: Path) -> Draft:
+    """Draft from a Parquet file of these columns; the target is `y` if it is not among them."""
+
+    def write_and_draft(target: str = "y", columns: Any = None, **given: Any) -> Drafted:
+        pl.DataFrame({"x": X, "y": Y} | (columns or {})).write_parquet(tmp_path / "table.parquet")
+        return draft("table.parquet", target, **given)
+
+    return write_and_draft
+
+
+def line_of(text: str, start: str) -> str:
+    """Give the line of the file's first half, before the checks name columns again."""
+    written = text.partition("[checks]")[0].splitlines()
+    (line,) = [line for line in written if line.startswith(start)]
+    return line
+
+
+@with_other
+def test_bikes_are_counted_without_what_adds_up_to_the_count(draft: Draft) -> None:
+    definition, text = draft(str(OTHER / "bike_hour.csv"), "cnt")
+    assert definition.target.kind == "regression"
+    assert definition.extract.time == "dteday"
+    assert definition.extract.key == ("dteday", "hr")
+    assert definition.features is not None
+    assert {"hr", "temp", "weekday"} < set(definition.features)
+    assert not {"instant", "dteday", "casual", "registered"} & set(definition.features)
+    assert "adds up to it with casual, R² 0.95" in line_of(text, "# registered")
+    assert "counts the rows" in line_of(text, "# instant")
+
+
+@with_other
+def test_salaries_keep_their_strong_features(draft: Draft) -> None:
+    definition, _ = draft(str(OTHER / "adult.csv"), "salary")
+    assert definition.target.value == "salary = '>50K'"
+    assert definition.sources["adult"].null_values == ("?",)
+    assert definition.extract.time is None
+    assert definition.features is not None
+    assert len(definition.features) == 14
+    low, high = definition.checks.label_rate or (0, 0)
+    assert low < 0.2408 < high
+
+
+def test_planes_are_told_apart_by_their_tail_number(draft: Draft) -> None:
+    definition, text = draft(str(FLIGHTS / "planes.parquet"), "seats")
+    assert definition.extract.key == ("tailnum",)
+    assert "names the row" in line_of(text, "# tailnum")
+
+
+def test_classes_with_too_few_rows_are_left_out(draft: Draft) -> None:
+    definition, text = draft(str(FLIGHTS / "planes.parquet"), "engines")
+    assert definition.target.value == "CASE WHEN engines IN (2, 1) THEN engines = 2 END"
+    assert "left out: '4' (4 rows), '3' (3 rows)" in text
+
+
+def test_departure_delay_is_questioned_but_kept(draft: Draft) -> None:
+    definition, text = draft(str(FLIGHTS / "flights-2013-01.parquet"), "arr_delay")
+    assert definition.extract.time == "time_hour"
+    assert "dep_delay" in (definition.features or {})
+    assert "is it known in advance?" in line_of(text, "dep_delay")
+    assert "# 606 of 27,004 rows have no target" in text
+
+
+def test_german_csv_is_read_as_numbers_and_dates(draft_csv: Draft) -> None:
+    def line(row: int) -> str:
+        price = "-" if row % 17 == 0 else f"{X[row]:.2f}"
+        numbers = f"{row * 7};{170 + X[row]:.1f};{price};{row % 7}".replace(".", ",")
+        when = f"{1 + row % 28:02}.{1 + row // 60:02}.2021 {row % 24:02}:30"
+        return f'{numbers};"d""{row % 3}";{when};{"ja" if Y[row] > 0.5 else "nein"}'
+
+    header = '\ufeffKunden Nr;größe (cm);preis.€;$x[0];"a;b";wann;Ziel'
+    definition, _ = draft_csv(header, line, "Ziel")
+    assert definition.sources["table"].separator == ";"
+    assert definition.sources["table"].null_values == ("-",)
+    assert definition.extract.time == "wann"
+    rules = definition.checks.columns
+    assert rules["größe (cm)"].type == rules["preis.€"].type == "number"
+    assert definition.target.value == "Ziel = 'ja'"
+
+
+def test_padded_numbers_thousands_and_american_dates_are_read(draft_csv: Draft) -> None:
+    def line(row: int) -> str:
+        state = "?" if row % 9 == 0 else ("NY", "NJ", "CA")[row % 3]
+        number = "NA" if row % 11 == 0 else row % 40
+        when = f"{1 + row // 60}/{1 + row % 28}/2022"
+        return f'{row * 3}, {state},"{900 + row:,}", {number},{when},{Y[row]:.2f}'
+
+    definition, text = draft_csv("order, State ,amount,select,when,target", line, "target")
+    assert definition.sources["table"].null_values == (" ?", " NA")
+    assert "STRPTIME(when, '%m/%d/%Y')" in (definition.extract.query or "")
+    assert definition.features is not None
+    assert definition.features["State"] == '" State "'
+    assert definition.features["select"] == '"select"'
+    assert {definition.checks.columns[name].type for name in ("amount", "select")} == {"number"}
+    assert "' NA' stands for missing in select" in text
+
+
+def test_word_among_many_numbers_is_missing_and_among_few_codes_a_code(draft_csv: Draft) -> None:
+    def line(row: int) -> str:
+        odd = row % 20 == 0
+        return f"{'unknown' if odd else row % 300},{'A' if odd else row % 4},{Y[row]}"
+
+    definition, _ = draft_csv("size,grade,y", line, "y")
+    assert definition.sources["table"].null_values == ("unknown",)
+    assert definition.checks.columns["size"].type == "number"
+    assert definition.checks.columns["grade"].values == ("0", "1", "2", "3", "A")
+
+
+def test_minus_can_be_a_class_and_missing_in_one_table(draft_csv: Draft) -> None:
+    def line(row: int) -> str:
+        number = "-" if row % 9 == 0 else row % 40
+        return f"{X[row]:.3f}|{number}|{'+' if Y[row] > 0.5 else '-'}"
+
+    definition, text = draft_csv("a|b|class", line, "class")
+    assert definition.target.value == "class = '+'"
+    assert definition.checks.columns["b"].type == "number"
+    assert "in b, '-' stands for missing" in text
+
+
+def test_type_that_late_rows_break_is_written_down(draft: Draft, tmp_path: Path) -> None:
+    rows = "".join(f"{row % 9},{row % 5},{row * 7 % 11}\n" for row in range(100_100))
+    (tmp_path / "late.csv").write_text(f"a,b,y\n{rows}" + "1.5,x,3\n" * 50)
+    definition, _ = draft("late.csv", "y")
+    assert definition.sources["late"].types == {"a": "number", "b": "text"}
+
+
+def test_ndjson_with_nested_values_and_zoned_times(draft: Draft, tmp_path: Path) -> None:
+    lines = [
+        {
+            "id": row * 3 + 5,
+            "n": "NA" if row % 9 == 0 else str(row % 60),
+            "o": {"a": [1]},
+            "when": f"2022-{1 + row // 60:02}-{1 + row % 28:02}T10:00:00Z",
+            "y": Y[row],
+        }
+        for row in range(ROWS)
+    ]
+    (tmp_path / "lines.json").write_text("\n".join(map(json.dumps, lines)))
+    definition, text = draft("lines.json", "y")
+    assert definition.sources["lines"].format == "ndjson"
+    assert definition.extract.time == "when"
+    assert definition.extract.key == ("id",)
+    assert definition.checks.columns["n"].type == "number"
+    assert "Struct" in line_of(text, "# o ")
+
+
+def test_every_type_of_column_finds_its_place(draft_columns: Draft) -> None:
+    start, rows = datetime(2022, 1, 1), range(ROWS)
+    definition, text = draft_columns(
+        columns={
+            "when": [start + timedelta(hours=row) for row in rows],
+            "due": [date(2022, 1, 1) + timedelta(days=row // 10) for row in rows],
+            "clock": [time(row % 24) for row in rows],
+            "took": [timedelta(hours=row % 7) for row in rows],
+            "list": [[1]] * ROWS,
+            "price": [Decimal(row % 13) / 10 for row in rows],
+            "nothing": [None] * ROWS,
+            "always": ["a"] * ROWS,
+            "infinite": [math.inf if row % 50 == 0 else X[row] for row in rows],
+            "nan": [math.nan if row % 3 == 0 else X[row] for row in rows],
+            "level": pl.Series(["pq"[row % 2] for row in rows], dtype=pl.Enum(["p", "q", "r"])),
+            "huge": pl.Series([10**25 + row % 40 for row in rows], dtype=pl.Int128),
+            "flag": [row % 3 == 0 for row in rows],
+            'a\n"b" = #': [row % 5 for row in rows],
+            "": [row % 4 for row in rows],
+            "hour": [row % 6 for row in rows],
+            " hour ": [row % 6 for row in rows],
+        }
+    )
+    for name in ("due_weekday", "took", "list", "nothing", "always"):
+        assert f"\n# {name} " in text
+    assert definition.extract.time == "when"
+    assert definition.features is not None
+    assert definition.features["when_hour"] == "DATE_PART('hour', when)"
+    assert {"clock_hour", "price", "infinite", "nan", "huge", "flag"} < set(definition.features)
+    assert "\n# unnamed = " in text
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "value"),
+    [
+        ([row % 4 == 0 for row in range(ROWS)], "binary", "y"),
+        ([row % 2 for row in range(ROWS)], "binary", "y"),
+        ([float(row % 2) for row in range(ROWS)], "binary", "y"),
+        ([1 + row % 2 for row in range(ROWS)], "binary", "y = 2"),
+        (["it's" if row % 3 == 0 else 'a "b"' for row in range(ROWS)], "binary", "y = 'it''s'"),
+        (["abc"[row % 3] for row in range(ROWS)], "multiclass", "y"),
+        ([row % 5 for row in range(ROWS)], "multiclass", "y"),
+        (
+            [float(row % 5) if row % 7 else None for row in range(ROWS)],
+            "multiclass",
+            "CAST(y AS BIGINT)",
+        ),
+        ([row % 5 / 2 for row in range(ROWS)], "regression", "y"),
+        ([row * 7 % 60 for row in range(ROWS)], "regression", "y"),
+        (
+            [math.inf if row == 9 else X[row] for row in range(ROWS)],
+            "regression",
+            "CASE WHEN ABS(y) < 1e308 THEN y END",
+        ),
+    ],
+)
+def test_target_decides_the_kind(
+    draft_columns: Draft, values: list[Any], kind: str, value: str
+) -> None:
+    definition, _ = draft_columns(columns={"y": values, "z": RNG.normal(size=ROWS)})
+    assert (definition.target.kind, definition.target.value) == (kind, value)
+
+
+def test_class_that_comes_after_the_holdout_begins_is_left_out(draft_columns: Draft) -> None:
+    definition, _ = draft_columns(
+        columns={
+            "y": ["new" if row > 550 else "abc"[row % 3] for row in range(ROWS)],
+            "when": [datetime(2022, 1, 1) + timedelta(hours=row) for row in range(ROWS)],
+        }
+    )
+    assert definition.target.value == "CASE WHEN y IN ('a', 'b', 'c') THEN y END"
+
+
+def test_copy_of_the_target_gives_it_away(draft_columns: Draft) -> None:
+    labels = ["won" if value > 0 else "lost" for value in Y]
+    codes = [7 if value > 0 else 3 for value in Y]
+    definition, text = draft_columns(columns={"y": labels, "code": codes})
+    assert set(definition.features or {}) == {"x"}
+    assert "AUC 1.000 alone" in line_of(text, "# code")
+
+
+def test_what_gives_the_target_away_stays_where_nothing_else_is(draft_columns: Draft) -> None:
+    definition, text = draft_columns(columns={"x": 3 * Y + 1})
+    assert set(definition.features or {}) == {"x"}
+    assert "gives y away" in line_of(text, "x ")
+
+
+def test_what_is_left_out_can_be_taken_in(draft_columns: Draft) -> None:
+    definition, text = draft_columns(columns={"always": ["a"] * ROWS, "odd name": 2 * Y})
+    taken_in = text.replace("\n# always", "\nalways").replace('\n# "odd name"', '\n"odd name"')
+    more = set(parse_definition(taken_in, "").features or {})
+    assert more - set(definition.features or {}) == {"always", "odd name"}
+
+
+def test_rows_without_the_given_time_are_left_out(draft_csv: Draft) -> None:
+    def line(row: int) -> str:
+        when = f"2022-01-{1 + row // 24:02} {row % 24:02}:00"
+        return f"{when if row % 50 else ''},{X[row]},{Y[row]}"
+
+    definition, text = draft_csv("t,x,y", line, "y", time="t")
+    assert 'WHERE "t" IS NOT NULL' in (definition.extract.query or "")
+    assert "leaves out 12 rows" in line_of(text, "time = ")
+
+
+def test_time_is_not_guessed_from_what_may_lie_ahead(draft_columns: Draft) -> None:
+    due = [date(2099, 1, 1) + timedelta(days=row) for row in range(ROWS)]
+    definition, text = draft_columns(columns={"due": due})
+    assert definition.extract.time is None
+    assert "due is later than now in 600 rows" in text
+
+
+def test_day_that_could_be_a_month_is_said(draft_csv: Draft) -> None:
+    _, text = draft_csv(
+        "t,x,y", lambda row: f"{1 + row % 12:02}/{1 + row // 60:02}/2021,{X[row]},{Y[row]}", "y"
+    )
+    assert "read as %d/%m/%Y, and %m/%d/%Y fits too" in line_of(text, "time = ")
+
+
+def test_given_key_may_repeat(draft_columns: Draft) -> None:
+    definition, _ = draft_columns(columns={"who": [row // 2 for row in range(ROWS)]}, key=("who",))
+    assert definition.extract.key == ("who",)
+    assert 0.5 < definition.checks.duplicates < 1
+    assert "who" not in (definition.features or {})
+
+
+def test_next_month_keeps_the_contract_of_the_last(draft: Draft, tmp_path: Path) -> None:
+    definition, text = draft(str(FLIGHTS / "flights-2013-01.parquet"), "arr_delay")
+    name = definition.name
+    (tmp_path / f"{name}.toml").write_text(text.replace("2013-01.parquet", "2013-02.parquet"))
+    plan = plan_retrain(str(tmp_path / f"{name}.toml"), None)
+    table = open_table(plan.definition, plan.project)
+    snapshot = describe_snapshot(plan, table, extract_snapshot(plan, table, tmp_path / "next"))
+    assert not failed(check_contract(plan, snapshot, profile_table(snapshot.scan())))
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "options", "said"),
+    [
+        (
+            "a,target",
+            "1,2\n2,3",
+            {"target": "targt"},
+            "--target: there is no column 'targt'; did you mean 'target'?",
+        ),
+        ("a,y", "1,2\n2,2", {}, "--target: column 'y' is always 2"),
+        ("a,y", "1,\n2,", {}, "--target: column 'y' holds no value"),
+        ("y", "1\n2", {}, "'y' is the only column"),
+        ("a,y", "1,1\n1,2", {}, "nothing is left to learn from: a (always 1)"),
+        ("a,y", "1,2021-01-01\n2,2021-01-02", {}, "is Date, which no model here predicts"),
+        ("a,y", "1,1\n2,2", {"time": "b"}, "--time: there is no column 'b'"),
+        ("a,y", "1,1\n2,2", {"time": "a"}, "--time: column 'a' is Int64; a date or time is needed"),
+        ("a,y", "soon,1\nlate,2", {"time": "a"}, "--time: column 'a' holds text in no date format"),
+        ("a,y", "1,1\n2,2", {"key": ("y",)}, "--key: column 'y' is the target"),
+        ("a,y", "1,1\n2,2", {"name": "My Model"}, "as 'my-model'"),
+        ("a,y", "", {}, "holds no rows"),
+        ("a,y", "1,2\n1,2,3", {}, "found more fields"),
+        ("a,y", "1,1\n2,2", {"data": "tabel.csv"}, "no file matches"),
+        ("a,y", "1,1\n2,2", {"data": ""}, "names no data"),
+    ],
+)
+def test_refusal_is_one_line(
+    tmp_path: Path, header: str, line: str, options: dict[str, Any], said: str
+) -> None:
+    (tmp_path / "table.csv").write_text(f"{header}\n" + f"{line}\n" * 50 * bool(line))
+    given = {"data": "table.csv", "target": "y", "time": None, "key": (), "name": None} | options
+    with pytest.raises(PerennialError) as refused:
+        draft_definition(**given, project=tmp_path)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert refused.value.exit_code == 2
+
+
+def test_path_stays_as_it_was_given(draft_csv: Draft) -> None:
+    definition, text = draft_csv("x,y", lambda row: f"{X[row]},{Y[row]}", "y", name="mine")
+    assert definition.name == "mine"
+    assert tomllib.loads(text)["sources"] == {"table": "table.csv"}
+
+
+def test_draft_is_never_written_over_a_definition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_draft("two-words", "first")
+    assert path == Path("deployments/two_words.toml")
+    with pytest.raises(PerennialError, match="is there already"):
+        write_draft("two-words", "second")
+    assert path.read_text() == "first"
