@@ -18,9 +18,10 @@ from tasks.errors import StoreError
 
 _CHUNK = 16 * 2**20  # of a large file; four are in memory at once
 _CONFLICT_WAITS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # seconds
-# A first contact fails within seconds, but work under way sits out a minute of trouble.
-_HASTY = {"connect_timeout": 4, "read_timeout": 6, "tries": 2}
-_PATIENT = {"connect_timeout": 5, "read_timeout": 60, "tries": 10}
+# A first contact fails within seconds, but work under way sits out a minute of trouble. `tries` are
+# the client's, `rounds` those of s3fs around them: only they ask again for an answer that broke off.
+_HASTY = {"connect_timeout": 4, "read_timeout": 6, "tries": 2, "rounds": 1}
+_PATIENT = {"connect_timeout": 5, "read_timeout": 60, "tries": 10, "rounds": 2}
 
 
 class BucketStore:
@@ -133,9 +134,7 @@ def open_bucket(uri: str) -> Any:
     if not bucket:
         raise OSError("names no bucket; write s3://bucket/prefix")
     _find_bucket(bucket, endpoint())
-    files = _files(endpoint(), **_PATIENT)
-    files.retries = 2  # the client does not try again when an answer breaks off midway
-    return files
+    return _files(endpoint(), **_PATIENT)
 
 
 @cache
@@ -150,7 +149,7 @@ def _find_bucket(bucket: str, at: str | None) -> None:
         # It answers. Whether it lets us in, the first real request tells in better words.
 
 
-def _files(at: str | None, tries: int, **timeouts: int) -> Any:
+def _files(at: str | None, tries: int, rounds: int, **timeouts: int) -> Any:
     import s3fs
 
     retries = {"total_max_attempts": tries, "mode": "standard"}
@@ -161,7 +160,7 @@ def _files(at: str | None, tries: int, **timeouts: int) -> Any:
         max_concurrency=4,
         use_listings_cache=False,
     )
-    files.retries = 1  # s3fs would multiply the client's own tries
+    files.retries = rounds
     return files
 
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from tasks.definition import DEFINITIONS, METRICS, Frozen, Kind, Serving, Source, Training
 from tasks.errors import DefinitionError
-from tasks.features import compile_expression, is_text
+from tasks.expressions import compile_expression, is_text
 from tasks.sources import Table, collect
 from tasks.survey import (
     Facts,
@@ -190,9 +190,8 @@ def settle_key(survey: Survey, given: tuple[str, ...], features: Sequence[Featur
         repeated = 1 - count_unique(survey.table, [given])[0] / rows
         note = f"{repeated:.1%} of rows repeat it" if repeated else "no row repeats it"
         return Key(columns=given, note=note, repeated=repeated)
-    unique = [
-        name for name, fact in facts.items() if fact.distinct == rows and name != event.column
-    ]
+    taken = (survey.target, event.column)
+    unique = [name for name, fact in facts.items() if fact.distinct == rows and name not in taken]
     texts = [name for name in unique if is_text(facts[name].dtype)]
     whole = [name for name in unique if facts[name].dtype.is_integer()]
     named = [name for name in (*texts, *whole) if _AN_ID.search(name)]
@@ -567,12 +566,10 @@ def _write_rule(fact: Facts) -> str:
     rule: dict[str, object] = {"type": kind}
     nulls = _allow(fact.nulls / fact.rows, _ROOM)
     rule |= {"nulls": nulls} if nulls < 1 else {}
-    if fact.infinite:
-        rule["infinite"] = _allow(fact.infinite / fact.rows, _ROOM)
-    limits = _widen(fact)
-    if limits:  # NaN is greater than all numbers, so a greatest one would refuse it
-        rule |= {"min": limits[0]} | ({} if fact.nans else {"max": limits[1]})
-        rule["outside"] = _ROOM
+    infinite = _allow(fact.infinite / fact.rows, _ROOM)
+    rule |= {"infinite": infinite} if fact.infinite else {}
+    if limits := _widen(fact):
+        rule |= {"min": limits[0], "max": limits[1], "outside": infinite}
     if fact.levels and kind == "text":
         rule |= {"unseen": _ROOM, "values": tuple(sorted(fact.levels))}
     return _inline(rule)

@@ -31,13 +31,14 @@ _TYPES: dict[str, pl.DataType] = {
     "time": pl.Datetime("us"),
 }
 _HINTS = {  # what a library's message holds: what would help
+    "404 Not Found": "if it is a folder, name the files in it, as in s3://bucket/folder/*.parquet",
+    "object-store": "check the address, the credentials and AWS_ENDPOINT_URL",
     "more fields": "a row has more fields than the header; is the separator right, and quoted?",
     "utf-8": "save the file as UTF-8",
     "parse": "give the column's type in types, or list what stands for missing in null_values",
     "conversion": "mend the values, or give the column another type in types",
     "NULL-typed": "give the column's type in types",
     "'ï'": "save it without a byte-order mark",
-    "object-store": "check the address, the credentials and AWS_ENDPOINT_URL",
 }
 
 

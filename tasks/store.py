@@ -220,9 +220,11 @@ def reaching(where: str, kind: type[PerennialError] = StoreError) -> Iterator[No
     except (FileExistsError, PerennialError):
         raise
     except Exception as error:
-        if is_disk_full(error):
-            place = tempfile.gettempdir() if is_bucket(where) else where
-            raise StorageFull(f"{place}: the disk is full; free some room and run again") from error
+        full = is_disk_full(error)
+        if is_bucket(where):  # a local file on the way to it is named itself
+            where = getattr(error, "filename", None) or (tempfile.gettempdir() if full else where)
+        if full:
+            raise StorageFull(f"{where}: the disk is full; free some room and run again") from error
         said = explain(error) if is_bucket(where) else _explain(error)
         if said is None:
             raise

@@ -20,9 +20,10 @@ from pydantic import Field, ValidationError
 
 from tasks.definition import Definition, Extract, Frozen, Kind, Source, Target
 from tasks.errors import DefinitionError, SourceError, first_line, nearest
-from tasks.features import compile_expression, is_text, quote_name
+from tasks.expressions import compile_expression, is_text, quote_name
+from tasks.files import find_files
 from tasks.metrics import Array, area_under_curve
-from tasks.sources import Table, collect, event_time, find_files, open_table
+from tasks.sources import Table, collect, event_time, open_table, plan_query
 from tasks.store import is_bucket, scan_options
 
 LISTED = 30  # text with more levels is not listed
@@ -78,9 +79,7 @@ class Reading(Frozen):
 
     def mend(self, opened: Table) -> Table:
         """Run the query over the opened source; to open it again would infer every type again."""
-        rows = opened.rows
-        if self.query is not None:
-            rows = pl.SQLContext({self.name: rows}).execute(self.query)
+        rows = plan_query(self.query, {self.name: opened.rows})
         columns = rows.collect_schema()
         time = event_time(self.define(), columns)
         return opened.model_copy(update={"rows": rows, "columns": columns, "time": time})
@@ -105,7 +104,6 @@ class Facts(Frozen, arbitrary_types_allowed=True):
     rows: int
     nulls: int = 0
     distinct: int = 0
-    nans: int = 0
     infinite: int = 0
     first: Any = None
     least: float | None = None
@@ -582,7 +580,6 @@ def _facts(name: str, dtype: pl.DataType) -> dict[str, pl.Expr]:
         return facts
     finite = values.filter(values.is_finite()) if dtype.is_float() else values
     return facts | {
-        "nans": column.is_nan().sum() if dtype.is_float() else pl.lit(0),
         "infinite": values.len() - finite.len(),
         "least": finite.min().cast(pl.Float64),
         "greatest": finite.max().cast(pl.Float64),

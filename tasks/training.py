@@ -8,7 +8,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +19,36 @@ import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.definition import Definition, Frozen
-from tasks.errors import DefinitionError, nearest
+from tasks.definition import Definition, Frozen, Kind
+from tasks.errors import DefinitionError, first_line, nearest
 from tasks.plan import Plan
 from tasks.preparation import PART, ROW, TARGET, TIME, Part, Prepared
 from tasks.store import reaching
 
 log = logging.getLogger("perennial.training")
+lightgbm.register_logger(logging.getLogger("perennial.lightgbm"))  # it would print to stdout
 
-_SIMPLE_LEAVES = 8
+_SIMPLE_TREE = {"num_leaves": 8, "learning_rate": 1.0}
 _PROGRESS_SECONDS = 3.0
-_OBJECTIVES = {
+_OBJECTIVES: dict[Kind, tuple[str, ...]] = {
     "binary": ("binary", "cross_entropy"),
     "multiclass": ("multiclass", "multiclassova"),
     "regression": ("regression", "regression_l1", "huber", "fair", "poisson", "gamma", "tweedie"),
 }
-_OURS = {  # what the definition says elsewhere, and what keeps models the same run after run
-    "num_iterations": "rounds",
-    "early_stopping_round": "early_stopping",
-    "seed": "seed",
-    "num_threads": "threads",
+_ELSEWHERE = {
+    "num_iterations": "[training] rounds",
+    "early_stopping_round": "[training] early_stopping",
+    "seed": "[training] seed",
+    "num_threads": "[training] threads",
     "metric": "[gate] metric",
-    **dict.fromkeys(("deterministic", "force_row_wise", "num_class", "verbosity"), ""),
-    **dict.fromkeys(("categorical_feature", "data", "valid", "input_model", "output_model"), ""),
 }
-
+_PINNED = {  # what a rerun's bytes hang on, and what makes LightGBM read, write or connect
+    "deterministic", "force_row_wise", "force_col_wise", "num_class", "verbosity", "task", "config",
+    "categorical_feature", "data", "valid", "header", "two_round", "pre_partition", "input_model",
+    "output_model", "output_result", "convert_model", "save_binary", "snapshot_freq",
+    "label_column", "weight_column", "group_column", "ignore_column",
+    "num_machines", "machines", "machine_list_filename", "local_listen_port",
+}  # fmt: skip
 
 Parameters = dict[str, bool | int | float | str]
 
@@ -61,30 +67,36 @@ class Trained(Frozen):
 
 
 def check_parameters(definition: Definition, origin: str) -> None:
-    """Refuse a LightGBM parameter that does not exist, or that another key already sets."""
-    aliases = lightgbm.basic._ConfigAliases._get_all_param_aliases()
-    names = {alias: name for name, others in aliases.items() for alias in (name, *others)}
+    """Refuse a LightGBM parameter that does not exist, or cannot be set, or not to this value."""
+    names = _parameter_names()
     for given, value in definition.training.params.items():
         where = f"{origin}: [training.params] {given}"
         if given not in names:
-            raise DefinitionError(f"{where}: LightGBM has no such parameter; {nearest(given, names)}")
+            raise DefinitionError(
+                f"{where}: LightGBM has no such parameter; {nearest(given, names)}"
+            )
         name = names[given]
-        if name in _OURS:
-            hint = f"set {_OURS[name]} instead" if _OURS[name] else "Perennial sets it"
-            raise DefinitionError(f"{where}: cannot be set here; {hint}")
-        if name == "objective" and value not in _OBJECTIVES[definition.target.kind]:
-            fitting = ", ".join(_OBJECTIVES[definition.target.kind])
-            raise DefinitionError(f"{where}: {value!r} does not fit the target; one of {fitting}")
+        if name in _ELSEWHERE:
+            raise DefinitionError(f"{where}: cannot be set here; set {_ELSEWHERE[name]} instead")
+        if name in _PINNED:
+            raise DefinitionError(f"{where}: cannot be set; Perennial settles it")
+        fitting = _OBJECTIVES[definition.target.kind]
+        if name == "objective" and value not in fitting:
+            raise DefinitionError(
+                f"{where}: {value!r} does not fit a {definition.target.kind} target; "
+                f"one of {', '.join(fitting)}"
+            )
+    _try_parameters(definition, origin)
 
 
 def model_parameters(definition: Definition, classes: int) -> Parameters:
     """Give LightGBM's parameters, pinned so that a rerun gives the same bytes."""
-    kind = definition.target.kind
+    kind, names = definition.target.kind, _parameter_names()
     params: Parameters = {
         "objective": kind,
-        **definition.training.params,
+        **{names[given]: value for given, value in definition.training.params.items()},
         "seed": definition.training.seed,
-        "num_threads": definition.training.threads or len(os.sched_getaffinity(0)),
+        "num_threads": definition.training.threads or _count_cpus(),
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,
@@ -98,15 +110,15 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     With early stopping, the number of rounds is settled first, on the training window's last
     slice; the holdout has no say in it.
     """
-    definition = plan.definition
-    params = model_parameters(definition, len(prepared.vocabulary.classes))
-    rows = make_dataset(plan, prepared, Part.FIT, Part.STOP)
-    rounds, curve = definition.training.rounds, ()
-    if definition.training.early_stopping:
-        rounds, curve = settle_rounds(definition, params, rows, prepared)
-    twin = lightgbm.train(params, rows, rounds, callbacks=[_log_progress(rounds)])
-    one_tree = {"num_leaves": _SIMPLE_LEAVES, "learning_rate": 1.0}
-    simple = lightgbm.train(params | one_tree, rows, 1)
+    training = plan.definition.training
+    params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
+    rounds, curve = training.rounds, tuple[float, ...]()
+    with _blaming(plan.origin):
+        rows = make_dataset(plan, prepared, Part.FIT, Part.STOP)
+        if training.early_stopping:
+            rounds, curve = settle_rounds(plan.definition, params, rows, prepared)
+        twin = _grow(params, rows, rounds)
+        simple = _grow(params | _SIMPLE_TREE, rows, 1)
     return Trained(
         twin=write_model(twin, folder / "twin.txt"),
         simple=write_model(simple, folder / "simple.txt"),
@@ -120,37 +132,37 @@ def settle_rounds(
     definition: Definition, params: Parameters, rows: lightgbm.Dataset, prepared: Prepared
 ) -> tuple[int, tuple[float, ...]]:
     """Find the number of rounds after which the training window's last slice gains no more."""
-    parts = prepared.scan(Part.FIT, Part.STOP).select(PART).collect()[PART].to_numpy()
-    curve: dict[str, dict[str, list[float]]] = {}
-    stopped = lightgbm.train(
-        params,
-        rows.subset(np.flatnonzero(parts == Part.FIT)),
-        definition.training.rounds,
-        valid_sets=[rows.subset(np.flatnonzero(parts == Part.STOP))],
-        callbacks=[
-            lightgbm.early_stopping(definition.training.early_stopping, verbose=False),
-            lightgbm.record_evaluation(curve),
-            _log_progress(definition.training.rounds),
-        ],
-    )
-    (losses,) = curve["valid_0"].values()
-    return stopped.best_iteration, tuple(losses)
+    training = definition.training
+    parts = prepared.scan(Part.FIT, Part.STOP).select(PART).collect()[PART]
+    fit, stop = (rows.subset(_places(parts, part)) for part in (Part.FIT, Part.STOP))
+    curves: dict[str, dict[str, list[float]]] = {}
+    watch: list[Callable[[Any], None]] = [
+        lightgbm.early_stopping(training.early_stopping, verbose=False),
+        lightgbm.record_evaluation(curves),
+    ]
+    stopped = _grow(params, fit, training.rounds, valid_sets=[stop], callbacks=watch)
+    (curve,) = curves["valid_0"].values()
+    return stopped.best_iteration or training.rounds, tuple(curve)  # with dart, it never stops
 
 
 def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) -> Path:
     """Fit once more by the same recipe and rounds, on every row whose label has matured."""
-    rows = make_dataset(plan, prepared, *Part)
-    callbacks = [_log_progress(trained.rounds)]
-    booster = lightgbm.train(trained.params, rows, trained.rounds, callbacks=callbacks)
+    with _blaming(plan.origin):
+        rows = make_dataset(plan, prepared, *Part)
+        booster = _grow(trained.params, rows, trained.rounds)
     return write_model(booster, folder / "model.txt")
 
 
 def make_dataset(plan: Plan, prepared: Prepared, *parts: Part) -> lightgbm.Dataset:
-    """Bin the rows of some parts; LightGBM takes the frame as it is, without a copy."""
+    """Bin the rows of some parts; their frame is gone when this returns."""
     rows = prepared.scan(*parts).drop(ROW, TIME, PART).collect()
+    label = rows.drop_in_place(TARGET).to_numpy()
+    # Arrow takes a frame as it is only where each column is one piece. Left to LightGBM, the whole
+    # frame would be copied; here it is a column at a time.
+    whole = pl.DataFrame([rows.drop_in_place(name).rechunk() for name in rows.columns])
     dataset = lightgbm.Dataset(
-        model_input(rows.drop(TARGET)),
-        label=rows[TARGET].to_numpy(),
+        model_input(whole),
+        label=label,
         categorical_feature=category_places(plan),
         params=model_parameters(plan.definition, len(prepared.vocabulary.classes)),
     )
@@ -172,12 +184,34 @@ def model_input(features: pl.DataFrame) -> pl.DataFrame:
 
 def write_model(booster: lightgbm.Booster, path: Path) -> Path:
     with reaching(str(path)):
-        path.write_text(booster.model_to_string())
+        path.write_text(booster.model_to_string(), encoding="utf-8")
     return path
 
 
 def read_model(text: str) -> lightgbm.Booster:
     return lightgbm.Booster(model_str=text)
+
+
+def _grow(
+    params: Mapping[str, Any],
+    rows: lightgbm.Dataset,
+    rounds: int,
+    valid_sets: list[lightgbm.Dataset] | None = None,
+    callbacks: list[Callable[[Any], None]] | None = None,
+) -> lightgbm.Booster:
+    """Train, and keep the booster as it is: by default it goes through its text once more."""
+    return lightgbm.train(
+        dict(params),
+        rows,
+        rounds,
+        valid_sets=valid_sets,
+        callbacks=[*(callbacks or ()), _log_progress(rounds)],
+        keep_training_booster=True,
+    )
+
+
+def _places(parts: pl.Series, part: Part) -> Any:  # lightgbm asks for a list, of millions
+    return np.flatnonzero(parts.to_numpy() == part)
 
 
 def _log_progress(rounds: int) -> Callable[[Any], None]:
@@ -190,6 +224,41 @@ def _log_progress(rounds: int) -> Callable[[Any], None]:
             log.info("round %d of at most %d", env.iteration + 1, rounds)
 
     return callback
+
+
+def _parameter_names() -> dict[str, str]:
+    """Map each name and alias that LightGBM knows to the parameter's main name."""
+    aliases = lightgbm.basic._ConfigAliases._get_all_param_aliases()
+    return {alias: name for name, others in aliases.items() for alias in (name, *others)}
+
+
+def _try_parameters(definition: Definition, origin: str) -> None:
+    """Grow a tree on made-up rows, so that a wrong value is refused before any work."""
+    params = {
+        name: value
+        for name, value in model_parameters(definition, 2).items()
+        if "," not in str(value)  # a list by feature, and how many there are is not known yet
+    }
+    label = np.tile([1, 2] if definition.target.kind == "regression" else [0, 1], 10)
+    with _blaming(origin):
+        made_up = lightgbm.Dataset(np.arange(20.0)[:, None], label=label, params=params)
+        lightgbm.train(params, made_up, 1, keep_training_booster=True)
+
+
+@contextmanager
+def _blaming(origin: str) -> Iterator[None]:
+    """Say what LightGBM cannot do as an error of the definition, without its line of C++."""
+    try:
+        yield
+    except lightgbm.basic.LightGBMError as error:
+        said = first_line(error).partition(" at /")[0]
+        raise DefinitionError(f"{origin}: [training.params]: LightGBM refuses: {said}") from error
+
+
+def _count_cpus() -> int:
+    """Count the processors that this process may use, as far as the system tells."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @task(name="training", cache_policy=NO_CACHE)
