@@ -15,7 +15,8 @@ ORDER = [
     *("bucket", "store", "ledger", "registry"),
     *("metrics", "profiles", "drift", "plan", "files", "sources", "extraction", "labels"),
     *("preparation", "analysis", "training", "evaluation", "champion", "validation"),
-    *("candidate", "charts", "page", "wording", "report", "survey", "drafting"),
+    *("candidate", "charts", "page", "wording", "report"),
+    *("reading", "survey", "giveaways", "draft", "drafting"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
