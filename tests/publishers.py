@@ -21,7 +21,7 @@ from tasks.registry import code_digest, publish, version_path
 from tasks.store import open_store, work_folder
 
 FILES = {"model.txt": "trees\n" * 1000, "report.html": "<p>fine</p>", "parts/one.bin": "1"}
-OWN = {"store", "bucket", "ledger", "registry", "candidate"}
+WATCHED = {"store", "bucket", "ledger", "registry", "candidate", "shutil"}
 Write = Callable[[str], str]
 
 
@@ -96,7 +96,7 @@ def attempt(write: Write, root: str) -> str:
 
 
 def kill_at_lines(write: Write, root: str, step: int) -> int:
-    """Kill processes before ever later lines of what is written here; tell how many there are."""
+    """Kill one process after another, each some lines of code later, till one ends well."""
     for line in count(1, step):
         if not (pid := os.fork()):
             sys.settrace(_killer(line))
@@ -111,7 +111,7 @@ def _killer(line: int) -> Callable[[FrameType, str, Any], Any]:
     left = [line]
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
-        if Path(frame.f_code.co_filename).stem not in OWN:
+        if Path(frame.f_code.co_filename).stem not in WATCHED:
             return None
         left[0] -= event == "line"
         if not left[0]:

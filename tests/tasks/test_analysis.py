@@ -137,4 +137,5 @@ def test_broken_contract_ends_the_run_and_publishes_nothing(
     assert refusal.value.exit_code == 3
     for said in ("made.toml: ", "repeat key 'id'", "column 'x' holds no value", "what [checks]"):
         assert said in str(refusal.value)
-    assert not [path for path in Path("root").rglob("*") if path.is_file()]
+    assert [path.name for path in Path("root").iterdir()] == ["tmp"]
+    assert not list(Path("root/tmp").glob("perennial-*"))
