@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.analysis import Analysis
+from tasks.decisions import is_open
 from tasks.definition import Frozen
 from tasks.errors import DefinitionError
 from tasks.evaluation import Evaluation
@@ -172,19 +173,18 @@ def describe_version(store: Store, published: Published) -> dict[str, Any]:
 def describe_model(store: Store, model: str) -> dict[str, Any]:
     """Tell a model's champion, its versions, and those that passed and wait for a decision.
 
-    What is older than the champion waits for nothing: its time is over.
+    What was approved and is not released yet still waits: approving it again finishes the release.
     """
     versions = list_versions(store, model)
     if not versions:
         raise DefinitionError(f"{model}: has no version yet in {store.root}; run retrain first")
     champion = find_champion(store, model)
     name = champion and champion.path.rpartition("/")[2]
-    decided = {entry.version for entry in read_ledger(store, model)}
+    ledger = read_ledger(store, model)
     waiting = [
         version
         for version, published in versions.items()
-        if version not in decided
-        and (name is None or version > name)
+        if is_open(ledger, model, version)
         and read_json(store, published, "verdict.json")["passed"]
     ]
     return {"champion": name, "candidates": list(versions), "waiting": waiting}

@@ -41,7 +41,10 @@ class Published(Frozen):
 
 
 class Entry(Frozen):
-    """One line of a model's ledger. `previous` is the sha256 of the entry before it."""
+    """One line of a model's ledger. `previous` is the sha256 of the entry before it.
+
+    `manifest` is the digest of the version's manifest, `bento` that of its proven bento's.
+    """
 
     number: int
     previous: str
@@ -52,6 +55,8 @@ class Entry(Frozen):
     os_user: str
     time: datetime
     reason: str
+    override: bool = False
+    bento: str = ""
 
 
 @cache
@@ -184,9 +189,14 @@ def read_ledger(store: Store, model: str) -> list[Entry]:
     return entries
 
 
-def append_entry(store: Store, model: str, **fields: Any) -> Entry:
-    """Add an entry to the ledger's end; FileExistsError if another one took the place first."""
+def append_entry(store: Store, model: str, after: int | None = None, **fields: Any) -> Entry:
+    """Add an entry to the ledger's end; FileExistsError if another one took the place first.
+
+    `after` is how many entries the caller has seen: it decided on nothing but those.
+    """
     entries = read_ledger(store, model)
+    if after is not None and len(entries) != after:
+        raise FileExistsError(f"{model}: the ledger has {len(entries)} entries by now, not {after}")
     previous = ""
     if entries:
         with reaching(store.root):
