@@ -160,7 +160,18 @@ class Approval(Frozen):
 
 
 class Serving(Frozen):
+    """How answers are given, within which limits, and what is kept of them."""
+
     threshold: float = Field(0.5, gt=0, lt=1)
+    latency_budget_ms: float = Field(50.0, gt=0)
+    max_rows: int = Field(10_000, ge=1)
+    max_body_mb: float = Field(16.0, gt=0)
+    concurrency: int = Field(256, ge=1)
+    timeout_s: float = Field(30.0, gt=0)
+    log: bool = True
+    log_without: tuple[str, ...] = ()
+    log_keep: Duration = timedelta(days=90)
+    log_flush_s: float = Field(5.0, gt=0)
 
 
 class Definition(Frozen):

@@ -34,6 +34,9 @@ class Store(Protocol):
 
     def children(self, path: str) -> list[str]: ...
 
+    def remove(self, path: str) -> None:
+        """Delete a folder and all that is in it; only what no version needs may go."""
+
     def new_attempt(self) -> str:
         """Name the subfolder that the files of one publication go to; empty for none."""
 
@@ -72,6 +75,9 @@ class FolderStore:
     def children(self, path: str) -> list[str]:
         folder = self._at(path)
         return sorted(child.name for child in folder.iterdir()) if folder.is_dir() else []
+
+    def remove(self, path: str) -> None:
+        shutil.rmtree(self._at(path))
 
     def new_attempt(self) -> str:
         return ""
@@ -120,6 +126,9 @@ class BucketStore:
         except FileNotFoundError:
             return []
         return sorted(name.rstrip("/").rpartition("/")[2] for name in found)
+
+    def remove(self, path: str) -> None:
+        self.files.rm(self._at(path), recursive=True)
 
     def new_attempt(self) -> str:
         return secrets.token_hex(4)
@@ -270,3 +279,21 @@ def is_disk_full(error: BaseException) -> bool:
 
 def _no_room(where: str) -> StorageFull:
     return StorageFull(f"{where}: the disk is full; free some room and run again")
+
+
+def deliver(file: Path, uri: str) -> None:
+    """Put a finished file where it was asked for, whole or not at all."""
+    if is_bucket(uri):
+        with reaching(uri):
+            _bucket_files().put_file(str(file), uri)
+        return
+    target = Path(uri)
+    with reaching(uri):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        try:
+            shutil.move(file, beside)
+            _sync(beside)
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
