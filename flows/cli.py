@@ -175,9 +175,10 @@ def score(
 
         done = flow(name, source, target, log)
     if as_json:
-        return _print_json(done)
-    out.print(f"{done['rows']:,} rows scored by {done['version']} in {done['seconds']:.1f} s")
-    out.print(done["output"], soft_wrap=True)
+        _print_json(done)
+    else:
+        said = f"{done['rows']:,} rows scored by {done['version']} in {done['seconds']:.1f} s"
+        out.print(f"{said}\n{done['output']}", soft_wrap=True)
 
 
 @app.command()
@@ -213,7 +214,8 @@ def history(model: Model, as_json: AsJson = False) -> None:
     found = describe_history(store, name)
     proofs = describe_proofs(store, name)
     if as_json:
-        return _print_json(found | {"proofs": {each: proof.model_dump() for each, proof in proofs.items()}})
+        numbers = {version: proof.model_dump() for version, proof in proofs.items()}
+        return _print_json(found | {"proofs": numbers})
     versions = Table("version", "verdict", "holdout", "champion then", title=f"{model}: versions")
     for each in found["versions"]:
         holdout = ", ".join(f"{name} {value:.4f}" for name, value in each["metrics"]["holdout"].items())

@@ -45,7 +45,6 @@ from tasks.store import Store, open_store, work_folder
 from tasks.training import check_parameters, refit, train
 from tasks.validation import validate
 
-
 AUTOMATIC = "auto (gate passed)"
 
 

@@ -56,7 +56,8 @@ def record_approval(store: Store, decision: Decision, published: Published) -> E
     def settle(ledger: list[Entry]) -> Entry | dict[str, Any]:
         refuse_closed(ledger, model, version)
         for entry in ledger:
-            if (entry.action, entry.version, entry.manifest) == ("approve", version, published.digest):
+            approved = entry.action == "approve" and entry.version == version
+            if approved and entry.manifest == published.digest:
                 log.info("%s was approved by %s already", version, entry.approver)
                 return entry
         if not passed and not decision.override:
@@ -154,8 +155,7 @@ def previous_champion(store: Store, model: str) -> str:
     """Name the version that rolling back leads to where none is named."""
     champions = list_champions(read_ledger(store, model))
     if len(champions) < 2:
-        held = f"only {champions[0]} was ever released" if champions else "nothing was ever released"
-        raise DecisionRefused(f"{model}: {held}; there is no champion to roll back to")
+        raise DecisionRefused(f"{model}: there is no earlier champion to roll back to")
     return champions[-2]
 
 

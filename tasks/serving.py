@@ -110,9 +110,7 @@ def bento_path(model: str, version: str) -> str:
     return f"bentos/{model}/{version}"
 
 
-def publish_bento(
-    store: Store, bento: Bento, proof: Proof, folder: Path
-) -> Published:
+def publish_bento(store: Store, bento: Bento, proof: Proof, folder: Path) -> Published:
     """Publish a proven bento with its proof; where another run was first, its bento counts."""
     path = bento_path(proof.model, proof.version)
     ready = folder / "proven"
@@ -266,7 +264,7 @@ def build_bento(root: str, model: str, approval: Entry, folder: Path) -> Bento:
     published = get_version(store, model, approval.version)
     if published.digest != approval.manifest:
         raise DecisionRefused(
-            f"{model}: {approval.version} is not what {approval.approver} approved; its files changed"
+            f"{model}: {approval.version} has other files than {approval.approver} approved"
         )
     bento = make_bento(store, published, folder)
     log.info("%s is built", bento.tag)
