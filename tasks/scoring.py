@@ -6,7 +6,6 @@ know who asked: rows become numbers by the same code as in training and serving.
 
 import logging
 import secrets
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,16 +16,16 @@ from polars import selectors as cs
 
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DataRefused, DefinitionError, first_line, nearest
-from tasks.features import Features, Vocabulary, encode_expressions, feature_expressions
-from tasks.metrics import Array
+from tasks.features import Features, Vocabulary, encode
 from tasks.sources import find_files, scan_source
-from tasks.store import deliver
+from tasks.store import deliver, reaching
 from tasks.training import model_input
 
 log = logging.getLogger("perennial.scoring")
 
 _FORMATS = ("parquet", "csv")
-_KEY, _RAW, _FEATURE = "__key:", "__raw:", "__feature:"
+_KEY = "__key:"
+_BATCH = 50_000
 
 
 class Scorer(Frozen, arbitrary_types_allowed=True):
@@ -49,20 +48,28 @@ def check_target(uri: str) -> str:
 
 
 def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: Path | None) -> int:
-    """Score a table into a file, which appears when it is whole; give the number of rows."""
-    ending = check_target(target)
-    scored = score_rows(scorer, open_rows(scorer, source), log_to)
-    part = folder / f"scored.{ending}"
+    """Score a table into a file, which appears when it is whole; give the number of rows.
+
+    With `log_to`, each part is also kept there with its raw columns, as the prediction log does.
+    """
+    ending, rows = check_target(target), 0
+    table = open_rows(scorer, source)
+    parts = [folder / "part-000000.arrow"]  # the columns, even of a table without rows
+    answer_rows(scorer, table.collect_schema().to_frame()).write_ipc(parts[0])
     try:
-        if ending == "parquet":
-            scored.sink_parquet(part)
-        else:
-            scored.sink_csv(part)
-        written = pl.scan_parquet(part) if ending == "parquet" else pl.scan_csv(part)
-        rows: int = written.select(pl.len()).collect().item()
+        for batch in table.collect_batches(chunk_size=_BATCH, lazy=True):
+            answers = answer_rows(scorer, batch)
+            parts.append(folder / f"part-{len(parts):06}.arrow")
+            answers.write_ipc(parts[-1])
+            rows += len(batch)
+            if log_to is not None:
+                write_log(scorer, batch, answers, log_to)
     except pl.exceptions.PolarsError as error:
         raise DataRefused(f"{source}: cannot be scored: {first_line(error)}") from error
-    deliver(part, target)
+    whole, file = pl.scan_ipc(parts), folder / f"scored.{ending}"
+    with reaching(str(file)):
+        whole.sink_parquet(file) if ending == "parquet" else whole.sink_csv(file)
+    deliver(file, target)
     return rows
 
 
@@ -86,76 +93,43 @@ def open_rows(scorer: Scorer, uri: str) -> pl.LazyFrame:
     )
 
 
-def score_rows(scorer: Scorer, rows: pl.LazyFrame, log_to: Path | None) -> pl.LazyFrame:
-    """Plan the predictions of rows, part by part: no more than a few parts are ever in memory.
-
-    With `log_to`, each part is also kept there with its raw columns, as the prediction log does.
-    """
-    keys = [name for name in rows.collect_schema() if name.startswith(_KEY)]
-    raw = [pl.col(name).alias(_RAW + name) for name in scorer.types] if log_to else []
-    answers = answer_types(scorer)
-    schema = {key.removeprefix(_KEY): rows.collect_schema()[key] for key in keys}
-
-    def predict(part: pl.DataFrame) -> pl.DataFrame:
-        numbers = part.select(cs.starts_with(_FEATURE).name.map(_strip))
-        found = part.select(cs.starts_with(_KEY).name.map(_strip))
-        if part.is_empty():
-            return found.with_columns(pl.lit(None, dtype).alias(n) for n, dtype in answers.items())
-        predicted = np.asarray(scorer.booster.predict(model_input(numbers)))
-        if log_to is not None:
-            write_log(scorer, part.select(cs.starts_with(_RAW).name.map(_strip)), predicted, log_to)
-        return found.with_columns(write_answers(scorer, answers, predicted))
-
-    return encode_beside(scorer, rows, [*map(pl.col, keys), *raw]).map_batches(
-        predict, schema={**schema, **answers}, streamable=True
-    )
-
-
-def encode_beside(scorer: Scorer, rows: pl.LazyFrame, kept: list[pl.Expr]) -> pl.LazyFrame:
-    """Turn raw columns into the model's input as training does, beside columns that are kept."""
-    evaluated = rows.select(*kept, *feature_expressions(scorer.features))
-    schema = evaluated.collect_schema()
-    numbers = encode_expressions(scorer.features, scorer.vocabulary, schema)
-    named = [each.alias(_FEATURE + each.meta.output_name()) for each in numbers]
-    return evaluated.select(cs.starts_with(_KEY, _RAW), *named)
-
-
-def answer_types(scorer: Scorer) -> dict[str, pl.DataType]:
-    """Name an answer's columns: prediction and label, or the label and each class's probability."""
-    kind, classes = scorer.definition.target.kind, scorer.vocabulary.classes
-    if kind == "multiclass":
-        chances = {f"probability_{each}": pl.Float64() for each in classes}
-        return {"label": pl.String(), **chances}
-    return {"prediction": pl.Float64(), **({"label": pl.Boolean()} if kind == "binary" else {})}
-
-
-def write_answers(
-    scorer: Scorer, types: Mapping[str, pl.DataType], predicted: Array
-) -> list[pl.Series]:
-    if predicted.ndim == 2:
-        classes = np.asarray(scorer.vocabulary.classes)
-        columns = [classes[predicted.argmax(axis=1)], *predicted.T]
+def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
+    """Predict a part of a table; give its keys and the answers."""
+    keys = batch.select(cs.starts_with(_KEY).name.map(lambda name: name.removeprefix(_KEY)))
+    numbers = encode(batch.lazy(), scorer.features, scorer.vocabulary).collect()
+    classes = np.asarray(scorer.vocabulary.classes)
+    if batch.is_empty():
+        predicted = np.zeros((0, len(classes)) if len(classes) else 0)
     else:
-        columns = [predicted, predicted >= scorer.definition.serving.threshold]
-    named = zip(types.items(), columns, strict=False)  # a value has no label
-    return [pl.Series(name, values, dtype=dtype) for (name, dtype), values in named]
+        predicted = np.asarray(scorer.booster.predict(model_input(numbers)))
+    if predicted.ndim == 1:
+        answers = keys.with_columns(pl.Series("prediction", predicted))
+        if scorer.definition.target.kind == "regression":
+            return answers
+        return answers.with_columns(
+            label=pl.col("prediction") >= scorer.definition.serving.threshold
+        )
+    chances = [
+        pl.Series(f"probability_{name}", chance)
+        for name, chance in zip(classes, predicted.T, strict=True)
+    ]
+    likeliest = classes[predicted.argmax(axis=1)].tolist()
+    return keys.with_columns(pl.Series("label", likeliest, dtype=pl.String), *chances)
 
 
-def write_log(scorer: Scorer, raw: pl.DataFrame, predicted: Array, folder: Path) -> None:
+def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder: Path) -> None:
     """Keep a part as the service's prediction log would, in a folder still to be published."""
-    kept = raw.drop(scorer.definition.serving.log_without, strict=False)
+    kept = batch.select(list(scorer.types)).drop(scorer.definition.serving.log_without, strict=False)
+    chances = [name for name in answers.columns if name.startswith("probability_")]
+    predicted = pl.concat_list(chances) if chances else pl.col("prediction")
     frame = kept.select(
         pl.lit(datetime.now(UTC), pl.Datetime("us", "UTC")).alias("__time"),
         pl.lit(f"score-{folder.parent.name}").alias("__request"),
         pl.lit(scorer.version).alias("__version"),
-        pl.Series("__prediction", predicted.tolist()),
+        answers.select(predicted.alias("__prediction")).to_series(),
         pl.all(),
     )
     frame.write_parquet(folder / f"{secrets.token_hex(4)}.parquet", compression="lz4")
-
-
-def _strip(name: str) -> str:
-    return name.partition(":")[2]
 
 
 def _plain_type(dtype: pl.DataType) -> str:
