@@ -55,9 +55,12 @@ def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: 
     ending, rows = check_target(target), 0
     table = open_rows(scorer, source)
     parts = [folder / "part-000000.arrow"]  # the columns, even of a table without rows
-    answer_rows(scorer, table.collect_schema().to_frame()).write_ipc(parts[0])
+    empty = take_columns(scorer, table.collect_schema().to_frame())
+    answer_rows(scorer, empty).write_ipc(parts[0])
     try:
-        for batch in table.collect_batches(chunk_size=_BATCH, lazy=True):
+        # Nothing but the scan: with a selection on top, Polars reads on without waiting for us.
+        for read in table.collect_batches(chunk_size=_BATCH, lazy=True):
+            batch = take_columns(scorer, read)
             answers = answer_rows(scorer, batch)
             parts.append(folder / f"part-{len(parts):06}.arrow")
             answers.write_ipc(parts[-1])
@@ -74,7 +77,7 @@ def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: 
 
 
 def open_rows(scorer: Scorer, uri: str) -> pl.LazyFrame:
-    """Open a table lazily: its keys, as they are, and the raw columns in the types of training."""
+    """Open a table lazily, and refuse one that lacks a column that the features need."""
     source = Source.model_validate(uri)
     files = find_files(source, Path.cwd(), "--input")
     found = scan_source(source, files).collect_schema()
@@ -85,9 +88,13 @@ def open_rows(scorer: Scorer, uri: str) -> pl.LazyFrame:
     if source.format != "parquet":  # text says nothing of types: read it as those of training
         types = {name: _plain_type(scorer.types[name]) for name in scorer.features.columns}
         source = source.model_copy(update={"types": types})
-    rows = scan_source(source, files)
-    keys = [name for name in scorer.definition.extract.key if name in found]
-    return rows.select(
+    return scan_source(source, files)
+
+
+def take_columns(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
+    """Take keys as they are, and the raw columns in the types of training."""
+    keys = [name for name in scorer.definition.extract.key if name in batch.columns]
+    return batch.select(
         *(pl.col(name).alias(_KEY + name) for name in keys),
         *(pl.col(name).cast(scorer.types[name]) for name in scorer.features.columns),
     )
