@@ -1,7 +1,9 @@
 """Real servers for tests: two small versions, and `bentoml serve` processes that answer by them."""
 
 import getpass
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +20,7 @@ import httpx
 import polars as pl
 
 from tasks.registry import append_entry, get_version
-from tasks.store import open_store, work_folder
+from tasks.store import digest_file, open_store, work_folder
 
 MODEL = "flight-delay"
 
@@ -134,3 +136,20 @@ def to_json(row: dict[str, Any]) -> dict[str, Any]:
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in row.items()
     }
+
+
+def alter(model: Path, target: Path, serving: str) -> Path:
+    """Copy a version's folder with another [serving] section, its manifest put right."""
+    shutil.copytree(model, target)
+    definition = target / "definition.toml"
+    definition.write_text(f"{definition.read_text()}\n[serving]\n{serving}\n")
+    manifest = json.loads((target / "MANIFEST.json").read_text())
+    manifest["files"]["definition.toml"] = digest_file(definition)
+    (target / "MANIFEST.json").write_text(json.dumps(manifest))
+    return target
+
+
+def counted(client: httpx.Client, name: str) -> float:
+    """Read one counter from the metrics, 0 where it has not been counted yet."""
+    lines = client.get("/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(f"perennial_{name}"))
