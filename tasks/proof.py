@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -98,9 +99,8 @@ def prove(store: Store, published: Published, bento: Path, folder: Path) -> Proo
     home = folder / "proving"
     home.mkdir()
     begun = time.monotonic()
-    with running_server(bento, home) as port:
+    with running_server(bento, home) as port, closing(Caller(port)) as caller:
         ready = time.monotonic() - begun
-        caller = Caller(port)
         check_identity(caller, model, version)
         differences = [
             compare_answers(caller, reference, kind, min(batch, limits.max_rows))
@@ -204,6 +204,9 @@ class Caller:
 
     def __init__(self, port: int) -> None:
         self.connection = HTTPConnection(HOST, port, timeout=_TIMEOUT)
+
+    def close(self) -> None:
+        self.connection.close()
 
     def post(self, body: bytes, kind: str = JSON) -> Answer:
         return self.ask("POST", "/predict", body, kind)
@@ -311,13 +314,14 @@ def measure_latency(port: int, reference: Reference, budget: float) -> tuple[flo
 def ask_singly(port: int, reference: Reference, places: Array) -> list[float]:
     """Ask for single rows; give how long each took, if it was answered right."""
     bodies = [write_rows(reference.rows[int(place)], JSON) for place in places]
-    caller, taken = Caller(port), []
-    for place, body in zip(places, bodies, strict=True):
-        begun = time.perf_counter()
-        answer = caller.post(body)
-        taken.append((time.perf_counter() - begun) * 1000)
-        if answer.status != 200:
-            raise ProofFailed(f"/predict fails under a short load: {answer}")
-        if not np.array_equal(read_predictions(answer)[0], reference.expected[place]):
-            raise ProofFailed(f"/predict differs from training for a row sent alone: {answer}")
+    taken = []
+    with closing(Caller(port)) as caller:
+        for place, body in zip(places, bodies, strict=True):
+            begun = time.perf_counter()
+            answer = caller.post(body)
+            taken.append((time.perf_counter() - begun) * 1000)
+            if answer.status != 200:
+                raise ProofFailed(f"/predict fails under a short load: {answer}")
+            if not np.array_equal(read_predictions(answer)[0], reference.expected[place]):
+                raise ProofFailed(f"/predict answers a row sent alone otherwise: {answer}")
     return taken

@@ -11,10 +11,11 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A module imports only those that stand before it.
 ORDER = [
-    *("errors", "definition", "checks", "features", "store", "registry"),
+    *("errors", "definition", "checks", "features", "store", "registry", "decisions"),
     *("metrics", "profiles", "drift", "plan", "sources"),
     *("extraction", "preparation", "analysis", "training", "evaluation", "champion", "validation"),
     *("candidate", "charts", "report", "drafting"),
+    *("requirements", "server", "proof", "serving", "scoring"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
@@ -25,7 +26,10 @@ OWNERS = {
     "typer": {"flows.cli"},
     "rich": {"flows.cli"},
 }
-STEPS = {"extraction", "analysis", "preparation", "training", "evaluation", "validation"}
+STEPS = {
+    *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
+    *("decisions", "serving"),
+}
 
 
 def modules(folder: str) -> dict[str, list[str]]:
