@@ -12,10 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOCK = Path(__file__).parents[1] / "requirements.lock"
-SERVING = (
-    *("httptools", "lightgbm", "msgspec", "numpy", "orjson", "polars", "pydantic"),
-    *("s3fs", "uvloop"),
-)
+SERVING = ("httptools", "lightgbm", "msgspec", "numpy", "polars", "pydantic", "s3fs", "uvloop")
 
 
 def serving_requirements(lock: Path = LOCK) -> str:
