@@ -5,16 +5,19 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \
 	&& echo $$p && break; done)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
-SOURCES := flows tasks tests benchmarks
+SOURCES := bentos flows tasks tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo serve test check bench lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-demo: .venv/run  ## Train, evaluate and judge a candidate on every flight of 2013
-	$(BIN)/perennial retrain flight-delay
+demo: .venv/run  ## Train, judge, approve and release a model on every flight of 2013
+	$(BIN)/perennial retrain flight-delay --approve-as "$$(id -un) (make demo)"
+
+serve: .venv/run  ## Serve the champion on http://127.0.0.1:3000, following releases
+	$(BIN)/perennial serve flight-delay
 
 test: .venv/dev  ## Run the tests
 	$(BIN)/pytest

@@ -16,7 +16,7 @@ from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.preparation import ROW, TIME, Part, Split, part_of_row
 from tasks.registry import Published, read_file, read_json
-from tasks.sources import collect, event_time, open_table
+from tasks.sources import collect, open_table
 from tasks.store import Store
 from tasks.training import model_input, read_model
 

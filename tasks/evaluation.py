@@ -14,8 +14,8 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Frozen, Metric
 from tasks.extraction import Snapshot
-from tasks.features import compile_expression, expression_type
-from tasks.metrics import Array, area_under_curve, measure
+from tasks.features import compile_expression
+from tasks.metrics import Array, measure
 from tasks.plan import Plan
 from tasks.preparation import PART, ROW, TARGET, TIME, Part, Prepared
 from tasks.store import reaching
