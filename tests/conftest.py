@@ -72,7 +72,7 @@ def prefect_harness() -> Iterator[None]:
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
         PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED: False,
     }
-    with temporary_settings(quick), prefect_test_harness():
+    with temporary_settings(quick), prefect_test_harness(server_startup_timeout=120):
         yield
 
 

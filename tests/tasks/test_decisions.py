@@ -158,7 +158,7 @@ def test_changed_ledger_entry_breaks_the_chain(store: FolderStore, tmp_path: Pat
     release(store, put(store, tmp_path, JANUARY))
     entry = Path(store.root, "models", "m", "ledger", "000001.json")
     entry.write_text(entry.read_text().replace("Ada", "Eve"))
-    with pytest.raises(StoreError, match="000002"):
+    with pytest.raises(StoreError, match="000001"):
         read_ledger(store, "m")
 
 
