@@ -18,8 +18,8 @@ from tasks.errors import StoreError
 
 _CHUNK = 16 * 2**20  # of a large file; four are in memory at once
 _CONFLICT_WAITS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # seconds
-# A first contact fails within seconds, but work under way sits out a minute of trouble. `tries` are
-# the client's, `rounds` those of s3fs around them: only they ask again for an answer that broke off.
+# A first contact fails within seconds, but work under way sits out a minute of trouble. `tries`
+# are the client's; s3fs's `rounds` around them also ask again for an answer that broke off.
 _HASTY = {"connect_timeout": 4, "read_timeout": 6, "tries": 2, "rounds": 1}
 _PATIENT = {"connect_timeout": 5, "read_timeout": 60, "tries": 10, "rounds": 2}
 

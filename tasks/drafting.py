@@ -1,90 +1,47 @@
 """Drafting: a first definition for a table that nobody has described, as text to read and edit.
 
-Owns what goes into that file and the reason that stands beside it; every value comes from the
-data. Refuses to train and to judge: `retrain` takes the text as it is.
+Owns the choice of target, key and features and the reason that stands beside it; every value
+comes from the data. Refuses to train and to judge: `retrain` takes the text as it is.
 """
 
-import json
 import math
-import re
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from tasks.definition import DEFINITIONS, METRICS, Frozen, Kind, Serving, Source, Training
+from tasks.definition import DEFINITIONS
+from tasks.draft import CHANCE, Draft, Key, Outcome, write_text
 from tasks.errors import DefinitionError
 from tasks.expressions import compile_expression, is_text
+from tasks.giveaways import (
+    AN_ID,
+    Feature,
+    find_sum,
+    give_away,
+    is_counter,
+    judge_alone,
+    remark,
+    why_left_out,
+    why_repeated,
+)
 from tasks.sources import Table, collect
 from tasks.survey import (
     Facts,
-    Reading,
     Survey,
     count_levels,
     count_unique,
     draw_sample,
     find_dates,
-    find_sum,
-    judge_alone,
+    list_few,
     slug,
     survey_table,
     write_column,
 )
 
-_WIDTH, _CODE_WIDTH, _NAME_WIDTH = 100, 44, 20
 _CLASS_ROWS, _EARLY_ROWS, _EARLY = 20, 12, 0.8  # preparation asks for 10 rows of each class
-_MOST_CLASSES, _MOST_CODES, _MANY_LEVELS, _NEAR_UNIQUE = 100, 20, 1000, 0.9
-_HOLDOUT_ROWS, _MOST_HOLDOUT = 125, 0.4
+_MOST_CLASSES, _MOST_CODES, _IN_CLASSES = 100, 20, 0.9
 _KEY_ROWS, _KEY_COLUMNS, _KEY_CANDIDATES = 2_000_000, 3, 40
-_ROOM, _CHANCE, _MOST_LACKING = 0.05, 0.01, 0.4
-_GIVEN_AWAY: dict[Kind, float] = {"binary": 0.99, "multiclass": 0.98, "regression": 0.9}
-_STRONG: dict[Kind, float] = {"binary": 0.95, "multiclass": 0.9, "regression": 0.7}
-_SCORE: dict[Kind, str] = {
-    "binary": "AUC {:.3f} alone",
-    "multiclass": "{:.1%} of a blind guess's errors avoided alone",
-    "regression": "R² {:.3f} alone",
-}
-_AN_ID = re.compile(r"(?i:(^|[\W_])(id|uuid|guid)$)|[a-z](Id|ID)$")
-
-Line = tuple[str, str]  # what TOML reads, and the comment beside it
-
-
-class Outcome(Frozen):
-    """The target as SQL, its kind, and what was seen that led to it."""
-
-    sql: str
-    kind: Kind
-    labelled: int
-    rate: float | None = None
-    notes: tuple[str, ...] = ()
-
-
-class Key(Frozen):
-    columns: tuple[str, ...] = ()
-    note: str = ""
-    repeated: float = 0.0
-
-
-class Feature(Frozen):
-    """One line of [features], of a column or a part of its date; a reason leaves it out."""
-
-    column: str
-    name: str
-    sql: str
-    note: str = ""
-    reason: str = ""
-    is_part: bool = False
-
-
-class Draft(Frozen):
-    """All that was decided, before it is put into words."""
-
-    name: str
-    survey: Survey
-    outcome: Outcome
-    key: Key
-    features: tuple[Feature, ...]
 
 
 def draft_definition(
@@ -104,7 +61,7 @@ def draft_definition(
     found = settle_key(survey, key, features)
     features = tuple(_leave_out_key(feature, found) for feature in features)
     if all(feature.reason for feature in features):
-        reasons = _enumerate([f"{feature.column} ({feature.reason})" for feature in features])
+        reasons = list_few([f"{feature.column} ({feature.reason})" for feature in features])
         raise DefinitionError(f"{data}: nothing is left to learn from: {reasons}")
     draft = Draft(name=chosen, survey=survey, outcome=outcome, key=found, features=features)
     return chosen, write_text(draft)
@@ -169,13 +126,13 @@ def choose_features(survey: Survey, outcome: Outcome) -> tuple[Feature, ...]:
     value = compile_expression(outcome.sql, table.columns, "--target")
     sample = draw_sample(table, value, kind, kept)
     alone, summed = judge_alone(sample, kind), find_sum(sample)
-    given_away = {name: _give_away(name, target, kind, alone, summed) for name in kept}
+    given_away = {name: give_away(name, target, kind, alone, summed) for name in kept}
     features = []
     for feature in offered:
         if feature.is_part and feature.name in kept and sample[feature.name].n_unique() < 2:
             continue  # a date without a clock has one hour
-        reason = given_away.get(feature.name) or _repeats(feature, offered, sample)
-        note = _remark(feature, facts[feature.column], kind, alone)
+        reason = given_away.get(feature.name) or why_repeated(feature, offered, sample)
+        note = remark(feature, facts[feature.column], kind, alone)
         if not feature.reason and reason and all(given_away.values()):
             reason, note = "", reason  # with nothing else to learn from, a warning must do
         found = {"reason": feature.reason or reason, "note": note}
@@ -194,16 +151,16 @@ def settle_key(survey: Survey, given: tuple[str, ...], features: Sequence[Featur
     unique = [name for name, fact in facts.items() if fact.distinct == rows and name not in taken]
     texts = [name for name in unique if is_text(facts[name].dtype)]
     whole = [name for name in unique if facts[name].dtype.is_integer()]
-    named = [name for name in (*texts, *whole) if _AN_ID.search(name)]
+    named = [name for name in (*texts, *whole) if AN_ID.search(name)]
     if named or texts:
         return Key(columns=((named or texts)[0],), note="different in every row")
     if event.column and rows <= _KEY_ROWS and (grown := _grow_key(survey, features)):
         return Key(
             columns=grown,
             note="different in every row" if len(grown) == 1 else "together different in every row",
-            repeated=_CHANCE,
+            repeated=CHANCE,
         )
-    if whole and _is_counter(facts[whole[0]]):
+    if whole and is_counter(facts[whole[0]]):
         return Key(columns=(whole[0],), note="counts the rows: does it go on in the next file?")
     return Key(note="none was found that is different in every row")
 
@@ -246,7 +203,7 @@ def _settle_classes(
             f"--target: column {column!r} has {fact.distinct:,} different texts, of which "
             f"{len(kept):,} are in enough rows; 2 to {_MOST_CLASSES} such classes are needed"
         )
-    if len(kept) < 2 or (not text and labelled < _NEAR_UNIQUE * sum(levels.values())):
+    if len(kept) < 2 or (not text and labelled < _IN_CLASSES * sum(levels.values())):
         return None
     outcome = Outcome(
         sql=f"CAST({sql} AS BIGINT)" if fact.dtype.is_float() else sql,
@@ -260,7 +217,7 @@ def _settle_classes(
         return outcome
     listed = ", ".join(_literal(level, fact) for level in kept)
     rare = [f"{level!r} ({levels[level]:,} rows)" for level in levels if level not in kept]
-    note = f"too rare to be a class, and so left out: {_enumerate(rare)}"
+    note = f"too rare to be a class, and so left out: {list_few(rare)}"
     case = f"CASE WHEN {sql} IN ({listed}) THEN {outcome.sql} END"
     return outcome.model_copy(update={"sql": case, "notes": (*outcome.notes, note)})
 
@@ -295,7 +252,7 @@ def _offer(survey: Survey, column: str, date: str) -> Iterator[Feature]:
     names = [each.strip() for each in schema]
     name = column.strip() if names.count(column.strip()) == 1 else column
     sql = write_column(column, schema)
-    reason = _why_left_out(column, fact)
+    reason = why_left_out(column, fact)
     try:
         compile_expression(sql, schema, "")
     except DefinitionError:
@@ -320,63 +277,6 @@ def _offer_parts(survey: Survey, column: str, date: str) -> Iterator[Feature]:
             reason=reason,
             is_part=True,
         )
-
-
-def _why_left_out(column: str, fact: Facts) -> str:
-    """Tell why a column cannot help, from what it holds alone."""
-    text = is_text(fact.dtype)
-    if not (text or fact.dtype.is_numeric() or fact.dtype in (pl.Boolean, pl.Null)):
-        return f"{fact.dtype.base_type()}: neither number, text nor true/false"
-    if not fact.values - fact.infinite:
-        return "holds no value"
-    if fact.distinct == 1 and not fact.nulls:
-        return f"always {fact.first!r}"
-    if _is_counter(fact):
-        return f"counts the rows, {fact.least:,.0f} to {fact.greatest:,.0f}"
-    near_unique = fact.distinct >= max(_CLASS_ROWS, _NEAR_UNIQUE * fact.values)
-    if near_unique and (text or (fact.dtype.is_integer() and _AN_ID.search(column))):
-        return f"names the row: {fact.distinct:,} different values in {fact.values:,} rows"
-    return ""
-
-
-def _is_counter(fact: Facts) -> bool:
-    if not fact.dtype.is_integer() or fact.least is None or fact.greatest is None:
-        return False
-    return fact.greatest - fact.least + 1 == fact.distinct == fact.rows
-
-
-def _give_away(
-    name: str, target: str, kind: Kind, alone: dict[str, float], summed: tuple[str, ...]
-) -> str:
-    """Say how a feature tells the target almost perfectly, alone or with others."""
-    score = alone.get(name, 0.0)
-    said = [_SCORE[kind].format(score)] if score >= _GIVEN_AWAY[kind] else []
-    if name in summed:
-        others = _enumerate([each for each in summed if each != name])
-        said.insert(0, f"adds up to it with {others}" if others else "a number times it")
-    return f"gives {target} away: {', '.join(said)}" if said else ""
-
-
-def _repeats(feature: Feature, offered: Iterable[Feature], sample: pl.DataFrame) -> str:
-    """Say which column a date's part repeats."""
-    if not feature.is_part or feature.name not in sample.columns:
-        return ""
-    different = sample[feature.name].n_unique()
-    for other in offered:
-        if other.name in sample.columns and not other.is_part:
-            pairs = sample.select(pl.struct(feature.name, other.name).n_unique()).item()
-            if pairs == different == sample[other.name].n_unique():
-                return f"says the same as {other.name}"
-    return ""
-
-
-def _remark(feature: Feature, fact: Facts, kind: Kind, alone: dict[str, float]) -> str:
-    score = alone.get(feature.name, 0.0)
-    if score >= _STRONG[kind]:
-        return f"{_SCORE[kind].format(score)}; is it known in advance?"
-    if is_text(fact.dtype) and fact.distinct > _MANY_LEVELS:
-        return f"{fact.distinct:,} different texts, of which the frequent ones count"
-    return ""
 
 
 def _grow_key(survey: Survey, features: Iterable[Feature]) -> tuple[str, ...]:
@@ -419,276 +319,3 @@ def _number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "?"
     return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
-
-
-def _enumerate(words: Sequence[str]) -> str:
-    shown = ", ".join(words[:4])
-    return f"{shown} and {len(words) - 4} more" if len(words) > 4 else shown
-
-
-def write_text(draft: Draft) -> str:
-    """Put a draft into words, section by section in the order of every definition."""
-    sections = [
-        _write_head(draft),
-        _write_sources(draft.survey.reading),
-        _write_extract(draft),
-        _write_target(draft),
-        _write_features(draft.features),
-        _write_checks(draft),
-        _write_columns(draft),
-        _write_rest(draft),
-    ]
-    return "\n\n".join("\n".join(section) for section in sections) + "\n"
-
-
-def _write_head(draft: Draft) -> Iterator[str]:
-    size = f"{draft.survey.rows:,} rows, {len(draft.survey.facts)} columns"
-    yield from _note(f"Drafted by `perennial init` from {draft.survey.data}: {size}.")
-    yield from _note("What stands here was seen in the data, and is yours to change. Then run:")
-    yield f"#     perennial retrain {draft.name}"
-    yield ""
-    yield f"name = {_toml(draft.name)}"
-    described = f"Predicts {draft.survey.target}, from {Path(draft.survey.data).name}"
-    yield f"description = {_toml(described)}"
-
-
-def _write_sources(reading: Reading) -> Iterator[str]:
-    yield "[sources]"
-    signs: dict[str, list[str]] = {}
-    for column, tokens in reading.missing.items():
-        for token in tokens:
-            signs.setdefault(token, []).append(column)
-    for token in reading.source.null_values:
-        yield from _note(f"{token!r} stands for missing in {_enumerate(signs[token])}")
-    bare = Source.model_validate(reading.source.uri)
-    told = {
-        key: value
-        for key, value in reading.source.model_dump().items()
-        if value != getattr(bare, key)
-    }
-    inside = {"uri": reading.source.uri, **told}
-    value = _inline(inside) if told else _toml(reading.source.uri)
-    yield f"{reading.name} = {value}"
-
-
-def _write_extract(draft: Draft) -> Iterator[str]:
-    yield "[extract]"
-    query = draft.survey.reading.query
-    for column, tokens in draft.survey.reading.missing.items():
-        if not set(tokens) <= set(draft.survey.reading.source.null_values):
-            shown = ", ".join(map(repr, tokens))
-            yield from _note(f"in {column}, {shown} stands for missing: TRY_CAST makes it so")
-    if query is not None:
-        yield f"query = {_block(query)}"
-    event, key = draft.survey.event, draft.key
-    if event.column is None:
-        yield from _note(event.note)
-    lines = [(f"time = {_toml(event.column)}", event.note)] if event.column else []
-    if event.column and getattr(draft.survey.facts[event.column].dtype, "time_zone", None) is None:
-        lines.append(('# time_zone = "UTC"', "the times name none"))
-    code = f"key = {_array(key.columns)}" if key.columns else '# key = ["COLUMN"]'
-    lines.append((code, key.note))
-    if event.column:
-        lines.append(('# window = "365d"', "train on the newest rows only; left out: on all"))
-    yield from _lay_out(lines)
-
-
-def _write_target(draft: Draft) -> Iterator[str]:
-    yield "[target]"
-    why, *notes = draft.outcome.notes
-    for note in notes:
-        yield from _note(note)
-    lines = [
-        (f"value = {_toml(draft.outcome.sql)}", ""),
-        (f"kind = {_toml(draft.outcome.kind)}", why),
-    ]
-    if draft.survey.event.column:
-        lines.append(('# matures_after = "1d"', "how long after its time a row's target is known"))
-    yield from _lay_out(lines)
-
-
-def _write_features(features: Sequence[Feature]) -> Iterator[str]:
-    yield "[features]"
-    kept = [feature for feature in features if not feature.reason]
-    left_out = [feature for feature in features if feature.reason]
-    yield from _lay_out(_align([(feature.name, feature.sql, feature.note) for feature in kept]))
-    if left_out:
-        yield ""
-        yield from _note("Left out, and why. To take one in, remove the # before it.")
-        lines = _align([(feature.name, feature.sql, feature.reason) for feature in left_out])
-        yield from _lay_out([(f"# {code}", reason) for code, reason in lines])
-
-
-def _align(features: Sequence[tuple[str, str, str]]) -> list[Line]:
-    width = min(_NAME_WIDTH, max(len(_key(name)) for name, _, _ in features))
-    return [(f"{_key(name):<{width}} = {_toml(sql)}", said) for name, sql, said in features]
-
-
-def _write_checks(draft: Draft) -> Iterator[str]:
-    yield "[checks]"
-    yield from _note("The data contract: what breaks it stops a run. Wide on purpose; tighten it.")
-    future, rate = draft.survey.event.future, draft.outcome.rate
-    seen = draft.survey.rows - future
-    lines = [(f"rows = {_round_down(seen / 2):_}", f"{seen:,} were seen")]
-    if draft.key.repeated:
-        allowed = _allow(draft.key.repeated, _CHANCE)
-        lines.append((f"duplicates = {allowed}", "rows that may repeat the key"))
-    lacking = 1 - draft.outcome.labelled / draft.survey.rows
-    if lacking > _MOST_LACKING:
-        lines.append((f"unlabelled = {_allow(lacking, _ROOM)}", f"{lacking:.1%} have no target"))
-    if rate is not None:
-        odds = rate / (1 - rate)
-        low, high = (each / (1 + each) for each in (odds / 3, odds * 3))
-        lines.append((f"label_rate = [{low:.2g}, {high:.2g}]", f"{rate:.2g} were true"))
-    if future:
-        lines.append(("allow_future = true", f"{future:,} rows are later than now"))
-    if draft.survey.event.column:
-        lines.append(('# max_age = "7d"', "how old the newest row may be"))
-    yield from _lay_out(lines)
-
-
-def _write_columns(draft: Draft) -> Iterator[str]:
-    yield "[checks.columns]"
-    used = {
-        feature.column: None
-        for feature in draft.features
-        if not feature.reason and not feature.is_part
-    }
-    width = min(_NAME_WIDTH, max((len(_key(column)) for column in used), default=0))
-    for column in used:
-        yield f"{_key(column):<{width}} = {_write_rule(draft.survey.facts[column])}"
-
-
-def _write_rule(fact: Facts) -> str:
-    kind = (
-        "number" if fact.dtype.is_numeric() else "boolean" if fact.dtype == pl.Boolean else "text"
-    )
-    rule: dict[str, object] = {"type": kind}
-    nulls = _allow(fact.nulls / fact.rows, _ROOM)
-    rule |= {"nulls": nulls} if nulls < 1 else {}
-    infinite = _allow(fact.infinite / fact.rows, _ROOM)
-    rule |= {"infinite": infinite} if fact.infinite else {}
-    if limits := _widen(fact):
-        rule |= {"min": limits[0], "max": limits[1], "outside": infinite}
-    if fact.levels and kind == "text":
-        rule |= {"unseen": _ROOM, "values": tuple(sorted(fact.levels))}
-    return _inline(rule)
-
-
-def _write_rest(draft: Draft) -> Iterator[str]:
-    kind, timed = draft.outcome.kind, draft.survey.event.column is not None
-    usual = Training.model_fields["holdout"].default
-    share = max(usual, min(_MOST_HOLDOUT, _HOLDOUT_ROWS / draft.outcome.labelled))
-    which = "the newest rows" if timed else "rows"
-    other = ', or as "30d"' if timed else ""
-    holdout = (f"# holdout = {usual}", f"share of {which} to judge by{other}")
-    if share > usual:
-        few = f"only {draft.outcome.labelled:,} rows have a target, and the gate asks for 100 here"
-        holdout = (f"holdout = {math.ceil(share * 100) / 100}", few)
-    rounds = (
-        f"# rounds = {Training.model_fields['rounds'].default}",
-        "at most; early stopping settles how many",
-    )
-    params = ("# params = { num_leaves = 31, learning_rate = 0.1 }", "any of LightGBM's")
-    first, *others = METRICS[kind]
-    yield "[training]"
-    yield from _lay_out([holdout, rounds, params])
-    yield "\n[gate]"
-    yield from _lay_out([(f'# metric = "{first}"', f"or {', '.join(others)}")])
-    yield "\n[approval]"
-    yield from _lay_out([('# mode = "manual"', "or auto: what passes the gate needs no person")])
-    if kind == "binary":
-        yield "\n[serving]"
-        threshold = f"# threshold = {Serving.model_fields['threshold'].default}"
-        yield from _lay_out([(threshold, "a probability from here on is called true")])
-
-
-def _note(text: str) -> list[str]:
-    return [f"# {line}" for line in textwrap.wrap(_printable(text), _WIDTH - 2)]
-
-
-def _lay_out(lines: Sequence[Line]) -> Iterator[str]:
-    """Align the comments beside their lines, and put one that is too long above its line."""
-    short = [len(code) for code, comment in lines if comment and len(code) <= _CODE_WIDTH]
-    width = max(short, default=0)
-    for code, comment in lines:
-        line = f"{code:<{width}}  # {_printable(comment)}" if comment else code
-        if len(line) > _WIDTH and comment:
-            yield from _note(comment)
-            line = code
-        yield line
-
-
-def _printable(text: str) -> str:
-    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
-
-
-def _toml(text: str) -> str:
-    """Write a TOML string, in the quotes that need no escapes where there are such."""
-    if ('"' in text or "\\" in text) and "'" not in text and text.isprintable():
-        return f"'{text}'"
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _block(text: str) -> str:
-    plain = all(sign.isprintable() or sign == "\n" for sign in text)
-    return f"'''\n{text}'''" if plain and "'''" not in text else _toml(text)
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
-
-
-def _inline(table: dict[str, object]) -> str:
-    line = ", ".join(f"{_key(key)} = {_value(value)}" for key, value in table.items())
-    return f"{{ {line} }}"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, str):
-        return _toml(value)
-    if isinstance(value, dict):
-        return _inline(value)
-    return _array(value) if isinstance(value, tuple) else repr(value)
-
-
-def _array(texts: Sequence[str]) -> str:
-    """Write a list of texts, over several lines where one is too long."""
-    line = ", ".join(map(_toml, texts))
-    if len(line) <= _WIDTH // 2:
-        return f"[{line}]"
-    lines, room = [""], _WIDTH - 4
-    for text in map(_toml, texts):
-        if len(lines[-1]) + len(text) > room:
-            lines.append("")
-        lines[-1] += f"{text}, "
-    return "[\n" + "".join(f"    {each.rstrip()}\n" for each in lines) + "]"
-
-
-def _allow(share: float, room: float) -> float:
-    return min(1.0, math.ceil((share * 1.25 + room) * 100) / 100)
-
-
-def _widen(fact: Facts) -> tuple[float, float] | None:
-    """Give limits as far out again as values are spread; what counts from 0 stays above it."""
-    if fact.least is None or fact.greatest is None:
-        return None
-    spread = fact.greatest - fact.least or abs(fact.least) or 1.0
-    limits = fact.least - spread, fact.greatest + spread
-    if fact.least == 0 or (fact.dtype.is_integer() and fact.least > 0):
-        limits = max(0.0, limits[0]), limits[1]
-    if not all(map(math.isfinite, (*limits, spread))):
-        return None
-    step = 10.0 ** (math.floor(math.log10(spread)) - 1)
-    low, high = math.floor(limits[0] / step) * step, math.ceil(limits[1] / step) * step
-    return _shorten(low), _shorten(high)
-
-
-def _shorten(number: float) -> float:
-    short = float(f"{number:.6g}")
-    return int(short) if short.is_integer() and abs(short) < 1e15 else short
-
-
-def _round_down(number: float) -> int:
-    step = 10 ** max(0, math.floor(math.log10(max(1.0, number))) - 1)
-    return max(1, int(number // step * step))

@@ -67,6 +67,8 @@ def scan_source(source: Source, files: tuple[str, ...]) -> pl.LazyFrame:
         frame = pl.concat([_scan_alone(source, file, schemas[file], columns) for file in files])
     if not parquet and set(columns.dtypes()) == {pl.String} and frame.head(1).collect().is_empty():
         raise SourceError(f"{files[0]}: holds no rows")
+    if source.format == "csv":  # Polars leaves the quotes in a header's name doubled
+        frame = frame.rename({name: name.replace('""', '"') for name in columns if '""' in name})
     return frame.with_columns(pl.col(*_NARROW).cast(pl.Int64))
 
 
@@ -128,27 +130,23 @@ def _read_header(source: Source, file: str) -> tuple[str, ...]:
 
 def _scan(source: Source, files: tuple[str, ...], schema: pl.Schema | None) -> pl.LazyFrame:
     given = {name: _TYPES[kind] for name, kind in source.types.items()}
-    options = scan_options(files[0])
+    options: dict[str, Any] = {"storage_options": scan_options(files[0])}
     if source.format == "parquet":
-        frame = pl.scan_parquet(list(files), glob=False, storage_options=options)
-        held = frame.collect_schema() if given else {}
-        return frame.with_columns(
-            _convert(name, held[name], dtype) for name, dtype in given.items() if name in held
-        )
-    known: dict[str, Any] = {"schema_overrides": given} if schema is None else {"schema": schema}
+        return _convert(pl.scan_parquet(list(files), glob=False, **options), given)
+    options |= {"infer_schema_length": _INFERRED_ROWS}
     if source.format == "ndjson":
-        return pl.scan_ndjson(
-            list(files), infer_schema_length=_INFERRED_ROWS, storage_options=options, **known
-        )
+        held = schema or pl.scan_ndjson(list(files), **options).collect_schema()
+        quoted = {name: pl.String() for name, dtype in given.items() if dtype.is_numeric()}
+        known = {name: (given | quoted).get(name, dtype) for name, dtype in held.items()}
+        return _convert(pl.scan_ndjson(list(files), schema=known, **options), given)
+    options |= {"schema_overrides": given} if schema is None else {"schema": schema}
     return pl.scan_csv(
         list(files),
         separator=source.separator,
         null_values=list(source.null_values),
-        infer_schema_length=_INFERRED_ROWS,
         try_parse_dates=True,
         glob=False,
-        storage_options=options,
-        **known,
+        **options,
     )
 
 
@@ -161,7 +159,16 @@ def _scan_alone(source: Source, file: str, schema: pl.Schema, columns: pl.Schema
     return frame.select(columns.names())
 
 
-def _convert(name: str, held: pl.DataType, wanted: pl.DataType) -> pl.Expr:
+def _convert(frame: pl.LazyFrame, given: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+    held = frame.collect_schema() if given else {}
+    return frame.with_columns(
+        _convert_column(name, held[name], wanted)
+        for name, wanted in given.items()
+        if name in held and held[name] != wanted
+    )
+
+
+def _convert_column(name: str, held: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if is_text(held) and wanted == pl.Date:
         return column.str.to_date()

@@ -1,10 +1,13 @@
 """Step 6, validation: the gate. Judges a candidate against baseline, simple model and champion.
 
-Owns what passes. Refuses to measure what evaluation measured, and to release anything.
+Owns what passes. Against baseline and simple model, the candidate has to prove that it is better.
+Against the champion, the proof runs the other way: it is refused where it is surely worse, by more
+than a margin, so that an equal is rarely refused by chance. Refuses to measure what evaluation
+measured, and to release anything.
 """
 
 import logging
-from statistics import NormalDist
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
@@ -14,9 +17,19 @@ from prefect.cache_policies import NO_CACHE
 from tasks.champion import Opponent, meet_champion
 from tasks.checks import Check, failed
 from tasks.definition import Frozen, Metric
-from tasks.evaluation import SLICE, Scored, calibration_error
+from tasks.evaluation import SLICE, Scored
 from tasks.extraction import Snapshot
-from tasks.metrics import Array, Interval, compare, compare_means, measure, row_losses
+from tasks.metrics import (
+    Array,
+    Interval,
+    compare,
+    compare_calibration,
+    compare_means,
+    error_of,
+    measure,
+    read_certainty,
+    row_losses,
+)
 from tasks.plan import Plan
 from tasks.preparation import TARGET, TIME, Prepared
 from tasks.registry import find_champion
@@ -24,9 +37,11 @@ from tasks.store import open_store
 
 log = logging.getLogger("perennial.validation")
 
-_DAYS = 20  # fewer days are no sample to draw from; then equal stretches of rows are drawn
-_STRETCHES = 50
-_FEWEST_GROUPS = 5
+_FEWEST_DAYS = 20  # fewer are no sample to draw from: then equal stretches of rows are drawn
+_STRETCHES, _STRETCH_ROWS = 50, 5
+_MOST_GROUPS = 500
+_RARER = 0.1  # how many of the rows asked for must be of a binary target's rarer class
+_NAMED = 3
 
 
 class Champion(Frozen):
@@ -48,7 +63,7 @@ class Verdict(Frozen):
 
 
 class Duel(Frozen, arbitrary_types_allowed=True):
-    """Two models' predictions for the same rows; `groups` are the days that a resample draws."""
+    """Two models' predictions for the same rows; `groups` are what a resample draws: days."""
 
     rows: pl.DataFrame
     target: Array
@@ -61,34 +76,43 @@ def judge(plan: Plan, scored: pl.DataFrame, opponent: Opponent | None) -> Verdic
     """Put a scored holdout through every check of the gate; all of them must pass."""
     checks = [
         judge_rows(plan, scored),
-        judge_better(plan, "beats_baseline", face(scored, scored["baseline"])),
-        judge_better(plan, "beats_simple_model", face(scored, scored["simple"])),
+        judge_better(plan, "beats_baseline", face(plan, scored, scored["baseline"])),
+        judge_better(plan, "beats_simple_model", face(plan, scored, scored["simple"])),
     ]
     champion = None
     if opponent is not None and opponent.reason:
         detail = f"champion {opponent.version} cannot be compared: {opponent.reason}"
         checks.append(Check(name="champion_is_comparable", passed=False, detail=detail))
     elif opponent is not None:
-        duel = face(scored.filter(opponent.inside), opponent.predicted)
+        duel = face(plan, scored.filter(pl.Series(opponent.inside)), opponent.predicted)
         champion = describe_champion(plan, opponent, duel)
-        checks += [
-            judge_not_worse(plan, duel, champion),
-            judge_second_metric(plan, champion),
-            judge_calibration(plan, duel),
-            judge_slices(plan, duel),
-        ]
+        checks += judge_duel(plan, duel, champion)
     return Verdict(passed=not failed(checks), checks=tuple(checks), champion=champion)
 
 
+def judge_duel(plan: Plan, duel: Duel, champion: Champion) -> Iterator[Check]:
+    """Ask that the candidate is surely worse than the champion in nothing that counts."""
+    definition = plan.definition
+    first, second = definition.metric, definition.second_metric
+    margin, second_margin = definition.gate.margin, definition.gate.second_margin
+    yield judge_metric(plan, "not_worse_than_champion", first, margin, duel, champion)
+    yield judge_metric(plan, "second_metric", second, second_margin, duel, champion)
+    yield judge_calibration(plan, duel)
+    yield judge_slices(plan, duel)
+
+
 def judge_rows(plan: Plan, scored: pl.DataFrame) -> Check:
-    """Ask for enough holdout rows to say anything."""
-    least = plan.definition.gate.rows
-    return Check(
-        name="holdout_rows",
-        passed=len(scored) >= least,
-        detail=f"{len(scored):,} rows in the holdout, at least {least:,} asked for",
-        numbers={"rows": len(scored), "least": least},
-    )
+    """Ask for enough holdout rows to say anything, and for some of both classes."""
+    least, rows = plan.definition.gate.rows, len(scored)
+    passed, detail = rows >= least, f"{rows:,} rows in the holdout, at least {least:,} asked for"
+    numbers: dict[str, float | int | str | None] = {"rows": rows, "least": least}
+    if plan.definition.target.kind == "binary":
+        positive = int(scored[TARGET].sum())
+        rarer, fewest = min(positive, rows - positive), max(2, round(_RARER * least))
+        passed &= rarer >= fewest
+        detail += f"; {rarer:,} of the rarer class, at least {fewest:,}"
+        numbers |= {"rarer": rarer, "least_rarer": fewest}
+    return Check(name="holdout_rows", passed=passed, detail=detail, numbers=numbers)
 
 
 def judge_better(plan: Plan, name: str, duel: Duel) -> Check:
@@ -98,103 +122,114 @@ def judge_better(plan: Plan, name: str, duel: Duel) -> Check:
     return Check(
         name=name,
         passed=gain.low > 0,
-        detail=f"{metric} better by {_show(gain)}; must be above 0",
+        detail=f"{metric} is better by {_show(gain)}; all of that must be above 0",
         numbers=gain.model_dump(),
     )
 
 
-def judge_not_worse(plan: Plan, duel: Duel, champion: Champion) -> Check:
-    """Ask that the candidate is not worse than the champion, by the whole of its interval."""
-    metric = plan.definition.metric
-    allowed = plan.definition.gate.margin * abs(champion.metrics[metric])
-    gain = compare_duel(plan, metric, duel)
-    return Check(
-        name="not_worse_than_champion",
-        passed=gain.low > -allowed,
-        detail=f"{metric} {champion.candidate[metric]:.4f} against {champion.metrics[metric]:.4f}: "
-        f"better by {_show(gain)}; must be above {-allowed:.4f}",
-        numbers={**gain.model_dump(), "margin": allowed},
-    )
-
-
-def judge_second_metric(plan: Plan, champion: Champion) -> Check:
-    """Ask that the second metric does not pay for the first."""
-    metric = plan.definition.second_metric
+def judge_metric(
+    plan: Plan, name: str, metric: Metric, margin: float, duel: Duel, champion: Champion
+) -> Check:
+    """Ask that the candidate is not surely worse, by more than a share of the champion's error."""
     ours, theirs = champion.candidate[metric], champion.metrics[metric]
-    allowed = plan.definition.gate.second_margin * abs(theirs)
-    loss = theirs - ours if metric in HIGHER_IS_BETTER else ours - theirs
-    return Check(
-        name="second_metric",
-        passed=loss <= allowed,
-        detail=f"{metric} {ours:.4f} against {theirs:.4f}: worse by {loss:+.4f}; "
-        f"at most {allowed:.4f}",
-        numbers={"candidate": ours, "champion": theirs, "worse_by": loss, "margin": allowed},
-    )
+    gain = compare_duel(plan, metric, duel)
+    what = f"{metric} {ours:.4f} against {theirs:.4f}"
+    return _judge_gain(name, what, gain, margin * error_of(metric, theirs))
 
 
 def judge_calibration(plan: Plan, duel: Duel) -> Check:
-    """Ask that predictions can be taken at their word as much as the champion's."""
-    values = plan.definition.target.kind == "regression"
-    ours = calibration_error(duel.target, duel.ours, values)
-    theirs = calibration_error(duel.target, duel.theirs, values)
-    margin = plan.definition.gate.calibration_margin
-    return Check(
-        name="calibration",
-        passed=ours <= theirs + margin,
-        detail=f"calibration error {ours:.4f} against {theirs:.4f}; at most {margin:.4f} more",
-        numbers={"candidate": ours, "champion": theirs, "margin": margin},
+    """Ask that predictions can be taken at their word as much as the champion's.
+
+    The margin is a share of the outcome's standard deviation, so that it means as much where one
+    row in a thousand is positive as where every other is.
+    """
+    gate, seed = plan.definition.gate, plan.definition.training.seed
+    gain = compare_calibration(
+        duel.target, duel.ours, duel.theirs, duel.groups, confidence=gate.confidence, seed=seed
     )
+    spread = float(read_certainty(duel.target, duel.theirs)[0].std())
+    allowed = gate.calibration_margin * spread
+    return _judge_gain("calibration", "mean distance from what came true", gain, allowed)
 
 
 def judge_slices(plan: Plan, duel: Duel) -> Check:
-    """Ask that no slice with enough rows is surely worse, corrected for how many there are."""
+    """Ask that no slice is surely worse, by more than a share of the champion's loss on it.
+
+    Sure means sure of all slices at once: of many, some look worse by chance alone.
+    """
     gate = plan.definition.gate
     loss: Metric = "rmse" if plan.definition.target.kind == "regression" else "log_loss"
+    name = "squared error" if loss == "rmse" else "log_loss"
     ours, theirs = (row_losses(loss, duel.target, each) for each in (duel.ours, duel.theirs))
-    slices = {
-        f"{column.removeprefix(SLICE)} = {level}": (duel.rows[column] == level).to_numpy()
-        for column in duel.rows.columns
-        if column.startswith(SLICE)
-        for level, rows in duel.rows[column].value_counts(sort=True).iter_rows()
-        if rows >= gate.slice_rows
-    }
-    deviations = NormalDist().inv_cdf(1 - (1 - gate.confidence) / 2 / max(len(slices), 1))
-    worst, sunk = "", []
-    lowest = 0.0
-    for name, inside in slices.items():
-        gain = compare_means(ours[inside], theirs[inside], duel.groups[inside], deviations=deviations)
-        relative = gain.high / float(theirs[inside].mean() or 1)
-        if relative < -gate.slice_margin:
-            sunk.append(name)
-        if gain.value < lowest:
-            worst, lowest = name, gain.value
+    slices = find_slices(duel.rows, gate.slice_rows)
+    confidence = 1 - (1 - gate.confidence) / max(len(slices), 1)
+    gains, sunk = {}, {}
+    for label, inside in slices.items():
+        groups = group_rows(
+            duel.rows[TIME].filter(pl.Series(inside)), plan.definition.training.seed
+        )
+        gain = compare_means(ours[inside], theirs[inside], groups, confidence=confidence)
+        gains[label] = gain.value
+        if gain.high < -gate.slice_margin * float(theirs[inside].mean()):
+            sunk[label] = gain.value
+    worst = min(gains, key=lambda label: gains[label], default="")
+    detail = f"none of {len(slices)} slices is surely worse by more than {gate.slice_margin:.0%}"
+    if sunk:
+        named = sorted(sunk, key=lambda label: sunk[label])[:_NAMED]
+        said = ", ".join(f"{label} (by {-sunk[label]:.4f})" for label in named)
+        more = f" and {len(sunk) - _NAMED} more" if len(sunk) > _NAMED else ""
+        detail = f"{name} is surely worse on {said}{more}, of {len(slices)} slices"
     return Check(
         name="slices",
         passed=not sunk,
-        detail=f"worse on {', '.join(sunk)}" if sunk else f"none of {len(slices)} slices is worse",
-        numbers={"slices": len(slices), "worse": len(sunk), "lowest": worst, "by": lowest},
+        detail=detail,
+        numbers={
+            "slices": len(slices),
+            "worse": len(sunk),
+            "lowest": worst,
+            "by": gains.get(worst, 0.0),
+        },
     )
 
 
-def face(rows: pl.DataFrame, predicted: pl.Series | Array) -> Duel:
+def find_slices(rows: pl.DataFrame, least: int) -> dict[str, Array]:
+    """Tell which rows are in each slice that has enough of them."""
+    return {
+        f"{column.removeprefix(SLICE)} = {level}": (rows[column] == level).to_numpy()
+        for column in rows.columns
+        if column.startswith(SLICE)
+        for level, count in rows[column].value_counts().sort(column).iter_rows()
+        if count >= least
+    }
+
+
+def face(plan: Plan, rows: pl.DataFrame, predicted: pl.Series | Array) -> Duel:
     """Set the candidate's predictions for some rows against another's."""
-    theirs = predicted.to_numpy() if isinstance(predicted, pl.Series) else predicted
     return Duel(
         rows=rows,
         target=rows[TARGET].to_numpy(),
         ours=rows["predicted"].to_numpy(),
-        theirs=theirs,
-        groups=group_rows(rows[TIME]),
+        theirs=predicted.to_numpy() if isinstance(predicted, pl.Series) else predicted,
+        groups=group_rows(rows[TIME], plan.definition.training.seed),
     )
 
 
-def group_rows(times: pl.Series) -> Array:
-    """Group rows by day, or into equal stretches where there are too few days or no times."""
-    days = times.dt.epoch("d")
-    if days.n_unique() >= _DAYS:
-        return days.rank("dense").to_numpy().astype(np.int64) - 1
-    stretches = max(min(_STRETCHES, len(times) // _FEWEST_GROUPS), 1)
-    return np.arange(len(times)) * stretches // len(times)
+def group_rows(times: pl.Series, seed: int) -> Array:
+    """Group rows by day, or into equal stretches of time where there are too few days.
+
+    Rows without a time are grouped at random: the order of a file says nothing, or too much.
+    """
+    rows, days = len(times), times.dt.epoch("d").rank("dense")
+    if times.null_count() == rows:
+        place, count = np.random.default_rng(seed).permutation(rows), _MOST_GROUPS
+    elif days.n_unique() >= _FEWEST_DAYS:
+        place, count = days.to_numpy().astype(np.int64) - 1, _MOST_GROUPS
+        rows = int(place.max()) + 1
+        return place * min(count, rows) // rows
+    else:
+        place, count = times.rank("ordinal").to_numpy().astype(np.int64) - 1, _STRETCHES
+    groups = max(min(count, rows // _STRETCH_ROWS), 1)
+    return place * groups // rows
 
 
 def compare_duel(plan: Plan, metric: Metric, duel: Duel) -> Interval:
@@ -221,6 +256,17 @@ def describe_champion(plan: Plan, opponent: Opponent, duel: Duel) -> Champion:
     )
 
 
+def _judge_gain(name: str, what: str, gain: Interval, allowed: float) -> Check:
+    """Pass what is not below the margin by the whole of its interval."""
+    return Check(
+        name=name,
+        passed=gain.high >= -allowed,
+        detail=f"{what}: better by {_show(gain)}; refused where all of that is below "
+        f"{-allowed:.4f}",
+        numbers={**gain.model_dump(), "margin": allowed},
+    )
+
+
 def _show(gain: Interval) -> str:
     return f"{gain.value:+.4f} (interval {gain.low:+.4f} to {gain.high:+.4f})"
 
@@ -229,10 +275,10 @@ def _show(gain: Interval) -> str:
 def validate(plan: Plan, snapshot: Snapshot, prepared: Prepared, scored: Scored) -> Verdict:
     """Judge the candidate by its gate, against the champion where there is one."""
     store = open_store(plan.root)
-    holdout = scored.read()
-    champion = find_champion(store, plan.definition.name)
-    opponent = champion and meet_champion(
-        plan, snapshot, holdout, prepared.vocabulary.classes, store, champion
+    holdout, champion = scored.read(), find_champion(store, plan.definition.name)
+    classes = prepared.vocabulary.classes
+    opponent = (
+        meet_champion(plan, snapshot, holdout, classes, store, champion) if champion else None
     )
     verdict = judge(plan, holdout, opponent)
     for check in verdict.checks:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import mkdtemp
 
 import polars as pl
 
-from flows.retrain import plan_retrain
+from tasks.definition import Source
 from tasks.extraction import Snapshot, describe_snapshot, extract_snapshot
+from tasks.files import find_files, read_whole, scan_source
 from tasks.plan import Plan
 from tasks.preparation import Prepared, prepare_rows
 from tasks.sources import open_table
@@ -33,8 +35,35 @@ SECTIONS = {
 
 def define(**sections: str) -> str:
     """Write a definition; a section that is given takes the usual one's place."""
-    given = SECTIONS | {name.replace("__", "."): text for name, text in sections.items()}
+    given = SECTIONS | sections
     return 'name = "made"\n' + "".join(f"[{name}]\n{text}\n" for name, text in given.items())
+
+
+def write_file(content: pl.DataFrame | str | bytes, path: Path) -> None:
+    """Write a table by the path's ending, or text and bytes as they are."""
+    path.parent.mkdir(exist_ok=True)
+    if isinstance(content, pl.DataFrame):
+        by_ending = {".csv": content.write_csv, ".ndjson": content.write_ndjson}
+        by_ending.get(path.suffix, content.write_parquet)(path)
+    else:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def scan_files(folder: Path, uri: str, **keys: object) -> pl.LazyFrame:
+    source = Source.model_validate({"uri": uri, **keys})
+    return scan_source(source, find_files(source, folder, "[sources] s"))
+
+
+def read_source(folder: Path, uri: str, **keys: object) -> pl.DataFrame:
+    """Read a source as the project does: where that fails, its files are asked one by one."""
+    frame = scan_files(folder, uri, **keys)
+    try:
+        return frame.collect()
+    except pl.exceptions.PolarsError:
+        source = Source.model_validate({"uri": uri, **keys})
+        for file in find_files(source, folder, "[sources] s"):
+            read_whole(source, file)
+        raise
 
 
 @dataclass
@@ -43,17 +72,13 @@ class Project:
 
     def write(self, rows: pl.DataFrame | dict[str, pl.DataFrame | str | bytes]) -> None:
         """Write a table as `s.parquet`, or files by their names."""
-        for name, content in (
-            {"s.parquet": rows} if isinstance(rows, pl.DataFrame) else rows
-        ).items():
-            path = self.folder / name
-            path.parent.mkdir(exist_ok=True)
-            if isinstance(content, pl.DataFrame):
-                content.write_parquet(path)
-            else:
-                path.write_bytes(content.encode() if isinstance(content, str) else content)
+        files = {"s.parquet": rows} if isinstance(rows, pl.DataFrame) else rows
+        for name, content in files.items():
+            write_file(content, self.folder / name)
 
     def plan(self, *, as_of: datetime | None = None, **sections: str) -> Plan:
+        from flows.retrain import plan_retrain
+
         (self.folder / "made.toml").write_text(define(**sections))
         return plan_retrain("made.toml", as_of)
 
@@ -62,10 +87,10 @@ class Project:
         plan = self.plan(**sections)
         return plan, self.snapshot(plan)
 
-    def snapshot(self, plan: Plan, name: str = "snapshot") -> Snapshot:
-        table = open_table(plan.definition, plan.project)
-        return describe_snapshot(plan, table, extract_snapshot(plan, table, self.folder / name))
+    def snapshot(self, plan: Plan) -> Snapshot:
+        table, folder = open_table(plan.definition, plan.project), Path(mkdtemp(dir=self.folder))
+        return describe_snapshot(plan, table, extract_snapshot(plan, table, folder / "snapshot"))
 
     def prepare(self, rows: pl.DataFrame = ROWS, **sections: str) -> tuple[Plan, Prepared]:
         plan, snapshot = self.extract(rows, **sections)
-        return plan, prepare_rows(plan, snapshot, self.folder)
+        return plan, prepare_rows(plan, snapshot, snapshot.parts[0].parent)

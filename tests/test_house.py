@@ -15,8 +15,9 @@ ORDER = [
     *("bucket", "store", "ledger", "registry", "decisions"),
     *("metrics", "profiles", "drift", "plan", "files", "sources", "extraction", "labels"),
     *("preparation", "analysis", "training", "evaluation", "champion", "validation"),
-    *("candidate", "charts", "page", "wording", "report", "survey", "drafting"),
-    *("requirements", "server", "proof", "serving", "scoring"),
+    *("candidate", "charts", "page", "wording", "report"),
+    *("reading", "survey", "giveaways", "draft", "drafting"),
+    *("requirements", "server", "reference", "proof", "serving", "scoring"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},

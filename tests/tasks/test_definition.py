@@ -1,4 +1,4 @@
-"""The definition file: what is taken, and what is refused with its key and the nearest right name."""
+"""The definition file: what is taken, and what is refused with its key and the nearest name."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -6,65 +6,67 @@ from pathlib import Path
 import pytest
 from tables import define
 
-from tasks.definition import (
-    Definition,
-    find_definition,
-    load_definition,
-    parse_definition,
-    project_of,
-)
+from tasks.definition import find_definition, load_definition, parse_definition, project_of
 from tasks.errors import DefinitionError
 
-UNKNOWN = {
-    "targte": ({"targte": ""}, r"\[targte\]: unknown key; did you mean 'target'\?"),
-    "source": ({"sources": 's = { uri = "s.csv", seperator = ";" }'}, r"\[sources.s\] seperator: .*'separator'"),
-    "extract": ({"extract": 'tiem = "t"'}, r"\[extract\] tiem: unknown key; did you mean 'time'"),
-    "check": ({"checks": "row = 5"}, r"\[checks\] row: unknown key; did you mean 'rows'"),
-    "column": ({"checks__columns__x": "null = 0"}, r"\[checks.columns.x\] null: .*'nulls'"),
-    "training": ({"training": "round = 5"}, r"\[training\] round: .*'rounds'"),
-    "gate": ({"gate": "Metric = 'auc'"}, r"\[gate\] Metric: .*'metric'"),
-    "approval": ({"approval": "mod = 'auto'"}, r"\[approval\] mod: .*'mode'"),
-    "serving": ({"serving": "treshold = 0.5"}, r"\[serving\] treshold: .*'threshold'"),
-}  # fmt: skip
-WRONG = {
-    "text for a number": ({"training": 'rounds = "100"'}, r"\[training\] rounds: must be a valid integer"),
-    "true for a share": ({"checks": "duplicates = true"}, r"\[checks\] duplicates: must be a valid number"),
-    "not a number": ({"checks__columns__x": "min = nan"}, r"\[checks.columns.x\] min: .*finite"),
-    "number for a feature": ({"features": "x = 1"}, r"\[features\] x: must be text"),
-    "no feature": ({"features": ""}, r"\[features\]: must not be empty"),
-    "number for a source": ({"sources": "s = 3"}, r"\[sources\] s: must be a path"),
-    "spaces in a source": ({"sources": '"a b" = "s.csv"'}, r"\[sources\] a b: must be letters"),
-    "web address": ({"sources": 's = "https://a/s.csv"'}, r"\[sources.s\] uri: .*s3://"),
-    "text for a key": ({"extract": 'key = "id"'}, r"\[extract\] key: must be a list"),
-    "key twice": ({"extract": 'key = ["id", "id"]'}, r"\[extract\]: key names a column twice"),
-    "blank query": ({"extract": 'query = " "'}, r"\[extract\] query: must be an SQL query"),
-    "days as a number": ({"extract": 'time = "t"\nwindow = 30'}, r"\[extract\] window: .*'180d'"),
-    "no days": ({"extract": 'time = "t"\nwindow = "0d"'}, r"\[extract\] window: .*longer"),
-    "too many days": ({"training": 'holdout = "99999w"'}, r"\[training\] holdout: .*100 years"),
-    "no share": ({"training": "holdout = 1.5"}, r"\[training\] holdout: .*share"),
-    "list for a parameter": ({"training": "params = { a = [1] }"}, r"\[training.params\] a: .*'1,-1,0'"),
-    "turned limits": ({"checks__columns__x": "min = 2\nmax = 1"}, r"\[checks.columns.x\]: min = 2"),
-    "limits of text": ({"checks__columns__x": 'type = "text"\nmin = 2'}, "min and max are for numbers"),
-    "turned rates": ({"checks": "label_rate = [0.5, 0.1]"}, r"\[checks\] label_rate"),
-    "other metric": ({"gate": 'metric = "rmse"'}, r"\[gate\] metric: rmse is not for binary; one of auc"),
-    "window, no time": ({"extract": 'window = "9d"'}, r"need \[extract\] time"),
-    "days, no time": ({"extract": "", "training": 'holdout = "9d"'}, r"\[extract\] time is not given"),
-    "no query": ({"sources": 'a = "a.csv"\nb = "b.csv"'}, r"\[extract\] query is missing"),
-}  # fmt: skip
+UNKNOWN = [
+    ("targte", "", r"\[targte\]: unknown key; did you mean 'target'"),
+    (
+        "sources",
+        's = { uri = "s.csv", seperator = ";" }',
+        r"\[sources.s\] seperator: .*'separator'",
+    ),
+    ("extract", 'tiem = "t"', r"\[extract\] tiem: unknown key; did you mean 'time'"),
+    ("checks", "row = 5", r"\[checks\] row: unknown key; did you mean 'rows'"),
+    ("checks.columns.x", "null = 0", r"\[checks.columns.x\] null: .*'nulls'"),
+    ("training", "round = 5", r"\[training\] round: .*'rounds'"),
+    ("gate", "Metric = 'auc'", r"\[gate\] Metric: .*'metric'"),
+    ("approval", "mod = 'auto'", r"\[approval\] mod: .*'mode'"),
+    ("serving", "treshold = 0.5", r"\[serving\] treshold: .*'threshold'"),
+]
+WRONG = [
+    ("training", 'rounds = "100"', r"\[training\] rounds: must be a valid integer"),
+    ("checks", "duplicates = true", r"\[checks\] duplicates: must be a valid number"),
+    ("checks.columns.x", "min = nan", r"\[checks.columns.x\] min: .*finite"),
+    ("features", "x = 1", r"\[features\] x: must be text"),
+    ("features", "", r"\[features\]: must not be empty"),
+    ("sources", "s = 3", r"\[sources\] s: must be a path"),
+    ("sources", '"a b" = "s.csv"', r"\[sources\] a b: must be letters"),
+    ("sources", 's = "https://a/s.csv"', r"\[sources.s\] uri: .*s3://"),
+    ("sources", 'a = "a.csv"\nb = "b.csv"', r"\[extract\] query is missing"),
+    ("extract", 'key = "id"', r"\[extract\] key: must be a list"),
+    ("extract", 'key = ["id", "id"]', r"\[extract\]: key names a column twice"),
+    ("extract", 'query = " "', r"\[extract\] query: must be an SQL query"),
+    ("extract", 'time = "t"\nwindow = 30', r"\[extract\] window: .*'180d'"),
+    ("extract", 'time = "t"\nwindow = "0d"', r"\[extract\] window: .*longer"),
+    ("extract", 'window = "9d"', r"need \[extract\] time"),
+    ("training", 'holdout = "99999w"', r"\[training\] holdout: .*100 years"),
+    ("training", "holdout = 1.5", r"\[training\] holdout: .*share"),
+    ("training", "params = { a = [1] }", r"\[training.params\] a: .*'1,-1,0'"),
+    ("checks.columns.x", "min = 2\nmax = 1", r"\[checks.columns.x\]: min = 2"),
+    ("checks.columns.x", 'type = "text"\nmin = 2', "min and max are for numbers"),
+    ("checks", "label_rate = [0.5, 0.1]", r"\[checks\] label_rate"),
+    ("gate", 'metric = "rmse"', r"\[gate\] metric: rmse is not for binary; one of auc"),
+]
 
 
-@pytest.mark.parametrize(("sections", "said"), UNKNOWN.values(), ids=UNKNOWN)
-def test_unknown_key_is_refused_with_the_nearest(sections: dict[str, str], said: str) -> None:
+@pytest.mark.parametrize(("section", "text", "said"), UNKNOWN)
+def test_unknown_key_is_refused_with_the_nearest(section: str, text: str, said: str) -> None:
     with pytest.raises(DefinitionError, match="^made.toml: " + said):
-        parse_definition(define(**sections), "made.toml")
+        parse_definition(define(**{section: text}), "made.toml")
 
 
-@pytest.mark.parametrize(("sections", "said"), WRONG.values(), ids=WRONG)
-def test_wrong_value_is_refused_with_its_key(sections: dict[str, str], said: str) -> None:
+@pytest.mark.parametrize(("section", "text", "said"), WRONG)
+def test_wrong_value_is_refused_with_its_key(section: str, text: str, said: str) -> None:
     with pytest.raises(DefinitionError, match=said) as refusal:
-        parse_definition(define(**sections), "made.toml")
+        parse_definition(define(**{section: text}), "made.toml")
     assert refusal.value.exit_code == 2
     assert "\n" not in str(refusal.value)
+
+
+def test_holdout_that_lasts_needs_a_time() -> None:
+    with pytest.raises(DefinitionError, match=r"holdout is a duration, but \[extract\] time"):
+        parse_definition(define(extract="", training='holdout = "9d"'), "made.toml")
 
 
 def test_misspelt_name_is_named_rather_than_the_missing_one() -> None:
@@ -82,16 +84,16 @@ def test_file_with_byte_order_mark_is_read(tmp_path: Path) -> None:
     ("content", "said"),
     [
         (b"", "name: is missing"),
-        (b"[target", "is not valid TOML: .*line 1"),
-        (b"a = 1\na = 2", "is not valid TOML: .*line 2"),
-        ("# é".encode("latin-1"), "save it as UTF-8"),
+        (b"[target", "is not valid TOML: Expected"),
+        (b"a = 1\na = 2\n", "is not valid TOML: Cannot overwrite"),
+        ("# é".encode("latin-1"), "cannot be read: .*save it as UTF-8"),
     ],
     ids=["empty", "syntax", "twice", "latin-1"],
 )
 def test_unreadable_file_is_named(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "made.toml"
     path.write_bytes(content)
-    with pytest.raises(DefinitionError, match=f"made.toml: .*{said}"):
+    with pytest.raises(DefinitionError, match=f"made.toml: {said}"):
         load_definition(path)
 
 
@@ -102,7 +104,7 @@ def test_missing_definition_names_the_nearest_model(
     (tmp_path / "deployments").mkdir()
     (tmp_path / "deployments" / "flight_delay.toml").write_text(define())
     assert find_definition("flight-delay").name == "flight_delay.toml"
-    with pytest.raises(DefinitionError, match="no model named 'fligth-delay'.*'flight-delay'"):
+    with pytest.raises(DefinitionError, match=r"no model named 'fligth-delay'.*'flight-delay'"):
         find_definition("fligth-delay")
     with pytest.raises(DefinitionError, match="there is no such definition file"):
         find_definition("deployments/other.toml")
@@ -121,10 +123,7 @@ def test_durations_and_shares_are_read() -> None:
     assert parse_definition(define(), "made.toml").training.holdout == 0.2
 
 
-def test_digest_ignores_comments_and_survives_a_round_trip() -> None:
+def test_digest_ignores_comments_but_no_value() -> None:
     plain = parse_definition(define(), "made.toml")
-    commented = parse_definition("# why\n" + define(), "made.toml")
-    changed = parse_definition(define(training="seed = 2"), "made.toml")
-    assert plain.digest == commented.digest != changed.digest
-    copy = Definition.model_validate_json(plain.model_dump_json())
-    assert copy.digest == plain.digest
+    assert parse_definition("# why\n" + define(), "made.toml").digest == plain.digest
+    assert parse_definition(define(training="seed = 2"), "made.toml").digest != plain.digest

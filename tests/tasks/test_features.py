@@ -1,0 +1,96 @@
+"""Features: their kinds, and the numbers that a frozen vocabulary makes of them."""
+
+import polars as pl
+import pytest
+from tables import ROWS, define
+
+from tasks.definition import parse_definition
+from tasks.errors import DefinitionError
+from tasks.features import Features, Vocabulary, compile_features, encode, learn_levels
+
+COLORS = Features(expressions={"c": "c"}, categories=("c",), columns={"c": "String"})
+
+
+def compile_made(rows: pl.DataFrame = ROWS, **sections: str) -> Features:
+    definition = parse_definition(define(**sections), "made.toml")
+    return compile_features(definition, rows.schema, "made.toml")
+
+
+def test_features_know_their_columns_and_categories() -> None:
+    features = compile_made(features='ratio = "x / k"\nside = "c || \'!\'"\nlate = "k > 2"')
+    assert features.columns == {"c": "String", "k": "Int64", "x": "Float64"}
+    assert features.categories == ("side",)
+
+
+def test_features_left_out_are_all_columns_but_key_time_and_target() -> None:
+    definition = parse_definition(define().partition("[features]")[0], "made.toml")
+    rows = ROWS.with_columns(pl.lit(1).alias("a b"), pl.lit(2).alias('"x"'))
+    features = compile_features(definition, rows.schema, "made.toml")
+    assert list(features.expressions) == ["x", "k", "c", "a b", '"x"']
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"features": 'f = "t"'}, r"\[features\] f: gives Datetime.*DATE_PART\('hour', t\)"),
+        ({"features": 'f = "CAST(t AS DATE)"'}, r"\[features\] f: gives Date,.*'month'"),
+        ({"features": 'f = "t - t"'}, r"gives Duration.*DATE_PART\('epoch', a\)"),
+        ({"features": 'f = "xx"'}, r"\[features\] f: there is no column 'xx'"),
+        ({"gate": 'slices = ["cc"]'}, r"\[gate\] slices: there is no column 'cc'; .*'c'"),
+        ({"target": 'value = "yy"\nkind = "binary"'}, r"\[target\] value: .*'yy'; .*'y'"),
+        ({"target": 'value = "c"\nkind = "binary"'}, "gives String for a binary.*c = 'yes'"),
+        ({"target": 'value = "t"\nkind = "regression"'}, "gives Datetime.*CAST"),
+    ],
+)
+def test_expression_of_a_wrong_kind_is_refused(sections: dict[str, str], said: str) -> None:
+    with pytest.raises(DefinitionError, match="^made.toml: .*" + said):
+        compile_made(**sections)
+
+
+def test_unseen_and_rare_levels_are_other_and_a_missing_one_stays_missing() -> None:
+    vocabulary = Vocabulary(categories={"c": ("red", "")})
+    rows = pl.LazyFrame({"c": ["red", "blue", None, ""]})
+    assert encode(rows, COLORS, vocabulary).collect()["c"].to_list() == [1, 0, None, 2]
+
+
+def test_category_without_a_level_is_all_other() -> None:
+    rows = pl.LazyFrame({"c": ["red", None]})
+    assert encode(rows, COLORS, Vocabulary(categories={"c": ()})).collect()["c"].to_list() == [
+        0,
+        None,
+    ]
+
+
+def test_ten_thousand_levels_are_encoded_by_the_frequent_ones() -> None:
+    names = [f"level {number}" for number in range(10_000)]
+    counts = pl.DataFrame({"level": names, "count": range(10_000, 0, -1)})
+    levels = learn_levels(counts, rows=20, levels=10_000)
+    assert levels == tuple(names[:-19])
+    rows = pl.LazyFrame({"c": names})
+    codes = encode(rows, COLORS, Vocabulary(categories={"c": levels})).collect()["c"]
+    assert codes.to_list() == [*range(1, 9982), *[0] * 19]
+
+
+def test_levels_are_the_frequent_ones_and_ties_go_by_name() -> None:
+    counts = pl.DataFrame({"level": ["b", "a", None, "d", "c"], "count": [9, 9, 50, 20, 3]})
+    assert learn_levels(counts, rows=5, levels=10) == ("d", "a", "b")
+    assert learn_levels(counts, rows=5, levels=2) == ("d", "a")
+
+
+def test_numbers_keep_their_values_and_what_is_not_finite_is_missing() -> None:
+    features = compile_made(features='f = "x / k"\nflag = "y"')
+    rows = pl.LazyFrame(
+        {"x": [1.0, 0.0, 1.0, None], "k": [0, 0, 4, 1], "y": [True, False, None, True]}
+    )
+    encoded = encode(rows, features, Vocabulary(categories={})).collect()
+    assert encoded["f"].to_list() == [None, None, 0.25, None]
+    assert encoded["flag"].to_list() == [1, 0, None, 1]
+
+
+def test_one_row_encodes_as_it_does_among_others() -> None:
+    features = compile_made(features='f = "x / k"\nc = "c"\nh = "DATE_PART(\'hour\', t)"')
+    vocabulary = Vocabulary(categories={"c": ("north", "west")})
+    together = encode(ROWS.lazy(), features, vocabulary).collect()
+    for row in (0, 17, 399):
+        alone = encode(ROWS[row : row + 1].lazy(), features, vocabulary).collect()
+        assert alone.equals(together[row : row + 1])
