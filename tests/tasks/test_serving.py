@@ -16,7 +16,7 @@ from tasks.errors import BuildFailed, ProofFailed, StoreError
 from tasks.proof import Caller
 from tasks.registry import Published, append_entry, get_version, read_ledger
 from tasks.requirements import SERVING, close_requirements, read_pins, serving_requirements
-from tasks.server import find_port, is_ready, running_server
+from tasks.server import booting_server, find_port, is_ready
 from tasks.serving import (
     Bento,
     bento_tag,
@@ -167,17 +167,17 @@ def test_server_that_cannot_start_is_a_failure_with_its_reason(
     service.write_text("raise RuntimeError('no such service')\n")
     with (
         pytest.raises(BuildFailed, match="no such service"),
-        running_server(built.folder, tmp_path / "home"),
+        booting_server(built.folder, tmp_path / "home") as server,
     ):
-        pytest.fail("it must not be ready")
+        server.wait()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 def test_server_ends_when_its_parent_is_killed(built: Bento, tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from tasks.server import running_server\n"
-        "with running_server(Path(sys.argv[1]), Path(sys.argv[2])) as port:\n"
-        "    print(port, flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from tasks.server import booting_server\n"
+        "with booting_server(Path(sys.argv[1]), Path(sys.argv[2])) as server:\n"
+        "    server.wait(); print(server.port, flush=True); time.sleep(60)"
     )
     words = [sys.executable, "-c", script, str(built.folder), str(tmp_path / "home")]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
