@@ -177,8 +177,14 @@ def serve_champion(store: Store, model: str, host: str, port: int, folder: Path)
 
 def describe_proofs(store: Store, model: str) -> dict[str, Proof]:
     """Read the proofs of what was released, by version; each is what its ledger entry names."""
-    releases = [each for each in read_ledger(store, model) if each.action == "release"]
-    return {each.version: read_proof(store, get_bento(store, model, each)) for each in releases}
+    proofs = {}
+    for entry in read_ledger(store, model):
+        if entry.action == "release":
+            try:
+                proofs[entry.version] = read_proof(store, get_bento(store, model, entry))
+            except StoreError as error:
+                log.warning("%s", first_line(error))
+    return proofs
 
 
 def get_bento(store: Store, model: str, entry: Entry) -> Published:
