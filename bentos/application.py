@@ -96,21 +96,13 @@ class Server:
             raise Refused(405, f"{path} takes {_METHODS[path]} only")
         if self.token and path not in _OPEN:
             check_token(head, self.token)
-        if path == "/predict":
-            return await self._limited(self._predict, head, receive)
-        if path == "/explain":
-            return await self._limited(self._explain, head, receive)
-        return self._look(path)
-
-    async def _limited(
-        self, answer: Callable[[Head, Receive], Awaitable[Answer]], head: Head, receive: Receive
-    ) -> Answer:
-        """Take no more requests at once than the definition allows."""
+        if path not in _ASKED:
+            return self._look(path)
         if self.metrics.in_flight >= self.limits.concurrency:
             raise Refused(429, "too many requests at once", retry_after=1)
         self.metrics.in_flight += 1
         try:
-            return await answer(head, receive)
+            return await (self._predict if path == "/predict" else self._explain)(head, receive)
         finally:
             self.metrics.in_flight -= 1
 
@@ -188,8 +180,9 @@ class Server:
         log.warning("%d %s request=%s%s", refused.status, where, head.request, field)
 
 
+_ASKED = frozenset(("/predict", "/explain"))
 _METHODS = {
-    **dict.fromkeys(("/predict", "/explain"), "POST"),
+    **dict.fromkeys(_ASKED, "POST"),
     **dict.fromkeys(("/", "/docs", "/openapi.json", "/model", "/metrics"), "GET"),
     **dict.fromkeys(_OPEN, "GET"),
 }
@@ -204,6 +197,8 @@ def decode(model: Model, head: Head, body: bytes) -> Asked:
 
 def check_json(kind: bytes) -> None:
     """Take JSON in UTF-8, the only encoding that it has."""
+    if kind == JSON:
+        return
     name, _, options = kind.lower().partition(b";")
     charset = options.replace(b" ", b"").replace(b'"', b"")
     if name.strip() != JSON or charset not in (b"", b"charset=utf-8"):
