@@ -15,7 +15,7 @@ ORDER = [
     *("metrics", "profiles", "drift", "plan", "sources"),
     *("extraction", "preparation", "analysis", "training", "evaluation", "champion", "validation"),
     *("candidate", "charts", "report", "drafting"),
-    *("requirements", "server", "proof", "serving", "scoring"),
+    *("requirements", "server", "reference", "proof", "serving", "scoring"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
