@@ -76,6 +76,10 @@ class Server:
         except ClientGone:
             self.metrics.responses[_endpoint(path), 499] += 1
             return
+        except (Exception, pl.exceptions.PanicException) as error:
+            status, kind = 500, JSON
+            body = write_refusal(Refused(500, "the service failed; its log says more"))
+            log.error("500 %s request=%s: %s", _endpoint(path), head.request, type(error).__name__)
         self.metrics.responses[_endpoint(path), status] += 1
         headers = [
             (b"content-type", kind),
@@ -211,9 +215,9 @@ def number(model: Model, asked: Asked) -> Any:
         if asked.frame is None:
             return model.number_rows(asked.rows)
         return model.number_frame(asked.frame)
-    except (pl.exceptions.PolarsError, OverflowError) as error:
-        frame = model.schema.frame(asked.rows) if asked.frame is None else asked.frame
-        raise explain_failure(model, frame, error) from error
+    except pl.exceptions.PolarsError as error:
+        rows = asked.rows if asked.frame is None else asked.frame
+        raise explain_failure(model, rows, error) from error
 
 
 def _endpoint(path: str) -> str:

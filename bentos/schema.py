@@ -5,7 +5,7 @@ Owns decoding and validation of JSON and Arrow. Refuses to know features, models
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Literal
@@ -88,13 +88,11 @@ class Schema:
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         """Put rows into a frame of the schema's types."""
-        values: Any = zip(*rows, strict=True) if rows else [()] * len(self.columns)
-        return pl.DataFrame(
-            [
-                pl.Series(name, each, dtype=dtype, strict=not dtype.is_decimal())
-                for (name, dtype), each in zip(self.types.items(), values, strict=True)
-            ]
-        )
+        return self._make_frame(zip(*rows, strict=True))
+
+    def _make_frame(self, values: Iterable[Sequence[Any]]) -> pl.DataFrame:
+        pairs = zip(self.columns, values, strict=True)
+        return pl.DataFrame([_make_column(column, each) for column, each in pairs])
 
     def _decode_rows(self, body: bytes) -> Asked:
         try:
@@ -122,21 +120,25 @@ class Schema:
             len(lists[n]) - lists[n].count(None) for n in self._text if lists[n] is not UNSET
         )
         _check_names_once(body, 2 * (names + texts))
+        for n, least, most in self._limits:
+            for value in () if lists[n] is UNSET else lists[n]:
+                self._check_limits(n, value, least, most)
         filled = [[None] * rows if each is UNSET else each for each in lists]
-        return Asked("columns", [self._settle(row) for row in zip(*filled, strict=True)])
+        return Asked("columns", frame=self._make_frame(filled))
 
     def _settle(self, row: Row) -> Row:
         """Fill in what was left out, and refuse what Polars could not hold."""
         for n, least, most in self._limits:
-            value = row[n]
-            if value is not None and value is not UNSET and not least <= value <= most:
-                name = self.columns[n].name
-                raise Refused(400, f"must lie between {least} and {most}", name)
+            self._check_limits(n, row[n], least, most)
         if UNSET not in row:
             return row
         if row[self._needed :] == self._left_out:
             return row[: self._needed] + (None,) * len(self._left_out)
         return tuple([None if value is UNSET else value for value in row])
+
+    def _check_limits(self, n: int, value: Any, least: Any, most: Any) -> None:
+        if value is not None and value is not UNSET and not least <= value <= most:
+            raise Refused(400, f"must lie between {least} and {most}", self.columns[n].name)
 
     def _check_size(self, rows: int) -> None:
         if not rows:
@@ -164,6 +166,14 @@ def _check_names_once(body: bytes, quotes: int) -> None:
     """
     if b"\\" in body or body.count(b'"') != quotes:
         json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
+
+
+def _make_column(column: Column, values: Sequence[Any]) -> pl.Series:
+    exact = not column.dtype.is_decimal()
+    try:
+        return pl.Series(column.name, values, dtype=column.dtype, strict=exact)
+    except (pl.exceptions.PolarsError, OverflowError, TypeError, ValueError):
+        raise Refused(400, f"holds a value that {column.dtype} cannot", column.name) from None
 
 
 def _check_column(frame: pl.DataFrame, column: Column) -> pl.Series:
