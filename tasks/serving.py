@@ -29,7 +29,7 @@ from tasks.store import MANIFEST, Store, digest_file, open_store, reaching
 log = logging.getLogger("perennial.serving")
 
 _PACKAGES = Path(__file__).parents[1]
-_ENTRY = "bentos.service"
+_ENTRY, _OPTIONS = "bentos.service", "bentofile.yaml"
 _BUILD_SECONDS = 300
 _CROWNING = ("release", "rollback")
 
@@ -48,9 +48,9 @@ def make_bento(store: Store, published: Published, folder: Path) -> Bento:
     with reaching(str(folder)):
         lay_out(store, published, context)
         home.mkdir()
-    words = ["build", str(context), "--name", model, "--version", version, "--output", "tag"]
+    words = ["--name", model, "--version", version, "--output", "tag"]
     built = subprocess.run(
-        leash("bentoml", *words),
+        leash("bentoml", "build", str(context), "-f", str(context / _OPTIONS), *words),
         cwd=folder,
         env=bento_environment(home),
         capture_output=True,
@@ -75,13 +75,14 @@ def lay_out(store: Store, published: Published, context: Path) -> None:
     for name in published.manifest.files:
         (model / name).write_bytes(read_file(store, published, name))
     (model / MANIFEST).write_bytes(store.read(f"{published.path}/{MANIFEST}"))
-    (context / "requirements.txt").write_text(serving_requirements())
+    # A file of requirements would be refused where the root lies in a hidden folder.
+    packages = serving_requirements().splitlines()
     options = {
         "service": f"{_ENTRY}:service",
         "include": ["bentos/**", "tasks/**", "model/**"],
-        "python": {"requirements_txt": "requirements.txt", "lock_packages": False},
+        "python": {"packages": packages, "lock_packages": False},
     }
-    (context / "bentofile.yaml").write_text(json.dumps(options))  # JSON is YAML
+    (context / _OPTIONS).write_text(json.dumps(options))  # JSON is YAML
 
 
 def needed_modules() -> list[Path]:

@@ -40,7 +40,8 @@ MODEL = "flight-delay"
 @pytest.fixture(scope="module")
 def built_once(released_once: "Released", tmp_path_factory: pytest.TempPathFactory) -> Bento:
     """Build the newer candidate's bento, once for all tests of this file."""
-    folder = tmp_path_factory.mktemp("built")
+    folder = tmp_path_factory.mktemp("built") / ".perennial"  # BentoML is wary of hidden folders
+    folder.mkdir()
     store = open_store(str(released_once.root))
     return make_bento(store, get_version(store, MODEL, released_once.newer), folder)
 
