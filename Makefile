@@ -22,10 +22,11 @@ serve: .venv/run  ## Serve the champion on http://127.0.0.1:3000, following rele
 test: .venv/dev  ## Run the tests
 	$(BIN)/pytest
 
-check: .venv/dev  ## Lint, check formatting and types
+check: .venv/dev  ## Lint, check formatting, types and the way that imports run
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+	$(BIN)/pytest tests/test_house.py
 
 bench: .venv/dev  ## Measure against peers and bare scripts, side by side in one run
 	$(BIN)/python -m benchmarks
@@ -37,7 +38,7 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-anno
 	--no-emit-index-url
 
 clean:  ## Remove the environments and what runs left behind
-	rm -rf .venv .venv-peers .perennial
+	rm -rf .venv .venv-* .perennial
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Perennial needs Python 3.11 or 3.12; set PYTHON=/path/to/it" >&2; exit 1; }

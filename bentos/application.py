@@ -76,6 +76,10 @@ class Server:
         except ClientGone:
             self.metrics.responses[_endpoint(path), 499] += 1
             return
+        except (Exception, pl.exceptions.PanicException) as error:
+            status, kind = 500, JSON
+            body = write_refusal(Refused(500, "the service failed; its log says more"))
+            log.error("500 %s request=%s: %s", _endpoint(path), head.request, type(error).__name__)
         self.metrics.responses[_endpoint(path), status] += 1
         headers = [
             (b"content-type", kind),
@@ -96,21 +100,13 @@ class Server:
             raise Refused(405, f"{path} takes {_METHODS[path]} only")
         if self.token and path not in _OPEN:
             check_token(head, self.token)
-        if path == "/predict":
-            return await self._limited(self._predict, head, receive)
-        if path == "/explain":
-            return await self._limited(self._explain, head, receive)
-        return self._look(path)
-
-    async def _limited(
-        self, answer: Callable[[Head, Receive], Awaitable[Answer]], head: Head, receive: Receive
-    ) -> Answer:
-        """Take no more requests at once than the definition allows."""
+        if path not in _ASKED:
+            return self._look(path)
         if self.metrics.in_flight >= self.limits.concurrency:
             raise Refused(429, "too many requests at once", retry_after=1)
         self.metrics.in_flight += 1
         try:
-            return await answer(head, receive)
+            return await (self._predict if path == "/predict" else self._explain)(head, receive)
         finally:
             self.metrics.in_flight -= 1
 
@@ -188,8 +184,9 @@ class Server:
         log.warning("%d %s request=%s%s", refused.status, where, head.request, field)
 
 
+_ASKED = frozenset(("/predict", "/explain"))
 _METHODS = {
-    **dict.fromkeys(("/predict", "/explain"), "POST"),
+    **dict.fromkeys(_ASKED, "POST"),
     **dict.fromkeys(("/", "/docs", "/openapi.json", "/model", "/metrics"), "GET"),
     **dict.fromkeys(_OPEN, "GET"),
 }
@@ -204,6 +201,8 @@ def decode(model: Model, head: Head, body: bytes) -> Asked:
 
 def check_json(kind: bytes) -> None:
     """Take JSON in UTF-8, the only encoding that it has."""
+    if kind == JSON:
+        return
     name, _, options = kind.lower().partition(b";")
     charset = options.replace(b" ", b"").replace(b'"', b"")
     if name.strip() != JSON or charset not in (b"", b"charset=utf-8"):
@@ -216,9 +215,9 @@ def number(model: Model, asked: Asked) -> Any:
         if asked.frame is None:
             return model.number_rows(asked.rows)
         return model.number_frame(asked.frame)
-    except (pl.exceptions.PolarsError, OverflowError) as error:
-        frame = model.schema.frame(asked.rows) if asked.frame is None else asked.frame
-        raise explain_failure(model, frame, error) from error
+    except pl.exceptions.PolarsError as error:
+        rows = asked.rows if asked.frame is None else asked.frame
+        raise explain_failure(model, rows, error) from error
 
 
 def _endpoint(path: str) -> str:

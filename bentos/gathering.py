@@ -6,6 +6,7 @@ at once, a crowd together.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from time import perf_counter
 from typing import NamedTuple
 
@@ -60,7 +61,7 @@ class Gatherer:
             matrix = model.number_rows(rows)
             predicted = model.predictor.predict(matrix)
             labels = model.label(predicted)
-        except Exception as error:
+        except (Exception, pl.exceptions.PanicException) as error:
             self._refuse(model, waiting, error)
             return
         values = predicted.tolist()
@@ -70,19 +71,23 @@ class Gatherer:
         self._log.add(model, rows, values, [each.request for each in waiting])
         self._metrics.count_answered(model, matrix, perf_counter() - started)
 
-    def _refuse(self, model: Model, waiting: list[Waiting], error: Exception) -> None:
+    def _refuse(self, model: Model, waiting: list[Waiting], error: BaseException) -> None:
         """Answer one by one where together failed: one odd row must not cost the others."""
         if len(waiting) > 1:
             for each in waiting:
                 self._answer(model, [each])
         elif not waiting[0].answer.done():
-            frame = model.schema.frame([waiting[0].row])
-            waiting[0].answer.set_exception(explain_failure(model, frame, error))
+            waiting[0].answer.set_exception(explain_failure(model, [waiting[0].row], error))
 
 
-def explain_failure(model: Model, frame: pl.DataFrame, error: Exception) -> Refused:
+def explain_failure(
+    model: Model, rows: Sequence[Row] | pl.DataFrame, error: BaseException
+) -> Refused:
     """Find the feature that rows which fit the schema cannot give, and name it, not its value."""
+    if isinstance(error, Refused):
+        return error
     if isinstance(error, pl.exceptions.PolarsError):
+        frame = rows if isinstance(rows, pl.DataFrame) else model.schema.frame(rows)
         for name, expression in zip(model.features.expressions, model.evaluate, strict=True):
             try:
                 frame.select(expression)

@@ -9,11 +9,13 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from bentos.columns import read_columns
 from bentos.predictor import Array, Predictor
@@ -57,11 +59,11 @@ class Model:
     def name(self) -> str:
         return self.definition.name
 
-    @property
-    def categories(self) -> list[int]:
+    @cached_property
+    def categories(self) -> NDArray[np.intp]:
         """The places of the features that are categories."""
         names = list(self.features.expressions)
-        return [names.index(name) for name in self.features.categories]
+        return np.array([names.index(name) for name in self.features.categories], dtype=np.intp)
 
     def number_rows(self, rows: Sequence[Row]) -> Array:
         """Turn raw rows into the model's input: the quick way for few, Polars for many."""

@@ -27,21 +27,13 @@ class Head:
     __slots__ = ("encoding", "kind", "length", "request", "token")
 
     def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        self.kind = self.token = self.encoding = b""
-        self.length = 0
-        self.request = ""
-        for name, value in headers:
-            if name == b"content-type":
-                self.kind = value
-            elif name == b"content-length":
-                self.length = int(value) if value.isdigit() else 0
-            elif name == b"authorization":
-                self.token = value
-            elif name == b"content-encoding":
-                self.encoding = value
-            elif name == b"x-request-id":
-                self.request = _plain(value)
-        self.request = self.request or f"{_PREFIX}-{next(_NUMBERS):x}"
+        given = dict(headers)
+        self.kind = given.get(b"content-type", b"")
+        self.token = given.get(b"authorization", b"")
+        self.encoding = given.get(b"content-encoding", b"")
+        length = given.get(b"content-length", b"")
+        self.length = int(length) if length.isdigit() else 0
+        self.request = _plain(given.get(b"x-request-id", b"")) or f"{_PREFIX}-{next(_NUMBERS):x}"
 
 
 def check_token(head: Head, token: bytes) -> None:
@@ -86,5 +78,7 @@ def _too_large(most: int) -> Refused:
 
 def _plain(value: bytes) -> str:
     """Take a client's request id when it is short and cannot forge a line of a log."""
+    if not value:
+        return ""
     text = value[:_LONGEST_ID].decode("latin-1")
     return text if text.isascii() and text.isprintable() and len(value) <= _LONGEST_ID else ""

@@ -54,7 +54,7 @@ class RowProgram:
 
     fill: Callable[[Sequence[Row], "array[float]"], None]
     width: int
-    singles: tuple[int, ...]
+    singles: NDArray[np.intp]
     most_rows: int = _MOST_ROWS
 
     def __call__(self, rows: Sequence[Row]) -> Array:
@@ -62,7 +62,7 @@ class RowProgram:
         values = array("d")
         self.fill(rows, values)
         matrix = np.frombuffer(values, dtype=np.float64).reshape(len(rows), self.width)
-        if self.singles:
+        if len(self.singles):
             matrix[:, self.singles] = matrix[:, self.singles].astype(np.float32)
         return matrix
 
@@ -120,13 +120,14 @@ class _Translator:
         missing = " or ".join([f"{place} is None" for place in used] + self._zeros(tree))
         return f"(nan if {missing} else {value})" if missing else value
 
-    def singles(self, features: Features) -> tuple[int, ...]:
+    def singles(self, features: Features) -> NDArray[np.intp]:
         """Tell which features are columns of 32 bits; arithmetic on those is left to Polars."""
-        return tuple(
-            place
-            for place, sql in enumerate(features.expressions.values())
-            if self._type(json.loads(pl.sql_expr(sql).meta.serialize(format="json"))) == pl.Float32
-        )
+        trees = [
+            json.loads(pl.sql_expr(sql).meta.serialize(format="json"))
+            for sql in features.expressions.values()
+        ]
+        found = [place for place, tree in enumerate(trees) if self._type(tree) == pl.Float32]
+        return np.array(found, dtype=np.intp)
 
     def _value(self, tree: Any) -> str:
         kind, inside = next(iter(tree.items()))

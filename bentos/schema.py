@@ -5,7 +5,7 @@ Owns decoding and validation of JSON and Arrow. Refuses to know features, models
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Literal
@@ -50,7 +50,10 @@ class Schema:
         self._text = [n for n, column in enumerate(columns) if column.is_written_as_text]
         limits = enumerate(outer_limits(column.dtype) for column in columns)
         self._limits = [(n, *limit) for n, limit in limits if limit is not None]
-        self._has_optional = not all(column.required for column in columns)
+        self._needed = sum(column.required for column in columns)
+        self._left_out = (UNSET,) * (len(columns) - self._needed)
+        texts = sum(column.is_written_as_text for column in columns[: self._needed])
+        self._usual_quotes = 2 * (self._needed + texts)
 
     def decode_row(self, body: bytes) -> Row:
         """Decode a JSON object that is one row: the common case, and the quick one."""
@@ -58,7 +61,10 @@ class Schema:
             row: Row = msgspec.structs.astuple(self._row.decode(body))
         except (ValueError, RecursionError) as error:
             raise _explain(error, body) from None
-        self._check_names_once(body, len(row) - row.count(UNSET), self._count_text([row]))
+        quotes = self._usual_quotes
+        if None in row or row.count(UNSET) != len(self._left_out):
+            quotes = 2 * (len(row) - row.count(UNSET) + self._count_text([row]))
+        _check_names_once(body, quotes)
         return self._settle(row)
 
     def decode_json(self, body: bytes) -> Asked:
@@ -82,13 +88,11 @@ class Schema:
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         """Put rows into a frame of the schema's types."""
-        values: Any = zip(*rows, strict=True) if rows else [()] * len(self.columns)
-        return pl.DataFrame(
-            [
-                pl.Series(name, each, dtype=dtype, strict=not dtype.is_decimal())
-                for (name, dtype), each in zip(self.types.items(), values, strict=True)
-            ]
-        )
+        return self._make_frame(zip(*rows, strict=True))
+
+    def _make_frame(self, values: Iterable[Sequence[Any]]) -> pl.DataFrame:
+        pairs = zip(self.columns, values, strict=True)
+        return pl.DataFrame([_make_column(column, each) for column, each in pairs])
 
     def _decode_rows(self, body: bytes) -> Asked:
         try:
@@ -98,7 +102,7 @@ class Schema:
         self._check_size(len(decoded))
         rows = [msgspec.structs.astuple(row) for row in decoded]
         names = sum(len(row) - row.count(UNSET) for row in rows)
-        self._check_names_once(body, names, self._count_text(rows))
+        _check_names_once(body, 2 * (names + self._count_text(rows)))
         return Asked("rows", [self._settle(row) for row in rows])
 
     def _decode_columns(self, body: bytes) -> Asked:
@@ -115,20 +119,26 @@ class Schema:
         texts = sum(
             len(lists[n]) - lists[n].count(None) for n in self._text if lists[n] is not UNSET
         )
-        self._check_names_once(body, names, texts)
+        _check_names_once(body, 2 * (names + texts))
+        for n, least, most in self._limits:
+            for value in () if lists[n] is UNSET else lists[n]:
+                self._check_limits(n, value, least, most)
         filled = [[None] * rows if each is UNSET else each for each in lists]
-        return Asked("columns", [self._settle(row) for row in zip(*filled, strict=True)])
+        return Asked("columns", frame=self._make_frame(filled))
 
     def _settle(self, row: Row) -> Row:
         """Fill in what was left out, and refuse what Polars could not hold."""
         for n, least, most in self._limits:
-            value = row[n]
-            if value is not None and value is not UNSET and not least <= value <= most:
-                name = self.columns[n].name
-                raise Refused(400, f"must lie between {least} and {most}", name)
-        if self._has_optional:
-            return tuple([None if value is UNSET else value for value in row])
-        return row
+            self._check_limits(n, row[n], least, most)
+        if UNSET not in row:
+            return row
+        if row[self._needed :] == self._left_out:
+            return row[: self._needed] + (None,) * len(self._left_out)
+        return tuple([None if value is UNSET else value for value in row])
+
+    def _check_limits(self, n: int, value: Any, least: Any, most: Any) -> None:
+        if value is not None and value is not UNSET and not least <= value <= most:
+            raise Refused(400, f"must lie between {least} and {most}", self.columns[n].name)
 
     def _check_size(self, rows: int) -> None:
         if not rows:
@@ -139,15 +149,6 @@ class Schema:
     def _count_text(self, rows: Sequence[Row]) -> int:
         return sum(row[n] is not None and row[n] is not UNSET for row in rows for n in self._text)
 
-    def _check_names_once(self, body: bytes, names: int, texts: int) -> None:
-        """Refuse an object that names a field twice, where JSON parsers disagree on what counts.
-
-        A body without duplicates has two quotes for each name and each text value, and no more.
-        """
-        if b"\\" not in body and body.count(b'"') == 2 * (names + texts):
-            return
-        json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
-
     def _check_frame(self, frame: pl.DataFrame) -> pl.DataFrame:
         for name in frame.columns:
             if name not in self.types:
@@ -156,6 +157,23 @@ class Schema:
             if column.required and column.name not in frame.columns:
                 raise Refused(400, "is missing", column.name)
         return pl.DataFrame([_check_column(frame, column) for column in self.columns])
+
+
+def _check_names_once(body: bytes, quotes: int) -> None:
+    """Refuse an object that names a field twice, where JSON parsers disagree on what counts.
+
+    A body without duplicates has two quotes for each name and each text value, and no more.
+    """
+    if b"\\" in body or body.count(b'"') != quotes:
+        json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
+
+
+def _make_column(column: Column, values: Sequence[Any]) -> pl.Series:
+    exact = not column.dtype.is_decimal()
+    try:
+        return pl.Series(column.name, values, dtype=column.dtype, strict=exact)
+    except (pl.exceptions.PolarsError, OverflowError, TypeError, ValueError):
+        raise Refused(400, f"holds a value that {column.dtype} cannot", column.name) from None
 
 
 def _check_column(frame: pl.DataFrame, column: Column) -> pl.Series:

@@ -52,7 +52,9 @@ class Running:
         self._server.token = os.environ.get("PERENNIAL_TOKEN", "").encode()
         self._follower: Follower | None = None
         name = os.environ.get("PERENNIAL_FOLLOW")
-        if name and store is not None:
+        if name and store is None:
+            log.warning("releases of %s are not followed: PERENNIAL_ROOT is not set", name)
+        elif name and store is not None:
             self._follower = Follower(name, store, metrics, self._server.swap)
             self._server.problem = lambda: self._follower.problem if self._follower else ""
         limit_slow_clients(model.definition.serving.timeout_s)

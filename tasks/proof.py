@@ -5,46 +5,26 @@ Owns what is asked and what counts as right. Refuses to build, release or keep a
 
 import io
 import json
-import logging
 import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import polars as pl
 from polars import selectors as cs
 
-from tasks.definition import Definition, Frozen, parse_definition
-from tasks.errors import DataRefused, ProofFailed, first_line
-from tasks.features import Features, Vocabulary, encode
-from tasks.labels import MATURED, TARGET, label_rows, settle_target
+from tasks.definition import Frozen
+from tasks.errors import ProofFailed, first_line
 from tasks.metrics import Array
-from tasks.plan import Plan
-from tasks.preparation import (
-    Part,
-    Split,
-    part_of_row,
-)
-from tasks.registry import (
-    Published,
-    fetch_snapshot,
-    find,
-    read_file,
-    read_json,
-    snapshot_path,
-)
-from tasks.server import HOST, running_server
+from tasks.reference import Reference, compute_reference, read_definition
+from tasks.registry import Published
+from tasks.server import HOST, booting_server
 from tasks.store import Store
-from tasks.training import model_input, read_model
-
-log = logging.getLogger("perennial.proof")
 
 ARROW = "application/vnd.apache.arrow.stream"
 JSON = "application/json"
@@ -68,7 +48,6 @@ class Proof(Frozen):
     p50_ms: float
     p99_ms: float
     budget_ms: float
-    ready_seconds: float
     seconds: float
 
     @property
@@ -80,31 +59,23 @@ class Proof(Frozen):
         )
 
 
-class Reference(Frozen, arbitrary_types_allowed=True):
-    """Raw holdout rows that a request can carry, and what the training path predicts for them."""
-
-    rows: pl.DataFrame
-    expected: Array
-    left_out: int
-
-
 def prove(store: Store, published: Published, bento: Path, folder: Path) -> Proof:
     """Boot a bento and try it; ProofFailed says on what it failed."""
     _, model, version = published.path.split("/")
-    reference = compute_reference(store, published, folder / "snapshot")
     limits = read_definition(store, published).serving
     home = folder / "proving"
     home.mkdir()
     begun = time.monotonic()
-    with running_server(bento, home) as port, closing(Caller(port)) as caller:
-        ready = time.monotonic() - begun
+    with booting_server(bento, home) as server, closing(Caller(server.port)) as caller:
+        reference = compute_reference(store, published, folder / "snapshot")
+        server.wait()
         check_identity(caller, model, version)
         differences = [
             compare_answers(caller, reference, kind, min(batch, limits.max_rows))
             for kind, batch in _WAYS
         ]
         bad = try_bad_requests(caller, reference.rows)
-        p50, p99 = measure_latency(port, reference, limits.latency_budget_ms)
+        p50, p99 = measure_latency(server.port, reference, limits.latency_budget_ms)
     if p99 > limits.latency_budget_ms:
         over = f"{p99:.1f} ms; the budget is {limits.latency_budget_ms:g} ms"
         raise ProofFailed(f"{model}:{version}: p99 is {over}")
@@ -120,70 +91,7 @@ def prove(store: Store, published: Published, bento: Path, folder: Path) -> Proo
         p50_ms=p50,
         p99_ms=p99,
         budget_ms=limits.latency_budget_ms,
-        ready_seconds=ready,
         seconds=time.monotonic() - begun,
-    )
-
-
-def read_definition(store: Store, published: Published) -> Definition:
-    text = read_file(store, published, "definition.toml").decode()
-    return parse_definition(text, published.path)
-
-
-def compute_reference(store: Store, published: Published, folder: Path) -> Reference:
-    """Read the holdout anew from its snapshot and predict it as training does.
-
-    JSON has no NaN and no infinity: rows that hold one cannot be sent, and are counted.
-    """
-    features = Features.model_validate_json(read_file(store, published, "features.json"))
-    vocabulary = Vocabulary.model_validate_json(read_file(store, published, "vocabulary.json"))
-    rows = read_holdout(store, published, features, folder)
-    floats = [name for name, dtype in rows.schema.items() if dtype.is_float()]
-    sendable = pl.all_horizontal(pl.lit(True), pl.col(floats).is_finite().fill_null(True))
-    kept = rows.filter(sendable)
-    booster = read_model(read_file(store, published, "model.txt").decode())
-    numbered = encode(kept.lazy(), features, vocabulary).collect()
-    expected = np.asarray(booster.predict(model_input(numbered)))
-    return Reference(rows=kept, expected=expected, left_out=len(rows) - len(kept))
-
-
-def read_holdout(
-    store: Store, published: Published, features: Features, folder: Path
-) -> pl.DataFrame:
-    """Read the raw columns of a version's holdout, by its own split."""
-    lineage = read_json(store, published, "lineage.json")
-    plan = recall_plan(store, published, lineage, features)
-    snapshot = find(store, snapshot_path(plan.snapshot))
-    if snapshot is None:
-        raise DataRefused(f"{published.path}: its snapshot {plan.snapshot} is gone")
-    rows = pl.scan_parquet(fetch_snapshot(store, snapshot, folder), glob=False)
-    target, _ = settle_target(plan, rows)
-    known = label_rows(plan, rows, target).filter(MATURED, pl.col(TARGET).is_not_null())
-    split = Split.model_validate(lineage["split"])
-    part = part_of_row(plan.definition, split, rows.collect_schema().names())
-    holdout = known.filter(part == Part.HOLDOUT).select(list(features.columns)).collect()
-    if len(holdout) != lineage["rows"]["holdout"]:
-        counts = f"{len(holdout):,} instead of {lineage['rows']['holdout']:,}"
-        raise ProofFailed(f"{published.path}: its holdout has {counts} rows when it is read anew")
-    return holdout
-
-
-def recall_plan(
-    store: Store, published: Published, lineage: dict[str, Any], features: Features
-) -> Plan:
-    """Rebuild the plan that a version was made by, from what was published with it."""
-    as_of = lineage["as_of"] and datetime.fromisoformat(lineage["as_of"])
-    return Plan(
-        definition=read_definition(store, published),
-        origin=published.path,
-        project=Path(),
-        root=store.root,
-        as_of=as_of,
-        asked_at=as_of or datetime.fromisoformat(lineage["steps"][0]["start"]),
-        sources=lineage["sources"],
-        snapshot=lineage["snapshot"],
-        features=features,
-        version=lineage["version"],
     )
 
 

@@ -75,31 +75,36 @@ def stop_server(server: subprocess.Popen[bytes]) -> None:
     server.wait()
 
 
+class Booting:
+    """A server that was started on a port of loopback, and may not answer yet."""
+
+    def __init__(self, server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.server, self.port, self.log = server, port, log
+
+    def wait(self) -> None:
+        """Wait for /readyz to say 200; BuildFailed with the last line if it never does."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < deadline and self.server.poll() is None:
+            if is_ready(self.port):
+                return
+            time.sleep(_POLL_SECONDS)
+        lines = self.log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+        ended = self.server.poll() is not None
+        what = "ended" if ended else f"is not ready after {_READY_SECONDS:.0f} s"
+        raise BuildFailed(f"the bento's server {what}: {lines[-1]}")
+
+
 @contextmanager
-def running_server(bento: Path, home: Path) -> Iterator[int]:
-    """Boot a bento on a free port of loopback, give the port once it is ready, and stop it."""
-    port = find_port()
+def booting_server(bento: Path, home: Path) -> Iterator[Booting]:
+    """Start a bento on a free port of loopback, and stop it whatever happens."""
+    environment, port = bento_environment(home), find_port()
     path = home / "server.log"
-    environment = bento_environment(home)
     with path.open("wb") as log:
         server = start_server(bento, HOST, port, environment, log.fileno())
     try:
-        wait_until_ready(server, port, path)
-        yield port
+        yield Booting(server, port, path)
     finally:
         stop_server(server)
-
-
-def wait_until_ready(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Wait for /readyz to say 200; BuildFailed with the server's last line if it never does."""
-    deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline and server.poll() is None:
-        if is_ready(port):
-            return
-        time.sleep(_POLL_SECONDS)
-    lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-    what = "ended" if server.poll() is not None else f"is not ready after {_READY_SECONDS:.0f} s"
-    raise BuildFailed(f"the bento's server {what}: {lines[-1]}")
 
 
 def is_ready(port: int) -> bool:

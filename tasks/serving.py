@@ -30,7 +30,7 @@ from tasks.store import Store, digest_file, open_store, reaching
 log = logging.getLogger("perennial.serving")
 
 _PACKAGES = Path(__file__).parents[1]
-_ENTRY = "bentos.service"
+_ENTRY, _OPTIONS = "bentos.service", "bentofile.yaml"
 _BUILD_SECONDS = 300
 _CROWNING = ("release", "rollback")
 
@@ -49,9 +49,9 @@ def make_bento(store: Store, published: Published, folder: Path) -> Bento:
     with reaching(str(folder)):
         lay_out(store, published, context)
         home.mkdir()
-    words = ["build", str(context), "--name", model, "--version", version, "--output", "tag"]
+    words = ["--name", model, "--version", version, "--output", "tag"]
     built = subprocess.run(
-        leash("bentoml", *words),
+        leash("bentoml", "build", str(context), "-f", str(context / _OPTIONS), *words),
         cwd=folder,
         env=bento_environment(home),
         capture_output=True,
@@ -76,13 +76,14 @@ def lay_out(store: Store, published: Published, context: Path) -> None:
     for name in published.manifest.files:
         (model / name).write_bytes(read_file(store, published, name))
     (model / MANIFEST).write_bytes(store.read(f"{published.path}/{MANIFEST}"))
-    (context / "requirements.txt").write_text(serving_requirements())
+    # A file of requirements would be refused where the root lies in a hidden folder.
+    packages = serving_requirements().splitlines()
     options = {
         "service": f"{_ENTRY}:service",
         "include": ["bentos/**", "tasks/**", "model/**"],
-        "python": {"requirements_txt": "requirements.txt", "lock_packages": False},
+        "python": {"packages": packages, "lock_packages": False},
     }
-    (context / "bentofile.yaml").write_text(json.dumps(options))  # JSON is YAML
+    (context / _OPTIONS).write_text(json.dumps(options))  # JSON is YAML
 
 
 def needed_modules() -> list[Path]:
@@ -178,8 +179,14 @@ def serve_champion(store: Store, model: str, host: str, port: int, folder: Path)
 
 def describe_proofs(store: Store, model: str) -> dict[str, Proof]:
     """Read the proofs of what was released, by version; each is what its ledger entry names."""
-    releases = [each for each in read_ledger(store, model) if each.action == "release"]
-    return {each.version: read_proof(store, get_bento(store, model, each)) for each in releases}
+    proofs = {}
+    for entry in read_ledger(store, model):
+        if entry.action == "release":
+            try:
+                proofs[entry.version] = read_proof(store, get_bento(store, model, entry))
+            except StoreError as error:
+                log.warning("%s", first_line(error))
+    return proofs
 
 
 def get_bento(store: Store, model: str, entry: Entry) -> Published:

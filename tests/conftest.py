@@ -162,7 +162,7 @@ def released_once(
     from flows.retrain import retrain as flow
 
     folder = tmp_path_factory.mktemp("released")
-    project, root, home = folder / "project", folder / "root", folder / "bentoml"
+    project, root, home = folder / "project", folder / ".perennial", folder / "bentoml"
     shutil.copytree(few_flights, project)
     definition = project / "deployments" / "flight_delay.toml"
     quiet = "[serving]\nlatency_budget_ms = 5000\n"  # other tests may hold the machine

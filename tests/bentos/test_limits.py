@@ -1,6 +1,8 @@
 """A server under attack, or merely misused, says no and goes on answering."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -112,3 +114,12 @@ def test_a_folder_without_a_whole_model_is_not_served(versions: Versions, tmp_pa
     (model / "model.txt").write_text("tree\n")
     with pytest.raises(StoreError, match="changed after it was published"):
         load_folder(model)
+
+
+def test_the_service_loads_no_prefect_whylogs_or_s3fs() -> None:
+    code = (
+        "import sys, bentos.service;"
+        "print({'prefect', 'whylogs', 's3fs', 'altair', 'pandas'} & set(sys.modules) or '')"
+    )
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert loaded.strip() == ""

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -16,11 +17,15 @@ from flows import cli
 from flows.release import release
 from flows.retrain import find_done, name_approver, plan_retrain
 from tasks.candidate import describe_model
-from tasks.ledger import read_ledger
+from tasks.ledger import append_entry, read_ledger
 from tasks.proof import Caller
+from tasks.registry import get_version
 from tasks.server import find_port, is_ready
 from tasks.serving import find_bento
 from tasks.store import open_store
+
+if TYPE_CHECKING:
+    from conftest import Released
 
 MODEL = "flight-delay"
 Run = Callable[..., tuple[int, str, str]]
@@ -73,7 +78,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> bool:
     return False
 
 
-def test_release_leaves_ledger_proof_and_history(released, run: Run) -> None:
+def test_release_leaves_ledger_proof_and_history(released: "Released", run: Run) -> None:
     code, out, _ = run("history", MODEL, "--json")
     assert code == 0
     found = json.loads(out)
@@ -97,7 +102,7 @@ def test_release_leaves_ledger_proof_and_history(released, run: Run) -> None:
     ],
 )
 def test_decision_that_is_not_open_is_one_line(
-    released, run: Run, words: list[str], code: int, said: str
+    released: "Released", run: Run, words: list[str], code: int, said: str
 ) -> None:
     names = {"older": released.older, "newer": released.newer}
     exit_code, out, errors = run(*(word.format(**names) for word in words))
@@ -107,7 +112,7 @@ def test_decision_that_is_not_open_is_one_line(
     assert len(read_ledger(open_store(), MODEL)) == 2
 
 
-def test_rejected_candidate_waits_no_more(released, run: Run) -> None:
+def test_rejected_candidate_waits_no_more(released: "Released", run: Run) -> None:
     words = (MODEL, released.newer, "--as", "Ada", "--reason", "odd [red]slices[/]")
     assert run("reject", *words)[0] == 0
     assert describe_model(open_store(), MODEL)["waiting"] == []
@@ -117,38 +122,31 @@ def test_rejected_candidate_waits_no_more(released, run: Run) -> None:
     assert "[red]slices" in run("history", MODEL)[1]
 
 
-@pytest.mark.parametrize("step", ["build", "proof"])
-def test_killed_release_changes_nothing_and_the_next_run_finishes(released, step: str) -> None:
-    left = {"build": "tmp/perennial-*/context/model", "proof": "tmp/perennial-*/proving/server.log"}
-    killed = subprocess.Popen([sys.executable, "-c", STEPS, released.newer])
-    assert wait_for(lambda: list(released.root.glob(left[step])))
-    killed.kill()
-    killed.wait()
-    store = open_store()
-    assert describe_model(store, MODEL)["champion"] == released.older
-    assert released.newer in describe_model(store, MODEL)["waiting"]
-    assert wait_for(lambda: not processes_in(released.root), 30)
-    if step == "proof":
-        done = release(MODEL, released.newer, "approve", "Bob")
-        assert (done["action"], done["approver"]) == ("release", "Ada")
-        assert not list((released.root / "tmp").iterdir())
-
-
-def test_run_killed_before_its_promotion_is_finished_by_the_next(released) -> None:
-    subprocess.run([sys.executable, "-c", STEPS, released.newer], check=True)
-    store = open_store()
+def test_killed_release_changes_nothing_and_the_next_run_finishes(released: "Released") -> None:
+    store, steps = open_store(), [sys.executable, "-c", STEPS, released.newer]
+    for left in ("context/model", "proving/server.log"):  # killed while building, while proving
+        killed = subprocess.Popen(steps)
+        assert wait_for(lambda left=left: list(released.root.glob(f"tmp/perennial-*/{left}")))
+        killed.kill()
+        killed.wait()
+        assert describe_model(store, MODEL)["champion"] == released.older
+        assert released.newer in describe_model(store, MODEL)["waiting"]
+        assert wait_for(lambda: not processes_in(released.root), 30)
+    subprocess.run(steps, check=True)  # ends before its promotion
     proven = find_bento(store, MODEL, released.newer)
     assert proven is not None
     assert describe_model(store, MODEL)["champion"] == released.older
-    done = release(MODEL, released.newer, "approve", "Ada")
+    done = release(MODEL, released.newer, "approve", "Bob")
+    assert (done["action"], done["approver"]) == ("release", "Ada")
     assert done["version"] == describe_model(store, MODEL)["champion"] == released.newer
     assert find_bento(store, MODEL, released.newer) == proven
+    assert not list((released.root / "tmp").iterdir())
     back = release(MODEL, "", "rollback", "Eve", "too slow")
     assert (back["action"], back["version"]) == ("rollback", released.older)
     assert describe_model(store, MODEL)["champion"] == released.older
 
 
-def test_approval_beforehand_or_by_the_gate(released, run: Run) -> None:
+def test_approval_beforehand_or_by_the_gate(released: "Released", run: Run) -> None:
     plan = plan_retrain(MODEL, None)
     made = {"verdict": "passed"}
     store = open_store()
@@ -166,15 +164,16 @@ def test_approval_beforehand_or_by_the_gate(released, run: Run) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes as Linux lists them")
-def test_serving_follows_the_ledger_and_leaves_nothing_running(released) -> None:
+def test_serving_follows_the_ledger_and_leaves_nothing_running(released: "Released") -> None:
     port = find_port()
     environment = os.environ | {"PERENNIAL_DEBUG": "1"}
     words = [sys.executable, "-m", "flows.cli", "serve", MODEL, "--port", str(port)]
     with subprocess.Popen(words, env=environment) as server:
         assert wait_for(lambda: is_ready(port))
         assert serves(port) == released.older
-        subprocess.run([sys.executable, "-c", STEPS, released.newer], check=True)
-        release(MODEL, released.newer, "approve", "Ada")
+        newer = get_version(open_store(), MODEL, released.newer)
+        kept = {"version": released.newer, "manifest": newer.digest, "approver": "Ada"}
+        append_entry(open_store(), MODEL, action="release", reason="", **kept)
         assert wait_for(lambda: serves(port) == released.newer, 30)
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0

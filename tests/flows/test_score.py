@@ -1,6 +1,7 @@
 """The score flow: a table whole, in parts, and the same numbers as the model gives."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -14,11 +15,14 @@ from tasks.registry import find_champion
 from tasks.store import open_store
 from tasks.training import model_input
 
+if TYPE_CHECKING:
+    from conftest import Released
+
 MODEL = "flight-delay"
 
 
 @pytest.fixture
-def table(released) -> Path:
+def table(released: "Released") -> Path:
     """Take the raw rows of a snapshot."""
     return next((released.root / "snapshots").glob("*/part*.parquet"))
 
@@ -53,7 +57,9 @@ def test_csv_in_and_out_gives_the_same_numbers(table: Path, tmp_path: Path) -> N
     np.testing.assert_array_equal(pl.read_csv(target)["prediction"], expect(table))
 
 
-def test_log_keeps_what_the_service_would(released, table: Path, tmp_path: Path) -> None:
+def test_log_keeps_what_the_service_would(
+    released: "Released", table: Path, tmp_path: Path
+) -> None:
     done = score(MODEL, str(table), str(tmp_path / "scored.parquet"), log=True)
     parts = list((released.root / "predictions" / MODEL).rglob("*.parquet"))
     logged = pl.read_parquet(parts)

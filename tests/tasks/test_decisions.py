@@ -1,4 +1,4 @@
-"""Decisions: which of them are open, who wins when two come at once, and the chain that keeps them."""
+"""Decisions: which are open, who wins when two come at once, and the chain that keeps them."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
@@ -17,7 +18,7 @@ from tasks.ledger import append_entry, read_ledger
 from tasks.proof import Caller
 from tasks.registry import Published, get_version
 from tasks.requirements import SERVING, close_requirements, read_pins, serving_requirements
-from tasks.server import find_port, is_ready, running_server
+from tasks.server import booting_server, find_port, is_ready
 from tasks.serving import (
     Bento,
     bento_tag,
@@ -31,13 +32,17 @@ from tasks.serving import (
 )
 from tasks.store import Store, open_store
 
+if TYPE_CHECKING:
+    from conftest import Released
+
 MODEL = "flight-delay"
 
 
 @pytest.fixture(scope="module")
-def built_once(released_once, tmp_path_factory: pytest.TempPathFactory) -> Bento:
+def built_once(released_once: "Released", tmp_path_factory: pytest.TempPathFactory) -> Bento:
     """Build the newer candidate's bento, once for all tests of this file."""
-    folder = tmp_path_factory.mktemp("built")
+    folder = tmp_path_factory.mktemp("built") / ".perennial"  # BentoML is wary of hidden folders
+    folder.mkdir()
     store = open_store(str(released_once.root))
     return make_bento(store, get_version(store, MODEL, released_once.newer), folder)
 
@@ -51,12 +56,12 @@ def built(built_once: Bento, tmp_path: Path) -> Bento:
 
 
 @pytest.fixture
-def store(released) -> Store:
+def store(released: "Released") -> Store:
     return open_store()
 
 
 @pytest.fixture
-def newer(released, store: Store) -> Published:
+def newer(released: "Released", store: Store) -> Published:
     return get_version(store, MODEL, released.newer)
 
 
@@ -115,7 +120,7 @@ def test_requirements_come_from_the_lock_with_their_markers(tmp_path: Path) -> N
 
 
 def test_proof_keeps_its_numbers_and_leaves_no_process(
-    released, store: Store, built: Bento, tmp_path: Path
+    released: "Released", store: Store, built: Bento, tmp_path: Path
 ) -> None:
     work = tmp_path / "work"
     proven = prove(store, released.newer, built, work)
@@ -128,7 +133,9 @@ def test_proof_keeps_its_numbers_and_leaves_no_process(
     assert not children_in(built.folder)
 
 
-def test_tampered_model_is_refused(released, store: Store, built: Bento, tmp_path: Path) -> None:
+def test_tampered_model_is_refused(
+    released: "Released", store: Store, built: Bento, tmp_path: Path
+) -> None:
     model = built.folder / "src" / "model" / "model.txt"
     model.write_text(model.read_text().replace("leaf_value=", "leaf_value=0.5 ", 1))
     with pytest.raises(ProofFailed, match=r"model\.txt in the bento is not the one"):
@@ -137,7 +144,7 @@ def test_tampered_model_is_refused(released, store: Store, built: Bento, tmp_pat
 
 
 def test_bento_with_another_version_is_refused(
-    released, store: Store, built: Bento, tmp_path: Path
+    released: "Released", store: Store, built: Bento, tmp_path: Path
 ) -> None:
     other = get_version(store, MODEL, released.older)
     model = built.folder / "src" / "model"
@@ -148,7 +155,7 @@ def test_bento_with_another_version_is_refused(
 
 
 def test_answers_that_differ_from_training_are_refused(
-    released, store: Store, built: Bento, tmp_path: Path
+    released: "Released", store: Store, built: Bento, tmp_path: Path
 ) -> None:
     answers = built.folder / "src" / "bentos" / "answers.py"
     text = answers.read_text()
@@ -168,17 +175,17 @@ def test_server_that_cannot_start_is_a_failure_with_its_reason(
     service.write_text("raise RuntimeError('no such service')\n")
     with (
         pytest.raises(BuildFailed, match="no such service"),
-        running_server(built.folder, tmp_path / "home"),
+        booting_server(built.folder, tmp_path / "home") as server,
     ):
-        pytest.fail("it must not be ready")
+        server.wait()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 def test_server_ends_when_its_parent_is_killed(built: Bento, tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from tasks.server import running_server\n"
-        "with running_server(Path(sys.argv[1]), Path(sys.argv[2])) as port:\n"
-        "    print(port, flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from tasks.server import booting_server\n"
+        "with booting_server(Path(sys.argv[1]), Path(sys.argv[2])) as server:\n"
+        "    server.wait(); print(server.port, flush=True); time.sleep(60)"
     )
     words = [sys.executable, "-c", script, str(built.folder), str(tmp_path / "home")]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
@@ -193,7 +200,7 @@ def test_server_ends_when_its_parent_is_killed(built: Bento, tmp_path: Path) -> 
 
 
 def test_broken_champion_leaves_the_one_before_to_serve(
-    released, store: Store, newer: Published, tmp_path: Path
+    released: "Released", store: Store, newer: Published, tmp_path: Path
 ) -> None:
     champion = read_ledger(store, MODEL)[-1]
     home = tmp_path / "home"
@@ -204,7 +211,7 @@ def test_broken_champion_leaves_the_one_before_to_serve(
 
 
 def test_bento_changed_in_the_registry_is_not_served(
-    released, store: Store, tmp_path: Path
+    released: "Released", store: Store, tmp_path: Path
 ) -> None:
     (archive,) = (released.root / "bentos" / MODEL / released.older).glob("*.bento")
     archive.write_bytes(archive.read_bytes()[:-1])
@@ -212,7 +219,7 @@ def test_bento_changed_in_the_registry_is_not_served(
         unpack_champion(store, MODEL, tmp_path / "home")
 
 
-def test_bentoml_serves_the_released_bento_by_its_tag(released, tmp_path: Path) -> None:
+def test_bentoml_serves_the_released_bento_by_its_tag(released: "Released", tmp_path: Path) -> None:
     port = find_port()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PERENNIAL_")}
     words = ["serve", f"{MODEL}:{released.older}", "--host", "127.0.0.1", "--port", str(port)]
