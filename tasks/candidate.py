@@ -185,11 +185,7 @@ def describe_model(store: Store, model: str) -> dict[str, Any]:
     if not versions:
         raise _no_version(store, model)
     champion = find_released(store, model, ledger)
-    open_ones = [
-        each
-        for each in versions.values()
-        if is_open(ledger, model, each.version)
-    ]
+    open_ones = [each for each in versions.values() if is_open(ledger, model, each.version)]
     verdicts = _read_parts(store, open_ones, "verdict")
     return {
         "champion": champion.version if champion else None,
