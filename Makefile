@@ -5,24 +5,28 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \
 	&& echo $$p && break; done)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
-SOURCES := flows tasks tests benchmarks
+SOURCES := bentos flows tasks tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo serve test check bench lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-demo: .venv/run  ## Train, evaluate and judge a candidate on every flight of 2013
-	$(BIN)/perennial retrain flight-delay
+demo: .venv/run  ## Train, judge, approve and release a model on every flight of 2013
+	$(BIN)/perennial retrain flight-delay --approve-as "$$(id -un) (make demo)"
+
+serve: .venv/run  ## Serve the champion on http://127.0.0.1:3000, following releases
+	$(BIN)/perennial serve flight-delay
 
 test: .venv/dev  ## Run the tests
 	$(BIN)/pytest
 
-check: .venv/dev  ## Lint, check formatting and types
+check: .venv/dev  ## Lint, check formatting, types and the way that imports run
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+	$(BIN)/pytest tests/test_house.py
 
 bench: .venv/dev  ## Measure against peers and bare scripts, side by side in one run
 	$(BIN)/python -m benchmarks
@@ -34,7 +38,7 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-anno
 	--no-emit-index-url
 
 clean:  ## Remove the environments and what runs left behind
-	rm -rf .venv .venv-peers .perennial
+	rm -rf .venv .venv-* .perennial
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Perennial needs Python 3.11 or 3.12; set PYTHON=/path/to/it" >&2; exit 1; }

@@ -15,7 +15,8 @@ leaves out, stands at the top of its file; records are in `results/`.
 def main() -> None:
     texts = [each.main() for each in (profile, retrain)]
     tables = "".join(f"```\n{text}\n```\n\n" for text in texts)
-    (ROOT / "benchmarks/README.md").write_text(_ABOUT.format(**describe_machine()) + tables.rstrip() + "\n")
+    about = _ABOUT.format(**describe_machine())
+    (ROOT / "benchmarks/README.md").write_text(about + tables.rstrip() + "\n")
 
 
 main()

@@ -54,14 +54,14 @@ def measure(
     return sorted(measured, key=lambda run: run.seconds)[runs // 2]
 
 
-def install_peers() -> str:
-    """Bring `.venv-peers` to what the lock says, and give its interpreter."""
-    python, stamp = str(PEERS / "bin/python"), PEERS / "lock.sha256"
-    digest = sha256(LOCK.read_bytes()).hexdigest()
+def install_peers(lock: Path = LOCK, folder: Path = PEERS) -> str:
+    """Bring the peers' environment to what its lock says, and give its interpreter."""
+    python, stamp = str(folder / "bin/python"), folder / "lock.sha256"
+    digest = sha256(lock.read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != digest:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", PEERS], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "--no-deps", "--require-hashes", "-r", str(LOCK)], check=True)
+        subprocess.run([*install, "--no-deps", "--require-hashes", "-r", str(lock)], check=True)
         stamp.write_text(digest)
     return python
 

@@ -80,15 +80,13 @@ def run_script(project: str) -> Callable[[], object]:
     training = definition["training"]
 
     def work() -> None:
-        tables = {
-            name: pl.scan_parquet(uri) for name, uri in definition["sources"].items()
-        }
+        tables = {name: pl.scan_parquet(uri) for name, uri in definition["sources"].items()}
         key = definition["extract"]["key"]
         query = pl.SQLContext(tables).execute(definition["extract"]["query"])
         query.sort(key).sink_parquet("bare.parquet")
         rows = pl.scan_parquet("bare.parquet").filter(pl.col("arr_delay").is_not_null())
         features = [pl.sql_expr(sql).alias(name) for name, sql in definition["features"].items()]
-        table = rows.select("time_hour", late=pl.col("arr_delay") > 15, *features).collect()
+        table = rows.select("time_hour", *features, late=pl.col("arr_delay") > 15).collect()
         as_of = table["time_hour"].max()
         matured = as_of - pl.duration(days=1)
         holdout = matured - pl.duration(days=30)
@@ -103,9 +101,7 @@ def run_script(project: str) -> Callable[[], object]:
             levels = levels[name].head(250)
             codes = pl.Series(range(1, len(levels) + 1), dtype=pl.Int32)
             known = pl.col(name).replace_strict(levels, codes, default=0)
-            table = table.with_columns(
-                pl.when(pl.col(name).is_not_null()).then(known).alias(name)
-            )
+            table = table.with_columns(pl.when(pl.col(name).is_not_null()).then(known).alias(name))
         names = list(definition["features"])
         params = {
             "objective": "binary", "seed": 1, "num_threads": training["threads"],

@@ -1,0 +1,1 @@
+"""The bento: one service for every model, and what only serving needs."""

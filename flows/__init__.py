@@ -7,5 +7,7 @@ import os
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", "perennial")
-# A first start on a busy machine takes longer than Prefect waits by itself.
+# On a busy machine Prefect's own server takes longer to start than the 20 s it gives itself.
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+# `perennial serve` logs outside a flow: that is no mistake to warn of.
+os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")

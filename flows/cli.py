@@ -7,23 +7,28 @@ to standard output and nothing else; progress and errors always go to standard e
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.table import Table
 
 from tasks.errors import DefinitionError, PerennialError, first_line
 
+if TYPE_CHECKING:
+    from tasks.decisions import Action
+
 app = typer.Typer(
     name="perennial",
-    help="Keep a tabular model alive: retrain it, judge it, and see what the registry holds.",
+    help="Keep a tabular model alive: retrain it, judge it, release it, serve it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -31,6 +36,9 @@ app = typer.Typer(
 out, err = Console(), Console(stderr=True)
 
 Model = Annotated[str, typer.Argument(help="The model's name, or its definition file.")]
+Version = Annotated[str, typer.Argument(help="A version, or the letters it begins with.")]
+Approver = Annotated[str, typer.Option("--as", help="Who decides; noted as said.")]
+Reason = Annotated[str, typer.Option(help="Why; kept in the ledger.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
@@ -76,20 +84,101 @@ def retrain(
     as_of: Annotated[
         str | None, typer.Option(help="Train on what was known then, as in 2013-10-01 (UTC).")
     ] = None,
+    approve_as: Annotated[
+        str | None, typer.Option(help="Who approves it, and releases it at once, if it passes.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a candidate, judge it by its gate and put it into the registry."""
     moment = _parse_time(as_of)
+    if approve_as is not None and not approve_as.strip():
+        raise DefinitionError("--approve-as needs the name of who approves")
     with _progress("looking at the sources"):
         from flows import retrain as flow_module
 
-        done = flow_module.find_done(model, moment)
+        done = flow_module.find_done(model, moment, approve_as)
     if done is None:
         with _progress("starting Prefect (the first time takes longest)"):
-            done = flow_module.retrain(model, moment)
-    _print_json(done) if as_json else _show_version(done)
+            done = flow_module.retrain(model, moment, approve_as)
+    if as_json:
+        _print_json(done)
+    else:
+        _show_version(done)
+        _show_next(done)
     if done["verdict"] == "refused":
         raise typer.Exit(3)
+
+
+@app.command()
+def approve(
+    model: Model,
+    version: Version,
+    approver: Approver,
+    reason: Reason,
+    override: Annotated[
+        bool, typer.Option("--override", help="Release it although its gate refused it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Approve a candidate: its bento is built and proven, then it is the champion."""
+    _release(model, version, "approve", approver, reason, override, as_json=as_json)
+
+
+@app.command()
+def reject(
+    model: Model, version: Version, approver: Approver, reason: Reason, as_json: AsJson = False
+) -> None:
+    """Reject a candidate for good."""
+    _release(model, version, "reject", approver, reason, as_json=as_json)
+
+
+@app.command()
+def rollback(
+    model: Model,
+    approver: Approver,
+    reason: Reason,
+    to: Annotated[str, typer.Option(help="A version; left out: the champion before.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make an earlier champion the champion again."""
+    _release(model, to, "rollback", approver, reason, as_json=as_json)
+
+
+@app.command()
+def serve(
+    model: Model,
+    port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = 3000,
+    host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
+) -> None:
+    """Serve the champion, following releases and rollbacks, until interrupted."""
+    from tasks.serving import serve_champion
+    from tasks.store import open_store, work_folder
+
+    store, name = open_store(), _name_of(model)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with work_folder(store) as folder, suppress(KeyboardInterrupt):
+        raise typer.Exit(serve_champion(store, name, host, port, folder))
+
+
+@app.command()
+def score(
+    model: Model,
+    source: Annotated[str, typer.Option("--input", help="Parquet, CSV or NDJSON: path or s3://.")],
+    target: Annotated[str, typer.Option("--output", help="Where to write: .parquet or .csv.")],
+    log: Annotated[bool, typer.Option("--log", help="Keep what was asked and answered.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let the champion predict a whole table."""
+    name = _name_of(model)
+    with _progress("starting Prefect (the first time takes longest)"):
+        from flows.score import score as flow
+
+        done = flow(name, source, target, log)
+    if as_json:
+        _print_json(done)
+    else:
+        said = f"{done['rows']:,} rows scored by {done['version']} in {done['seconds']:.1f} s"
+        out.print(f"{said}\n{done['output']}", soft_wrap=True)
 
 
 @app.command()
@@ -118,29 +207,37 @@ def status(
 def history(model: Model, as_json: AsJson = False) -> None:
     """Show a model's versions and every decision on them, and verify the ledger's chain."""
     from tasks.candidate import describe_history
+    from tasks.serving import describe_proofs
     from tasks.store import open_store
 
-    found = describe_history(open_store(), _name_of(model))
+    store, name = open_store(), _name_of(model)
+    found = describe_history(store, name)
+    proofs = describe_proofs(store, name)
     if as_json:
-        return _print_json(found)
+        numbers = {version: proof.model_dump() for version, proof in proofs.items()}
+        return _print_json(found | {"proofs": numbers})
     versions = Table("version", "verdict", "holdout", "champion then", title=f"{model}: versions")
     for each in found["versions"]:
-        holdout = ", ".join(f"{name} {value:.4f}" for name, value in each["metrics"]["holdout"].items())
+        metrics = each["metrics"]["holdout"].items()
+        holdout = ", ".join(f"{metric} {value:.4f}" for metric, value in metrics)
         champion = each["champion"]["version"] if each["champion"] else "–"
         versions.add_row(each["version"], each["verdict"], holdout, champion)
     out.print(versions)
     ledger = Table("", "action", "version", "by", "time", "reason", title="ledger (chain verified)")
     for entry in found["ledger"]:
-        by = f"{entry['approver']} (as {entry['os_user']})"
+        by = escape(f"{entry['approver']} (as {entry['os_user']})")
         number, time = str(entry["number"]), entry["time"][:19]
-        ledger.add_row(number, entry["action"], entry["version"], by, time, entry["reason"])
+        action = entry["action"] + (" (override)" if entry["override"] else "")
+        ledger.add_row(number, action, entry["version"], by, time, escape(entry["reason"]))
     out.print(ledger if found["ledger"] else "no decision yet")
+    for version, proof in proofs.items():
+        out.print(f"proof of {version}: {proof.summary}", soft_wrap=True)
 
 
 @app.command()
 def show(
     model: Model,
-    version: Annotated[str, typer.Argument(help="A version, or the letters it begins with.")],
+    version: Version,
     as_json: AsJson = False,
 ) -> None:
     """Show one version: verdict, checks, metrics and where its report is."""
@@ -181,7 +278,58 @@ def _show_version(found: dict[str, Any]) -> None:
     for warning in found["warnings"]:
         out.print(f"[yellow]note[/] {warning}")
     rows = ", ".join(f"{count:,} {part}" for part, count in found["rows"].items())
-    out.print(f"rows {rows}\nseconds {sum(found['seconds'].values()):.1f}\nreport {found['report']}")
+    seconds = sum(found["seconds"].values())
+    out.print(f"rows {rows}\nseconds {seconds:.1f}\nreport {found['report']}", soft_wrap=True)
+
+
+def _show_next(made: dict[str, Any]) -> None:
+    """Say what became of a candidate, or what waits and the command that approves it."""
+    from tasks.candidate import describe_model
+    from tasks.store import open_store
+
+    model, version = made["model"], made["version"]
+    if "release" in made:
+        _show_release(made["release"])
+    elif version in describe_model(open_store(), model)["waiting"]:
+        command = f"perennial approve {model} {version} --as NAME --reason TEXT"
+        out.print(f"waits for a decision; to release it: {command}", soft_wrap=True)
+
+
+def _show_release(done: dict[str, Any]) -> None:
+    """Say what a decision came to, and how its bento is served."""
+    out.print(escape(done["summary"]), soft_wrap=True)
+    if "bento" in done:
+        out.print(f"serve it: perennial serve {done['model']}", soft_wrap=True)
+        out.print(f"or as it is: bentoml serve {done['bento']}", soft_wrap=True)
+
+
+def _release(
+    model: str,
+    version: str,
+    action: "Action",
+    approver: str,
+    reason: str,
+    override: bool = False,
+    *,
+    as_json: bool,
+) -> None:
+    """Run the release flow on a decision whose form is right."""
+    from tasks.decisions import Decision, check_decision
+
+    decision = Decision(
+        model=_name_of(model),
+        version=version,
+        action=action,
+        approver=approver,
+        reason=reason,
+        override=override,
+    )
+    check_decision(decision)
+    with _progress("starting Prefect (the first time takes longest)"):
+        from flows.release import release
+
+        done = release(decision.model, version, action, approver, reason, override)
+    _print_json(done) if as_json else _show_release(done)
 
 
 @contextmanager
@@ -213,7 +361,8 @@ def _parse_time(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise DefinitionError(f"--as-of {text!r} is no time; write 2013-10-01 or 2013-10-01T06:00") from error
+        hint = "write 2013-10-01 or 2013-10-01T06:00"
+        raise DefinitionError(f"--as-of {text!r} is no time; {hint}") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -9,7 +9,8 @@
 5. Evaluation: both on the holdout.
 6. Validation: the gate. What passes is fitted once more on all rows with a matured label.
 
-Candidate, lineage and report then appear in the registry at once, or not at all.
+Candidate, lineage and report then appear in the registry at once, or not at all. What passed waits
+for a person, unless one approved beforehand or the definition trusts its gate: `flows/release.py`.
 """
 
 from datetime import UTC, datetime
@@ -20,12 +21,15 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
+from flows.release import release
 from tasks.analysis import analyse
 from tasks.candidate import Candidate, Step, describe_version, publish_candidate, timed
+from tasks.decisions import find_release, is_open
 from tasks.definition import find_definition, load_definition, project_of
 from tasks.evaluation import evaluate
 from tasks.extraction import digest_snapshot, digest_sources, extract, settle_as_of
 from tasks.features import compile_features
+from tasks.ledger import read_ledger
 from tasks.plan import Plan
 from tasks.preparation import prepare
 from tasks.registry import Published, code_digest, find_version, name_version, read_file
@@ -35,10 +39,17 @@ from tasks.store import Store, open_store, work_folder
 from tasks.training import check_parameters, refit, train
 from tasks.validation import validate
 
+AUTOMATIC = "auto (gate passed)"
+
 
 @flow(name="retrain")
-def retrain(model: str, as_of: datetime | None = None) -> dict[str, Any]:
-    """Retrain a model, given by name or definition file, on what was known as of a time."""
+def retrain(
+    model: str, as_of: datetime | None = None, approve_as: str | None = None
+) -> dict[str, Any]:
+    """Retrain a model, given by name or definition file, on what was known as of a time.
+
+    `approve_as` is who approves the candidate if it passes; it is then released at once.
+    """
     plan = plan_retrain(model, as_of)
     store = open_store(plan.root)
     published = find_version(store, plan.definition.name, plan.version)
@@ -49,15 +60,39 @@ def retrain(model: str, as_of: datetime | None = None) -> dict[str, Any]:
         key=f"candidate-{plan.definition.name}",
         markdown=read_file(store, published, "report.md").decode(),
     )
-    return describe_version(store, published)
+    made = describe_version(store, published)
+    approver = name_approver(plan, store, made, approve_as)
+    if approver is not None:
+        made["release"] = release(
+            plan.definition.name, plan.version, "approve", approver, "its gate passed"
+        )
+    return made
 
 
-def find_done(model: str, as_of: datetime | None = None) -> dict[str, Any] | None:
-    """Find the candidate that `retrain` would make, where it is there already."""
+def find_done(
+    model: str, as_of: datetime | None = None, approve_as: str | None = None
+) -> dict[str, Any] | None:
+    """Find the candidate that `retrain` would make, where nothing is left to do about it."""
     plan = plan_retrain(model, as_of)
     store = open_store(plan.root)
     published = find_version(store, plan.definition.name, plan.version)
-    return describe_version(store, published) if published else None
+    if published is None:
+        return None
+    made = describe_version(store, published)
+    return made if name_approver(plan, store, made, approve_as) is None else None
+
+
+def name_approver(
+    plan: Plan, store: Store, made: dict[str, Any], approve_as: str | None
+) -> str | None:
+    """Name who approves this candidate without looking at it first; None if nobody does."""
+    ledger = read_ledger(store, plan.definition.name)
+    if made["verdict"] != "passed" or find_release(ledger, plan.version):
+        return None
+    automatic = plan.definition.approval.mode == "auto"
+    if approve_as is None and automatic and is_open(ledger, plan.definition.name, plan.version):
+        return AUTOMATIC
+    return approve_as
 
 
 def plan_retrain(model: str, as_of: datetime | None) -> Plan:

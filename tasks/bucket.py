@@ -82,6 +82,9 @@ class BucketStore:
         marker = self._at(path).removeprefix("s3://") + "/"  # consoles keep an empty folder by it
         return sorted(name.rstrip("/").rpartition("/")[2] for name in found if name != marker)
 
+    def remove(self, path: str) -> None:
+        self.files.rm(self._at(path), recursive=True)
+
     def new_attempt(self) -> str:
         return secrets.token_hex(4)
 

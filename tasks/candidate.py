@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.analysis import Analysis
+from tasks.decisions import is_open
 from tasks.definition import Frozen, parse_definition
 from tasks.errors import DefinitionError, StoreError
 from tasks.evaluation import Evaluation
@@ -178,18 +179,13 @@ def describe_version(store: Store, published: Published) -> dict[str, Any]:
 def describe_model(store: Store, model: str) -> dict[str, Any]:
     """Tell a model's champion, its versions, and those that passed and wait for a decision.
 
-    What is older than the champion waits for nothing: its time is over.
+    What was approved and is not released yet still waits: approving it again finishes the release.
     """
     versions, ledger = list_versions(store, model), read_ledger(store, model)
     if not versions:
         raise _no_version(store, model)
     champion = find_released(store, model, ledger)
-    decided = {entry.version for entry in ledger}
-    open_ones = [
-        each
-        for each in versions.values()
-        if each.version not in decided and (champion is None or each.age > champion.age)
-    ]
+    open_ones = [each for each in versions.values() if is_open(ledger, model, each.version)]
     verdicts = _read_parts(store, open_ones, "verdict")
     return {
         "champion": champion.version if champion else None,

@@ -16,7 +16,7 @@ from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.preparation import ROW, TIME, Part, Split, part_of_row
 from tasks.registry import Published, read_file, read_json
-from tasks.sources import collect, event_time, open_table
+from tasks.sources import collect, open_table
 from tasks.store import Store
 from tasks.training import model_input, read_model
 
@@ -57,13 +57,17 @@ def meet_champion(
         return Opponent(version=version, reason="it predicts another target")
     if vocabulary.classes != classes:
         return Opponent(version=version, reason="it knows other classes")
-    if not _same_data(ours, theirs) and (theirs.extract.key != ours.extract.key or not ours.extract.key):
+    if not _same_data(ours, theirs) and (
+        theirs.extract.key != ours.extract.key or not ours.extract.key
+    ):
         return Opponent(version=version, reason="it reads other data, and no common key joins them")
     rows = read_holdout(plan, theirs, features, snapshot, holdout)
     lost = int((~rows[_FOUND]).sum())
     if lost > _LOST_SHARE * len(holdout):
         return Opponent(version=version, reason=f"its own extraction lacks {lost:,} of the rows")
-    unseen = find_unseen(theirs, Split.model_validate(lineage["split"]), bool(lineage["refit"]), rows)
+    unseen = find_unseen(
+        theirs, Split.model_validate(lineage["split"]), bool(lineage["refit"]), rows
+    )
     enough = max(ours.gate.rows, _UNSEEN_SHARE * len(holdout))
     model: Literal["released", "twin"] = "released"
     if unseen["released"].sum() < enough:
@@ -91,7 +95,9 @@ def read_holdout(
     period = table.rows
     if table.time is not None:
         period = period.filter(table.time.is_between(holdout[TIME].min(), holdout[TIME].max()))
-    found = collect(table, period.select(wanted).unique(key).with_columns(pl.lit(True).alias(_FOUND)))
+    found = collect(
+        table, period.select(wanted).unique(key).with_columns(pl.lit(True).alias(_FOUND))
+    )
     rows = asked.join(found, on=key, how="left", maintain_order="left")
     return rows.with_columns(pl.col(_FOUND).fill_null(False))
 

@@ -50,6 +50,22 @@ class ContractBroken(DataRefused):
     """The data breaks its contract."""
 
 
+class DecisionRefused(PerennialError):
+    """A version may not be released, rejected or rolled back to as things stand."""
+
+    exit_code = 3
+
+
+class BuildFailed(PerennialError):
+    """A bento cannot be built, or its server does not start."""
+
+
+class ProofFailed(PerennialError):
+    """A bento is not what was approved, or does not answer as it must."""
+
+    exit_code = 3
+
+
 def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """Say which known name was probably meant, as the end of a message, or else what is known."""
     names = {name.casefold(): name for name in sorted(known)}

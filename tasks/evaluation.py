@@ -14,8 +14,8 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Frozen, Metric
 from tasks.extraction import Snapshot
-from tasks.features import compile_expression, expression_type
-from tasks.metrics import Array, area_under_curve, measure
+from tasks.features import compile_expression
+from tasks.metrics import Array, measure
 from tasks.plan import Plan
 from tasks.preparation import PART, ROW, TARGET, TIME, Part, Prepared
 from tasks.store import reaching
@@ -254,7 +254,11 @@ def draw_curves(
 
 
 def as_column(name: str, values: Array) -> pl.Series:
-    return pl.Series(name, values, dtype=pl.Array(pl.Float64, values.shape[1:]) if values.ndim == 2 else pl.Float64)
+    return pl.Series(
+        name,
+        values,
+        dtype=pl.Array(pl.Float64, values.shape[1:]) if values.ndim == 2 else pl.Float64,
+    )
 
 
 def _points(**series: Array) -> dict[str, tuple[float, ...]]:
@@ -267,6 +271,8 @@ def evaluate(
 ) -> tuple[Evaluation, Scored]:
     """Measure the evaluated twin on the holdout, beside the baseline and the simple model."""
     evaluation, scored = evaluate_models(plan, snapshot, prepared, trained, folder)
-    numbers = ", ".join(f"{name} {value:.4f}" for name, value in evaluation.metrics["holdout"].items())
+    numbers = ", ".join(
+        f"{name} {value:.4f}" for name, value in evaluation.metrics["holdout"].items()
+    )
     log.info("holdout %s", numbers)
     return evaluation, scored

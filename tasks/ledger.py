@@ -25,9 +25,10 @@ class Overtaken(StoreError):
 
 
 class Entry(Frozen):
-    """One decision. `manifest` is the digest of what it is about.
+    """One decision. `manifest` is the digest of what it is about, `bento` of its proven bento.
 
-    `digest` is over all of the entry's other fields, and `previous` that of the entry before it.
+    `override` says that the gate had refused the version. `digest` is over all of the entry's
+    other fields, and `previous` that of the entry before it.
     """
 
     number: int
@@ -39,6 +40,8 @@ class Entry(Frozen):
     os_user: str
     time: datetime
     reason: str
+    override: bool = False
+    bento: str = ""
     digest: str = ""
 
 
@@ -71,6 +74,8 @@ def append_entry(
     manifest: str,
     approver: str,
     reason: str,
+    override: bool = False,
+    bento: str = "",
     after: int | None = None,
 ) -> Entry:
     """Add a decision to the ledger's end; Overtaken if another one was recorded first.
@@ -91,6 +96,8 @@ def append_entry(
         os_user=name_os_user(),
         time=datetime.now(UTC),
         reason=reason,
+        override=override,
+        bento=bento,
     )
     entry = entry.model_copy(update={"digest": _digest(entry.model_dump(mode="json"))})
     try:

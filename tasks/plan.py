@@ -10,7 +10,8 @@ from tasks.features import Features
 class Plan(Frozen):
     """`origin` is the definition's file, `sources` and `snapshot` are digests, `root` an address.
 
-    `asked_at` is when the data should be fresh: as-of if it was asked for, or else now. Equal inputs give an equal `version`: see `registry.name_version`.
+    `asked_at` is when the data should be fresh: as-of if it was asked for, or else now. Equal
+    inputs give an equal `version`: see `registry.name_version`.
     """
 
     definition: Definition

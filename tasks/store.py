@@ -9,6 +9,7 @@ import fcntl
 import glob
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,9 @@ class Store(Protocol):
         """Write all of a new file or nothing; FileExistsError if it is there already."""
 
     def children(self, path: str) -> list[str]: ...
+
+    def remove(self, path: str) -> None:
+        """Delete a folder and all that is in it; only what no version needs may go."""
 
     def new_attempt(self) -> str:
         """Name the subfolder that the files of one publication go to; empty for none."""
@@ -89,6 +93,9 @@ class FolderStore:
     def children(self, path: str) -> list[str]:
         folder = self._at(path)
         return sorted(child.name for child in folder.iterdir()) if folder.is_dir() else []
+
+    def remove(self, path: str) -> None:
+        shutil.rmtree(self._at(path))
 
     def new_attempt(self) -> str:
         return ""
@@ -244,6 +251,24 @@ def is_disk_full(error: BaseException) -> bool:
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or (
         "No space left on device" in str(error)
     )
+
+
+def deliver(file: Path, uri: str) -> None:
+    """Put a finished file where it was asked for, whole or not at all."""
+    if is_bucket(uri):
+        with reaching(uri):
+            open_bucket(uri).put_file(str(file), uri)
+        return
+    target = Path(uri)
+    with reaching(uri):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        try:
+            shutil.move(file, beside)
+            _sync(beside)
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _make_folder(folder: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def prefect_harness() -> Iterator[None]:
         PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
         PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_ENABLED: False,
     }
-    with temporary_settings(quick), prefect_test_harness():
+    with temporary_settings(quick), prefect_test_harness(server_startup_timeout=120):
         yield
 
 
@@ -94,7 +94,17 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = (tmp_path_factory.mktemp("s3") / "moto.log").open("w")
-    command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "moto.server",
+        "-H",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
     server = subprocess.Popen(command, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -127,3 +137,51 @@ def bucket(s3_server: str, request: pytest.FixtureRequest, monkeypatch: pytest.M
     name = f"b{abs(hash(request.node.nodeid)):x}-{os.getpid()}"
     s3fs.S3FileSystem(use_listings_cache=False).mkdir(name)
     return f"s3://{name}"
+
+
+class Released:
+    """A project with two candidates, the older of them released by the real flow."""
+
+    def __init__(self, project: Path, root: Path, home: Path, versions: list[str]) -> None:
+        self.project, self.root, self.home = project, root, home
+        self.older, self.newer = versions
+
+    def copy(self, folder: Path) -> "Released":
+        for part in (self.project, self.root, self.home):
+            shutil.copytree(part, folder / part.name)
+        parts = (folder / part.name for part in (self.project, self.root, self.home))
+        return Released(*parts, [self.older, self.newer])
+
+
+@pytest.fixture(scope="session")
+def released_once(
+    few_flights: Path, tmp_path_factory: pytest.TempPathFactory, prefect_harness: None
+) -> Iterator[Released]:
+    """Train two candidates and release the older one, once for all tests."""
+    from flows.release import release
+    from flows.retrain import retrain as flow
+
+    folder = tmp_path_factory.mktemp("released")
+    project, root, home = folder / "project", folder / ".perennial", folder / "bentoml"
+    shutil.copytree(few_flights, project)
+    definition = project / "deployments" / "flight_delay.toml"
+    quiet = "[serving]\nlatency_budget_ms = 5000\n"  # other tests may hold the machine
+    definition.write_text(definition.read_text() + quiet)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        patch.setenv("PERENNIAL_ROOT", str(root))
+        patch.setenv("BENTOML_HOME", str(home))
+        times = (datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 25, tzinfo=UTC))
+        versions = [flow("flight-delay", time)["version"] for time in times]
+        release("flight-delay", versions[0], "approve", "Ada", "good enough")
+        yield Released(project, root, home, versions)
+
+
+@pytest.fixture
+def released(released_once: Released, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Released:
+    """Give a test its own copy of a project with a champion and a newer candidate."""
+    copied = released_once.copy(tmp_path)
+    monkeypatch.chdir(copied.project)
+    monkeypatch.setenv("PERENNIAL_ROOT", str(copied.root))
+    monkeypatch.setenv("BENTOML_HOME", str(copied.home))
+    return copied

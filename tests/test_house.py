@@ -12,11 +12,12 @@ REPOSITORY = Path(__file__).parents[1]
 # A module imports only those that stand before it.
 ORDER = [
     *("errors", "durations", "definition", "checks", "expressions", "features"),
-    *("bucket", "store", "ledger", "registry"),
+    *("bucket", "store", "ledger", "registry", "decisions"),
     *("metrics", "profiles", "drift", "plan", "files", "sources", "extraction", "labels"),
     *("preparation", "analysis", "training", "evaluation", "champion", "validation"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
+    *("requirements", "server", "reference", "proof", "serving", "scoring"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
@@ -27,7 +28,10 @@ OWNERS = {
     "typer": {"flows.cli"},
     "rich": {"flows.cli"},
 }
-STEPS = {"extraction", "analysis", "preparation", "training", "evaluation", "validation"}
+STEPS = {
+    *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
+    *("decisions", "serving"),
+}
 
 
 def modules(folder: str) -> dict[str, list[str]]:

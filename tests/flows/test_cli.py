@@ -14,9 +14,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Run:
+def run(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run one command in this process, and give its exit code and both outputs."""
 
     def run_command(*words: str) -> tuple[int, str, str]:
@@ -39,7 +37,16 @@ def made(run: Run, prefect_harness: None) -> dict[str, Any]:
 
 
 def test_retrain_prints_one_object_that_says_it_all(made: dict[str, Any]) -> None:
-    assert {"model", "version", "verdict", "checks", "metrics", "baseline", "champion", "rows"} <= set(made)
+    assert {
+        "model",
+        "version",
+        "verdict",
+        "checks",
+        "metrics",
+        "baseline",
+        "champion",
+        "rows",
+    } <= set(made)
     assert set(made["metrics"]) == {"holdout", "train"}
     assert set(made["seconds"]) >= {"extraction", "training", "validation"}
     assert Path(made["report"]).is_file()
@@ -65,12 +72,19 @@ def test_refused_candidate_is_kept_and_exits_with_3(
     assert "beats_simple_model" in {
         check["name"] for check in refused["checks"] if not check["passed"]
     }
-    assert json.loads(run("status", "flight-delay", "--json")[1])["models"]["flight-delay"]["waiting"] == []
+    assert (
+        json.loads(run("status", "flight-delay", "--json")[1])["models"]["flight-delay"]["waiting"]
+        == []
+    )
 
 
 def test_status_history_and_show_agree(run: Run, made: dict[str, Any]) -> None:
     status = json.loads(run("status", "--json")[1])["models"]["flight-delay"]
-    assert status == {"champion": None, "candidates": [made["version"]], "waiting": [made["version"]]}
+    assert status == {
+        "champion": None,
+        "candidates": [made["version"]],
+        "waiting": [made["version"]],
+    }
     history = json.loads(run("history", "flight-delay", "--json")[1])
     assert [each["version"] for each in history["versions"]] == [made["version"]]
     assert json.loads(run("show", "flight-delay", made["version"][:8], "--json")[1]) == made
@@ -97,7 +111,7 @@ def test_refusal_is_one_line_with_its_exit_code(
 
 
 def test_error_as_json_is_one_object(run: Run) -> None:
-    code, out, errors = run("retrain", "flight-dely", "--json")
+    code, out, _ = run("retrain", "flight-dely", "--json")
     assert code == 2
     assert set(json.loads(out)) == {"error", "exit"}
 

@@ -49,7 +49,11 @@ def test_second_run_finds_the_first_done(retrain: Retrain) -> None:
 
 
 def test_root_and_sources_may_be_a_bucket(
-    retrain: Retrain, bucket: str, project: Path, definition_file: Path, monkeypatch: pytest.MonkeyPatch
+    retrain: Retrain,
+    bucket: str,
+    project: Path,
+    definition_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import s3fs
 

@@ -1,0 +1,169 @@
+"""One published version, ready to answer: its files read and verified, and a test of itself.
+
+Owns which files serving needs and the way from raw rows to predictions. Refuses to know HTTP.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from bentos.columns import read_columns
+from bentos.predictor import Array, Predictor
+from bentos.rowwise import RowProgram, Unknown, agrees, compile_rows, made_up_rows
+from bentos.schema import Row, Schema
+from tasks.definition import Definition, parse_definition
+from tasks.errors import StoreError
+from tasks.features import (
+    OTHER,
+    Features,
+    Vocabulary,
+    encode_expressions,
+    feature_expressions,
+)
+from tasks.registry import MANIFEST
+
+log = logging.getLogger("perennial.serving")
+
+_COMPARED_ROWS = 500
+
+Read = Callable[[str], bytes]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A version's parts. Two versions may live side by side while one follows the other."""
+
+    version: str
+    definition: Definition
+    features: Features
+    vocabulary: Vocabulary
+    lineage: dict[str, Any]
+    evaluation: dict[str, Any]
+    schema: Schema
+    predictor: Predictor
+    evaluate: tuple[pl.Expr, ...]
+    encode: tuple[pl.Expr, ...]
+    program: RowProgram | None
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @cached_property
+    def categories(self) -> NDArray[np.intp]:
+        """The places of the features that are categories."""
+        names = list(self.features.expressions)
+        return np.array([names.index(name) for name in self.features.categories], dtype=np.intp)
+
+    def number_rows(self, rows: Sequence[Row]) -> Array:
+        """Turn raw rows into the model's input: the quick way for few, Polars for many."""
+        if self.program is not None and len(rows) <= self.program.most_rows:
+            with suppress(OverflowError):
+                return self.program(rows)
+        return self.number_frame(self.schema.frame(rows))
+
+    def number_frame(self, frame: pl.DataFrame) -> Array:
+        """Turn raw rows into the model's input by the expressions that training used."""
+        numbers = frame.select(self.evaluate).select(self.encode).to_numpy()
+        return np.ascontiguousarray(numbers, dtype=np.float64)
+
+    def label(self, predicted: Array) -> list[Any] | None:
+        """Say what predictions mean: above the threshold, or the likeliest class."""
+        if self.definition.target.kind == "regression":
+            return None
+        if predicted.ndim == 1:
+            return list((predicted >= self.definition.serving.threshold).tolist())
+        return [self.vocabulary.classes[place] for place in predicted.argmax(axis=1)]
+
+    def count_others(self, matrix: Array) -> Array:
+        """Count the values of each category that training had not seen, or too rarely."""
+        counts: Array = (matrix[:, self.categories] == OTHER).sum(axis=0)
+        return counts
+
+
+def load_folder(folder: Path) -> Model:
+    """Load a version from a folder as it was published, its bytes checked by its manifest."""
+    try:
+        expected = json.loads((folder / MANIFEST).read_bytes())["files"]
+    except FileNotFoundError:
+        raise StoreError(f"{folder}: holds no model; {MANIFEST} is missing") from None
+
+    def read(name: str) -> bytes:
+        data = (folder / name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != expected.get(name):
+            raise StoreError(f"{folder / name}: was changed after it was published")
+        return data
+
+    return load_model(read)
+
+
+def load_model(read: Read) -> Model:
+    """Make a model from its files, and let it prove itself before anyone is answered by it."""
+    lineage = json.loads(read("lineage.json"))
+    definition = parse_definition(read("definition.toml").decode(), lineage["version"])
+    features = Features.model_validate_json(read("features.json"))
+    vocabulary = Vocabulary.model_validate_json(read("vocabulary.json"))
+    columns = read_columns(definition, features, json.loads(read("analysis.json"))["columns"])
+    schema = Schema(columns, definition.serving.max_rows)
+    evaluate = feature_expressions(features)
+    numbered = pl.LazyFrame(schema=schema.types).select(evaluate).collect_schema()
+    encode = [each.cast(pl.Float64) for each in encode_expressions(features, vocabulary, numbered)]
+    model = Model(
+        version=lineage["version"],
+        definition=definition,
+        features=features,
+        vocabulary=vocabulary,
+        lineage=lineage,
+        evaluation=json.loads(read("evaluation.json")),
+        schema=schema,
+        predictor=Predictor(read("model.txt").decode()),
+        evaluate=tuple(evaluate),
+        encode=tuple(encode),
+        program=None,
+    )
+    check_model(model)
+    return replace(model, program=find_program(model))
+
+
+def check_model(model: Model) -> None:
+    """Answer made-up rows, together and alone; StoreError where that fails or differs."""
+    wanted = len(model.features.expressions)
+    if model.predictor.features != wanted:
+        raise StoreError(f"{model.version}: the model takes other features than it is given")
+    matrix = number_made_up(model, made_up_rows(model.schema.columns, 20))
+    together = model.predictor.predict(matrix)
+    alone = [model.predictor.predict(matrix[n : n + 1])[0] for n in range(len(matrix))]
+    if not np.isfinite(together).all() or not np.array_equal(together, np.array(alone)):
+        raise StoreError(f"{model.version}: its predictions are no finite, repeatable numbers")
+
+
+def find_program(model: Model) -> RowProgram | None:
+    """Compile the quick way, and take it only when it agrees with Polars on made-up rows."""
+    levels = [level for each in model.vocabulary.categories.values() for level in each]
+    rows = made_up_rows(model.schema.columns, _COMPARED_ROWS, levels)
+    try:
+        program = compile_rows(model.features, model.vocabulary, model.schema.columns)
+        if agrees(program, rows, model.number_frame(model.schema.frame(rows))):
+            return program
+    except (Unknown, pl.exceptions.PolarsError):
+        return None
+    log.warning("%s: features are left to Polars, as they came out differently", model.version)
+    return None
+
+
+def number_made_up(model: Model, rows: Sequence[Row]) -> Array:
+    """Turn made-up rows into numbers; text that must be a date leaves only the nulls."""
+    try:
+        return model.number_frame(model.schema.frame(rows))
+    except pl.exceptions.PolarsError:
+        return model.number_frame(model.schema.frame([rows[0], rows[0]]))

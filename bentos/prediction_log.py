@@ -1,0 +1,190 @@
+"""The prediction log: what was asked and answered, as Parquet parts under the root.
+
+Owns a bounded queue and the thread that empties it. Refuses to slow an answer down or to fail
+one: what cannot be kept is counted. A part appears whole or not at all, so a kill loses at most
+what came in since the last flush.
+
+Parts lie at `predictions/NAME/date=…/hour=…/`, each of one version: `__time`, `__request`,
+`__version`, `__prediction`, then the raw columns.
+"""
+
+import logging
+import os
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any, cast
+
+import polars as pl
+
+from bentos.metrics import Metrics
+from bentos.model import Model
+from bentos.schema import Row
+from tasks.errors import first_line
+from tasks.store import Store
+
+log = logging.getLogger("perennial.serving")
+
+_Rows = Sequence[Row]
+
+_CAPACITY = 100_000  # rows that may wait; more are dropped and counted
+_POLL_SECONDS = 0.2
+_CHUNK_ROWS = 1_000
+_COMPLAINT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    model: Model
+    rows: _Rows | pl.DataFrame
+    predictions: Sequence[Any]
+    requests: Sequence[str]
+    time_us: int
+
+    def joins(self, first: "_Batch") -> bool:
+        """Tell whether it can be put into one frame with another."""
+        tuples = not isinstance(self.rows, pl.DataFrame)
+        return self.model is first.model and tuples and not isinstance(first.rows, pl.DataFrame)
+
+
+class PredictionLog:
+    """Without a store it takes everything and keeps nothing."""
+
+    def __init__(self, store: Store | None, metrics: Metrics) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._queue: deque[_Batch] = deque()
+        self._adding = threading.Lock()
+        self._added = self._taken = 0
+        self._frames: list[tuple[Model, pl.DataFrame]] = []
+        self._stopping = threading.Event()
+        self._complained = -_COMPLAINT_SECONDS
+        self._retained = ""
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+
+    def start(self) -> None:
+        if self._store is not None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, and end."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def add(
+        self,
+        model: Model,
+        rows: _Rows | pl.DataFrame,
+        predictions: Sequence[Any],
+        requests: Sequence[str],
+    ) -> None:
+        """Queue answered rows with a request id for each; never blocks."""
+        if self._store is None or not model.definition.serving.log:
+            return
+        batch = _Batch(model, rows, predictions, requests, time.time_ns() // 1_000)
+        with self._adding:
+            if self._added - self._taken + len(rows) > _CAPACITY:
+                self._metrics.dropped["queue full"] += len(rows)
+                return
+            self._added += len(rows)
+            self._queue.append(batch)
+        self._metrics.waiting_to_log = self._added - self._taken
+
+    def _run(self) -> None:
+        flushed = time.monotonic()
+        while not self._stopping.wait(_POLL_SECONDS):
+            self._guard(self._take)
+            due = min((m.definition.serving.log_flush_s for m, _ in self._frames), default=0)
+            if self._frames and time.monotonic() - flushed >= due:
+                self._guard(self._flush)
+                flushed = time.monotonic()
+        self._guard(self._take)
+        self._guard(self._flush)
+
+    def _take(self) -> None:
+        """Turn queued batches into frames, few rows at a time so that answers are not held up."""
+        while self._queue:
+            batches = [self._queue.popleft()]
+            rows = len(batches[0].rows)
+            while self._queue and self._queue[0].joins(batches[0]) and rows < _CHUNK_ROWS:
+                batches.append(self._queue.popleft())
+                rows += len(batches[-1].rows)
+            self._frames.append((batches[0].model, _make_frame(batches)))
+
+    def _flush(self) -> None:
+        """Write one part for each version; what fails stays for the next time, up to a bound."""
+        store, frames = self._store, self._frames
+        assert store is not None
+        while frames:
+            model = frames[0][0]
+            mine = [frame for owner, frame in frames if owner is model]
+            try:
+                self._write(store, model, pl.concat(mine))
+            except Exception:
+                self._drop_oldest()
+                raise
+            self._frames = frames = [each for each in frames if each[0] is not model]
+            rows = sum(map(len, mine))
+            self._taken += rows
+            self._metrics.logged += rows
+            self._metrics.waiting_to_log = self._added - self._taken
+        self._retain(store, model)
+
+    def _write(self, store: Store, model: Model, frame: pl.DataFrame) -> None:
+        now = datetime.now(UTC)
+        buffer = BytesIO()
+        frame.write_parquet(buffer, compression="lz4", statistics=False)
+        name = f"{now:%M%S}-{os.getpid()}-{secrets.token_hex(4)}.parquet"
+        path = f"predictions/{model.name}/date={now:%Y-%m-%d}/hour={now:%H}/{name}"
+        store.create(path, buffer.getvalue())
+
+    def _drop_oldest(self) -> None:
+        """Keep half the room for what is still to come while parts cannot be written."""
+        while sum(len(frame) for _, frame in self._frames) > _CAPACITY // 2:
+            _, frame = self._frames.pop(0)
+            self._taken += len(frame)
+            self._metrics.dropped["cannot write"] += len(frame)
+
+    def _retain(self, store: Store, model: Model) -> None:
+        """Once an hour, remove the days that are older than the definition keeps."""
+        now = datetime.now(UTC)
+        if f"{now:%F %H}" == self._retained:
+            return
+        self._retained = f"{now:%F %H}"
+        oldest = f"date={now - model.definition.serving.log_keep - timedelta(days=1):%Y-%m-%d}"
+        for day in store.children(f"predictions/{model.name}"):
+            if day.startswith("date=") and day < oldest:
+                store.remove(f"predictions/{model.name}/{day}")
+
+    def _guard(self, work: Any) -> None:
+        """Let no failure end the thread; say so once a minute."""
+        try:
+            work()
+        except Exception as error:
+            if time.monotonic() - self._complained > _COMPLAINT_SECONDS:
+                self._complained = time.monotonic()
+                log.warning("prediction log cannot be written: %s", first_line(error))
+
+
+def _make_frame(batches: Sequence[_Batch]) -> pl.DataFrame:
+    """Put batches that join into one frame, without the columns that must not be kept."""
+    model, raw = batches[0].model, batches[0].rows
+    if not isinstance(raw, pl.DataFrame):
+        raw = model.schema.frame([row for each in batches for row in cast(_Rows, each.rows)])
+    times = [each.time_us for each in batches for _ in each.predictions]
+    requests = [name for each in batches for name in each.requests]
+    return pl.DataFrame(
+        [
+            pl.Series("__time", times, dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
+            pl.Series("__request", requests, dtype=pl.String),
+            pl.Series("__version", [model.version]).new_from_index(0, len(times)),
+            pl.Series("__prediction", [value for each in batches for value in each.predictions]),
+            *raw.drop(model.definition.serving.log_without, strict=False).get_columns(),
+        ]
+    )

@@ -1,0 +1,18 @@
+"""How the service says no: an HTTP status, a message, and the field that it is about."""
+
+
+class Refused(Exception):
+    """A request that gets no answer. The message is for the client, so it holds no secrets."""
+
+    def __init__(
+        self, status: int, message: str, field: str | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.field = field
+        self.retry_after = retry_after
+
+
+class ClientGone(Exception):
+    """The client hung up before its request was whole; nobody waits for an answer."""

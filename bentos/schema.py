@@ -1,0 +1,264 @@
+"""The request schema: bytes in, typed rows or a frame out, or the field that is wrong.
+
+Owns decoding and validation of JSON and Arrow. Refuses to know features, models and HTTP.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Literal
+
+import msgspec
+import polars as pl
+from msgspec import UNSET, UnsetType
+
+from bentos.columns import TEXT, Column, json_type, outer_limits
+from bentos.refusals import Refused
+
+Row = tuple[Any, ...]
+
+_ASKS_FOR_COLUMNS = re.compile(rb'\s*\{\s*"columns"\s*:\s*\{')
+_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks about: its rows as tuples or as a frame, and how they were written."""
+
+    shape: Literal["row", "rows", "columns", "arrow"]
+    rows: Sequence[Row] = ()
+    frame: pl.DataFrame | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows) if self.frame is None else len(self.frame)
+
+
+class Schema:
+    """Decoders for one model's columns."""
+
+    def __init__(self, columns: tuple[Column, ...], max_rows: int) -> None:
+        self.columns = columns
+        self.max_rows = max_rows
+        self.types = {column.name: column.dtype for column in columns}
+        row, table = _define("Row", columns), _define("Columns", columns, lists=True)
+        asked: Any = msgspec.defstruct("Body", [("columns", table)], forbid_unknown_fields=True)
+        self._row = msgspec.json.Decoder(row)
+        self._rows = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
+        self._table = msgspec.json.Decoder(asked)
+        self._text = [n for n, column in enumerate(columns) if column.is_written_as_text]
+        limits = enumerate(outer_limits(column.dtype) for column in columns)
+        self._limits = [(n, *limit) for n, limit in limits if limit is not None]
+        self._needed = sum(column.required for column in columns)
+        self._left_out = (UNSET,) * (len(columns) - self._needed)
+        texts = sum(column.is_written_as_text for column in columns[: self._needed])
+        self._usual_quotes = 2 * (self._needed + texts)
+
+    def decode_row(self, body: bytes) -> Row:
+        """Decode a JSON object that is one row: the common case, and the quick one."""
+        try:
+            row: Row = msgspec.structs.astuple(self._row.decode(body))
+        except (ValueError, RecursionError) as error:
+            raise _explain(error, body) from None
+        quotes = self._usual_quotes
+        if None in row or row.count(UNSET) != len(self._left_out):
+            quotes = 2 * (len(row) - row.count(UNSET) + self._count_text([row]))
+        _check_names_once(body, quotes)
+        return self._settle(row)
+
+    def decode_json(self, body: bytes) -> Asked:
+        """Decode one row, a list of rows, or an object of columns."""
+        if body.lstrip()[:1] == b"[":
+            return self._decode_rows(body)
+        if _ASKS_FOR_COLUMNS.match(body):
+            return self._decode_columns(body)
+        return Asked("row", [self.decode_row(body)])
+
+    def decode_arrow(self, body: bytes) -> Asked:
+        """Decode an Arrow IPC stream whose columns are those of the schema."""
+        if not body.endswith(_END_OF_STREAM):
+            raise Refused(400, "the Arrow stream is truncated: it lacks its end-of-stream mark")
+        try:
+            frame = pl.read_ipc_stream(BytesIO(body), n_rows=self.max_rows + 1)
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
+            raise Refused(400, "the body is no valid Arrow IPC stream") from None
+        self._check_size(len(frame))
+        return Asked("arrow", frame=self._check_frame(frame))
+
+    def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
+        """Put rows into a frame of the schema's types."""
+        return self._make_frame(zip(*rows, strict=True))
+
+    def _make_frame(self, values: Iterable[Sequence[Any]]) -> pl.DataFrame:
+        pairs = zip(self.columns, values, strict=True)
+        return pl.DataFrame([_make_column(column, each) for column, each in pairs])
+
+    def _decode_rows(self, body: bytes) -> Asked:
+        try:
+            decoded = self._rows.decode(body)
+        except (ValueError, RecursionError) as error:
+            raise _explain(error, body) from None
+        self._check_size(len(decoded))
+        rows = [msgspec.structs.astuple(row) for row in decoded]
+        names = sum(len(row) - row.count(UNSET) for row in rows)
+        _check_names_once(body, 2 * (names + self._count_text(rows)))
+        return Asked("rows", [self._settle(row) for row in rows])
+
+    def _decode_columns(self, body: bytes) -> Asked:
+        try:
+            lists = msgspec.structs.astuple(self._table.decode(body).columns)
+        except (ValueError, RecursionError) as error:
+            raise _explain(error, body) from None
+        rows = len(next(each for each in lists if each is not UNSET))
+        self._check_size(rows)
+        for column, values in zip(self.columns, lists, strict=True):
+            if values is not UNSET and len(values) != rows:
+                raise Refused(400, f"has {len(values)} values, others have {rows}", column.name)
+        names = 1 + len(lists) - sum(each is UNSET for each in lists)
+        texts = sum(
+            len(lists[n]) - lists[n].count(None) for n in self._text if lists[n] is not UNSET
+        )
+        _check_names_once(body, 2 * (names + texts))
+        for n, least, most in self._limits:
+            for value in () if lists[n] is UNSET else lists[n]:
+                self._check_limits(n, value, least, most)
+        filled = [[None] * rows if each is UNSET else each for each in lists]
+        return Asked("columns", frame=self._make_frame(filled))
+
+    def _settle(self, row: Row) -> Row:
+        """Fill in what was left out, and refuse what Polars could not hold."""
+        for n, least, most in self._limits:
+            self._check_limits(n, row[n], least, most)
+        if UNSET not in row:
+            return row
+        if row[self._needed :] == self._left_out:
+            return row[: self._needed] + (None,) * len(self._left_out)
+        return tuple([None if value is UNSET else value for value in row])
+
+    def _check_limits(self, n: int, value: Any, least: Any, most: Any) -> None:
+        if value is not None and value is not UNSET and not least <= value <= most:
+            raise Refused(400, f"must lie between {least} and {most}", self.columns[n].name)
+
+    def _check_size(self, rows: int) -> None:
+        if not rows:
+            raise Refused(400, "there are no rows to answer")
+        if rows > self.max_rows:
+            raise Refused(413, f"more rows than the {self.max_rows} that one request may hold")
+
+    def _count_text(self, rows: Sequence[Row]) -> int:
+        return sum(row[n] is not None and row[n] is not UNSET for row in rows for n in self._text)
+
+    def _check_frame(self, frame: pl.DataFrame) -> pl.DataFrame:
+        for name in frame.columns:
+            if name not in self.types:
+                raise Refused(400, "is not a column of this model", name)
+        for column in self.columns:
+            if column.required and column.name not in frame.columns:
+                raise Refused(400, "is missing", column.name)
+        return pl.DataFrame([_check_column(frame, column) for column in self.columns])
+
+
+def _check_names_once(body: bytes, quotes: int) -> None:
+    """Refuse an object that names a field twice, where JSON parsers disagree on what counts.
+
+    A body without duplicates has two quotes for each name and each text value, and no more.
+    """
+    if b"\\" in body or body.count(b'"') != quotes:
+        json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
+
+
+def _make_column(column: Column, values: Sequence[Any]) -> pl.Series:
+    exact = not column.dtype.is_decimal()
+    try:
+        return pl.Series(column.name, values, dtype=column.dtype, strict=exact)
+    except (pl.exceptions.PolarsError, OverflowError, TypeError, ValueError):
+        raise Refused(400, f"holds a value that {column.dtype} cannot", column.name) from None
+
+
+def _check_column(frame: pl.DataFrame, column: Column) -> pl.Series:
+    """Take a column of the same kind, and hold its values to the schema's type."""
+    name, wanted = column.name, column.dtype
+    if name not in frame.columns:
+        return pl.Series(name, [None] * len(frame), dtype=wanted)
+    given = frame[name]
+    if not _fits(given.dtype, wanted):
+        raise Refused(400, f"is {given.dtype}, and must be {wanted}", name)
+    if given.dtype.is_float() and not given.is_finite().all():
+        raise Refused(400, "holds NaN or infinity; a missing value is null", name)
+    try:
+        cast = given.cast(wanted)
+    except pl.exceptions.PolarsError:
+        raise Refused(400, f"holds a value that {wanted} cannot", name) from None
+    if wanted.is_float() and not cast.is_finite().all():
+        raise Refused(400, f"holds a value that {wanted} cannot", name)
+    return cast
+
+
+def _fits(given: pl.DataType, wanted: pl.DataType) -> bool:
+    if wanted == pl.String:
+        return given in TEXT
+    if isinstance(wanted, pl.Datetime):
+        return isinstance(given, pl.Datetime) and bool(given.time_zone) == bool(wanted.time_zone)
+    if wanted.is_integer():
+        return given.is_integer()
+    if wanted.is_numeric():
+        return given.is_numeric()
+    return given == wanted or given == pl.Null
+
+
+def _define(name: str, columns: tuple[Column, ...], lists: bool = False) -> type[msgspec.Struct]:
+    """Define the object that rows, or columns, are decoded to; names may be any text."""
+    fields: list[Any] = []
+    for n, column in enumerate(columns):
+        kind: Any = json_type(column.dtype)
+        kind = kind if kind is None else kind | None
+        kind = list[kind] if lists else kind
+        fields.append((f"c{n}", kind) if column.required else (f"c{n}", kind | UnsetType, UNSET))
+    rename = {f"c{n}": column.name for n, column in enumerate(columns)}
+    return msgspec.defstruct(name, fields, rename=rename, forbid_unknown_fields=True, gc=False)
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    seen = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise Refused(400, "is given twice", name)
+        seen.add(name)
+
+
+def _explain(error: Exception, body: bytes) -> Refused:
+    """Turn a decoder's complaint into a message that names the field."""
+    if isinstance(error, UnicodeDecodeError):
+        return Refused(400, "the body is not UTF-8", _field_before(body, _bad_byte(body)))
+    said = str(error) or "the body is nested too deeply"
+    if isinstance(error, RecursionError):
+        return Refused(400, "the body is nested too deeply")
+    if isinstance(error, msgspec.ValidationError):
+        found = re.fullmatch(r"(.*?)(?: - at `\$(.*)`)?", said, re.DOTALL)
+        message, path = (found[1], found[2]) if found else (said, None)
+        named = re.search(r"field `(.*)`$", message, re.DOTALL)
+        field = named[1] if named else _last_name(path or "")
+        return Refused(400, message.replace("`", ""), field)
+    place = re.search(r"byte (\d+)", said)
+    return Refused(400, said, _field_before(body, int(place[1])) if place else None)
+
+
+def _last_name(path: str) -> str | None:
+    """Read the column's name from a path as msgspec writes it, as in `[3].temp` or `.columns.a`."""
+    inside = re.sub(r"^(\[\d*\]|\[\.\.\.\])?(\.columns(?=\.))?\.?", "", path)
+    return re.sub(r"\[(\d+|\.\.\.)\]$", "", inside) or None
+
+
+def _bad_byte(body: bytes) -> int:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(body)
+
+
+def _field_before(body: bytes, place: int) -> str | None:
+    """Name the field whose value stands at a place of a body that is no JSON."""
+    names = re.findall(rb'"([^"\\]{1,200})"\s*:', body[max(0, place - 2_000) : place])
+    return names[-1].decode(errors="replace") if names else None

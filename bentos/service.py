@@ -1,0 +1,128 @@
+"""The BentoML service: `bentoml serve NAME:VERSION`, or `bentos.service:service` anywhere.
+
+Owns the environment that a server runs in and what starts and stops with it.
+
+- PERENNIAL_MODEL: a folder with a version's files; otherwise `model/` beside this package.
+- PERENNIAL_ROOT: where the prediction log goes; without it nothing is logged.
+- PERENNIAL_FOLLOW: a model's name; its champion in the root is followed.
+- PERENNIAL_TOKEN: a bearer token that every request but those for health must bring.
+"""
+
+import os
+
+# Before Polars and OpenMP load. One thread answers: more of them would only wait for each other.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+import asyncio
+import gc
+import logging
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from bentoml import Service
+
+from bentos.application import Application, Server
+from bentos.connections import limit_slow_clients, sweep
+from bentos.following import Follower
+from bentos.metrics import Metrics
+from bentos.model import load_folder
+from bentos.prediction_log import PredictionLog
+from bentos.requests import Receive, Scope, Send
+from tasks.store import Store, is_bucket, open_store
+
+log = logging.getLogger("perennial.serving")
+
+
+class Running:
+    """A server with all that runs beside it, around BentoML's own application."""
+
+    def __init__(self, bento: Application) -> None:
+        self._bento = bento
+        store, metrics = find_store(), Metrics()
+        model = load_folder(find_model())
+        if store is None and model.definition.serving.log:
+            log.warning("predictions are not logged: PERENNIAL_ROOT is not set")
+        self._server = Server(model, metrics, PredictionLog(store, metrics))
+        self._server.token = os.environ.get("PERENNIAL_TOKEN", "").encode()
+        self._follower: Follower | None = None
+        name = os.environ.get("PERENNIAL_FOLLOW")
+        if name and store is None:
+            log.warning("releases of %s are not followed: PERENNIAL_ROOT is not set", name)
+        elif name and store is not None:
+            self._follower = Follower(name, store, metrics, self._server.swap)
+            self._server.problem = lambda: self._follower.problem if self._follower else ""
+        limit_slow_clients(model.definition.serving.timeout_s)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._server(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Start and stop with BentoML's application."""
+        self._server.log.start()
+        if self._follower is not None:
+            self._follower.start(self._server.model.version)
+        sweeping = asyncio.create_task(sweep())
+        calm_collector()
+        try:
+            await self._bento(scope, receive, send)
+        finally:
+            sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeping
+            if self._follower is not None:
+                self._follower.stop()
+            self._server.log.stop()
+
+
+def find_model() -> Path:
+    named = os.environ.get("PERENNIAL_MODEL")
+    return Path(named) if named else Path(__file__).parents[1] / "model"
+
+
+def find_store() -> Store | None:
+    """Open the root; one that is relative starts where the server was started, not in the bento."""
+    root = os.environ.get("PERENNIAL_ROOT")
+    if not root:
+        return None
+    return open_store(root if is_bucket(root) else str(Path(os.environ.get("PWD", "."), root)))
+
+
+def calm_collector() -> None:
+    """Keep garbage collection, and the writer of the log, from holding up answers."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    sys.setswitchinterval(0.0005)
+    access = logging.getLogger("uvicorn.access")
+    access.handlers, access.propagate = [], False
+
+
+class _Perennial(Service[Any]):  # type: ignore[misc]  # attrs hides the class
+    """BentoML's service, answered by our application instead of BentoML's stack."""
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        return Running(super().to_asgi(is_main))
+
+
+@bentoml.service(
+    name="perennial",
+    service_class=_Perennial,
+    workers=1,
+    http={"host": "127.0.0.1"},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+)
+class Answering:
+    """Nothing is asked of this class: BentoML wants one to hang its life cycle on."""
+
+
+service = Answering

@@ -1,0 +1,65 @@
+"""Release: a person's decision on a version, and what follows from it. Production step 7.
+
+1. Decision: into the ledger, bound to the digest of the version's manifest. A rejection ends here;
+   so does rolling back, because what it leads to was proven before.
+2. Build: a bento of exactly the approved files, in a process of its own.
+3. Proof: its real server answers the holdout as training did, refuses bad requests, and is quick.
+4. Promotion: the ledger names the new champion, unless another run did so first.
+
+A failure before promotion leaves the old champion as it is; approving again goes on from there.
+"""
+
+from typing import Annotated, Any, Literal
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from pydantic import Field
+
+from tasks.decisions import Decision, decide, promote
+from tasks.ledger import Entry
+from tasks.serving import build_bento, describe_release, find_proven, offer_bento, prove_bento
+from tasks.store import Store, open_store, work_folder
+
+Word = Annotated[str, Field(min_length=1)]
+
+
+@flow(name="release")
+def release(
+    model: Word,
+    version: str,
+    decision: Literal["approve", "reject", "rollback"],
+    approver: Word,
+    reason: str = "",
+    override: bool = False,
+) -> dict[str, Any]:
+    """Approve and release a version, reject it, or roll back to it (empty: the champion before).
+
+    The approver's name is self-declared. `override` releases what its gate refused; it needs a
+    reason.
+    """
+    asked = Decision(
+        model=model,
+        version=version,
+        action=decision,
+        approver=approver,
+        reason=reason,
+        override=override,
+    )
+    store = open_store()
+    entry = decide(store.root, asked)
+    if entry.action == "approve":
+        entry = release_approved(store, model, entry)
+    described = describe_release(store, model, entry)
+    create_markdown_artifact(key=f"release-{model}", markdown=described["summary"])
+    return described
+
+
+def release_approved(store: Store, model: str, approval: Entry) -> Entry:
+    """Build, prove and promote what was approved; a bento proven by an earlier run is taken."""
+    bento = find_proven(store, model, approval)
+    if bento is None:
+        with work_folder(store) as folder:
+            built = build_bento(store.root, model, approval, folder)
+            bento = prove_bento(store.root, model, approval.version, built, folder)
+    offer_bento(store, model, approval.version, bento)
+    return promote(store.root, model, approval, bento)

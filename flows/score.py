@@ -1,0 +1,85 @@
+"""Score: the champion over a whole table, in parts, so that memory does not grow with it.
+
+1. The champion, as the ledger names it.
+2. Scoring: rows pass through the features and the model, into a file that appears when it is whole.
+3. The prediction log, where it is asked for: what the service would have kept of these rows.
+"""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from pydantic import Field
+
+from bentos.columns import parse_dtype
+from tasks.definition import parse_definition
+from tasks.errors import DecisionRefused
+from tasks.features import Features, Vocabulary
+from tasks.registry import Published, find_champion, read_file
+from tasks.scoring import Scorer, check_target, score_table
+from tasks.store import Store, open_store, reaching, work_folder
+from tasks.training import read_model
+
+Word = Annotated[str, Field(min_length=1)]
+
+
+@flow(name="score")
+def score(model: Word, source: Word, target: Word, log: bool = False) -> dict[str, Any]:
+    """Let a model's champion predict every row of a table: Parquet, CSV or NDJSON, or s3://."""
+    begun = time.monotonic()
+    check_target(target)
+    store = open_store()
+    champion = find_champion(store, model)
+    if champion is None:
+        raise DecisionRefused(f"{model}: has no champion to score with; approve a candidate first")
+    with work_folder(store) as folder:
+        rows = score_champion(store.root, champion, source, target, folder, log)
+        logged = publish_log(store, model, folder) if log else 0
+    return {
+        "model": model,
+        "version": champion.path.rpartition("/")[2],
+        "rows": rows,
+        "output": target,
+        "log_parts": logged,
+        "seconds": time.monotonic() - begun,
+    }
+
+
+@task(name="scoring", cache_policy=NO_CACHE)
+def score_champion(
+    root: str, champion: Published, source: str, target: str, folder: Path, log: bool
+) -> int:
+    """Score a table with one version."""
+    parts = folder / "log"
+    parts.mkdir()
+    scorer = load_scorer(open_store(root), champion)
+    return score_table(scorer, source, target, folder, parts if log else None)
+
+
+def load_scorer(store: Store, published: Published) -> Scorer:
+    """Read what scoring needs of a version, each file checked against the manifest."""
+    features = Features.model_validate_json(read_file(store, published, "features.json"))
+    text = read_file(store, published, "definition.toml").decode()
+    vocabulary = Vocabulary.model_validate_json(read_file(store, published, "vocabulary.json"))
+    return Scorer(
+        version=published.path.rpartition("/")[2],
+        definition=parse_definition(text, published.path),
+        features=features,
+        vocabulary=vocabulary,
+        booster=read_model(read_file(store, published, "model.txt").decode()),
+        types={name: parse_dtype(dtype) for name, dtype in features.columns.items()},
+    )
+
+
+def publish_log(store: Store, model: str, folder: Path) -> int:
+    """Put the parts that scoring kept where the service's own are."""
+    now = datetime.now(UTC)
+    parts = sorted((folder / "log").iterdir())
+    for part in parts:
+        path = f"predictions/{model}/date={now:%Y-%m-%d}/hour={now:%H}/score-{part.name}"
+        with reaching(store.root):
+            store.create(path, part.read_bytes())
+    return len(parts)

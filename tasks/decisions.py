@@ -1,0 +1,209 @@
+"""Decisions: what a person may say about a version, and what the ledger then holds.
+
+Owns which decision is open, who is noted as having made it, and which champion came before. Refuses
+to build or prove a bento: `record_release` is called by who did.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.definition import Frozen
+from tasks.errors import DecisionRefused, DefinitionError, StoreError
+from tasks.ledger import Entry, Overtaken, append_entry, read_ledger
+from tasks.registry import Published, get_version, read_json
+from tasks.store import Store, open_store
+
+log = logging.getLogger("perennial.decisions")
+
+Action = Literal["approve", "reject", "rollback"]
+
+
+class Decision(Frozen):
+    """What a person decided about one version. The approver's name is self-declared."""
+
+    model: str
+    version: str
+    action: Action
+    approver: str
+    reason: str = ""
+    override: bool = False
+
+
+def check_decision(decision: Decision) -> None:
+    """Refuse a decision that nobody signed, or that overrides the gate without a reason."""
+    if not decision.approver.strip():
+        raise DefinitionError("a decision needs the name of who makes it: --as NAME")
+    if decision.override and not decision.reason.strip():
+        raise DefinitionError("--override needs a reason: --reason TEXT")
+
+
+def record_approval(store: Store, decision: Decision, published: Published) -> Entry:
+    """Approve a version; an approval that has led to no release yet still counts."""
+    model, version = decision.model, decision.version
+    passed = bool(read_json(store, published, "verdict.json")["passed"])
+
+    def settle(ledger: list[Entry]) -> Entry | dict[str, Any]:
+        refuse_closed(ledger, model, version)
+        for entry in ledger:
+            approved = entry.action == "approve" and entry.version == version
+            if approved and entry.manifest == published.digest:
+                log.info("%s was approved by %s already", version, entry.approver)
+                return entry
+        if not passed and not decision.override:
+            raise DecisionRefused(
+                f"{model}: {version} did not pass its gate; releasing it all the same takes "
+                "--override and a --reason"
+            )
+        return _fields(decision, published, override=decision.override and not passed)
+
+    return _record(store, model, settle)
+
+
+def record_rejection(store: Store, decision: Decision, published: Published) -> Entry:
+    """Reject a version for good."""
+
+    def settle(ledger: list[Entry]) -> dict[str, Any]:
+        refuse_closed(ledger, decision.model, decision.version)
+        return _fields(decision, published)
+
+    return _record(store, decision.model, settle)
+
+
+def record_release(store: Store, approval: Entry, model: str, bento: str) -> Entry:
+    """Make an approved version the champion; DecisionRefused if the ledger has moved past it."""
+
+    def settle(ledger: list[Entry]) -> dict[str, Any]:
+        refuse_closed(ledger, model, approval.version)
+        kept = {"version", "manifest", "approver", "reason", "override"}
+        fields = approval.model_dump(include=kept)
+        return {**fields, "action": "release", "bento": bento}
+
+    return _record(store, model, settle)
+
+
+def record_rollback(store: Store, decision: Decision, published: Published) -> Entry:
+    """Make a version that was champion before the champion again."""
+    model, version = decision.model, decision.version
+
+    def settle(ledger: list[Entry]) -> dict[str, Any]:
+        release = find_release(ledger, version)
+        if release is None:
+            raise DecisionRefused(f"{model}: {version} was never released; approve it instead")
+        if list_champions(ledger)[-1] == version:
+            raise DecisionRefused(f"{model}: {version} is the champion already")
+        if published.digest != release.manifest:
+            raise StoreError(f"{model}: {version} is not what was released; restore its files")
+        return _fields(decision, published, bento=release.bento)
+
+    return _record(store, model, settle)
+
+
+def refuse_closed(ledger: list[Entry], model: str, version: str) -> None:
+    """Refuse a version on which the ledger has the last word already."""
+    release = find_release(ledger, version)
+    if release is not None:
+        raise DecisionRefused(
+            f"{model}: {version} was released already (ledger entry {release.number}, approved by "
+            f"{release.approver}); `perennial rollback {model} --to {version}` leads back to it"
+        )
+    for entry in ledger:
+        if (entry.action, entry.version) == ("reject", version):
+            said = f": {entry.reason}" if entry.reason else ""
+            raise DecisionRefused(f"{model}: {version} was rejected by {entry.approver}{said}")
+    champions = list_champions(ledger)
+    if champions and is_older(version, champions[-1]):
+        raise DecisionRefused(f"{model}: {version} is older than the champion {champions[-1]}")
+
+
+def is_open(ledger: list[Entry], model: str, version: str) -> bool:
+    """Tell whether a version can still be approved or rejected."""
+    try:
+        refuse_closed(ledger, model, version)
+    except DecisionRefused:
+        return False
+    return True
+
+
+def find_release(ledger: Iterable[Entry], version: str) -> Entry | None:
+    found = (each for each in ledger if (each.action, each.version) == ("release", version))
+    return next(found, None)
+
+
+def list_champions(ledger: Iterable[Entry]) -> list[str]:
+    """List the champion, last, and before it the champions that rolling back leads to."""
+    champions: list[str] = []
+    for entry in ledger:
+        if entry.action == "rollback" and entry.version in champions:
+            del champions[champions.index(entry.version) + 1 :]
+        elif entry.action in ("release", "rollback"):
+            champions.append(entry.version)
+    return champions
+
+
+def previous_champion(store: Store, model: str) -> str:
+    """Name the version that rolling back leads to where none is named."""
+    champions = list_champions(read_ledger(store, model))
+    if len(champions) < 2:
+        raise DecisionRefused(f"{model}: there is no earlier champion to roll back to")
+    return champions[-2]
+
+
+def is_older(version: str, champion: str) -> bool:
+    """Compare as-of times; versions of data without times are never older than each other."""
+    ours, ours_timed, _ = version.partition("-")
+    theirs, theirs_timed, _ = champion.partition("-")
+    return bool(ours_timed and theirs_timed) and ours < theirs
+
+
+def _fields(decision: Decision, published: Published, **more: Any) -> dict[str, Any]:
+    return {
+        "action": decision.action,
+        "version": decision.version,
+        "manifest": published.digest,
+        "approver": decision.approver.strip(),
+        "reason": decision.reason.strip(),
+        **more,
+    }
+
+
+def _record(
+    store: Store, model: str, settle: Callable[[list[Entry]], Entry | dict[str, Any]]
+) -> Entry:
+    """Write what `settle` makes of the ledger; where another entry came first, settle anew."""
+    while True:
+        ledger = read_ledger(store, model)
+        settled = settle(ledger)
+        if isinstance(settled, Entry):
+            return settled
+        try:
+            return append_entry(store, model, after=len(ledger), **settled)
+        except Overtaken:
+            log.info("%s: another decision came first; looking again", model)
+
+
+@task(name="decision", cache_policy=NO_CACHE)
+def decide(root: str, asked: Decision) -> Entry:
+    """Write a decision into the ledger, or say why it cannot be."""
+    check_decision(asked)
+    store = open_store(root)
+    version = asked.version
+    if asked.action == "rollback" and not version:
+        version = previous_champion(store, asked.model)
+    published = get_version(store, asked.model, version)
+    decision = asked.model_copy(update={"version": published.version})
+    record = {
+        "approve": record_approval,
+        "reject": record_rejection,
+        "rollback": record_rollback,
+    }[decision.action]
+    return record(store, decision, published)
+
+
+@task(name="promotion", cache_policy=NO_CACHE)
+def promote(root: str, model: str, approval: Entry, bento: Published) -> Entry:
+    """Make the approved version the champion, with the bento that was proven for it."""
+    return record_release(open_store(root), approval, model, bento.digest)

@@ -1,0 +1,58 @@
+"""What a bento needs installed: this project's own pins, reduced to what serving imports.
+
+Owns the reduction. Refuses to resolve anything: a version comes from the lock, or from what is
+installed here, so a bento is built without a network and runs on what it was proven with.
+"""
+
+import re
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+LOCK = Path(__file__).parents[1] / "requirements.lock"
+SERVING = ("httptools", "lightgbm", "msgspec", "numpy", "polars", "pydantic", "s3fs", "uvloop")
+
+
+def serving_requirements(lock: Path = LOCK) -> str:
+    """Pin all that serving needs, one requirement a line.
+
+    BentoML pins itself, without a hash; so none of the others can carry one.
+    """
+    pins = read_pins(lock.read_text() if lock.is_file() else "")
+    needed = close_requirements("bentoml", *SERVING) - {"bentoml"}
+    lines = [pins.get(name) or f"{name}=={distribution(name).version}\n" for name in sorted(needed)]
+    return "".join(lines)
+
+
+def read_pins(lock: str) -> dict[str, str]:
+    """Read a lock's lines by package, without hashes; one package may have a line per marker."""
+    pins: dict[str, str] = {}
+    for name, rest in re.findall(r"^([A-Za-z0-9][\w.-]*)([^\\\n]*)", lock, re.MULTILINE):
+        pins[name] = pins.get(name, "") + f"{name}{rest.rstrip()}\n"
+    return pins
+
+
+def close_requirements(*roots: str) -> set[str]:
+    """Name these packages and all that they need in turn, as far as it is installed."""
+    closed: set[str] = set()
+    waiting = [Requirement(root) for root in roots]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in closed:
+            continue
+        try:
+            needed = distribution(name).requires or []
+        except PackageNotFoundError:
+            continue
+        closed.add(name)
+        waiting += [each for each in map(Requirement, needed) if _applies(each, requirement)]
+    return closed
+
+
+def _applies(requirement: Requirement, parent: Requirement) -> bool:
+    extras = parent.extras or {""}
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": extra}) for extra in extras)

@@ -1,0 +1,151 @@
+"""Scoring: a table of raw rows in, the champion's predictions for all of them out.
+
+Owns how a table of any size passes through in parts, and that its answer appears whole. Refuses to
+know who asked: rows become numbers by the same code as in training and serving.
+"""
+
+import logging
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import polars as pl
+from polars import selectors as cs
+
+from tasks.definition import Definition, Frozen, Source
+from tasks.errors import DataRefused, DefinitionError, first_line, nearest
+from tasks.features import Features, Vocabulary, encode
+from tasks.files import find_files, scan_source
+from tasks.store import deliver, reaching
+from tasks.training import model_input
+
+log = logging.getLogger("perennial.scoring")
+
+_FORMATS = ("parquet", "csv")
+_KEY = "__key:"
+_BATCH = 50_000
+
+
+class Scorer(Frozen, arbitrary_types_allowed=True):
+    """One version's parts that scoring needs; `types` are those of the raw columns."""
+
+    version: str
+    definition: Definition
+    features: Features
+    vocabulary: Vocabulary
+    booster: lightgbm.Booster
+    types: dict[str, pl.DataType]
+
+
+def check_target(uri: str) -> str:
+    """Take the output's format from its ending."""
+    ending = uri.rpartition(".")[2]
+    if ending not in _FORMATS:
+        raise DefinitionError(f"--output {uri}: must end in .parquet or .csv")
+    return ending
+
+
+def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: Path | None) -> int:
+    """Score a table into a file, which appears when it is whole; give the number of rows.
+
+    With `log_to`, each part is also kept there with its raw columns, as the prediction log does.
+    """
+    ending, rows = check_target(target), 0
+    table = open_rows(scorer, source)
+    parts = [folder / "part-000000.arrow"]  # the columns, even of a table without rows
+    empty = take_columns(scorer, table.collect_schema().to_frame())
+    answer_rows(scorer, empty).write_ipc(parts[0])
+    try:
+        # Nothing but the scan: with a selection on top, Polars reads on without waiting for us.
+        for read in table.collect_batches(chunk_size=_BATCH, lazy=True):
+            batch = take_columns(scorer, read)
+            answers = answer_rows(scorer, batch)
+            parts.append(folder / f"part-{len(parts):06}.arrow")
+            answers.write_ipc(parts[-1])
+            rows += len(batch)
+            if log_to is not None:
+                write_log(scorer, batch, answers, log_to)
+    except pl.exceptions.PolarsError as error:
+        raise DataRefused(f"{source}: cannot be scored: {first_line(error)}") from error
+    whole, file = pl.scan_ipc(parts), folder / f"scored.{ending}"
+    with reaching(str(file)):
+        whole.sink_parquet(file) if ending == "parquet" else whole.sink_csv(file)
+    deliver(file, target)
+    return rows
+
+
+def open_rows(scorer: Scorer, uri: str) -> pl.LazyFrame:
+    """Open a table lazily, and refuse one that lacks a column that the features need."""
+    source = Source.model_validate(uri)
+    files = find_files(source, Path.cwd(), "--input")
+    found = scan_source(source, files).collect_schema()
+    missing = [name for name in scorer.features.columns if name not in found]
+    if missing:
+        hint = nearest(missing[0], found)
+        raise DefinitionError(f"--input {uri}: there is no column {missing[0]!r}; {hint}")
+    if source.format != "parquet":  # text says nothing of types: read it as those of training
+        types = {name: _plain_type(scorer.types[name]) for name in scorer.features.columns}
+        source = source.model_copy(update={"types": types})
+    return scan_source(source, files)
+
+
+def take_columns(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
+    """Take keys as they are, and the raw columns in the types of training."""
+    keys = [name for name in scorer.definition.extract.key if name in batch.columns]
+    return batch.select(
+        *(pl.col(name).alias(_KEY + name) for name in keys),
+        *(pl.col(name).cast(scorer.types[name]) for name in scorer.features.columns),
+    )
+
+
+def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
+    """Predict a part of a table; give its keys and the answers."""
+    keys = batch.select(cs.starts_with(_KEY).name.map(lambda name: name.removeprefix(_KEY)))
+    numbers = encode(batch.lazy(), scorer.features, scorer.vocabulary).collect()
+    classes = np.asarray(scorer.vocabulary.classes)
+    if batch.is_empty():
+        predicted = np.zeros((0, len(classes)) if len(classes) else 0)
+    else:
+        predicted = np.asarray(scorer.booster.predict(model_input(numbers)))
+    if predicted.ndim == 1:
+        answers = keys.with_columns(pl.Series("prediction", predicted))
+        if scorer.definition.target.kind == "regression":
+            return answers
+        return answers.with_columns(
+            label=pl.col("prediction") >= scorer.definition.serving.threshold
+        )
+    chances = [
+        pl.Series(f"probability_{name}", chance)
+        for name, chance in zip(classes, predicted.T, strict=True)
+    ]
+    likeliest = classes[predicted.argmax(axis=1)].tolist()
+    return keys.with_columns(pl.Series("label", likeliest, dtype=pl.String), *chances)
+
+
+def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder: Path) -> None:
+    """Keep a part as the service's prediction log would, in a folder still to be published."""
+    kept = batch.select(list(scorer.types)).drop(
+        scorer.definition.serving.log_without, strict=False
+    )
+    chances = [name for name in answers.columns if name.startswith("probability_")]
+    predicted = pl.concat_list(chances) if chances else pl.col("prediction")
+    frame = kept.select(
+        pl.lit(datetime.now(UTC), pl.Datetime("us", "UTC")).alias("__time"),
+        pl.lit(f"score-{folder.parent.name}").alias("__request"),
+        pl.lit(scorer.version).alias("__version"),
+        answers.select(predicted.alias("__prediction")).to_series(),
+        pl.all(),
+    )
+    frame.write_parquet(folder / f"{secrets.token_hex(4)}.parquet", compression="lz4")
+
+
+def _plain_type(dtype: pl.DataType) -> str:
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype.is_numeric():
+        return "integer" if dtype.is_integer() else "number"
+    if dtype == pl.Date:
+        return "date"
+    return "time" if isinstance(dtype, pl.Datetime) else "text"

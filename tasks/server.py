@@ -1,0 +1,125 @@
+"""A bento's server as a process: started, waited for, and stopped whatever happens.
+
+Owns the environment a server gets and the leash that ends it with its parent. Refuses to know what
+is asked of it.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from tasks.errors import BuildFailed
+
+HOST = "127.0.0.1"
+_READY_SECONDS, _STOP_SECONDS, _POLL_SECONDS = 90.0, 15.0, 0.05
+# The kernel ends the server when its parent is gone, even by SIGKILL; elsewhere than on Linux only
+# the parent's own clean-up does.
+_LEASH = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit(1)
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+
+
+def bento_environment(home: Path, **given: str) -> dict[str, str]:
+    """Give BentoML a home of its own, and nothing of ours that would change what a bento does."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PERENNIAL_", "BENTOML_")) and name != "PYTHONPATH"
+    }
+    temporary = home / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    own = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true", "TMPDIR": str(temporary)}
+    return kept | own | given
+
+
+def leash(module: str, *words: str) -> list[str]:
+    """Give the command that runs a module in a process that ends with this one."""
+    return [sys.executable, "-c", _LEASH, str(os.getpid()), "-m", module, *words]
+
+
+def start_server(
+    bento: Path, host: str, port: int, environment: Mapping[str, str], log: int | None = None
+) -> subprocess.Popen[bytes]:
+    """Start `bentoml serve` on a built bento, in a process group of its own."""
+    return subprocess.Popen(
+        leash("bentoml", "serve", str(bento), "--host", host, "--port", str(port)),
+        cwd=bento,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
+def stop_server(server: subprocess.Popen[bytes]) -> None:
+    """Ask a server to finish, then make it and every process it started."""
+    if server.poll() is None:
+        server.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(_STOP_SECONDS)
+    with suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
+
+
+class Booting:
+    """A server that was started on a port of loopback, and may not answer yet."""
+
+    def __init__(self, server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.server, self.port, self.log = server, port, log
+
+    def wait(self) -> None:
+        """Wait for /readyz to say 200; BuildFailed with the last line if it never does."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < deadline and self.server.poll() is None:
+            if is_ready(self.port):
+                return
+            time.sleep(_POLL_SECONDS)
+        lines = self.log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+        ended = self.server.poll() is not None
+        what = "ended" if ended else f"is not ready after {_READY_SECONDS:.0f} s"
+        raise BuildFailed(f"the bento's server {what}: {lines[-1]}")
+
+
+@contextmanager
+def booting_server(bento: Path, home: Path) -> Iterator[Booting]:
+    """Start a bento on a free port of loopback, and stop it whatever happens."""
+    environment, port = bento_environment(home), find_port()
+    path = home / "server.log"
+    with path.open("wb") as log:
+        server = start_server(bento, HOST, port, environment, log.fileno())
+    try:
+        yield Booting(server, port, path)
+    finally:
+        stop_server(server)
+
+
+def is_ready(port: int) -> bool:
+    connection = HTTPConnection(HOST, port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def find_port() -> int:
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port: int = free.getsockname()[1]
+        return port

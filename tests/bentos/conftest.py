@@ -1,0 +1,54 @@
+"""Two small versions, made by the plain training functions, and a server that most tests ask."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+from servers import Served, Versions, make_version, serving, to_json
+
+from bentos.model import load_folder
+
+TIMES = (datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 8, 1, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def versions(few_flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Versions:
+    """Train twice, without Prefect's engine."""
+    import flows.retrain as steps
+
+    root = tmp_path_factory.mktemp("served") / "root"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(few_flights)
+        patch.setenv("PERENNIAL_ROOT", str(root))
+        for name in ("extract", "analyse", "prepare", "train", "evaluate", "validate", "refit"):
+            patch.setattr(steps, name, getattr(steps, name).fn)
+        names = [make_version(steps, when) for when in TIMES]
+    parts = sorted(root.glob("snapshots/*/*.parquet"))
+    rows = pl.read_parquet(parts).sort("time_hour").tail(400)
+    return Versions(root, names[0], names[1], rows)
+
+
+@pytest.fixture(scope="session")
+def served(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Run the server that most tests ask; its log parts lie in a root of its own."""
+    folder = tmp_path_factory.mktemp("server")
+    model = versions.folder(versions.second)
+    with serving(folder, model, PERENNIAL_ROOT=str(folder / "root")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[httpx.Client]:
+    with served.client() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def questions(versions: Versions) -> list[dict[str, Any]]:
+    """Give raw rows as JSON holds them: only the columns that features need."""
+    columns = load_folder(versions.folder(versions.second)).features.columns
+    return [to_json(row) for row in versions.rows.select(list(columns)).iter_rows(named=True)]

@@ -1,0 +1,98 @@
+"""A server follows the ledger without a wrong or lost answer, and keeps the last good model."""
+
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from servers import MODEL, Served, Versions, counted, serving, wait_for
+
+from bentos import following
+from bentos.following import Follower
+from bentos.metrics import Metrics
+from bentos.model import Model, load_folder
+from tasks.registry import MANIFEST
+from tasks.store import open_store
+
+Question = dict[str, Any]
+
+
+def predictions(versions: Versions, version: str, count: int) -> list[float]:
+    model = load_folder(versions.folder(version))
+    rows = versions.rows.head(count).select(list(model.features.columns))
+    matrix = model.number_frame(rows)
+    return list(model.predictor.predict(matrix).tolist())
+
+
+def serves(served: Served, version: str) -> bool:
+    answer = httpx.get(f"{served.url}/readyz", trust_env=False)
+    return bool(answer.json()["version"] == version)
+
+
+def ask_on(
+    served: Served,
+    questions: list[Question],
+    known: dict[str, list[float]],
+    stop: threading.Event,
+    seen: list[str],
+) -> None:
+    """Ask until told to stop; note each answer's version, or what is wrong with the answer."""
+    with served.client() as client:
+        while not stop.is_set():
+            for place, question in enumerate(questions):
+                answer = client.post("/predict", json=question)
+                given = answer.json() if answer.is_success else {"version": answer.text}
+                right = given.get("prediction") == known.get(given["version"], [None] * 99)[place]
+                seen.append(given["version"] if right else f"wrong: {given}")
+
+
+def test_releases_are_followed_under_load_and_a_broken_one_is_not(
+    versions: Versions, questions: list[Question], tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(versions.root / "models", root / "models")
+    known = {each: predictions(versions, each, 20) for each in (versions.first, versions.second)}
+    assert not np.array_equal(*known.values())
+    versions.release(versions.first, root)
+    settings = {"PERENNIAL_ROOT": str(root), "PERENNIAL_FOLLOW": MODEL}
+    with serving(tmp_path / "server", versions.folder(versions.second), **settings) as served:
+        assert serves(served, versions.first)
+        stop, seen = threading.Event(), list[str]()
+        work = (served, questions[:20], known, stop, seen)
+        threads = [threading.Thread(target=ask_on, args=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        versions.release(versions.second, root)
+        wait_for(lambda: serves(served, versions.second))
+        broken = root / "models" / MODEL / versions.first / "model.txt"
+        broken.write_text(broken.read_text().replace("leaf_value=", "leaf_value=9", 1))
+        versions.release(versions.first, root)
+        wait_for(lambda: httpx.get(f"{served.url}/readyz", trust_env=False).json()["problem"])
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert set(seen) == {versions.first, versions.second}
+        assert serves(served, versions.second)
+        with served.client() as client:
+            assert counted(client, 'follow_total{result="failed"}') >= 1
+        (line,) = [each for each in served.output.read_text().splitlines() if "goes on" in each]
+        assert "was changed after it was published" in line
+
+
+def test_a_broken_champion_at_the_start_leaves_the_model_of_the_bento(
+    versions: Versions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following.log, "error", lambda *parts: None)
+    root = tmp_path / "root"
+    shutil.copytree(versions.root / "models", root / "models")
+    versions.release(versions.first, root)
+    (root / "models" / MODEL / versions.first / MANIFEST).unlink()
+    swapped: list[Model] = []
+    follower = Follower(MODEL, open_store(str(root)), Metrics(), swapped.append)
+    follower.start(versions.second)
+    follower.stop()
+    assert not swapped
+    assert "restore its files or roll back" in follower.problem

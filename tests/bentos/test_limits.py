@@ -1,0 +1,125 @@
+"""A server under attack, or merely misused, says no and goes on answering."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from servers import Served, Versions, alter, serving
+
+from bentos.model import load_folder
+from tasks.errors import StoreError
+
+TOKEN = "a-token-of-this-test"
+Question = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def strict(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Serve with a token, few requests at once, small bodies and little patience."""
+    folder = tmp_path_factory.mktemp("strict")
+    limits = "concurrency = 1\nmax_body_mb = 4.0\ntimeout_s = 0.5\nlog = false"
+    model = alter(versions.folder(versions.second), folder / "model", limits)
+    with serving(folder / "server", model, PERENNIAL_TOKEN=TOKEN) as running:
+        yield running
+
+
+@pytest.fixture
+def client(strict: Served) -> Iterator[httpx.Client]:
+    with strict.client(headers={"authorization": f"Bearer {TOKEN}"}) as opened:
+        yield opened
+
+
+def test_a_token_is_needed_for_all_but_health(
+    strict: Served, client: httpx.Client, questions: list[Question]
+) -> None:
+    for token in ("", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer ä"):
+        headers = {"authorization": token.encode("latin-1")}
+        with strict.client(headers=headers) as stranger:
+            answer = stranger.post("/predict", json=questions[0])
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert stranger.get("/metrics").status_code == 401
+            assert stranger.get("/readyz").status_code == 200
+    assert client.post("/predict", json=questions[0]).status_code == 200
+    assert TOKEN not in strict.output.read_text()
+
+
+def test_a_large_body_is_refused_before_and_while_it_comes(client: httpx.Client) -> None:
+    headers = {"content-type": "application/json"}
+    whole = client.post("/predict", content=b" " * 100_000_000, headers=headers)
+    assert whole.status_code == 413
+    chunks = (b" " * 100_000 for _ in range(60))
+    assert client.post("/predict", content=chunks, headers=headers).status_code == 413
+
+
+def test_late_answers_are_504_and_requests_beyond_the_cap_429(
+    client: httpx.Client, questions: list[Question]
+) -> None:
+    columns = {name: [value] * 10_000 for name, value in questions[0].items()}
+    answers: list[httpx.Response] = []
+    ask = threading.Thread(
+        target=lambda: answers.append(client.post("/explain", json={"columns": columns}))
+    )
+    ask.start()
+    time.sleep(0.3)
+    crowded = client.post("/predict", json=questions[0])
+    ask.join()
+    assert answers[0].status_code == 504
+    assert crowded.status_code == 429
+    assert int(crowded.headers["retry-after"]) >= 1
+    until = time.monotonic() + 20
+    while client.post("/predict", json=questions[0]).status_code == 429:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"",
+        b"POST /predict HTTP/1.1\r\nhost: a\r\nx-slow:",
+        b"POST /predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+        b"authorization: Bearer " + TOKEN.encode() + b"\r\ncontent-length: 500\r\n\r\n{",
+    ],
+)
+def test_a_slow_client_is_hung_up_on_while_others_are_answered(
+    strict: Served, client: httpx.Client, beginning: bytes
+) -> None:
+    port = int(strict.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as slow:
+        slow.sendall(beginning)
+        assert client.get("/livez").status_code == 200
+        with suppress(ConnectionResetError):
+            assert slow.recv(100) == b""
+
+
+def test_what_is_no_http_is_refused(strict: Served, client: httpx.Client) -> None:
+    port = int(strict.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as odd:
+        odd.sendall(b"\x00\xff nonsense\r\n\r\n")
+        assert odd.recv(100).startswith(b"HTTP/1.1 400")
+    assert client.get("/livez").status_code == 200
+
+
+def test_a_folder_without_a_whole_model_is_not_served(versions: Versions, tmp_path: Path) -> None:
+    model = alter(versions.folder(versions.second), tmp_path / "model", "")
+    (model / "model.txt").write_text("tree\n")
+    with pytest.raises(StoreError, match="changed after it was published"):
+        load_folder(model)
+
+
+def test_the_service_loads_no_prefect_whylogs_or_s3fs() -> None:
+    code = (
+        "import sys, bentos.service;"
+        "print({'prefect', 'whylogs', 's3fs', 'altair', 'pandas'} & set(sys.modules) or '')"
+    )
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert loaded.strip() == ""

@@ -1,0 +1,51 @@
+"""The OpenAPI document says what the service does: schemathesis asks it everything it allows."""
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import Case
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+from servers import Served
+
+CHECKS = (
+    not_a_server_error,
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+REPEATABLE = settings(
+    max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.fixture(scope="module")
+def api(served: Served) -> OpenApiSchema:
+    return schemathesis.openapi.from_url(f"{served.url}/openapi.json")
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "POST /predict",
+        "POST /explain",
+        *(f"GET {path}" for path in ("/model", "/readyz", "/metrics")),
+    ],
+)
+def test_every_answer_is_one_that_the_document_promises(api: OpenApiSchema, operation: str) -> None:
+    method, path = operation.split()
+
+    @settings(
+        max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(case=api[path][method].as_strategy())
+    def ask(case: Case) -> None:
+        case.call_and_validate(checks=CHECKS)
+
+    ask()

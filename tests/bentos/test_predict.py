@@ -1,0 +1,101 @@
+"""Answers over HTTP are those of the training path, in every way a row can be written."""
+
+from io import BytesIO
+from typing import Any
+
+import httpx
+import numpy as np
+import polars as pl
+import pytest
+from servers import Served, Versions
+
+from bentos.model import load_folder
+from tasks.features import encode
+from tasks.training import model_input, read_model
+
+ARROW = "application/vnd.apache.arrow.stream"
+Question = dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def expected(versions: Versions) -> list[float]:
+    """Predict as training and evaluation do."""
+    folder = versions.folder(versions.second)
+    model = load_folder(folder)
+    numbers = encode(versions.rows.lazy(), model.features, model.vocabulary).collect()
+    booster = read_model((folder / "model.txt").read_text())
+    return list(np.asarray(booster.predict(model_input(numbers))).tolist())
+
+
+def test_one_row_answers_as_training_does(
+    client: httpx.Client, questions: list[Question], expected: list[float], versions: Versions
+) -> None:
+    for question, wanted in zip(questions[:50], expected, strict=False):
+        answer = client.post("/predict", json=question).raise_for_status().json()
+        assert answer == {"prediction": wanted, "label": wanted >= 0.5, "version": versions.second}
+
+
+def test_rows_columns_and_arrow_answer_the_same(
+    client: httpx.Client, questions: list[Question], expected: list[float], versions: Versions
+) -> None:
+    columns = {name: [row[name] for row in questions] for name in questions[0]}
+    buffer = BytesIO()
+    versions.rows.select(list(columns)).write_ipc_stream(buffer)
+    rows = client.post("/predict", json=questions).raise_for_status().json()
+    table = client.post("/predict", json={"columns": columns}).raise_for_status().json()
+    answer = client.post("/predict", content=buffer.getvalue(), headers={"content-type": ARROW})
+    frame = pl.read_ipc_stream(answer.raise_for_status().content)
+    assert rows["predictions"] == table["predictions"] == frame["prediction"].to_list() == expected
+    assert frame["label"].to_list() == rows["labels"]
+
+
+def test_a_missing_value_and_an_unseen_category_are_answered_and_counted(
+    client: httpx.Client, questions: list[Question]
+) -> None:
+    question = questions[0] | {"temp": None, "carrier": "never seen"}
+    answer = client.post("/predict", json=question).raise_for_status().json()
+    assert 0 < answer["prediction"] < 1
+    counted = client.get("/metrics").text
+    assert 'perennial_other_categories_total{feature="carrier"}' in counted
+
+
+def test_times_in_another_zone_mean_the_same(
+    client: httpx.Client, questions: list[Question]
+) -> None:
+    moved = questions[0] | {"time_hour": "2013-07-09T12:00:00+02:00"}
+    plain = questions[0] | {"time_hour": "2013-07-09T10:00:00Z"}
+    given = [client.post("/predict", json=each).json()["prediction"] for each in (moved, plain)]
+    assert given[0] == given[1]
+
+
+def test_contributions_and_base_add_up_to_the_prediction(
+    client: httpx.Client, questions: list[Question]
+) -> None:
+    answer = client.post("/explain", json=questions[0]).raise_for_status().json()
+    score = answer["base"] + sum(answer["contributions"].values())
+    assert 1 / (1 + np.exp(-score)) == pytest.approx(answer["prediction"], abs=1e-12)
+    assert "dep_minute" in answer["contributions"]
+    several = client.post("/explain", json=questions[:3]).raise_for_status().json()
+    assert len(several["explanations"]) == 3
+
+
+def test_the_request_id_comes_back(client: httpx.Client, questions: list[Question]) -> None:
+    answer = client.post("/predict", json=questions[0], headers={"x-request-id": "mine-7"})
+    assert answer.headers["x-request-id"] == "mine-7"
+
+
+def test_model_health_and_page_need_no_network(client: httpx.Client, versions: Versions) -> None:
+    model = client.get("/model").raise_for_status().json()
+    assert model["version"] == versions.second
+    assert model["metrics"]["holdout"]["auc"] > 0.5
+    assert client.get("/livez").is_success
+    assert client.get("/readyz").json()["ready"] is True
+    for path in ("/", "/docs"):
+        page = client.get(path).raise_for_status().text
+        assert "sched_dep_time" in page
+        assert "http://" not in page
+        assert "https://" not in page
+
+
+def test_it_listens_on_loopback_only(served: Served) -> None:
+    assert "http://127.0.0.1:" in served.output.read_text()

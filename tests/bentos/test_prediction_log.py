@@ -1,0 +1,101 @@
+"""What was asked and answered is kept, off the path of requests, whatever becomes of the server."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from servers import MODEL, Served, Versions, alter, counted, is_ready, serving, wait_for
+
+from bentos import prediction_log
+from bentos.metrics import Metrics
+from bentos.model import load_folder
+from bentos.prediction_log import PredictionLog
+from tasks.store import open_store
+
+QUICKLY = "log_flush_s = 0.1"
+Question = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def logging_server(
+    versions: Versions, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("logged")
+    kept = 'log_flush_s = 0.3\nlog_without = ["carrier"]\nlog_keep = "7d"'
+    model = alter(versions.folder(versions.second), folder / "model", kept)
+    old = folder / "root" / "predictions" / MODEL / "date=2020-01-01" / "hour=00"
+    old.mkdir(parents=True)
+    with serving(folder / "server", model, PERENNIAL_ROOT=str(folder / "root")) as running:
+        yield running
+
+
+def parts(served: Served) -> Path:
+    return served.output.parents[1] / "root" / "predictions" / MODEL
+
+
+def logged(served: Served) -> pl.DataFrame:
+    found = sorted(parts(served).glob("**/*.parquet"))
+    return pl.concat([pl.read_parquet(each) for each in found]) if found else pl.DataFrame()
+
+
+def test_rows_are_logged_with_prediction_version_request_and_time(
+    logging_server: Served, questions: list[Question], versions: Versions
+) -> None:
+    with logging_server.client() as client:
+        headers = {"x-request-id": "find-me"}
+        keyed = questions[0] | {"flight": 11}
+        one = client.post("/predict", json=keyed, headers=headers).raise_for_status().json()
+        client.post("/predict", json=questions[:3]).raise_for_status()
+        wait_for(lambda: counted(client, "log_rows_total") >= 4)
+    frame = logged(logging_server).filter(pl.col("__request") == "find-me")
+    (row,) = frame.rows(named=True)
+    assert row["__prediction"] == one["prediction"]
+    assert row["__version"] == versions.second
+    assert row["__time"] is not None
+    assert row["flight"] == 11
+    assert row["sched_dep_time"] == questions[0]["sched_dep_time"]
+    assert "carrier" not in row
+
+
+def test_old_days_are_removed(logging_server: Served) -> None:
+    wait_for(lambda: not (parts(logging_server) / "date=2020-01-01").exists())
+
+
+def test_a_kill_tears_no_part_and_loses_only_what_was_not_flushed(
+    logging_server: Served, questions: list[Question]
+) -> None:
+    with logging_server.client() as client:
+        before = counted(client, "log_rows_total")
+        for question in questions[:100]:
+            client.post("/predict", json=question, headers={"x-request-id": "kept"})
+        wait_for(lambda: counted(client, "log_rows_total") >= before + 100)
+        for question in questions[:100]:
+            client.post("/predict", json=question, headers={"x-request-id": "perhaps"})
+    worker = logging_server.worker()
+    os.kill(worker, signal.SIGKILL)
+    frame = logged(logging_server)
+    assert len(frame.filter(pl.col("__request") == "kept")) == 100
+    wait_for(lambda: is_ready(logging_server), 30)
+    assert logging_server.worker() != worker
+
+
+def test_what_cannot_be_written_waits_up_to_a_bound_and_is_counted(
+    versions: Versions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    model = load_folder(alter(versions.folder(versions.second), tmp_path / "model", QUICKLY))
+    metrics, said = Metrics(), list[object]()
+    monkeypatch.setattr(prediction_log.log, "warning", lambda *parts: said.append(parts))
+    log = PredictionLog(open_store(str(tmp_path / "file")), metrics)
+    log.start()
+    rows = versions.rows.select(list(model.schema.types))[:100]
+    for _ in range(1_500):
+        log.add(model, rows, [0.5] * 100, ["r"] * 100)
+    assert metrics.dropped["queue full"] == 50_000
+    wait_for(lambda: metrics.dropped["cannot write"] == 50_000)
+    log.stop()
+    assert len(said) == 1

@@ -1,0 +1,189 @@
+"""The release flow: decisions that are carried out, interrupted, and followed by a server."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from flows import cli
+from flows.release import release
+from flows.retrain import find_done, name_approver, plan_retrain
+from tasks.candidate import describe_model
+from tasks.ledger import append_entry, read_ledger
+from tasks.proof import Caller
+from tasks.registry import get_version
+from tasks.server import find_port, is_ready
+from tasks.serving import find_bento
+from tasks.store import open_store
+
+if TYPE_CHECKING:
+    from conftest import Released
+
+MODEL = "flight-delay"
+Run = Callable[..., tuple[int, str, str]]
+
+# The steps of the flow without Prefect, so that a kill hits them and not Prefect's own start.
+STEPS = """
+import sys
+from tasks.decisions import Decision, decide
+from tasks.serving import build_bento, prove_bento
+from tasks.store import open_store, work_folder
+store, version = open_store(), sys.argv[1]
+asked = Decision(model="flight-delay", version=version, action="approve", approver="Ada")
+approval = decide.fn(store.root, asked)
+with work_folder(store) as folder:
+    bento = build_bento.fn(store.root, "flight-delay", approval, folder)
+    prove_bento.fn(store.root, "flight-delay", version, bento, folder)
+"""
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Run one command in this process, and give its exit code and both outputs."""
+
+    def run_command(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["perennial", *words])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capfd.readouterr()
+        return int(stopped.value.code or 0), printed.out, printed.err
+
+    return run_command
+
+
+def processes_in(folder: Path) -> list[psutil.Process]:
+    """List the living processes that were started for a folder."""
+    found = []
+    for each in psutil.process_iter(["cmdline"]):
+        if str(folder) in " ".join(each.info["cmdline"] or ()):
+            found.append(each)
+    return found
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_release_leaves_ledger_proof_and_history(released: "Released", run: Run) -> None:
+    code, out, _ = run("history", MODEL, "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert [entry["action"] for entry in found["ledger"]] == ["approve", "release"]
+    assert {entry["approver"] for entry in found["ledger"]} == {"Ada"}
+    assert found["proofs"][released.older]["largest_difference"] == 0
+    assert "answered as in training" in run("history", MODEL)[1].replace("\n", " ")
+    status = json.loads(run("status", MODEL, "--json")[1])["models"][MODEL]
+    assert (status["champion"], status["waiting"]) == (released.older, [released.newer])
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["approve", MODEL, "1999", "--as", "Ada", "--reason", "x"], 2, "does not exist"),
+        (["approve", MODEL, "{older}", "--as", "Ada", "--reason", "x"], 3, "released already"),
+        (["approve", MODEL, "{newer}", "--as", " ", "--reason", "x"], 2, "--as NAME"),
+        (["reject", MODEL, "{older}", "--as", "Ada", "--reason", "x"], 3, "released already"),
+        (["rollback", MODEL, "--as", "Ada", "--reason", "x"], 3, "no earlier champion"),
+        (["rollback", MODEL, "--to", "{newer}", "--as", "A", "--reason", "x"], 3, "never released"),
+    ],
+)
+def test_decision_that_is_not_open_is_one_line(
+    released: "Released", run: Run, words: list[str], code: int, said: str
+) -> None:
+    names = {"older": released.older, "newer": released.newer}
+    exit_code, out, errors = run(*(word.format(**names) for word in words))
+    assert exit_code == code
+    assert said in errors
+    assert "Traceback" not in out + errors
+    assert len(read_ledger(open_store(), MODEL)) == 2
+
+
+def test_rejected_candidate_waits_no_more(released: "Released", run: Run) -> None:
+    words = (MODEL, released.newer, "--as", "Ada", "--reason", "odd [red]slices[/]")
+    assert run("reject", *words)[0] == 0
+    assert describe_model(open_store(), MODEL)["waiting"] == []
+    code, _, errors = run("approve", *words)
+    assert code == 3
+    assert "was rejected by Ada" in errors
+    assert "[red]slices" in run("history", MODEL)[1]
+
+
+def test_killed_release_changes_nothing_and_the_next_run_finishes(released: "Released") -> None:
+    store, steps = open_store(), [sys.executable, "-c", STEPS, released.newer]
+    for left in ("context/model", "proving/server.log"):  # killed while building, while proving
+        killed = subprocess.Popen(steps)
+        assert wait_for(lambda left=left: list(released.root.glob(f"tmp/perennial-*/{left}")))
+        killed.kill()
+        killed.wait()
+        assert describe_model(store, MODEL)["champion"] == released.older
+        assert released.newer in describe_model(store, MODEL)["waiting"]
+        assert wait_for(lambda: not processes_in(released.root), 30)
+    subprocess.run(steps, check=True)  # ends before its promotion
+    proven = find_bento(store, MODEL, released.newer)
+    assert proven is not None
+    assert describe_model(store, MODEL)["champion"] == released.older
+    done = release(MODEL, released.newer, "approve", "Bob")
+    assert (done["action"], done["approver"]) == ("release", "Ada")
+    assert done["version"] == describe_model(store, MODEL)["champion"] == released.newer
+    assert find_bento(store, MODEL, released.newer) == proven
+    assert not list((released.root / "tmp").iterdir())
+    back = release(MODEL, "", "rollback", "Eve", "too slow")
+    assert (back["action"], back["version"]) == ("rollback", released.older)
+    assert describe_model(store, MODEL)["champion"] == released.older
+
+
+def test_approval_beforehand_or_by_the_gate(released: "Released", run: Run) -> None:
+    plan = plan_retrain(MODEL, None)
+    made = {"verdict": "passed"}
+    store = open_store()
+    assert name_approver(plan, store, made, None) is None
+    assert name_approver(plan, store, made, "Ada") == "Ada"
+    assert name_approver(plan, store, {"verdict": "refused"}, "Ada") is None
+    trusting = plan.definition.model_copy(
+        update={"approval": plan.definition.approval.model_copy(update={"mode": "auto"})}
+    )
+    automatic = plan.model_copy(update={"definition": trusting})
+    assert name_approver(automatic, store, made, None) == "auto (gate passed)"
+    champion = plan.model_copy(update={"version": released.older})
+    assert name_approver(champion, store, made, "Ada") is None
+    assert find_done(MODEL, plan.as_of) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes as Linux lists them")
+def test_serving_follows_the_ledger_and_leaves_nothing_running(released: "Released") -> None:
+    port = find_port()
+    environment = os.environ | {"PERENNIAL_DEBUG": "1"}
+    words = [sys.executable, "-m", "flows.cli", "serve", MODEL, "--port", str(port)]
+    with subprocess.Popen(words, env=environment) as server:
+        assert wait_for(lambda: is_ready(port))
+        assert serves(port) == released.older
+        newer = get_version(open_store(), MODEL, released.newer)
+        kept = {"version": released.newer, "manifest": newer.digest, "approver": "Ada"}
+        append_entry(open_store(), MODEL, action="release", reason="", **kept)
+        assert wait_for(lambda: serves(port) == released.newer, 30)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    assert not processes_in(released.root)
+
+
+def serves(port: int) -> str:
+    caller = Caller(port)
+    try:
+        version: str = json.loads(caller.ask("GET", "/model").body)["version"]
+        return version
+    finally:
+        caller.close()

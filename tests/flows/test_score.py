@@ -1,0 +1,91 @@
+"""The score flow: a table whole, in parts, and the same numbers as the model gives."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pytest
+
+from flows.score import load_scorer, score
+from tasks import scoring
+from tasks.errors import DefinitionError, PerennialError
+from tasks.features import encode
+from tasks.registry import find_champion
+from tasks.store import open_store
+from tasks.training import model_input
+
+if TYPE_CHECKING:
+    from conftest import Released
+
+MODEL = "flight-delay"
+
+
+@pytest.fixture
+def table(released: "Released") -> Path:
+    """Take the raw rows of a snapshot."""
+    return next((released.root / "snapshots").glob("*/part*.parquet"))
+
+
+def expect(path: Path) -> np.ndarray:
+    store = open_store()
+    champion = find_champion(store, MODEL)
+    assert champion is not None
+    scorer = load_scorer(store, champion)
+    numbers = encode(pl.scan_parquet(path), scorer.features, scorer.vocabulary).collect()
+    return np.asarray(scorer.booster.predict(model_input(numbers)))
+
+
+def test_parquet_is_scored_in_parts_as_the_model_answers(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "_BATCH", 300)
+    target = tmp_path / "new" / "scored.parquet"
+    done = score(MODEL, str(table), str(target))
+    scored = pl.read_parquet(target)
+    assert done["rows"] == len(scored) == len(pl.read_parquet(table))
+    assert scored.columns == ["time_hour", "carrier", "flight", "origin", "prediction", "label"]
+    np.testing.assert_array_equal(scored["prediction"], expect(table))
+    assert scored["flight"].equals(pl.read_parquet(table)["flight"])
+    assert [path.name for path in target.parent.iterdir()] == ["scored.parquet"]
+
+
+def test_csv_in_and_out_gives_the_same_numbers(table: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "rows.csv", tmp_path / "scored.csv"
+    pl.read_parquet(table).write_csv(source)
+    score(MODEL, str(source), str(target))
+    np.testing.assert_array_equal(pl.read_csv(target)["prediction"], expect(table))
+
+
+def test_log_keeps_what_the_service_would(
+    released: "Released", table: Path, tmp_path: Path
+) -> None:
+    done = score(MODEL, str(table), str(tmp_path / "scored.parquet"), log=True)
+    parts = list((released.root / "predictions" / MODEL).rglob("*.parquet"))
+    logged = pl.read_parquet(parts)
+    assert len(parts) == done["log_parts"] > 0
+    assert {"__time", "__request", "__version", "__prediction", "carrier"} <= set(logged.columns)
+    assert set(logged["__version"]) == {released.older}
+    np.testing.assert_array_equal(np.sort(logged["__prediction"]), np.sort(expect(table)))
+
+
+def test_what_cannot_be_scored_leaves_the_old_output(table: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "rows.csv", tmp_path / "scored.csv"
+    rows = pl.read_parquet(table).with_columns(pl.col("distance").cast(pl.String))
+    rows.with_columns(pl.lit("far").alias("distance")).write_csv(source)
+    target.write_text("old")
+    for given, to, said in (
+        (source, target, "distance|far"),
+        (table, tmp_path / "out.xlsx", "must end in"),
+        (tmp_path / "none.parquet", target, "no file matches"),
+    ):
+        with pytest.raises(PerennialError, match=said):
+            score(MODEL, str(given), str(to))
+    assert target.read_text() == "old"
+
+
+def test_missing_column_is_named_with_the_nearest(table: Path, tmp_path: Path) -> None:
+    source = tmp_path / "rows.parquet"
+    pl.read_parquet(table).rename({"distance": "distanc"}).write_parquet(source)
+    with pytest.raises(DefinitionError, match="no column 'distance'; did you mean 'distanc'"):
+        score(MODEL, str(source), str(tmp_path / "out.csv"))

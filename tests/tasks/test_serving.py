@@ -1,0 +1,239 @@
+"""Bentos as they are built and proven for real, and as they are refused."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tasks.errors import BuildFailed, ProofFailed, StoreError
+from tasks.ledger import append_entry, read_ledger
+from tasks.proof import Caller
+from tasks.registry import Published, get_version
+from tasks.requirements import SERVING, close_requirements, read_pins, serving_requirements
+from tasks.server import booting_server, find_port, is_ready
+from tasks.serving import (
+    Bento,
+    bento_tag,
+    check_model,
+    find_bento,
+    make_bento,
+    needed_modules,
+    prove_bento,
+    read_proof,
+    unpack_champion,
+)
+from tasks.store import Store, open_store
+
+if TYPE_CHECKING:
+    from conftest import Released
+
+MODEL = "flight-delay"
+
+
+@pytest.fixture(scope="module")
+def built_once(released_once: "Released", tmp_path_factory: pytest.TempPathFactory) -> Bento:
+    """Build the newer candidate's bento, once for all tests of this file."""
+    folder = tmp_path_factory.mktemp("built") / ".perennial"  # BentoML is wary of hidden folders
+    folder.mkdir()
+    store = open_store(str(released_once.root))
+    return make_bento(store, get_version(store, MODEL, released_once.newer), folder)
+
+
+@pytest.fixture
+def built(built_once: Bento, tmp_path: Path) -> Bento:
+    """Give a test its own copy of that bento."""
+    copied = tmp_path / "bento"
+    shutil.copytree(built_once.folder, copied)
+    return Bento(folder=copied, tag=built_once.tag)
+
+
+@pytest.fixture
+def store(released: "Released") -> Store:
+    return open_store()
+
+
+@pytest.fixture
+def newer(released: "Released", store: Store) -> Published:
+    return get_version(store, MODEL, released.newer)
+
+
+def prove(store: Store, version: str, bento: Bento, folder: Path) -> Published:
+    folder.mkdir()
+    return prove_bento.fn(store.root, MODEL, version, bento, folder)
+
+
+def children_in(folder: Path) -> list[psutil.Process]:
+    """List the living processes that work in a folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if str(folder) in " ".join(process.info["cmdline"] or ()) and process.pid:
+            found.append(process)
+    return [each for each in found if each.pid != psutil.Process().pid]
+
+
+def test_bento_holds_exactly_the_approved_files(built: Bento, newer: Published) -> None:
+    check_model(built, newer)
+    held = {path.name for path in (built.folder / "src" / "model").iterdir()}
+    assert held == {*newer.manifest.files, "MANIFEST.json"}
+    code = {path.name for path in (built.folder / "src").iterdir() if path.is_dir()}
+    assert code == {"bentos", "model", "tasks"}
+    assert not list(built.folder.rglob("*.pkl"))
+
+
+def test_bento_needs_nothing_that_it_does_not_pin(built: Bento) -> None:
+    pinned = set(read_pins((built.folder / "env/python/requirements.txt").read_text()))
+    assert close_requirements("bentoml", *SERVING) <= {name.lower() for name in pinned}
+    assert not {"prefect", "whylogs", "altair"} & pinned
+    imported = set()
+    for module in needed_modules():
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {each.name.split(".")[0] for each in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    foreign = imported - set(sys.stdlib_module_names) - {"bentos", "tasks"}
+    assert foreign <= {name.replace("-", "_") for name in pinned}
+
+
+def test_requirements_come_from_the_lock_with_their_markers(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.write_text(
+        "polars==9.9.9 \\\n    --hash=sha256:abc\n"
+        "numpy==1.0 ; python_version < '3.12' \\\n    --hash=sha256:abc\n"
+        "numpy==2.0 ; python_version >= '3.12' \\\n    --hash=sha256:abc\n"
+    )
+    lines = serving_requirements(lock).splitlines()
+    assert "polars==9.9.9" in lines
+    assert [line for line in lines if line.startswith("numpy")] == [
+        "numpy==1.0 ; python_version < '3.12'",
+        "numpy==2.0 ; python_version >= '3.12'",
+    ]
+    assert "hash" not in "".join(lines)
+
+
+def test_proof_keeps_its_numbers_and_leaves_no_process(
+    released: "Released", store: Store, built: Bento, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    proven = prove(store, released.newer, built, work)
+    proof = read_proof(store, proven)
+    assert proof.rows > 100
+    assert proof.largest_difference == 0
+    assert len(proof.bad_requests) >= 8
+    assert all(400 <= status < 500 for status in proof.bad_requests.values())
+    assert 0 < proof.p50_ms <= proof.p99_ms
+    assert not children_in(built.folder)
+
+
+def test_tampered_model_is_refused(
+    released: "Released", store: Store, built: Bento, tmp_path: Path
+) -> None:
+    model = built.folder / "src" / "model" / "model.txt"
+    model.write_text(model.read_text().replace("leaf_value=", "leaf_value=0.5 ", 1))
+    with pytest.raises(ProofFailed, match=r"model\.txt in the bento is not the one"):
+        prove(store, released.newer, built, tmp_path / "work")
+    assert find_bento(store, MODEL, released.newer) is None
+
+
+def test_bento_with_another_version_is_refused(
+    released: "Released", store: Store, built: Bento, tmp_path: Path
+) -> None:
+    other = get_version(store, MODEL, released.older)
+    model = built.folder / "src" / "model"
+    shutil.rmtree(model)
+    shutil.copytree(released.root / other.path, model)
+    with pytest.raises(ProofFailed, match="not the one that was approved"):
+        prove(store, released.newer, built, tmp_path / "work")
+
+
+def test_answers_that_differ_from_training_are_refused(
+    released: "Released", store: Store, built: Bento, tmp_path: Path
+) -> None:
+    answers = built.folder / "src" / "bentos" / "answers.py"
+    text = answers.read_text()
+    changed = text.replace("predicted.tolist()}", "(predicted + 1e-12).tolist()}")
+    assert changed != text
+    answers.write_text(changed)
+    with pytest.raises(ProofFailed, match="differs from training"):
+        prove(store, released.newer, built, tmp_path / "work")
+    assert find_bento(store, MODEL, released.newer) is None
+    assert not children_in(built.folder)
+
+
+def test_server_that_cannot_start_is_a_failure_with_its_reason(
+    built: Bento, tmp_path: Path
+) -> None:
+    service = built.folder / "src" / "bentos" / "service.py"
+    service.write_text("raise RuntimeError('no such service')\n")
+    with (
+        pytest.raises(BuildFailed, match="no such service"),
+        booting_server(built.folder, tmp_path / "home") as server,
+    ):
+        server.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_server_ends_when_its_parent_is_killed(built: Bento, tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from tasks.server import booting_server\n"
+        "with booting_server(Path(sys.argv[1]), Path(sys.argv[2])) as server:\n"
+        "    server.wait(); print(server.port, flush=True); time.sleep(60)"
+    )
+    words = [sys.executable, "-c", script, str(built.folder), str(tmp_path / "home")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        port = int(parent.stdout.readline())
+        assert is_ready(port)
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while children_in(built.folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not children_in(built.folder)
+
+
+def test_broken_champion_leaves_the_one_before_to_serve(
+    released: "Released", store: Store, newer: Published, tmp_path: Path
+) -> None:
+    champion = read_ledger(store, MODEL)[-1]
+    home = tmp_path / "home"
+    kept = {"version": released.newer, "manifest": newer.digest, "approver": "Ada"}
+    append_entry(store, MODEL, action="release", reason="", bento="gone", **kept)
+    bento = unpack_champion(store, MODEL, home)
+    assert bento.name == bento_tag(MODEL, champion.version).partition(":")[2]
+
+
+def test_bento_changed_in_the_registry_is_not_served(
+    released: "Released", store: Store, tmp_path: Path
+) -> None:
+    (archive,) = (released.root / "bentos" / MODEL / released.older).glob("*.bento")
+    archive.write_bytes(archive.read_bytes()[:-1])
+    with pytest.raises(StoreError, match="no released bento is whole"):
+        unpack_champion(store, MODEL, tmp_path / "home")
+
+
+def test_bentoml_serves_the_released_bento_by_its_tag(released: "Released", tmp_path: Path) -> None:
+    port = find_port()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PERENNIAL_")}
+    words = ["serve", f"{MODEL}:{released.older}", "--host", "127.0.0.1", "--port", str(port)]
+    with (tmp_path / "log").open("w") as log, subprocess.Popen(
+        [sys.executable, "-m", "bentoml", *words],
+        cwd=tmp_path, env=environment, stdout=log, stderr=log,
+    ) as server:  # fmt: skip
+        try:
+            deadline = time.monotonic() + 60
+            while not is_ready(port) and time.monotonic() < deadline and server.poll() is None:
+                time.sleep(0.1)
+            with closing(Caller(port)) as caller:
+                answer = caller.ask("GET", "/model")
+            assert answer.status == 200
+            assert released.older in answer.body.decode()
+        finally:
+            server.terminate()
