@@ -4,7 +4,9 @@ Owns what is measured and on which rows. Refuses to say whether it is good enoug
 """
 
 import logging
+import math
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -15,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.definition import Frozen, Metric
 from tasks.extraction import Snapshot
 from tasks.features import compile_expression
-from tasks.metrics import Array, measure
+from tasks.metrics import Array, measure, rank_bins, read_certainty
 from tasks.plan import Plan
 from tasks.preparation import PART, ROW, TARGET, TIME, Part, Prepared
 from tasks.store import reaching
@@ -23,10 +25,11 @@ from tasks.training import Trained, model_input, read_model
 
 log = logging.getLogger("perennial.evaluation")
 
-_BINS = 10
-_CURVE_POINTS = 100
+_CURVE_POINTS, _RESIDUAL_BINS = 100, 20
+_RESIDUAL_SHARES = (10, 25, 50, 75, 90)
 _TRAIN_ROWS = 100_000
-_CONTRIBUTION_ROWS = 2_000
+_CONTRIBUTION_ROWS, _FEWEST_CONTRIBUTION_ROWS = 2_000, 200
+_CONTRIBUTIONS = 400_000  # rows times trees: a tree's contributions take far longer than its value
 _SLICE_LEVELS = 20
 SLICE = "slice:"  # what the columns of a slice begin with in scored rows
 _META = (ROW, TIME, TARGET, PART)
@@ -84,39 +87,36 @@ def evaluate_models(
     plan: Plan, snapshot: Snapshot, prepared: Prepared, trained: Trained, folder: Path
 ) -> tuple[Evaluation, Scored]:
     """Score the holdout once, measure, and keep the scores for the gate."""
-    kind, threshold = plan.definition.target.kind, plan.definition.serving.threshold
-    twin = read_model(trained.twin.read_text())
-    rows = prepared.scan(Part.HOLDOUT).collect()
-    target = rows[TARGET].to_numpy()
-    predicted = predict(twin, rows)
-    others = {
-        "baseline": predict_baseline(plan, prepared, len(rows)),
-        "simple": predict(read_model(trained.simple.read_text()), rows),
-    }
-    seen = sample_training(prepared)
-    metrics = {
-        "holdout": measure(kind, target, predicted, threshold),
-        "train": measure(kind, seen[TARGET].to_numpy(), predict(twin, seen), threshold),
-    }
+    twin, simple = (read_model(path.read_text("utf-8")) for path in (trained.twin, trained.simple))
+    rows, seen = prepared.scan(Part.HOLDOUT).collect(), sample_training(prepared)
+    target, predicted = rows[TARGET].to_numpy(), predict(twin, rows)
+    baseline, simply = predict_baseline(plan, prepared, len(rows)), predict(simple, rows)
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
-    scored = rows.select(ROW, TIME, TARGET).with_columns(
-        *(as_column(name, values) for name, values in {"predicted": predicted, **others}.items()),
-        *slices,
-    )
     evaluation = Evaluation(
         rows=len(rows),
-        metrics=metrics,
-        **{name: measure(kind, target, values, threshold) for name, values in others.items()},
+        metrics={
+            "holdout": measure_rows(plan, target, predicted),
+            "train": measure_rows(plan, seen[TARGET].to_numpy(), predict(twin, seen)),
+        },
+        baseline=measure_rows(plan, target, baseline),
+        simple=measure_rows(plan, target, simply),
         calibration=calibrate(target, predicted),
-        calibration_error=calibration_error(target, predicted, kind == "regression"),
+        calibration_error=calibration_error(target, predicted, calibration_unit(plan, target)),
         slices=measure_slices(plan, slices, target, predicted),
         importance=rank_features(plan, twin, rows),
         curves=draw_curves(plan, trained, target, predicted),
     )
+    predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
+    columns = [as_column(name, values) for name, values in predictions.items()]
     path = folder / "scored.arrow"
     with reaching(str(path)):
-        scored.write_ipc(path)
+        rows.select(ROW, TIME, TARGET).with_columns(*columns, *slices).write_ipc(path)
     return evaluation, Scored(path=path)
+
+
+def measure_rows(plan: Plan, target: Array, predicted: Array) -> dict[Metric, float]:
+    definition = plan.definition
+    return measure(definition.target.kind, target, predicted, definition.serving.threshold)
 
 
 def predict(booster: Booster, rows: pl.DataFrame) -> Array:
@@ -137,8 +137,9 @@ def predict_baseline(plan: Plan, prepared: Prepared, rows: int) -> Array:
 
 
 def sample_training(prepared: Prepared) -> pl.DataFrame:
-    """Read training rows evenly, at most as many as train metrics need."""
-    step = max(1, (prepared.rows["fit"] + prepared.rows["stop"]) // _TRAIN_ROWS)
+    """Read training rows evenly, no more than train metrics need."""
+    rows = prepared.rows["fit"] + prepared.rows["stop"]
+    step = math.ceil(rows / _TRAIN_ROWS)
     return prepared.scan(Part.FIT, Part.STOP).gather_every(step).collect()
 
 
@@ -163,7 +164,14 @@ def slice_rows(
     ]
     if not expressions:
         return []
-    return snapshot.scan().select(expressions).collect()[numbers].get_columns()
+    return read_rows(snapshot, numbers, expressions).get_columns()
+
+
+def read_rows(snapshot: Snapshot, numbers: pl.Series, expressions: list[pl.Expr]) -> pl.DataFrame:
+    """Evaluate expressions over the numbered rows of a snapshot, and read little else of it."""
+    first, last = cast(int, numbers.min()), cast(int, numbers.max())
+    stretch = snapshot.scan().slice(first, last - first + 1).select(expressions).collect()
+    return stretch[numbers - first]
 
 
 def measure_slices(
@@ -171,19 +179,15 @@ def measure_slices(
 ) -> tuple[Slice, ...]:
     """Measure each slice's largest levels that have enough rows to say anything."""
     measured = []
-    for column in slices:
-        for level, rows in column.value_counts(sort=True).head(_SLICE_LEVELS).iter_rows():
+    for column in sorted(slices, key=lambda column: column.name):
+        name, counts = column.name.removeprefix(SLICE), column.value_counts()
+        largest = counts.sort(["count", column.name], descending=[True, False])
+        for level, rows in largest.head(_SLICE_LEVELS).iter_rows():
             if rows >= plan.definition.gate.slice_rows:
                 inside = (column == level).to_numpy()
-                metrics = measure(
-                    plan.definition.target.kind,
-                    target[inside],
-                    predicted[inside],
-                    plan.definition.serving.threshold,
-                )
-                name = column.name.removeprefix(SLICE)
+                metrics = measure_rows(plan, target[inside], predicted[inside])
                 measured.append(Slice(slice=name, level=level, rows=rows, metrics=metrics))
-    return tuple(sorted(measured, key=lambda each: (each.slice, -each.rows, each.level)))
+    return tuple(measured)
 
 
 def calibrate(target: Array, predicted: Array) -> tuple[Bin, ...]:
@@ -191,27 +195,37 @@ def calibrate(target: Array, predicted: Array) -> tuple[Bin, ...]:
 
     For several classes, the prediction is the likeliest class's and it came true if it was right.
     """
-    if predicted.ndim == 2:
-        target, predicted = predicted.argmax(axis=1) == target, predicted.max(axis=1)
-    groups = np.array_split(np.argsort(predicted, kind="stable"), min(_BINS, len(target)))
+    came_true, told = read_certainty(target, predicted)
+    tenths = rank_bins(told)
+    groups = [tenths == tenth for tenth in np.unique(tenths)]
     return tuple(
-        Bin(rows=len(g), predicted=float(predicted[g].mean()), observed=float(target[g].mean()))
-        for g in groups
+        Bin(
+            rows=int(group.sum()),
+            predicted=float(told[group].mean()),
+            observed=float(came_true[group].mean()),
+        )
+        for group in groups
     )
 
 
-def calibration_error(target: Array, predicted: Array, in_deviations: bool) -> float:
-    """Average the gap between predicted and observed; in the target's deviations for values."""
+def calibration_error(target: Array, predicted: Array, unit: float) -> float:
+    """Average the gap between predicted and observed over all rows."""
     bins = calibrate(target, predicted)
-    error = sum(each.rows * abs(each.predicted - each.observed) for each in bins) / len(target)
-    spread = float(target.std()) if in_deviations else 1.0
-    return error / spread if spread else 0.0
+    gaps = sum(each.rows * abs(each.predicted - each.observed) for each in bins)
+    return gaps / len(target) / unit
+
+
+def calibration_unit(plan: Plan, target: Array) -> float:
+    """Give what calibration is measured in: probabilities as they are, values in deviations."""
+    spread = float(target.std()) if plan.definition.target.kind == "regression" else 1.0
+    return spread or 1.0
 
 
 def rank_features(plan: Plan, booster: Booster, rows: pl.DataFrame) -> tuple[Importance, ...]:
     """Rank features by LightGBM's own contributions (tree SHAP) on an even sample of rows."""
-    sample = rows.gather_every(max(1, len(rows) // _CONTRIBUTION_ROWS)).drop(*_META)
-    names = list(plan.features.expressions)
+    affordable = max(_CONTRIBUTIONS // max(booster.num_trees(), 1), _FEWEST_CONTRIBUTION_ROWS)
+    step = math.ceil(len(rows) / min(affordable, _CONTRIBUTION_ROWS))
+    sample, names = rows.gather_every(step).drop(*_META), list(plan.features.expressions)
     parts = np.asarray(booster.predict(model_input(sample), pred_contrib=True))
     by_class = parts.reshape(len(sample), -1, len(names) + 1)[:, :, :-1]  # the last is the bias
     means = np.abs(by_class).mean(axis=(0, 1))
@@ -228,37 +242,44 @@ def draw_curves(
     """Give the points of the plots that fit the target, few enough to be kept as JSON."""
     curves: dict[str, dict[str, tuple[float, ...]]] = {}
     if trained.curve:
-        rounds = np.unique(np.linspace(0, len(trained.curve) - 1, _CURVE_POINTS).astype(int))
+        rounds = _spread(len(trained.curve))
         curves["learning"] = _points(round=rounds + 1, loss=np.array(trained.curve)[rounds])
     if plan.definition.target.kind == "binary":
-        order = np.argsort(-predicted, kind="stable")
-        hits = np.cumsum(target[order])
-        told = np.arange(1, len(order) + 1)
-        at = np.unique(np.linspace(0, len(order) - 1, _CURVE_POINTS).astype(int))
-        recall, misses = hits[at] / hits[-1], told[at] - hits[at]
-        curves["roc"] = _points(
-            false_positive_rate=misses / (len(order) - hits[-1]), true_positive_rate=recall
-        )
-        curves["precision_recall"] = _points(recall=recall, precision=hits[at] / told[at])
+        hits, told = count_hits(target, predicted)
+        misses, positives = told - hits, hits[-1]
+        recall, false_alarms = hits / positives, misses / misses[-1]
+        curves["roc"] = _points(false_positive_rate=false_alarms, true_positive_rate=recall)
+        curves["precision_recall"] = _points(recall=recall, precision=hits / told)
     if plan.definition.target.kind == "regression":
-        groups = np.array_split(np.argsort(predicted, kind="stable"), 2 * _BINS)
-        residuals = [target[group] - predicted[group] for group in groups if len(group)]
+        tenths = rank_bins(predicted, _RESIDUAL_BINS)
+        groups = [tenths == tenth for tenth in np.unique(tenths)]
+        errors = [target[group] - predicted[group] for group in groups]
         curves["residuals"] = _points(
-            predicted=np.array([predicted[group].mean() for group in groups if len(group)]),
+            predicted=np.array([predicted[group].mean() for group in groups]),
             **{
-                f"q{share}": np.array([np.quantile(each, share / 100) for each in residuals])
-                for share in (10, 25, 50, 75, 90)
+                f"q{share}": np.array([np.quantile(each, share / 100) for each in errors])
+                for share in _RESIDUAL_SHARES
             },
         )
     return curves
 
 
+def count_hits(target: Array, predicted: Array) -> tuple[Array, Array]:
+    """Count positives, and rows, from the highest prediction down to some of the lower ones."""
+    order = np.argsort(-predicted, kind="stable")
+    ends = np.flatnonzero(np.diff(predicted[order], append=-np.inf))  # ties come in together
+    at = np.unique(ends[np.searchsorted(ends, _spread(len(order)))])
+    return np.cumsum(target[order])[at], at + 1
+
+
 def as_column(name: str, values: Array) -> pl.Series:
-    return pl.Series(
-        name,
-        values,
-        dtype=pl.Array(pl.Float64, values.shape[1:]) if values.ndim == 2 else pl.Float64,
-    )
+    several = pl.Array(pl.Float64, values.shape[1:])
+    return pl.Series(name, values, dtype=several if values.ndim == 2 else pl.Float64)
+
+
+def _spread(count: int) -> Array:
+    """Give places from the first to the last, as many as a curve has points."""
+    return np.unique(np.linspace(0, count - 1, _CURVE_POINTS).astype(np.int64))
 
 
 def _points(**series: Array) -> dict[str, tuple[float, ...]]:

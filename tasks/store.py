@@ -155,7 +155,8 @@ def _claimed_folder(parent: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        lock.unlink(missing_ok=True)
+        if not folder.exists():
+            lock.unlink(missing_ok=True)
         os.close(handle)
 
 
@@ -164,7 +165,8 @@ def _clear_leftovers(parent: Path) -> None:
         for lock in parent.glob("run-*.lock"):
             with suppress(OSError), lock.open("r+") as handle:  # a live run holds its own
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+                if lock.with_suffix("").exists():
+                    shutil.rmtree(lock.with_suffix(""))
                 lock.unlink()
 
 

@@ -17,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.champion import Opponent, meet_champion
 from tasks.checks import Check, failed
 from tasks.definition import Frozen, Metric
-from tasks.evaluation import SLICE, Scored
+from tasks.evaluation import SLICE, Scored, calibration_error, calibration_unit
 from tasks.extraction import Snapshot
 from tasks.metrics import (
     Array,
@@ -144,63 +144,59 @@ def judge_calibration(plan: Plan, duel: Duel) -> Check:
     row in a thousand is positive as where every other is.
     """
     gate, seed = plan.definition.gate, plan.definition.training.seed
+    spread = float(read_certainty(duel.target, duel.theirs)[0].std())
+    unit = calibration_unit(plan, duel.target)
     gain = compare_calibration(
         duel.target, duel.ours, duel.theirs, duel.groups, confidence=gate.confidence, seed=seed
     )
-    spread = float(read_certainty(duel.target, duel.theirs)[0].std())
-    allowed = gate.calibration_margin * spread
-    return _judge_gain("calibration", "mean distance from what came true", gain, allowed)
+    gain = Interval(**{name: value / unit for name, value in gain.model_dump().items()})
+    ours, theirs = (calibration_error(duel.target, each, unit) for each in (duel.ours, duel.theirs))
+    what = f"calibration error {ours:.4f} against {theirs:.4f}"
+    return _judge_gain("calibration", what, gain, gate.calibration_margin * spread / unit)
 
 
 def judge_slices(plan: Plan, duel: Duel) -> Check:
-    """Ask that no slice is surely worse, by more than a share of the champion's loss on it.
-
-    Sure means sure of all slices at once: of many, some look worse by chance alone.
-    """
-    gate = plan.definition.gate
-    loss: Metric = "rmse" if plan.definition.target.kind == "regression" else "log_loss"
-    name = "squared error" if loss == "rmse" else "log_loss"
-    ours, theirs = (row_losses(loss, duel.target, each) for each in (duel.ours, duel.theirs))
-    slices = find_slices(duel.rows, gate.slice_rows)
-    confidence = 1 - (1 - gate.confidence) / max(len(slices), 1)
-    gains, sunk = {}, {}
-    for label, inside in slices.items():
-        groups = group_rows(
-            duel.rows[TIME].filter(pl.Series(inside)), plan.definition.training.seed
-        )
-        gain = compare_means(ours[inside], theirs[inside], groups, confidence=confidence)
-        gains[label] = gain.value
-        if gain.high < -gate.slice_margin * float(theirs[inside].mean()):
-            sunk[label] = gain.value
-    worst = min(gains, key=lambda label: gains[label], default="")
-    detail = f"none of {len(slices)} slices is surely worse by more than {gate.slice_margin:.0%}"
+    """Ask that no slice is surely worse, by more than a share of the champion's loss on it."""
+    gains = compare_slices(plan, duel)
+    sunk = [name for name, (gain, allowed) in gains.items() if gain.high < -allowed]
+    worst = min(gains, key=lambda name: gains[name][0].value, default="")
+    detail = f"none of {len(gains)} slices is surely worse"
     if sunk:
-        named = sorted(sunk, key=lambda label: sunk[label])[:_NAMED]
-        said = ", ".join(f"{label} (by {-sunk[label]:.4f})" for label in named)
+        loss = _slice_loss(plan).replace("rmse", "squared error")
+        named = ", ".join(f"{name} (by {-gains[name][0].value:.4f})" for name in sunk[:_NAMED])
         more = f" and {len(sunk) - _NAMED} more" if len(sunk) > _NAMED else ""
-        detail = f"{name} is surely worse on {said}{more}, of {len(slices)} slices"
+        detail = f"of {len(gains)} slices, {loss} is surely worse on {named}{more}"
+    by = gains[worst][0].value if gains else 0.0
     return Check(
         name="slices",
         passed=not sunk,
         detail=detail,
-        numbers={
-            "slices": len(slices),
-            "worse": len(sunk),
-            "lowest": worst,
-            "by": gains.get(worst, 0.0),
-        },
+        numbers={"slices": len(gains), "worse": len(sunk), "lowest": worst, "by": by},
     )
 
 
-def find_slices(rows: pl.DataFrame, least: int) -> dict[str, Array]:
-    """Tell which rows are in each slice that has enough of them."""
-    return {
-        f"{column.removeprefix(SLICE)} = {level}": (rows[column] == level).to_numpy()
-        for column in rows.columns
+def compare_slices(plan: Plan, duel: Duel) -> dict[str, tuple[Interval, float]]:
+    """Compare losses on each slice with enough rows; with each gain goes how much it may lose.
+
+    Intervals are sure of all slices at once: of many, some look worse by chance alone.
+    """
+    gate, seed = plan.definition.gate, plan.definition.training.seed
+    loss, target = _slice_loss(plan), duel.target
+    ours, theirs = (row_losses(loss, target, each) for each in (duel.ours, duel.theirs))
+    slices = {
+        f"{column.removeprefix(SLICE)} = {level}": (duel.rows[column] == level).to_numpy()
+        for column in duel.rows.columns
         if column.startswith(SLICE)
-        for level, count in rows[column].value_counts().sort(column).iter_rows()
-        if count >= least
+        for level, rows in duel.rows[column].value_counts().sort(column).iter_rows()
+        if rows >= gate.slice_rows
     }
+    confidence = 1 - (1 - gate.confidence) / max(len(slices), 1)
+    gains = {}
+    for name, inside in slices.items():
+        groups = group_rows(duel.rows[TIME].filter(pl.Series(inside)), seed)
+        gain = compare_means(ours[inside], theirs[inside], groups, confidence=confidence)
+        gains[name] = gain, gate.slice_margin * float(theirs[inside].mean())
+    return gains
 
 
 def face(plan: Plan, rows: pl.DataFrame, predicted: pl.Series | Array) -> Duel:
@@ -219,17 +215,15 @@ def group_rows(times: pl.Series, seed: int) -> Array:
 
     Rows without a time are grouped at random: the order of a file says nothing, or too much.
     """
-    rows, days = len(times), times.dt.epoch("d").rank("dense")
-    if times.null_count() == rows:
-        place, count = np.random.default_rng(seed).permutation(rows), _MOST_GROUPS
+    days = times.dt.epoch("d").rank("dense")
+    if times.null_count() == len(times):
+        place, groups = np.random.default_rng(seed).permutation(len(times)), _MOST_GROUPS
     elif days.n_unique() >= _FEWEST_DAYS:
-        place, count = days.to_numpy().astype(np.int64) - 1, _MOST_GROUPS
-        rows = int(place.max()) + 1
-        return place * min(count, rows) // rows
+        place = days.to_numpy().astype(np.int64) - 1
+        return place * min(days.n_unique(), _MOST_GROUPS) // days.n_unique()
     else:
-        place, count = times.rank("ordinal").to_numpy().astype(np.int64) - 1, _STRETCHES
-    groups = max(min(count, rows // _STRETCH_ROWS), 1)
-    return place * groups // rows
+        place, groups = times.rank("ordinal").to_numpy().astype(np.int64) - 1, _STRETCHES
+    return place * max(min(groups, len(times) // _STRETCH_ROWS), 1) // len(times)
 
 
 def compare_duel(plan: Plan, metric: Metric, duel: Duel) -> Interval:
@@ -261,10 +255,13 @@ def _judge_gain(name: str, what: str, gain: Interval, allowed: float) -> Check:
     return Check(
         name=name,
         passed=gain.high >= -allowed,
-        detail=f"{what}: better by {_show(gain)}; refused where all of that is below "
-        f"{-allowed:.4f}",
+        detail=f"{what}: better by {_show(gain)}; refused if all of that is below {-allowed:.4f}",
         numbers={**gain.model_dump(), "margin": allowed},
     )
+
+
+def _slice_loss(plan: Plan) -> Metric:
+    return "rmse" if plan.definition.target.kind == "regression" else "log_loss"
 
 
 def _show(gain: Interval) -> str:

@@ -87,10 +87,10 @@ def run_publishers(*words: object) -> list[str] | int:
 def test_rerun_of_a_killed_publication_gives_the_same_model(
     made: Candidate, pickled: None, tmp_path: Path
 ) -> None:
-    lines = run_publishers("kill_at_lines", "publish_pickled", tmp_path, 37)
+    lines = run_publishers("kill_at_lines", "publish_pickled", tmp_path, 67)
     assert isinstance(lines, int)
     absent = 0
-    for line in range(1, lines, 37):
+    for line in range(1, lines, 67):
         store = open_store(str(tmp_path / str(line)))
         absent += find_version(store, MODEL, made.plan.version) is None
         published = publish_as(store, made, made.plan.version)
