@@ -107,7 +107,7 @@ def evaluate_models(
         curves=draw_curves(plan, trained, target, predicted),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
-    columns = [as_column(name, values) for name, values in predictions.items()]
+    columns = [pl.Series(name, values) for name, values in predictions.items()]
     path = folder / "scored.arrow"
     with reaching(str(path)):
         rows.select(ROW, TIME, TARGET).with_columns(*columns, *slices).write_ipc(path)
@@ -270,11 +270,6 @@ def count_hits(target: Array, predicted: Array) -> tuple[Array, Array]:
     ends = np.flatnonzero(np.diff(predicted[order], append=-np.inf))  # ties come in together
     at = np.unique(ends[np.searchsorted(ends, _spread(len(order)))])
     return np.cumsum(target[order])[at], at + 1
-
-
-def as_column(name: str, values: Array) -> pl.Series:
-    several = pl.Array(pl.Float64, values.shape[1:])
-    return pl.Series(name, values, dtype=several if values.ndim == 2 else pl.Float64)
 
 
 def _spread(count: int) -> Array:

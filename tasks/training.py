@@ -86,7 +86,9 @@ def check_parameters(definition: Definition, origin: str) -> None:
                 f"{where}: {value!r} does not fit a {definition.target.kind} target; "
                 f"one of {', '.join(fitting)}"
             )
-    _try_parameters(definition, origin)
+    # A list has an item a feature, and how many these are is not known yet.
+    known = {k: v for k, v in model_parameters(definition, 2).items() if "," not in str(v)}
+    _try_parameters(known, definition.target.kind, origin, 1)
 
 
 def model_parameters(definition: Definition, classes: int) -> Parameters:
@@ -110,8 +112,9 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     With early stopping, the number of rounds is settled first, on the training window's last
     slice; the holdout has no say in it.
     """
-    training = plan.definition.training
+    training, kind = plan.definition.training, plan.definition.target.kind
     params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
+    _try_parameters(params, kind, plan.origin, len(plan.features.expressions))
     rounds, curve = training.rounds, tuple[float, ...]()
     with _blaming(plan.origin):
         rows = make_dataset(plan, prepared, Part.FIT, Part.STOP)
@@ -232,17 +235,12 @@ def _parameter_names() -> dict[str, str]:
     return {alias: name for name, others in aliases.items() for alias in (name, *others)}
 
 
-def _try_parameters(definition: Definition, origin: str) -> None:
-    """Grow a tree on made-up rows, so that a wrong value is refused before any work."""
-    params = {
-        name: value
-        for name, value in model_parameters(definition, 2).items()
-        if "," not in str(value)  # a list by feature, and how many there are is not known yet
-    }
-    label = np.tile([1, 2] if definition.target.kind == "regression" else [0, 1], 10)
+def _try_parameters(params: Parameters, kind: Kind, origin: str, features: int) -> None:
+    """Grow a tree on made-up rows: with a wrong value, LightGBM may abort on a real frame."""
+    rows = np.tile(np.arange(20.0)[:, None], features)
+    label = np.tile([1, 2] if kind == "regression" else [0, 1], 10)
     with _blaming(origin):
-        made_up = lightgbm.Dataset(np.arange(20.0)[:, None], label=label, params=params)
-        lightgbm.train(params, made_up, 1, keep_training_booster=True)
+        lightgbm.train(params, lightgbm.Dataset(rows, label, params=params), 1)
 
 
 @contextmanager

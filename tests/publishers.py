@@ -54,7 +54,7 @@ def publish_pickled(root: str) -> str:
 
 
 def decide(root: str) -> str:
-    """Add one decision to the ledger, and give its number."""
+    """Add the first decision to a ledger, and give its number."""
     me = str(os.getpid())
     entry = append_entry(
         open_store(root),
@@ -64,6 +64,7 @@ def decide(root: str) -> str:
         manifest="f00d",
         approver=me,
         reason="it is good",
+        after=0,
     )
     return str(entry.number)
 

@@ -86,11 +86,12 @@ def test_a_kill_tears_no_part_and_loses_only_what_was_not_flushed(
 def test_what_cannot_be_written_waits_up_to_a_bound_and_is_counted(
     versions: Versions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "predictions").write_text("no folder")
     model = load_folder(alter(versions.folder(versions.second), tmp_path / "model", QUICKLY))
     metrics, said = Metrics(), list[object]()
     monkeypatch.setattr(prediction_log.log, "warning", lambda *parts: said.append(parts))
-    log = PredictionLog(open_store(str(tmp_path / "file")), metrics)
+    log = PredictionLog(open_store(str(tmp_path / "root")), metrics)
     log.start()
     rows = versions.rows.select(list(model.schema.types))[:100]
     for _ in range(1_500):

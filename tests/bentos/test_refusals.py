@@ -27,7 +27,7 @@ BAD_VALUES = [
     ("temp", "{}"),
     ("distance", "1.5"),
     ("distance", "1" + "0" * 400),
-    ("distance", "32768"),
+    ("distance", "9223372036854775808"),
     ("distance", "true"),
     ("seats", "9223372036854775808"),
     ("carrier", "1"),
@@ -74,8 +74,8 @@ def test_missing_extra_and_repeated_fields_are_refused(
     client: httpx.Client, questions: list[Question]
 ) -> None:
     row = questions[0]
-    less = {name: value for name, value in row.items() if name != "month"}
-    refused(client.post("/predict", json=less), "month")
+    less = {name: value for name, value in row.items() if name != "seats"}
+    refused(client.post("/predict", json=less), "seats")
     refused(client.post("/predict", json=row | {"colour": "red"}), "colour")
     twice = json.dumps(row)[:-1] + ', "temp": 1.0}'
     refused(client.post("/predict", content=twice, headers=JSON), "temp")
@@ -141,7 +141,7 @@ def test_arrow_that_does_not_fit_is_refused(client: httpx.Client, versions: Vers
     columns = versions.rows.drop("arr_delay", "tailnum", "flight", "day", strict=False)
     for field, wrong in {
         "temp": pl.col("temp").cast(pl.String),
-        "distance": pl.col("distance").cast(pl.Int64) * 1_000_000,
+        "distance": pl.lit(2**63, pl.UInt64),
         "carrier": pl.lit(1),
         "time_hour": pl.col("time_hour").dt.replace_time_zone(None),
         "dewp": pl.lit(float("nan")),
