@@ -90,7 +90,8 @@ class Source(Section):
         if "format" in given or "uri" not in given:
             return given
         endings = {"csv": "csv", "tsv": "csv", "ndjson": "ndjson", "jsonl": "ndjson"}
-        ending = str(given["uri"]).removesuffix(".gz").removesuffix(".zst").rpartition(".")[2]
+        name = str(given["uri"]).lower().removesuffix(".gz").removesuffix(".zst")
+        ending = name.rpartition(".")[2]
         tabs = {"separator": "\t"} if ending == "tsv" else {}
         return {**tabs, **given, "format": endings.get(ending, "parquet")}
 
@@ -216,6 +217,8 @@ class Definition(Section):
             raise ValueError("[training] holdout is a duration, but [extract] time is not given")
         if self.extract.time is None and (self.extract.window or self.checks.max_age):
             raise ValueError("[extract] window and [checks] max_age need [extract] time")
+        if self.checks.label_rate and self.target.kind != "binary":
+            raise ValueError("[checks] label_rate is for a binary target")
         low, high = self.checks.label_rate or (0, 1)
         if low > high:
             raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")

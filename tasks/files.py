@@ -21,7 +21,6 @@ from tasks.store import is_bucket, list_files, scan_options
 FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 _INFERRED_ROWS = 100_000
 _OPEN_AT_ONCE = 16
-_NARROW = (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32)
 _TYPES: dict[str, pl.DataType] = {
     "integer": pl.Int64(),
     "number": pl.Float64(),
@@ -44,7 +43,7 @@ _HINTS = {  # what a library's message holds: what would help
 
 def find_files(source: Source, project: Path, where: str) -> tuple[str, ...]:
     """List a source's files, relative ones from the project's folder."""
-    uri = source.uri if is_bucket(source.uri) else str(project / source.uri)
+    uri = source.uri if is_bucket(source.uri) else str(project / Path(source.uri).expanduser())
     files = tuple(list_files(uri))
     if not files:
         raise SourceError(f"{where}: no file matches {uri}; {_nearest_file(uri)}")
@@ -54,7 +53,8 @@ def find_files(source: Source, project: Path, where: str) -> tuple[str, ...]:
 def scan_source(source: Source, files: tuple[str, ...]) -> pl.LazyFrame:
     """Plan the reading of files that must agree on their columns; errors name the file.
 
-    Small integers become 64 bits wide: month * 100 would not fit where it is stored in 8.
+    Small integers get room for arithmetic, where Polars would wrap around without a word: month
+    stored in 8 bits could not be multiplied by 100, nor what has no sign be subtracted.
     """
     with ThreadPoolExecutor(_OPEN_AT_ONCE) as pool:
         schemas = dict(zip(files, pool.map(partial(_read_schema, source), files), strict=True))
@@ -65,11 +65,15 @@ def scan_source(source: Source, files: tuple[str, ...]) -> pl.LazyFrame:
         frame = _scan(source, files, columns)
     else:
         frame = pl.concat([_scan_alone(source, file, schemas[file], columns) for file in files])
-    if not parquet and set(columns.dtypes()) == {pl.String} and frame.head(1).collect().is_empty():
-        raise SourceError(f"{files[0]}: holds no rows")
-    if source.format == "csv":  # Polars leaves the quotes in a header's name doubled
+    if source.format == "csv":
+        if set(columns.dtypes()) == {pl.String} and _has_no_rows(frame):
+            raise SourceError(f"{files[0]}: holds no rows")
+        # Polars leaves the quotes in a header's name doubled.
         frame = frame.rename({name: name.replace('""', '"') for name in columns if '""' in name})
-    return frame.with_columns(pl.col(*_NARROW).cast(pl.Int64))
+    return frame.with_columns(
+        pl.col(pl.Int8, pl.Int16, pl.UInt8, pl.UInt16).cast(pl.Int32),
+        pl.col(pl.UInt32).cast(pl.Int64),
+    )
 
 
 def read_whole(source: Source, file: str) -> None:
@@ -244,6 +248,13 @@ def _is_missing(source: Source, file: str, column: str) -> bool:
     )
 
 
+def _has_no_rows(frame: pl.LazyFrame) -> bool:
+    try:
+        return frame.head(1).collect().is_empty()
+    except FAILURES:
+        return False  # whoever reads on will hear what is wrong with them
+
+
 def _nearest_file(uri: str) -> str:
     folder = Path(uri).parent
     if is_bucket(uri):
@@ -256,9 +267,9 @@ def _nearest_file(uri: str) -> str:
 def _unreadable(source: Source, file: str, error: BaseException, where: str = "") -> SourceError:
     said = first_line(error)
     if not is_bucket(file) and Path(file).is_file() and not Path(file).stat().st_size:
-        return SourceError(f"{file}: is empty; remove it, or write it again")
+        return SourceError(f"{file}: is empty; write it again, or leave it out")
     hint = next((hint for sign, hint in _HINTS.items() if sign in said), None)
     if hint is None:
         kind = "NDJSON, one object a line" if source.format == "ndjson" else source.format
-        hint = f"is it whole, and is it {kind}?"
+        hint = f"is it whole, and is it {kind}? if not, set format"
     return SourceError(f"{file}: {where}cannot be read: {said} ({hint})")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
+from polars.selectors import by_name
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -119,7 +120,7 @@ def part_of_row(definition: Definition, split: Split, columns: list[str]) -> pl.
     training = definition.training
     if split.holdout is None:
         assert isinstance(training.holdout, float)
-        hashed = pl.struct(definition.extract.key or columns).hash(training.seed)
+        hashed = pl.struct(by_name(definition.extract.key or columns)).hash(training.seed)
         place: pl.Expr = hashed.cast(pl.Float64) / 2.0**64
         gap = 1 - training.holdout
         fit = gap * (1 - training.stopping_share) if training.early_stopping else gap

@@ -102,9 +102,11 @@ def event_time(definition: Definition, columns: Mapping[str, pl.DataType]) -> pl
     except pl.exceptions.PolarsError as error:
         hint = nearest(zone, available_timezones(), "write one as in 'Europe/Berlin'")
         raise DefinitionError(f"[extract] time_zone: there is no zone {zone!r}; {hint}") from error
-    local = column.cast(pl.Datetime("us")).dt.replace_time_zone(
-        zone, ambiguous="earliest", non_existent="null"
-    )
+    naive = column.cast(pl.Datetime("us"))
+    local = naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    if dtype == pl.Date:  # some days begin at one in the morning
+        later = naive + pl.duration(hours=1)
+        local = local.fill_null(later.dt.replace_time_zone(zone, ambiguous="earliest"))
     return local.dt.convert_time_zone("UTC")
 
 

@@ -179,7 +179,7 @@ def category_places(plan: Plan) -> list[int]:
 
 def model_input(features: pl.DataFrame) -> pl.DataFrame:
     """Name features so that LightGBM's text can hold them: no spaces, no signs of JSON."""
-    plain = [re.sub(r"\W", "_", name, flags=re.ASCII) for name in features.columns]
+    plain = [re.sub(r"\W", "_", name, flags=re.ASCII) or "_" for name in features.columns]
     if len(set(plain)) < len(plain):
         plain = [f"f{place}_{name}" for place, name in enumerate(plain)]
     return features.rename(dict(zip(features.columns, plain, strict=True)))

@@ -157,9 +157,10 @@ def judge_calibration(plan: Plan, duel: Duel) -> Check:
 
 def judge_slices(plan: Plan, duel: Duel) -> Check:
     """Ask that no slice is surely worse, by more than a share of the champion's loss on it."""
-    gains = compare_slices(plan, duel)
+    compared = compare_slices(plan, duel)
+    gains = dict(sorted(compared.items(), key=lambda pair: pair[1][0].value))
     sunk = [name for name, (gain, allowed) in gains.items() if gain.high < -allowed]
-    worst = min(gains, key=lambda name: gains[name][0].value, default="")
+    worst = next(iter(gains), "")
     detail = f"none of {len(gains)} slices is surely worse"
     if sunk:
         loss = _slice_loss(plan).replace("rmse", "squared error")

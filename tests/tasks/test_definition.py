@@ -69,6 +69,12 @@ def test_holdout_that_lasts_needs_a_time() -> None:
         parse_definition(define(extract="", training='holdout = "9d"'), "made.toml")
 
 
+def test_label_rate_is_for_a_binary_target() -> None:
+    sections = {"target": 'value = "x"\nkind = "regression"', "checks": "label_rate = [0, 1]"}
+    with pytest.raises(DefinitionError, match=r"\[checks\] label_rate is for a binary target"):
+        parse_definition(define(**sections), "made.toml")
+
+
 def test_misspelt_name_is_named_rather_than_the_missing_one() -> None:
     with pytest.raises(DefinitionError, match=r"nme: unknown key; did you mean 'name'"):
         parse_definition(define().replace("name =", "nme ="), "made.toml")

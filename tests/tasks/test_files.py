@@ -72,6 +72,7 @@ def test_csv_is_read_as_it_comes(tmp_path: Path, text: bytes, keys: dict[str, ob
         ("id,c\n1,2\n".encode("utf-16"), "save it as UTF-8"),
         (b"PAR1\x15\x04\xff\n", "save it as UTF-8"),
         (b"id,x\n1,2\n1,2,3\n", "more fields than the header"),
+        (b"id,x\na,b\na,b,c\n", "more fields than the header"),
         (b"id,x,x\n1,2,3\n", "two columns named 'x'"),
     ],
 )
@@ -87,9 +88,12 @@ def test_column_that_only_looks_like_a_twin_is_read(tmp_path: Path) -> None:
 
 
 def test_small_integers_have_room_for_arithmetic(tmp_path: Path) -> None:
-    pl.DataFrame({"month": pl.Series([12], dtype=pl.Int8)}).write_parquet(tmp_path / "s.parquet")
-    found = scan_files(tmp_path, "s.parquet").select(pl.sql_expr("month * 100 + 31")).collect()
-    assert found.item() == 1231
+    rows = pl.DataFrame({"month": [12], "sold": [3]}, schema={"month": pl.Int8, "sold": pl.UInt32})
+    rows.write_parquet(tmp_path / "s.parquet")
+    found = scan_files(tmp_path, "s.parquet").select(
+        pl.sql_expr("month * 100 + 31"), pl.sql_expr("sold - 5")
+    )
+    assert found.collect().row(0) == (1231, -2)
 
 
 @pytest.mark.parametrize(("kind", "bad"), [("csv", "oops"), ("ndjson", '"oops"')])

@@ -117,6 +117,14 @@ def test_times_with_a_zone_or_without_are_in_utc(tmp_path: Path) -> None:
     assert times(tmp_path, [None, None]) == [None, None]
 
 
+def test_day_that_begins_at_one_has_a_time(tmp_path: Path) -> None:
+    zone = 'time = "t"\ntime_zone = "America/Sao_Paulo"'
+    assert times(tmp_path, [date(2017, 10, 15), None], zone) == [
+        datetime(2017, 10, 15, 3, tzinfo=UTC),
+        None,
+    ]
+
+
 def test_local_time_that_clocks_skip_is_missing_and_one_given_twice_is_the_earlier(
     tmp_path: Path,
 ) -> None:
