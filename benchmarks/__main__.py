@@ -1,22 +1,30 @@
-"""Run every benchmark, and write `benchmarks/README.md` from what they found."""
+"""Run every benchmark, and write `benchmarks/README.md` from what they recorded."""
+
+import json
 
 from benchmarks import profile, retrain
-from benchmarks.measure import ROOT, describe_machine
+from benchmarks.measure import RESULTS, ROOT, describe_machine
 
 _ABOUT = """# Benchmarks
 
-Written by `make bench`: every figure below comes from one run of it, each side in a fresh process
-on the same machine ({cores} cores, Python {python}, {system}). What each script does, and what it
-leaves out, stands at the top of its file; records are in `results/`.
+Written by `make bench`: each figure comes from a fresh process, both sides in one run on the same
+machine ({cores} cores, Python {python}, {system}). What each script does, and what it leaves out,
+stands at the top of its file; the records are in `results/`.
 
 """
 
 
-def main() -> None:
-    texts = [each.main() for each in (profile, retrain)]
-    tables = "".join(f"```\n{text}\n```\n\n" for text in texts)
-    about = _ABOUT.format(**describe_machine())
-    (ROOT / "benchmarks/README.md").write_text(about + tables.rstrip() + "\n")
+def write_page() -> None:
+    """Put every recorded table onto one page."""
+    page = _ABOUT.format(**describe_machine())
+    for each, name in ((profile, "profile"), (retrain, "retrain")):
+        tables = json.loads((RESULTS / f"{name}.json").read_text())["tables"]
+        text = "\n\n".join(each.write_table(title, found) for title, found in tables.items())
+        page += f"```\n{text}\n```\n\n"
+    (ROOT / "benchmarks/README.md").write_text(page.rstrip() + "\n")
 
 
-main()
+if __name__ == "__main__":
+    profile.main()
+    retrain.main()
+    write_page()
