@@ -137,10 +137,12 @@ def predict_baseline(plan: Plan, prepared: Prepared, rows: int) -> Array:
 
 
 def sample_training(prepared: Prepared) -> pl.DataFrame:
-    """Read training rows evenly, no more than train metrics need."""
-    rows = prepared.rows["fit"] + prepared.rows["stop"]
-    step = math.ceil(rows / _TRAIN_ROWS)
-    return prepared.scan(Part.FIT, Part.STOP).gather_every(step).collect()
+    """Read about as many training rows as train metrics need.
+
+    They are drawn by a hash: every tenth row could be the same shop each day.
+    """
+    step = math.ceil((prepared.rows["fit"] + prepared.rows["stop"]) / _TRAIN_ROWS)
+    return prepared.scan(Part.FIT, Part.STOP).filter(pl.col(ROW).hash() % step == 0).collect()
 
 
 def slice_rows(
@@ -222,10 +224,11 @@ def calibration_unit(plan: Plan, target: Array) -> float:
 
 
 def rank_features(plan: Plan, booster: Booster, rows: pl.DataFrame) -> tuple[Importance, ...]:
-    """Rank features by LightGBM's own contributions (tree SHAP) on an even sample of rows."""
+    """Rank features by LightGBM's own contributions (tree SHAP) on a sample of rows."""
     affordable = max(_CONTRIBUTIONS // max(booster.num_trees(), 1), _FEWEST_CONTRIBUTION_ROWS)
-    step = math.ceil(len(rows) / min(affordable, _CONTRIBUTION_ROWS))
-    sample, names = rows.gather_every(step).drop(*_META), list(plan.features.expressions)
+    wanted = min(affordable, _CONTRIBUTION_ROWS, len(rows))
+    sample = rows.sample(wanted, seed=plan.definition.training.seed).drop(*_META)
+    names = list(plan.features.expressions)
     parts = np.asarray(booster.predict(model_input(sample), pred_contrib=True))
     by_class = parts.reshape(len(sample), -1, len(names) + 1)[:, :, :-1]  # the last is the bias
     means = np.abs(by_class).mean(axis=(0, 1))

@@ -22,7 +22,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.definition import Definition, Frozen, Kind
 from tasks.errors import DefinitionError, first_line, nearest
 from tasks.plan import Plan
-from tasks.preparation import PART, ROW, TARGET, TIME, Part, Prepared
+from tasks.preparation import PART, TARGET, Part, Prepared
 from tasks.store import reaching
 
 log = logging.getLogger("perennial.training")
@@ -158,14 +158,16 @@ def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) 
 
 def make_dataset(plan: Plan, prepared: Prepared, *parts: Part) -> lightgbm.Dataset:
     """Bin the rows of some parts; their frame is gone when this returns."""
-    rows = prepared.scan(*parts).drop(ROW, TIME, PART).collect()
-    label = rows.drop_in_place(TARGET).to_numpy()
-    # Arrow takes a frame as it is only where each column is one piece. Left to LightGBM, the whole
-    # frame would be copied; here it is a column at a time.
-    whole = pl.DataFrame([rows.drop_in_place(name).rechunk() for name in rows.columns])
+    # Arrow takes a frame as it is only where each column is one piece; LightGBM would have it
+    # copied whole. Column by column, there is one copy, and never more of the file in memory.
+    rows = prepared.scan(*parts)
+    label, *columns = (
+        rows.select(name).collect().to_series().rechunk()
+        for name in (TARGET, *plan.features.expressions)
+    )
     dataset = lightgbm.Dataset(
-        model_input(whole),
-        label=label,
+        model_input(pl.DataFrame(columns)),
+        label=label.to_numpy(),
         categorical_feature=category_places(plan),
         params=model_parameters(plan.definition, len(prepared.vocabulary.classes)),
     )

@@ -280,9 +280,7 @@ def test_feature_names_that_lightgbm_cannot_write_are_made_plain() -> None:
     assert model_input(frame.select("a b")).columns == ["a_b"]
 
 
-@pytest.mark.parametrize(
-    "module", ["flows.cli", "flows.retrain", "tasks.training", "tasks.wording"]
-)
+@pytest.mark.parametrize("module", ["flows.cli", "tasks.training"])
 def test_waiting_threads_leave_the_cores_to_others_whatever_is_imported_first(module: str) -> None:
     clean = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     shown = subprocess.run(
