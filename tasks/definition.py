@@ -194,6 +194,20 @@ class Serving(Section):
     log_flush_s: float = Field(default=5.0, gt=0)
 
 
+class Monitoring(Section):
+    """How closely a served model is watched, and how many false alarms that may cost.
+
+    `window` is how long a stretch of rows is judged at once; with fewer than `rows` it waits for
+    more. `false_alarms` are those tolerated in a quarter of a year. `new_rows` is the share of the
+    champion's training rows that must be new, and have a label, before new data is worth a retrain.
+    """
+
+    window: Duration = timedelta(days=7)
+    rows: int = Field(default=1000, ge=100)
+    false_alarms: float = Field(default=1.0, gt=0, le=90)
+    new_rows: Share = 0.1
+
+
 class Definition(Section):
     """One model, whole. Equal definitions give equal digests, whatever their comments say."""
 
@@ -208,6 +222,7 @@ class Definition(Section):
     gate: Gate = Gate()
     approval: Approval = Approval()
     serving: Serving = Serving()
+    monitoring: Monitoring = Monitoring()
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
