@@ -202,7 +202,7 @@ class Monitoring(Section):
     champion's training rows that must be new, and have a label, before new data is worth a retrain.
     """
 
-    window: Duration = timedelta(days=7)
+    window: Period = timedelta(days=7)
     rows: int = Field(default=1000, ge=100)
     false_alarms: float = Field(default=1.0, gt=0, le=90)
     new_rows: Share = 0.1
