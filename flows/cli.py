@@ -187,7 +187,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show each model's champion, its candidates and what waits for a decision."""
-    from tasks.candidate import describe_model
+    from tasks.overview import describe_model
     from tasks.registry import list_models
     from tasks.store import open_store
 
@@ -206,7 +206,7 @@ def status(
 @app.command()
 def history(model: Model, as_json: AsJson = False) -> None:
     """Show a model's versions and every decision on them, and verify the ledger's chain."""
-    from tasks.candidate import describe_history
+    from tasks.overview import describe_history
     from tasks.serving import describe_proofs
     from tasks.store import open_store
 
@@ -241,7 +241,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one version: verdict, checks, metrics and where its report is."""
-    from tasks.candidate import describe_version
+    from tasks.overview import describe_version
     from tasks.registry import get_version
     from tasks.store import open_store
 
@@ -284,7 +284,7 @@ def _show_version(found: dict[str, Any]) -> None:
 
 def _show_next(made: dict[str, Any]) -> None:
     """Say what became of a candidate, or what waits and the command that approves it."""
-    from tasks.candidate import describe_model
+    from tasks.overview import describe_model
     from tasks.store import open_store
 
     model, version = made["model"], made["version"]
