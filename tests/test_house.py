@@ -18,7 +18,7 @@ ORDER = [
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
-    *("events", "arrivals"),
+    *("events", "arrivals", "environment", "keeper"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
