@@ -34,7 +34,16 @@ from tasks.environment import (
     settle_variables,
 )
 from tasks.errors import DefinitionError, PerennialError, StartFailed, first_line
-from tasks.keeper import Kept, find_keeper, held, keep, stop_keeper, wait_until
+from tasks.keeper import (
+    Kept,
+    adopt_orphans,
+    end_orphans,
+    find_keeper,
+    held,
+    keep,
+    stop_keeper,
+    wait_until,
+)
 from tasks.registry import find_champion
 from tasks.server import leash
 from tasks.store import open_store
@@ -91,6 +100,7 @@ def keep_all() -> None:
     models = list_definitions()
     os.environ.update(settle_variables(here) | {"PREFECT_API_URL": here.api})
     with held(here.keeper) as stopping:
+        adopt_orphans()
         here.ready.unlink(missing_ok=True)
         here.home.mkdir(parents=True, exist_ok=True)
         server, worker = part(here, "server"), part(here, "worker")
@@ -109,6 +119,7 @@ def keep_all() -> None:
             put_back_runs()
             for each in (*services, server):
                 each.stop()
+            end_orphans()
 
 
 def part(here: Environment, command: str, model: str = "", place: int = 0) -> Kept:

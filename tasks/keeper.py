@@ -4,11 +4,13 @@ Owns how a keeper is found and stopped: it holds a lock on a file with its proce
 it lives, so that the id in a locked file is never another process's. Refuses to know what it keeps.
 """
 
+import ctypes
 import fcntl
 import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +22,7 @@ from tasks.server import stop_server
 
 log = logging.getLogger("perennial.keeper")
 
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _LOOK_SECONDS, _STOP_SECONDS = 0.2, 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE, _STEADY_SECONDS = 0.5, 30.0, 60.0
 
@@ -80,6 +83,21 @@ def held(file: Path) -> Iterator[threading.Event]:
         for asked in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(asked, lambda *_: stopping.set())
         yield stopping
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what is left behind by a process that was killed; on Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1)
+
+
+def end_orphans() -> None:
+    """End every process that this one is still the parent of."""
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+    while children.exists() and (found := children.read_text().split()):
+        for each in map(int, found):
+            os.kill(each, signal.SIGKILL)
+            os.waitpid(each, 0)  # its own children are ours from now on
 
 
 def keep(processes: Sequence[Kept], stopping: threading.Event) -> None:
