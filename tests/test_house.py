@@ -19,6 +19,7 @@ ORDER = [
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
     *("reproduction", "diagnosis"),
+    *("events", "arrivals", "environment", "keeper"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
@@ -32,6 +33,7 @@ OWNERS = {
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
     *("decisions", "serving", "diagnosis"),
+    *("decisions", "serving", "events"),
 }
 
 
