@@ -14,7 +14,7 @@ ORDER = [
     *("errors", "durations", "definition", "checks", "expressions", "features"),
     *("bucket", "store", "ledger", "registry", "decisions"),
     *("metrics", "profiles", "drift", "plan", "files", "sources", "extraction", "labels"),
-    *("preparation", "analysis", "training", "evaluation", "champion", "validation"),
+    *("preparation", "analysis", "training", "evaluation", "champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
