@@ -18,6 +18,7 @@ ORDER = [
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
+    "events",
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
@@ -30,7 +31,7 @@ OWNERS = {
 }
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
-    *("decisions", "serving"),
+    *("decisions", "serving", "events"),
 }
 
 
