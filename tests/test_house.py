@@ -15,6 +15,7 @@ ORDER = [
     *("bucket", "store", "ledger", "registry", "decisions"),
     *("metrics", "profiles", "drift", "plan", "files", "sources", "extraction", "labels"),
     *("preparation", "analysis", "training", "evaluation", "champion", "validation", "quality"),
+    *("estimate", "logged", "outcomes", "skew", "counters"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
