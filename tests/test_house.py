@@ -19,7 +19,7 @@ ORDER = [
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
-    "events",
+    *("events", "arrivals"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
