@@ -120,7 +120,9 @@ def calibrate(
         for top in [found.max(axis=1)]
     )
     worst = np.max([signs[each.column, each.sign] / each.usual for each in scales], axis=0)
-    newness = measure_newness_within(gauges, stretches, window)[paths[:, _RECENT * window + window :]]
+    newness = measure_newness_within(gauges, stretches, window)[
+        paths[:, _RECENT * window + window :]
+    ]
     return Calibration(
         gauges=gauges,
         learned=_as_tuples(learned),
@@ -134,9 +136,7 @@ def calibrate(
     )
 
 
-def judge(
-    calibration: Calibration, recent: Window | None, window: Window
-) -> tuple[Alarm, ...]:
+def judge(calibration: Calibration, recent: Window | None, window: Window) -> tuple[Alarm, ...]:
     """Say what rings in a window, held against the windows before it and against what was learned.
 
     Without `recent` (a champion's first window), the end of its history takes its place.
@@ -213,10 +213,15 @@ def resample_signs(
 
 def measure_signs(gauge: Gauge, before: Array, now: Array, learned: Array) -> dict[Sign, Array]:
     """Measure how far one column went from one window to another, in the ways that it can."""
-    (old, was), (new, is_) = ((each[..., FIRST:], each[..., FIRST:].sum(-1)) for each in (before, now))
+    (old, was), (new, is_) = (
+        (each[..., FIRST:], each[..., FIRST:].sum(-1)) for each in (before, now)
+    )
     signs: dict[Sign, Array] = {
         "missing": compare_shares(
-            now[..., MISSING], now[..., MISSING] + is_, before[..., MISSING], before[..., MISSING] + was
+            now[..., MISSING],
+            now[..., MISSING] + is_,
+            before[..., MISSING],
+            before[..., MISSING] + was,
         )
     }
     if gauge.kind == "hour":  # clocks may be put forward or back by an hour for the season
@@ -273,7 +278,10 @@ def measure_newness_within(gauges: Iterable[Gauge], stretches: Window, window: i
             counts = stretches.columns[gauge.column]
             sums = np.concatenate([np.zeros_like(counts[:1]), np.cumsum(counts, axis=0)])
             now = sums[ends] - sums[np.maximum(ends - window, 0)]
-            near = sums[np.minimum(ends + window, len(counts))] - sums[np.maximum(ends - 2 * window, 0)]
+            near = (
+                sums[np.minimum(ends + window, len(counts))]
+                - sums[np.maximum(ends - 2 * window, 0)]
+            )
             total += gauge.weight * measure_newness(gauge, sums[-1] - near, now)
     return total
 
@@ -337,7 +345,9 @@ def _judge_newness(
 ) -> Iterator[Alarm]:
     parts = {
         gauge.column: gauge.weight
-        * float(measure_newness(gauge, learned.columns[gauge.column][0], now.columns[gauge.column][0]))
+        * float(
+            measure_newness(gauge, learned.columns[gauge.column][0], now.columns[gauge.column][0])
+        )
         for gauge in calibration.gauges
         if gauge.weight
     }
