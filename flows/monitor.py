@@ -33,7 +33,8 @@ from tasks.monitoring import (
     read_outcomes,
     read_service,
 )
-from tasks.outlook import describe, keep_report, write_summary
+from tasks.outlook import describe, write_summary
+from tasks.outlook_page import keep_report
 from tasks.store import open_store, work_folder
 from tasks.watching import settle_watch
 

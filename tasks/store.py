@@ -35,7 +35,7 @@ class Store(Protocol):
         """Write all of a new file or nothing; FileExistsError if it is there already."""
 
     def replace(self, path: str, data: bytes) -> None:
-        """Write a file whole, over one that may be there; never where two may write at once."""
+        """Write a file whole, over one that may be there: who writes last has the say."""
 
     def children(self, path: str) -> list[str]: ...
 

@@ -21,7 +21,7 @@ ORDER = [
     *("events", "arrivals"),
     *("windows", "alarms"),
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
-    *("stretches", "watching", "served", "findings", "monitoring", "outlook"),
+    *("stretches", "watching", "served", "findings", "monitoring", "outlook", "outlook_page"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
