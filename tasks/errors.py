@@ -66,6 +66,10 @@ class ProofFailed(PerennialError):
     exit_code = 3
 
 
+class EventLost(PerennialError):
+    """Something was found that Prefect's server could not be told of."""
+
+
 def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """Say which known name was probably meant, as the end of a message, or else what is known."""
     names = {name.casefold(): name for name in sorted(known)}

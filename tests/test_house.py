@@ -14,10 +14,12 @@ ORDER = [
     *("errors", "durations", "definition", "checks", "expressions", "features"),
     *("bucket", "store", "ledger", "registry", "decisions"),
     *("metrics", "profiles", "drift", "plan", "files", "sources", "extraction", "labels"),
-    *("preparation", "analysis", "training", "evaluation", "champion", "validation"),
+    *("preparation", "analysis", "training", "evaluation", "champion", "validation", "quality"),
+    *("estimate", "logged", "outcomes", "skew", "counters"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
+    *("events", "arrivals"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
@@ -30,7 +32,7 @@ OWNERS = {
 }
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
-    *("decisions", "serving"),
+    *("decisions", "serving", "events"),
 }
 
 
