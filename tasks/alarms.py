@@ -46,23 +46,24 @@ _RECENT = 4  # windows that a window is held against
 _DRIFT = 2  # windows by which a resampled block may lie off its place in the year
 _FEW = 4  # times as many rows as there were to learn from, in the same bin, are new
 _LEAST: dict[Sign, float] = {  # smaller effects are not worth a person's time, however rare
-    "missing": 0.1,
-    "unseen": 0.1,
-    "repeated": 0.07,
-    "clock": 0.2,
+    "missing": 0.08,
+    "unseen": 0.08,
+    "repeated": 0.06,
+    "clock": 0.1,
     "shape": 0.15,
-    "shift": 0.5,
+    "shift": 0.4,
 }
 _LEAST_NEW = 0.02
+_MARGIN = 1.3  # a history is short: the next quarter holds what none of it did
 _NAMED = 3
 
 
-class Scale(Frozen):
-    """How far a column's sign goes in an ordinary quarter."""
+class Limit(Frozen):
+    """How far a column may go by one sign, from one window to the next, before it rings."""
 
     column: str
     sign: Sign
-    usual: float
+    most: float
 
 
 class Alarm(Frozen):
@@ -86,9 +87,8 @@ class Calibration(Frozen):
     learned: dict[str, tuple[float, ...]]
     latest: dict[str, tuple[float, ...]]
     rows: float
-    scales: tuple[Scale, ...]
-    broken: float
-    moved: float
+    limits: tuple[Limit, ...]
+    newness: float
     quarters: int
     budget: float
 
@@ -113,30 +113,25 @@ def calibrate(
     stretches = count_history(gauges, watched, length, window)
     learned = stretches.total()
     paths = draw_paths(len(stretches), window, round(_QUARTER / length), seed)
-    signs = dict(resample_signs(gauges, stretches, learned, paths, window))
-    scales = tuple(
-        Scale(column=column, sign=sign, usual=max(_LEAST[sign], float(np.median(top))))
-        for (column, sign), found in signs.items()
-        for top in [found.max(axis=1)]
-    )
-    worst = np.max([signs[each.column, each.sign] / each.usual for each in scales], axis=0)
-    newness = measure_newness_within(gauges, stretches, window)[
-        paths[:, _RECENT * window + window :]
-    ]
+    lead = (_RECENT + 1) * window
+    newness = measure_newness_within(gauges, stretches, window)[paths[:, lead - 1 :]]
     return Calibration(
         gauges=gauges,
         learned=_as_tuples(learned),
         latest=_as_tuples(stretches.take(slice(-_RECENT * window, None)).total()),
         rows=float(stretches.rows.mean()) * window,
-        scales=scales,
-        broken=max(1.0, find_threshold(worst, allowed / 2, window)),
-        moved=max(_LEAST_NEW, find_threshold(newness, allowed / 2, window)),
+        limits=find_limits(
+            dict(resample_signs(gauges, stretches, learned, paths, window)), allowed / 2, window
+        ),
+        newness=max(_LEAST_NEW, find_threshold(newness, allowed / 2, window)),
         quarters=len(paths),
         budget=allowed,
     )
 
 
-def judge(calibration: Calibration, recent: Window | None, window: Window) -> tuple[Alarm, ...]:
+def judge(
+    calibration: Calibration, recent: Window | None, window: Window
+) -> tuple[Alarm, ...]:
     """Say what rings in a window, held against the windows before it and against what was learned.
 
     Without `recent` (a champion's first window), the end of its history takes its place.
@@ -177,11 +172,10 @@ def draw_paths(stretches: int, window: int, quarter: int, seed: int) -> npt.NDAr
     start = rng.integers(0, last + 1, _QUARTERS)[:, None]
     strays = rng.integers(-_DRIFT, _DRIFT + 1, (_QUARTERS, blocks))
     at = start + window * (np.arange(blocks) + strays)
-    turn = max(last - last % window, window)
-    phase = at % window
-    place = np.abs((at - phase + turn) % (2 * turn) - turn)
-    place = np.minimum(place + phase, last)
-    days = place[:, :, None] + np.arange(window)
+    phase = start % window
+    turns = np.maximum((last - phase) // window, 1)  # the last whole block of this phase
+    block = np.abs(((at - phase) // window + turns) % (2 * turns) - turns)
+    days = (phase + window * block)[:, :, None] + np.arange(window)
     return np.minimum(days.reshape(_QUARTERS, -1), stretches - 1)[:, : quarter + lead]
 
 
@@ -213,15 +207,10 @@ def resample_signs(
 
 def measure_signs(gauge: Gauge, before: Array, now: Array, learned: Array) -> dict[Sign, Array]:
     """Measure how far one column went from one window to another, in the ways that it can."""
-    (old, was), (new, is_) = (
-        (each[..., FIRST:], each[..., FIRST:].sum(-1)) for each in (before, now)
-    )
+    (old, was), (new, is_) = ((each[..., FIRST:], each[..., FIRST:].sum(-1)) for each in (before, now))
     signs: dict[Sign, Array] = {
         "missing": compare_shares(
-            now[..., MISSING],
-            now[..., MISSING] + is_,
-            before[..., MISSING],
-            before[..., MISSING] + was,
+            now[..., MISSING], now[..., MISSING] + is_, before[..., MISSING], before[..., MISSING] + was
         )
     }
     if gauge.kind == "hour":  # clocks may be put forward or back by an hour for the season
@@ -278,12 +267,33 @@ def measure_newness_within(gauges: Iterable[Gauge], stretches: Window, window: i
             counts = stretches.columns[gauge.column]
             sums = np.concatenate([np.zeros_like(counts[:1]), np.cumsum(counts, axis=0)])
             now = sums[ends] - sums[np.maximum(ends - window, 0)]
-            near = (
-                sums[np.minimum(ends + window, len(counts))]
-                - sums[np.maximum(ends - 2 * window, 0)]
-            )
+            near = sums[np.minimum(ends + window, len(counts))] - sums[np.maximum(ends - 2 * window, 0)]
             total += gauge.weight * measure_newness(gauge, sums[-1] - near, now)
     return total
+
+
+def find_limits(
+    signs: Mapping[tuple[str, Sign], Array], allowed: float, window: int
+) -> tuple[Limit, ...]:
+    """Find limits that are equally rare for every sign, and together ring no more than allowed."""
+    tops = {key: found.max(axis=1) for key, found in signs.items()}
+
+    def limit(share: float) -> dict[tuple[str, Sign], float]:
+        return {
+            key: max(_LEAST[key[1]], float(np.quantile(top, share))) for key, top in tops.items()
+        }
+
+    rarest = 1.0
+    for share in np.linspace(1, 0.5, 51):
+        limits = limit(share)
+        rings = np.any([found > limits[key] for key, found in signs.items()], axis=0)
+        if count_alarms(rings, window) > allowed:
+            break
+        rarest = float(share)
+    return tuple(
+        Limit(column=column, sign=sign, most=_MARGIN * most)
+        for (column, sign), most in limit(rarest).items()
+    )
 
 
 def find_threshold(scores: Array, allowed: float, window: int) -> float:
@@ -321,20 +331,17 @@ def _judge_signs(
         )
         found |= {(column, sign): float(value) for sign, value in signs.items()}
     scores = {
-        (each.column, each.sign): found[each.column, each.sign] / (each.usual * few)
-        for each in calibration.scales
+        (each.column, each.sign): found[each.column, each.sign] / (each.most * few)
+        for each in calibration.limits
     }
-    ringing = sorted(
-        (key for key, score in scores.items() if score > calibration.broken),
-        key=lambda key: -scores[key],
-    )
+    ringing = sorted((key for key in scores if scores[key] > 1), key=lambda key: -scores[key])
     if ringing:
         column, sign = ringing[0]
         yield Alarm(
             kind="data-broken",
             name=sign,
             score=scores[column, sign],
-            threshold=calibration.broken,
+            threshold=1.0,
             columns=tuple(dict.fromkeys(column for column, _ in ringing)),
             detail=f"{column}: {sign} {found[column, sign]:.3f}",
         )
@@ -345,13 +352,11 @@ def _judge_newness(
 ) -> Iterator[Alarm]:
     parts = {
         gauge.column: gauge.weight
-        * float(
-            measure_newness(gauge, learned.columns[gauge.column][0], now.columns[gauge.column][0])
-        )
+        * float(measure_newness(gauge, learned.columns[gauge.column][0], now.columns[gauge.column][0]))
         for gauge in calibration.gauges
         if gauge.weight
     }
-    score, threshold = sum(parts.values()), calibration.moved * few
+    score, threshold = sum(parts.values()), calibration.newness * few
     if score > threshold:
         ranked = sorted(parts, key=lambda column: -parts[column])
         named = tuple(column for column in ranked if parts[column] > 0.1 * score)
