@@ -18,7 +18,7 @@ ORDER = [
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
-    *("events", "arrivals"),
+    *("events", "arrivals", "environment", "keeper"),
     *("windows", "alarms"),
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
     *("stretches", "watching", "served", "findings", "monitoring", "outlook", "outlook_page"),
