@@ -44,7 +44,7 @@ _QUARTER = timedelta(days=91)
 _QUARTERS = 200
 _RECENT = 4  # windows that a window is held against
 _DRIFT = 2  # windows by which a resampled block may lie off its place in the year
-_FEW = 4  # times as many rows as there were to learn from, in the same bin, are new
+_FEW = 2  # times as many rows as there were to learn from, in the same bin: half of them are new
 _LEAST: dict[Sign, float] = {  # smaller effects are not worth a person's time, however rare
     "missing": 0.08,
     "unseen": 0.08,
