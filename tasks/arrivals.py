@@ -70,8 +70,8 @@ def _count_new(plan: Plan, store: Store, champion: Published, lineage: dict[str,
     labelled = table.rows.filter(_has_label(plan, table))
     known, ended = sum(lineage["rows"].values()), lineage["split"]["matured"]
     if table.time is None or plan.as_of is None or ended is None:
-        rows: int = collect(table, labelled.select(pl.len())).item()
-        return max(0, rows - known)
+        now = int(collect(table, labelled.select(pl.len())).item())
+        return max(0, now - known)
     end = datetime.fromisoformat(ended)
     since = table.time.is_between(
         end, plan.as_of - plan.definition.target.matures_after, closed="right"
@@ -80,9 +80,10 @@ def _count_new(plan: Plan, store: Store, champion: Published, lineage: dict[str,
     own = table.time <= end
     if before.extract.window is not None:
         own &= table.time > datetime.fromisoformat(lineage["as_of"]) - before.extract.window
-    new, now = collect(table, labelled.select(new=since.sum(), now=own.sum())).row(0)
+    new, old = collect(table, labelled.select(new=since.sum(), old=own.sum())).row(0)
     comparable = _meaning(before) == _meaning(plan.definition)
-    return int(new + (max(0, now - known) if comparable else 0))
+    late = max(0, old - known) if comparable else 0
+    return int(new + late)
 
 
 def _has_label(plan: Plan, table: Table) -> pl.Expr:

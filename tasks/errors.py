@@ -70,6 +70,14 @@ class EventLost(PerennialError):
     """Something was found that Prefect's server could not be told of."""
 
 
+class StartFailed(PerennialError):
+    """A part of the system does not start."""
+
+
+class KeeperRuns(PerennialError):
+    """A system is running already where another one was to be started."""
+
+
 def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """Say which known name was probably meant, as the end of a message, or else what is known."""
     names = {name.casefold(): name for name in sorted(known)}

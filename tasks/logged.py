@@ -1,8 +1,8 @@
 """The prediction log, read back: what was asked and answered, as few files by version.
 
-A busy service writes a part every few seconds. Each hour that is over is put together once, under
-`monitoring/NAME/hours/DATE/`; parts that come late are added to it. Owns which parts were taken and
-which could not be. Refuses to change or remove a part, and to know what came true.
+A busy service writes a part every few seconds. Parts of hours that are over are put together once,
+under `monitoring/NAME/pieces/DATE/`; those that come late make a piece of their own. Owns which
+parts were taken and which could not be. Refuses to change or remove a part, and to know labels.
 """
 
 import logging
@@ -25,16 +25,17 @@ log = logging.getLogger("perennial.monitoring")
 ASKED, REQUEST, VERSION, PREDICTION = (
     f"__{name}" for name in ("time", "request", "version", "prediction")
 )
+FILE = "perennial.file"
 _META = (ASKED, REQUEST, VERSION, PREDICTION)
 
 _CLOSES = timedelta(minutes=10)  # after its hour: a part is named when it is written
 _SETTLES = timedelta(days=1)  # after that nobody looks for late parts any more
-_AT_ONCE = 64
+_AT_ONCE = _MANY = 64
 _PIECE_ROWS = 250_000
 
 
-class Hour(Frozen):
-    """What was put together of one hour: the parts taken, those that could not be, and the files.
+class Piece(Frozen):
+    """Parts of one day put together: those taken, those that could not be, and the files made.
 
     `files` and `rows` are by version.
     """
@@ -53,7 +54,7 @@ class Log(Frozen):
     torn: dict[str, str]
 
     def scan(self, version: str) -> pl.LazyFrame:
-        """Scan a version's rows; a column that some of its files lack is null there."""
+        """Scan a version's rows, with the `FILE` of each; a column that a file lacks is null."""
         frames = [
             pl.scan_parquet(
                 found,
@@ -61,16 +62,21 @@ class Log(Frozen):
                 storage_options=scan_options(found[0]),
                 missing_columns="insert",
                 extra_columns="ignore",
+                include_file_paths=FILE,
             )
             for place in (True, False)
             if (found := [each for each in self.files[version] if is_bucket(each) == place])
         ]
         return pl.concat(frames, how="diagonal_relaxed")
 
+    def only(self, version: str, files: Sequence[str]) -> "Log":
+        """Leave out all but some of a version's files."""
+        return self.model_copy(update={"files": {version: tuple(files)}})
+
 
 def read_log(store: Store, model: str, since: datetime, now: datetime, folder: Path) -> Log:
-    """Gather the rows that were logged since a time; hours still open are read into `folder`."""
-    found: list[Hour] = []
+    """Gather the rows that were logged since a time; the newest are copied into `folder`."""
+    found: list[Piece] = []
     for day in _list_days(store, model, since):
         found += _read_day(store, model, day, now, folder)
     return _gather(found)
@@ -86,71 +92,76 @@ def add_moment(definition: Definition, rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.with_columns((asked if event is None else event.fill_null(asked)).alias(TIME))
 
 
-def forget_hours(store: Store, model: str, keep: timedelta, now: datetime) -> None:
-    """Remove what was put together of days that the definition no longer keeps."""
-    oldest = f"{now - keep - timedelta(days=1):%Y-%m-%d}"
+def forget_pieces(store: Store, model: str, oldest: datetime) -> None:
+    """Remove what was put together of the days before a time."""
     with reaching(store.root):
-        for day in store.children(f"monitoring/{model}/hours"):
-            if day < oldest:
-                store.remove(f"monitoring/{model}/hours/{day}")
+        for day in store.children(f"monitoring/{model}/pieces"):
+            if day < f"{oldest:%Y-%m-%d}":
+                store.remove(f"monitoring/{model}/pieces/{day}")
 
 
 def _list_days(store: Store, model: str, since: datetime) -> list[str]:
     first = f"{since:%Y-%m-%d}"
     with reaching(store.root):
         raw = store.children(f"predictions/{model}")
-        kept = store.children(f"monitoring/{model}/hours")
+        kept = store.children(f"monitoring/{model}/pieces")
     days = {day.removeprefix("date=") for day in raw if day.startswith("date=")} | {*kept}
     return sorted(day for day in days if day >= first)
 
 
-def _read_day(store: Store, model: str, day: str, now: datetime, folder: Path) -> Iterator[Hour]:
-    """Give what was put together of a day, and then its parts that were not yet."""
-    at = f"monitoring/{model}/hours/{day}"
+def _read_day(store: Store, model: str, day: str, now: datetime, folder: Path) -> Iterator[Piece]:
+    """Give the pieces of a day, then what was not yet in one of them.
+
+    Parts of hours that are over become a piece when the day is over, or when there are many.
+    """
+    at = f"monitoring/{model}/pieces/{day}"
     with reaching(store.root):
         names = [name for name in store.children(at) if name.endswith(".json")]
         kept = store.read_many(f"{at}/{name}" for name in names)
-    done = {path.rpartition("/")[2]: Hour.model_validate_json(data) for path, data in kept.items()}
-    yield from (_locate(store, each) for each in done.values())
-    if done and now - _parse(day) > _SETTLES + timedelta(days=1):
+    pieces = [Piece.model_validate_json(data) for data in kept.values()]
+    yield from (_locate(store, each) for each in pieces)
+    if pieces and now - _parse(day) > timedelta(days=1) + _SETTLES:
         return
+    known = {part for each in pieces for part in each.parts}
+    new = [part for part in _list_parts(store, model, day) if part not in known]
+    over = [part for part in new if now - _parse(day, part[:2]) > timedelta(hours=1) + _CLOSES]
+    if over and (len(over) >= _MANY or now - _parse(day) > timedelta(days=1) + _CLOSES):
+        yield _locate(store, _keep(store, model, day, over, len(pieces), folder))
+        new = [part for part in new if part not in {*over}]
+    if new:
+        yield _put_together(store, f"predictions/{model}/date={day}", new, "", folder)
+
+
+def _list_parts(store: Store, model: str, day: str) -> list[str]:
+    """List a day's parts as HOUR/NAME."""
+    path = f"predictions/{model}/date={day}"
     with reaching(store.root):
-        hours = store.children(f"predictions/{model}/date={day}")
-    for hour in sorted(each.removeprefix("hour=") for each in hours if each.startswith("hour=")):
-        taken = [each for name, each in done.items() if name.startswith(f"{hour}-")]
-        yield from _read_hour(store, model, (day, hour), taken, now, folder)
+        hours = [name.removeprefix("hour=") for name in store.children(path)]
+        return [
+            f"{hour}/{name}"
+            for hour in sorted(hours)
+            if hour.isdecimal()
+            for name in store.children(f"{path}/hour={hour}")
+        ]
 
 
-def _read_hour(
-    store: Store,
-    model: str,
-    at: tuple[str, str],
-    taken: Sequence[Hour],
-    now: datetime,
-    folder: Path,
-) -> Iterator[Hour]:
-    day, hour = at
-    path = f"predictions/{model}/date={day}/hour={hour}"
-    with reaching(store.root):
-        names = store.children(path)
-    known = {name for each in taken for name in each.parts}
-    parts = [f"{path}/{name}" for name in names if name not in known]
-    if not parts:
-        return
-    closed = now - _parse(day, hour) > timedelta(hours=1) + _CLOSES
-    target = f"monitoring/{model}/hours/{day}"
-    made = _put_together(store, parts, target if closed else "", folder)
-    if closed:
-        try:
-            with reaching(store.root):
-                data = made.model_dump_json().encode()
-                store.create(f"{target}/{hour}-{len(taken):03}.json", data)
-        except FileExistsError:
-            log.info("%s %s:00 was put together by another run meanwhile", day, hour)
-    yield _locate(store, made) if closed else made
+def _keep(
+    store: Store, model: str, day: str, parts: Sequence[str], number: int, folder: Path
+) -> Piece:
+    """Put parts together for good; what another run did meanwhile is the same rows."""
+    target = f"monitoring/{model}/pieces/{day}"
+    made = _put_together(store, f"predictions/{model}/date={day}", parts, target, folder)
+    try:
+        with reaching(store.root):
+            store.create(f"{target}/{number:03}.json", made.model_dump_json().encode())
+    except FileExistsError:
+        log.info("the log of %s was put together by another run meanwhile", day)
+    return made
 
 
-def _put_together(store: Store, parts: Sequence[str], target: str, folder: Path) -> Hour:
+def _put_together(
+    store: Store, path: str, parts: Sequence[str], target: str, folder: Path
+) -> Piece:
     """Write parts' rows as few files: under the root at `target`, or into `folder` without one."""
     torn: dict[str, str] = {}
     files: dict[str, list[str]] = {}
@@ -164,16 +175,17 @@ def _put_together(store: Store, parts: Sequence[str], target: str, folder: Path)
             rows[version] = rows.get(version, 0) + len(frame)
         waiting.clear()
 
-    for path, part in _read_parts(store, parts):
+    paths = [f"{path}/hour={part}" for part in parts]
+    for name, part in _read_parts(store, paths):
         if isinstance(part, str):
-            torn[path] = part
+            torn[name] = part
         else:
             waiting.append(part)
         if sum(map(len, waiting)) >= _PIECE_ROWS:
             flush()
     flush()
-    return Hour(
-        parts=tuple(path.rpartition("/")[2] for path in parts),
+    return Piece(
+        parts=tuple(parts),
         torn=torn,
         files={version: tuple(each) for version, each in files.items()},
         rows=rows,
@@ -223,24 +235,24 @@ def _write(store: Store, frame: pl.DataFrame, target: str, folder: Path) -> str:
     return f"{target}/{name}"
 
 
-def _locate(store: Store, hour: Hour) -> Hour:
+def _locate(store: Store, piece: Piece) -> Piece:
     """Give the addresses of files that are kept under the root, which may move."""
     located = {
         version: tuple(f"{store.root}/{name}" for name in names)
-        for version, names in hour.files.items()
+        for version, names in piece.files.items()
     }
-    return hour.model_copy(update={"files": located})
+    return piece.model_copy(update={"files": located})
 
 
-def _gather(hours: Sequence[Hour]) -> Log:
+def _gather(pieces: Sequence[Piece]) -> Log:
     files: dict[str, tuple[str, ...]] = {}
     rows: dict[str, int] = {}
     torn: dict[str, str] = {}
-    for hour in hours:
-        torn |= hour.torn
-        for version, names in hour.files.items():
+    for piece in pieces:
+        torn |= piece.torn
+        for version, names in piece.files.items():
             files[version] = files.get(version, ()) + names
-            rows[version] = rows.get(version, 0) + hour.rows[version]
+            rows[version] = rows.get(version, 0) + piece.rows[version]
     return Log(files=files, rows=rows, torn=torn)
 
 

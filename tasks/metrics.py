@@ -179,6 +179,40 @@ def compare_apart(
     return Interval(value=gain, low=gain + low, high=gain + high)
 
 
+def measure_surely(
+    metric: Metric,
+    target: Array,
+    predicted: Array,
+    groups: Array,
+    *,
+    confidence: float,
+    threshold: float,
+    seed: int,
+) -> Interval:
+    """Bootstrap a metric itself, with the interval that other such rows would give."""
+    sums = group_sums(metric, target, predicted, groups, threshold)
+    value = float(from_sums(metric, sums.sum(axis=0)[None, :])[0])
+    strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - value
+    low, high = _reach(strays, len(sums), confidence)
+    if metric == "auc":
+        value = area_under_curve(target, predicted)
+    return Interval(value=value, low=value + low, high=value + high)
+
+
+def compare_means_apart(
+    one: tuple[Array, Array], other: tuple[Array, Array], *, confidence: float
+) -> Interval:
+    """Compare the mean loss of some rows with that of others; each side is losses and groups.
+
+    For many comparisons at once, as `compare_means`.
+    """
+    value = float(other[0].mean() - one[0].mean())
+    error = math.hypot(*(_standard_error(losses, groups) for losses, groups in (one, other)))
+    fewest = min(len(np.bincount(groups)) for _, groups in (one, other))
+    margin = error * _deviations(fewest, confidence)
+    return Interval(value=value, low=value - margin, high=value + margin)
+
+
 def compare_calibration(
     target: Array, one: Array, other: Array, groups: Array, *, confidence: float, seed: int
 ) -> Interval:
@@ -200,13 +234,19 @@ def compare_means(ours: Array, theirs: Array, groups: Array, *, confidence: floa
 
     For many comparisons at once, whose confidence lies too far out for a bootstrap's resamples.
     """
-    difference, sizes = theirs - ours, np.bincount(groups)
+    difference = theirs - ours
     value = float(difference.mean())
-    strays = np.bincount(groups, weights=difference) - value * sizes
-    runs = _add_up_runs(strays[None, :])[0]
-    error = math.sqrt((runs**2).sum() / _run_length(len(sizes))) / len(ours)
-    margin = error * _deviations(len(sizes), confidence)
+    error = _standard_error(difference, groups)
+    margin = error * _deviations(len(np.bincount(groups)), confidence)
     return Interval(value=value, low=value - margin, high=value + margin)
+
+
+def _standard_error(values: Array, groups: Array) -> float:
+    """Say how far the mean of rows strays, by how their groups' sums spread over runs of them."""
+    sizes = np.bincount(groups)
+    strays = np.bincount(groups, weights=values) - float(values.mean()) * sizes
+    runs = _add_up_runs(strays[None, :])[0]
+    return math.sqrt((runs**2).sum() / _run_length(len(sizes))) / len(values)
 
 
 def draw_groups(count: int, seed: int) -> Array:

@@ -4,20 +4,20 @@ Worked out once for a champion from its snapshot, and kept under `monitoring/NAM
 that it is made of the champion's own rows, by its own split. Refuses to look at what was served.
 """
 
-import logging
+import json
 from collections.abc import Mapping
-from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from tasks.alarms import Calibration, calibrate
 from tasks.champion import Recipe
 from tasks.definition import Definition
 from tasks.errors import DataRefused
 from tasks.evaluation import SLICE
-from tasks.features import encode
+from tasks.features import Features, encode
 from tasks.labels import MATURED, TARGET, TIME, label_rows, settle_target
 from tasks.metrics import Array
 from tasks.preparation import Part, part_of_row
@@ -36,9 +36,7 @@ from tasks.registry import (
 )
 from tasks.store import Store, reaching
 from tasks.training import model_input, read_model
-from tasks.windows import PREDICTION, watch_columns
-
-log = logging.getLogger("perennial.monitoring")
+from tasks.windows import PREDICTION, REPEATED, watch_columns
 
 _PART = "perennial.part"
 _SMALL = range(2, 21)  # levels of a category that is worth a slice
@@ -46,7 +44,7 @@ _MOST_ROWS = 500_000
 
 
 class Promise:
-    """A champion's holdout, with predictions and slices, and the profile of its history."""
+    """A champion's holdout with predictions, its history's profile, and what alarms are set by."""
 
     def __init__(self, store: Store, published: Published) -> None:
         self._store, self._published = store, published
@@ -57,8 +55,32 @@ class Promise:
     def profile(self) -> Profile:
         return from_bytes(self._read("history.profile"))
 
+    def calibration(self) -> Calibration | None:
+        """Give what alarms are judged by; None where rows carry no time."""
+        data = self._read("calibration.json")
+        return Calibration.model_validate_json(data) if data != b"null" else None
+
+    def importance(self) -> dict[str, float]:
+        found: dict[str, float] = json.loads(self._read("importance.json"))
+        return found
+
     def _read(self, name: str) -> bytes:
         return read_file(self._store, self._published, name)
+
+
+def watchable(recipe: Recipe) -> Features:
+    """Leave out the features that the prediction log cannot give."""
+    hidden = set(recipe.definition.serving.log_without)
+    kept = {
+        name: sql
+        for name, sql in recipe.features.expressions.items()
+        if not hidden & set(pl.sql_expr(sql).meta.root_names())
+    }
+    return Features(
+        expressions=kept,
+        categories=tuple(name for name in recipe.features.categories if name in kept),
+        columns={k: v for k, v in recipe.features.columns.items() if k not in hidden},
+    )
 
 
 def choose_slices(definition: Definition, recipe: Recipe) -> dict[str, str]:
@@ -101,18 +123,26 @@ def write_promise(
     rows = rows.with_columns(predicted.alias(PREDICTED))
     holdout = rows.filter(pl.col(_PART) == Part.HOLDOUT)
     kept = [TIME, TARGET, PREDICTED, *(name for name in rows.columns if name.startswith(SLICE))]
-    watched = watch_columns(
-        recipe.definition, recipe.features, rows.rename({PREDICTED: PREDICTION})
-    )
+    history = rows.rename({PREDICTED: PREDICTION}).drop(_PART, TARGET)
+    features = watchable(recipe)
+    watched = watch_columns(recipe.definition, features, history)
+    ranked = read_json(store, champion, "evaluation.json")["importance"]
+    importance = {each["feature"]: each["share"] for each in ranked}
+    calibration = "null"
+    if history[TIME].null_count() < len(history):
+        timed = history.drop_nulls(TIME)
+        made = calibrate(recipe.definition, features, importance, timed)
+        calibration = made.model_dump_json()
+    profile = profile_table(watched.drop(TIME, REPEATED).lazy())
     with reaching(str(target)):
         target.mkdir()
         holdout.select(kept).write_parquet(target / "holdout.parquet")
-        (target / "history.profile").write_bytes(to_bytes(profile_table(watched.lazy())))
+        (target / "history.profile").write_bytes(to_bytes(profile))
+        (target / "importance.json").write_text(json.dumps(importance))
+        (target / "calibration.json").write_text(calibration)
 
 
-def read_history(
-    store: Store, champion: Published, recipe: Recipe, folder: Path
-) -> pl.DataFrame:
+def read_history(store: Store, champion: Published, recipe: Recipe, folder: Path) -> pl.DataFrame:
     """Read a champion's snapshot: moments, targets, parts, slices and what features need."""
     lineage = read_json(store, champion, "lineage.json")
     plan = recall_plan(store, champion, lineage, recipe.features)
@@ -154,8 +184,3 @@ def slice_columns(slices: Mapping[str, str]) -> list[pl.Expr]:
 def as_column(predicted: Array) -> pl.Series:
     """Put predictions into a column: a number a row, or a list of each class's probability."""
     return pl.Series(predicted.tolist() if predicted.ndim == 2 else predicted)
-
-
-def newest(rows: pl.DataFrame) -> datetime | None:
-    found: datetime | None = rows[TIME].max()  # type: ignore[assignment]
-    return found

@@ -13,7 +13,16 @@ import polars as pl
 from tasks.definition import Definition, Frozen, Metric
 from tasks.evaluation import SLICE
 from tasks.labels import TARGET, TIME
-from tasks.metrics import Array, Interval, compare_apart, error_of, measure
+from tasks.metrics import (
+    Array,
+    Interval,
+    compare_apart,
+    compare_means_apart,
+    error_of,
+    measure,
+    measure_surely,
+    row_losses,
+)
 from tasks.validation import group_rows
 
 PREDICTED = "predicted"
@@ -67,37 +76,58 @@ def judge_quality(
     Both frames hold a row's `TIME`, `TARGET` and `PREDICTED` (a number, or each class's
     probability); rows without a target are left out. The two are resampled apart, by days.
     """
-    chosen = metric or definition.metric
-    least = definition.monitoring.rows
-    return _judge(definition, chosen, live, holdout, definition.gate.margin, least)
+    chosen, least = metric or definition.metric, definition.monitoring.rows
+    sides = [each.drop_nulls([TARGET, PREDICTED]).sort(TIME) for each in (live, holdout)]
+    for side, where in zip(sides, ("", " in the holdout"), strict=True):
+        if reason := _too_few(definition, side, definition.gate.slice_rows if where else least):
+            return Quality(metric=chosen, rows=len(sides[0]), reason=reason + where)
+    ours, theirs = (measure_rows(definition, side)[chosen] for side in sides)
+    gain = compare_apart(
+        chosen,
+        *(_side(definition, side) for side in sides),
+        confidence=definition.gate.confidence,
+        threshold=definition.serving.threshold,
+        seed=definition.training.seed,
+    )
+    allowed = definition.gate.margin * error_of(chosen, theirs)
+    return _conclude(chosen, len(sides[0]), ours, theirs, gain, allowed)
 
 
 def judge_slices(
     definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame
 ) -> tuple[SliceQuality, ...]:
-    """Compare each level of the slices (`SLICE` columns) that has enough rows on both sides.
+    """Compare the loss on each level of the slices (`SLICE` columns) with rows enough.
 
     Intervals are sure of all of them at once: of many, some look worse by chance alone.
     """
-    gate, found = definition.gate, list(_slices(definition, live, holdout))
+    ours, theirs = (each.drop_nulls([TARGET, PREDICTED]).sort(TIME) for each in (live, holdout))
+    found = list(_slices(definition, ours, theirs))
+    gate = definition.gate
     confidence = 1 - (1 - gate.confidence) / max(len(found), 1)
-    sure = definition.model_copy(
-        update={"gate": gate.model_copy(update={"confidence": min(confidence, 0.9999)})}
-    )
     return tuple(
         SliceQuality(
             slice=column.removeprefix(SLICE),
             level=level,
-            quality=_judge(
-                sure,
-                definition.metric,
-                live.filter(pl.col(column) == level),
-                holdout.filter(pl.col(column) == level),
-                gate.slice_margin,
-                gate.slice_rows,
+            quality=_judge_slice(
+                definition,
+                ours.filter(pl.col(column) == level),
+                theirs.filter(pl.col(column) == level),
+                confidence,
             ),
         )
         for column, level in found
+    )
+
+
+def measure_interval(definition: Definition, rows: pl.DataFrame) -> Interval:
+    """Measure rows with a target by the gate's metric, and how sure that is."""
+    ordered = rows.sort(TIME)
+    return measure_surely(
+        definition.metric,
+        *_side(definition, ordered),
+        confidence=definition.gate.confidence,
+        threshold=definition.serving.threshold,
+        seed=definition.training.seed,
     )
 
 
@@ -117,43 +147,40 @@ def measure_rows(definition: Definition, rows: pl.DataFrame) -> dict[Metric, flo
 def _slices(
     definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame
 ) -> Iterable[tuple[str, str]]:
+    least = definition.gate.slice_rows
     for column in sorted(name for name in live.columns if name.startswith(SLICE)):
         if column not in holdout.columns:
             continue
+        promised = dict(holdout[column].value_counts().iter_rows())
         counts = live[column].value_counts().sort(["count", column], descending=[True, False])
         for level, rows in counts.head(_SLICE_LEVELS).iter_rows():
-            if level is not None and rows >= definition.gate.slice_rows:
+            if level is not None and min(rows, promised.get(level, 0)) >= least:
                 yield column, level
 
 
-def _judge(
-    definition: Definition,
-    metric: Metric,
-    live: pl.DataFrame,
-    holdout: pl.DataFrame,
-    margin: float,
-    least: int,
+def _judge_slice(
+    definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame, confidence: float
 ) -> Quality:
-    sides = [each.drop_nulls([TARGET, PREDICTED]).sort(TIME) for each in (live, holdout)]
-    rows = len(sides[0])
-    for name, side in zip(("", " in the holdout"), sides, strict=True):
-        if reason := _too_few(definition, side, least if not name else definition.gate.slice_rows):
-            return Quality(metric=metric, rows=rows, reason=reason + name)
-    ours, theirs = (measure_rows(definition, side)[metric] for side in sides)
-    gate, seed = definition.gate, definition.training.seed
-    one, other = (
-        (side[TARGET].to_numpy(), as_array(side[PREDICTED]), group_rows(side[TIME], seed))
-        for side in sides
-    )
-    gain = compare_apart(
-        metric,
-        one,
-        other,
-        confidence=gate.confidence,
-        threshold=definition.serving.threshold,
-        seed=seed,
-    )
-    allowed = margin * error_of(metric, theirs)
+    metric: Metric = "rmse" if definition.target.kind == "regression" else "log_loss"
+    losses = [
+        row_losses(metric, side[TARGET].to_numpy(), as_array(side[PREDICTED]))
+        for side in (live, holdout)
+    ]
+    groups = [group_rows(side[TIME], definition.training.seed) for side in (live, holdout)]
+    one, other = zip(losses, groups, strict=True)
+    gain = compare_means_apart(one, other, confidence=confidence)
+    ours, theirs = (float(each.mean()) for each in losses)
+    return _conclude(metric, len(live), ours, theirs, gain, definition.gate.slice_margin * theirs)
+
+
+def _side(definition: Definition, rows: pl.DataFrame) -> tuple[Array, Array, Array]:
+    groups = group_rows(rows[TIME], definition.training.seed)
+    return rows[TARGET].to_numpy(), as_array(rows[PREDICTED]), groups
+
+
+def _conclude(
+    metric: Metric, rows: int, ours: float, theirs: float, gain: Interval, allowed: float
+) -> Quality:
     return Quality(
         metric=metric,
         rows=rows,

@@ -9,6 +9,7 @@ import fcntl
 import glob
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -18,7 +19,14 @@ from pathlib import Path
 from typing import Protocol
 
 from tasks.bucket import BucketStore, endpoint, explain, open_bucket
-from tasks.errors import PerennialError, SourceError, StorageFull, StoreError, first_line
+from tasks.errors import (
+    DefinitionError,
+    PerennialError,
+    SourceError,
+    StorageFull,
+    StoreError,
+    first_line,
+)
 
 
 class Store(Protocol):
@@ -35,7 +43,7 @@ class Store(Protocol):
         """Write all of a new file or nothing; FileExistsError if it is there already."""
 
     def replace(self, path: str, data: bytes) -> None:
-        """Write a file whole, over one that may be there; never where two may write at once."""
+        """Write a file whole, over one that may be there: who writes last has the say."""
 
     def children(self, path: str) -> list[str]: ...
 
@@ -134,12 +142,23 @@ class FolderStore:
 
 
 def open_store(root: str | None = None) -> Store:
-    """Open the root: PERENNIAL_ROOT unless one is named, `.perennial/` unless either is."""
-    root = root or os.environ.get("PERENNIAL_ROOT") or ".perennial"
+    """Open the root: PERENNIAL_ROOT unless one is named, the environment's folder unless either is.
+
+    PERENNIAL_ENV=staging gives `.perennial-staging/`; without it the folder is `.perennial/`.
+    """
+    root = root or os.environ.get("PERENNIAL_ROOT") or environment_folder()
     if "://" in root and not is_bucket(root):
         raise StoreError(f"{root}: PERENNIAL_ROOT is a folder or s3://bucket/prefix")
     with reaching(root):
         return BucketStore(root) if is_bucket(root) else FolderStore(root)
+
+
+def environment_folder() -> str:
+    """Name the local folder of what goes by PERENNIAL_ENV; environments share nothing."""
+    name = os.environ.get("PERENNIAL_ENV", "")
+    if not re.fullmatch(r"[a-z0-9-]{0,32}", name):
+        raise DefinitionError(f"PERENNIAL_ENV={name}: must be small letters, digits and hyphens")
+    return f".perennial-{name}" if name else ".perennial"
 
 
 @contextmanager

@@ -15,11 +15,13 @@ ORDER = [
     *("bucket", "store", "ledger", "registry", "decisions"),
     *("metrics", "profiles", "drift", "plan", "files", "sources", "extraction", "labels"),
     *("preparation", "analysis", "training", "evaluation", "champion", "validation", "quality"),
-    *("estimate", "logged", "outcomes", "skew", "counters"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
-    *("events", "arrivals"),
+    *("events", "arrivals", "environment", "keeper"),
+    *("windows", "alarms"),
+    *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
+    *("stretches", "watching", "served", "findings", "monitoring", "outlook", "outlook_page"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
@@ -32,7 +34,7 @@ OWNERS = {
 }
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
-    *("decisions", "serving", "events"),
+    *("decisions", "serving", "events", "monitoring"),
 }
 
 

@@ -1,0 +1,137 @@
+"""Automations: what Prefect's server does by itself, beside the triggers in `prefect.yaml`.
+
+1. A run that is heard no more has crashed: its worker was killed with it, and nobody else says so.
+2. Whatever needs a person is told to PERENNIAL_ALERTS_URL, if there is one: broken data, runs that
+   failed or crashed, and actions that the server could not carry out.
+
+Registering them again changes nothing: an automation is known by its name. What became of runs and
+actions is read from the server here, too.
+"""
+
+import os
+from datetime import UTC, timedelta
+from typing import cast
+from uuid import UUID
+
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.events import Event, ResourceSpecification
+from prefect.events.actions import ChangeFlowRunState, SendNotification
+from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.states import AwaitingRetry
+from prefect.types import DateTime
+
+SILENCE = timedelta(seconds=90)  # three heartbeats
+_ENDS = {f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "Cancelled", "Crashed")}
+_MISHAPS = {
+    "prefect.flow-run.Failed",
+    "prefect.flow-run.Crashed",
+    "prefect.automation.action.failed",
+}
+_FOR_A_PERSON = _MISHAPS | {"perennial.data-broken"}
+
+
+def register_automations(silence: timedelta = SILENCE) -> list[str]:
+    """Make the server's automations what they are here, and give their names."""
+    wanted = [crash_silent_runs(silence)]
+    if url := os.environ.get("PERENNIAL_ALERTS_URL"):
+        wanted.append(alert_person(url))
+    with get_client(sync_client=True) as client:
+        for each in wanted:
+            register(client, each)
+    return [each.name for each in wanted]
+
+
+def register(client: SyncPrefectClient, wanted: AutomationCore) -> None:
+    """Create an automation, or change the one of that name; any more of that name go."""
+    found = [each for each in client.read_automations() if each.name == wanted.name]
+    if found:
+        client.update_automation(found[0].id, wanted)
+    else:
+        client.create_automation(wanted)
+    for extra in found[1:]:
+        client.delete_automation(extra.id)
+
+
+def crash_silent_runs(silence: timedelta) -> AutomationCore:
+    """Call a run crashed, and so free its place, when it has not been heard for a while."""
+    return AutomationCore(
+        name="perennial: a run that is not heard has crashed",
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.heartbeat", *_ENDS},
+            match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=silence,
+        ),
+        actions=[
+            ChangeFlowRunState(
+                name=None,
+                state=StateType.CRASHED,
+                force=False,
+                message=f"not heard for {silence.total_seconds():.0f} s: its process is gone",
+            )
+        ],
+    )
+
+
+def alert_person(url: str) -> AutomationCore:
+    """Post what needs a person to an address, as chats take it."""
+    block = CustomWebhookNotificationBlock(
+        name="Perennial",
+        url=url,
+        json_data={"text": "{{subject}}: {{body}}"},
+        headers=None,
+        cookies=None,
+    )
+    document = cast(UUID, block.save("perennial-alerts", overwrite=True))
+    return AutomationCore(
+        name="perennial: what needs a person",
+        trigger=EventTrigger(expect=_FOR_A_PERSON, posture=Posture.Reactive, threshold=1),
+        actions=[
+            SendNotification(
+                block_document_id=document,
+                subject="{{ event.event }}",
+                body="{{ event.resource.name }} {{ event.payload }}",
+            )
+        ],
+    )
+
+
+def put_back() -> list[str]:
+    """Schedule again all runs that are under way, and give their names."""
+    going = FlowRunFilterState(
+        type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
+    )
+    with get_client(sync_client=True) as client:
+        runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(state=going))
+        for run in runs:
+            client.set_flow_run_state(run.id, AwaitingRetry(), force=True)
+    return [run.name for run in runs]
+
+
+def list_mishaps(since: timedelta = timedelta(days=1)) -> list[str]:
+    """Tell which runs failed or crashed, and which actions the server could not carry out."""
+    asked = EventFilter(
+        event=EventNameFilter(name=sorted(_FOR_A_PERSON)),
+        occurred=EventOccurredFilter(since=DateTime.now(UTC) - since),
+    )
+    with get_client(sync_client=True) as client:
+        events = client.read_events(filter=asked, limit=50).events
+    return [_describe(event) for event in events]
+
+
+def _describe(event: Event) -> str:
+    name = event.resource.get("prefect.resource.name") or event.resource.id
+    reason = event.payload.get("reason") or event.resource.get("prefect.state-message") or ""
+    first = reason.partition("\n")[0]
+    return f"  {event.occurred:%Y-%m-%d %H:%M} {event.event}  {name}  {first}"

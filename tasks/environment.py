@@ -1,0 +1,122 @@
+"""An environment: where one system keeps its state, and the addresses that its parts answer on.
+
+Owns PERENNIAL_ENV, the ports, and the variables that every process of a system starts with. Refuses
+to start any of them (`keeper`).
+"""
+
+import os
+import socket
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tasks.definition import Frozen
+from tasks.errors import DefinitionError
+from tasks.server import HOST
+from tasks.store import environment_folder, open_store
+
+_UI_PORT, _SERVE_PORT = 4200, 3000
+_PORTS_TRIED = 100
+
+
+class Environment(Frozen):
+    """`folder` is local, whatever the root is: logs, the keeper's lock, and Prefect's own home."""
+
+    name: str
+    folder: Path
+    root: str
+    home: Path
+    host: str
+    ui_port: int
+    serve_port: int
+
+    @property
+    def ui(self) -> str:
+        return f"http://{HOST if self.host == '0.0.0.0' else self.host}:{self.ui_port}"
+
+    @property
+    def api(self) -> str:
+        return f"{self.ui}/api"
+
+    @property
+    def keeper(self) -> Path:
+        return self.folder / "keeper"
+
+    @property
+    def ready(self) -> Path:
+        return self.folder / "ready.json"
+
+
+def read_ready(asked: Environment) -> Environment | None:
+    """Read what the running system said of itself when it was ready."""
+    try:
+        return Environment.model_validate_json(asked.ready.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def settle_environment() -> Environment:
+    """Read the environment from the variables; what is not given suits one machine."""
+    folder = Path(environment_folder()).absolute()
+    name = folder.name.removeprefix(".perennial").removeprefix("-")
+    root, given = open_store().root, os.environ.get("PERENNIAL_ROOT")
+    if name and given and name not in given:
+        raise DefinitionError(
+            f"PERENNIAL_ROOT={given} does not name the environment {name!r}; give each "
+            "environment a root of its own, or leave PERENNIAL_ROOT out"
+        )
+    host = os.environ.get("PERENNIAL_HOST", HOST)
+    return Environment(
+        name=name,
+        folder=folder / "run",
+        root=root,
+        home=Path(os.environ.get("PREFECT_HOME") or folder / "prefect").absolute(),
+        host=host,
+        ui_port=_settle_port("PERENNIAL_UI_PORT", _UI_PORT, host, name),
+        serve_port=_settle_port("PERENNIAL_SERVE_PORT", _SERVE_PORT, host, name),
+    )
+
+
+def settle_variables(here: Environment) -> dict[str, str]:
+    """Give the variables that every process of a system starts with; what is set already stays."""
+    ours = {
+        "PERENNIAL_ROOT": here.root,
+        "PERENNIAL_HOST": here.host,
+        "PERENNIAL_UI_PORT": str(here.ui_port),
+        "PERENNIAL_SERVE_PORT": str(here.serve_port),
+        "PREFECT_HOME": str(here.home),
+    }
+    usual = {
+        "PREFECT_API_URL": here.api,
+        "PREFECT_UI_API_URL": "/api",  # wherever the page itself came from
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+        # In memory, a run that is killed together with the server would hold its place for ever.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
+    }
+    return usual | dict(os.environ) | ours
+
+
+def is_free(host: str, port: int) -> bool:
+    with socket.socket() as asked:
+        asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            asked.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _settle_port(variable: str, usual: int, host: str, name: str) -> int:
+    """Take the port asked for, or the usual one; a named environment takes one beside it."""
+    given = os.environ.get(variable)
+    if given is not None:
+        if not given.isdecimal() or not 0 < int(given) < 65536:
+            raise DefinitionError(f"{variable}={given}: must be a port, 1 to 65535")
+        return int(given)
+    if not name:
+        return usual
+    beside = range(usual + 1, usual + _PORTS_TRIED)
+    return next((port for port in beside if is_free(host, port)), usual)
