@@ -11,7 +11,6 @@ Each policy has a registry of its own in the run's work folder; the user's gets 
 Retrains that policies share (as of the same time, against the same champion) are made once.
 """
 
-import json
 import logging
 import shutil
 import time
@@ -28,12 +27,11 @@ from prefect.artifacts import create_markdown_artifact
 
 from bentos.model import Model, load_folder
 from flows.retrain import make_candidate, plan_retrain
-from tasks.alarms import Calibration
 from tasks.champion import read_recipe
 from tasks.comparison import draw_comparison
 from tasks.decisions import Decision, record_approval, record_release
 from tasks.definition import Definition
-from tasks.errors import DataRefused, DefinitionError, first_line
+from tasks.errors import DataRefused, first_line
 from tasks.labels import TIME
 from tasks.metrics import Array
 from tasks.plan import Plan
@@ -48,11 +46,9 @@ from tasks.promised import Promise, as_column, recall_promise
 from tasks.registry import (
     Published,
     find,
-    find_version,
     publish,
     read_json,
     snapshot_path,
-    version_path,
 )
 from tasks.replay import (
     Replay,
@@ -98,7 +94,7 @@ class Lane:
 
 
 @dataclass
-class Course:
+class Past:
     """What all lanes share: the rows, the dates, and the candidates that were made already."""
 
     model: str
@@ -137,12 +133,12 @@ def backtest(
     plan = plan_retrain(model, last)
     store = open_store(plan.root)
     with work_folder(store) as folder:
-        course = Course(model, plan, read_history(plan, first, last), dates, folder)
-        lanes = open_lanes(course, named)
+        past = Past(model, plan, read_history(plan, first, last), dates, folder)
+        lanes = open_lanes(past, named)
         for look in list_looks(dates, plan.definition.monitoring.window):
             for lane in lanes:
-                visit(course, lane, look)
-        replay = describe_lanes(course, lanes, every, time.monotonic() - begun)
+                visit(past, lane, look)
+        replay = describe_lanes(past, lanes, every, time.monotonic() - begun)
         report = keep_report(store, replay, folder / "report")
     create_markdown_artifact(
         key=f"backtest-{plan.definition.name}", markdown=draw_comparison(replay)["report.md"]
@@ -150,59 +146,57 @@ def backtest(
     return describe_replay(replay, report)
 
 
-def open_lanes(course: Course, policies: Sequence[Policy]) -> list[Lane]:
+def open_lanes(past: Past, policies: Sequence[Policy]) -> list[Lane]:
     """Make the first model, and let every policy begin with it."""
-    start = course.dates[0]
+    start = past.dates[0]
     lanes: list[Lane] = []
     for policy in policies:
-        store = open_store(str(course.folder / policy))
-        published, _ = make_or_share(course, store, start, None)
+        store = open_store(str(past.folder / policy))
+        published, _ = make_or_share(past, store, start, None)
         if isinstance(published, str):
             raise DataRefused(f"--from {start:%Y-%m-%d}: no first model: {published}")
-        promote(course, store, published)
-        answers = np.full(len(course.history), np.nan)
+        promote(past, store, published)
+        answers = np.full(len(past.history), np.nan)
         lanes.append(Lane(policy, store, load_champion(store, published, start), answers))
     return lanes
 
 
-def visit(course: Course, lane: Lane, now: datetime) -> None:
+def visit(past: Past, lane: Lane, now: datetime) -> None:
     """Serve what came in since the last look, then retrain if the policy asks for it."""
-    answer_until(course, lane, now)
-    reason = ask(course, lane, now) if now < course.dates[-1] else ""
+    answer_until(past, lane, now)
+    reason = ask(past, lane, now) if now < past.dates[-1] else ""
     if reason:
         log.info("%s %s: %s", lane.policy, f"{now:%Y-%m-%d}", reason)
-        lane.retrains.append(retrain_lane(course, lane, now, reason))
+        lane.retrains.append(retrain_lane(past, lane, now, reason))
 
 
-def answer_until(course: Course, lane: Lane, now: datetime) -> None:
+def answer_until(past: Past, lane: Lane, now: datetime) -> None:
     """Let the champion answer the rows that nobody has answered yet, by serving's own code."""
     answered = np.isnan(lane.answers.reshape(len(lane.answers), -1)[:, 0])
     begin = int(answered.argmax()) if answered.any() else len(answered)
-    rows = slice(begin, course.between(course.dates[0], now).stop)
-    predicted = answer(course, lane.champion, rows)
+    rows = slice(begin, past.between(past.dates[0], now).stop)
+    predicted = answer(past, lane.champion, rows)
     if predicted.ndim != lane.answers.ndim:
         lane.answers = np.full((len(lane.answers), predicted.shape[1]), np.nan)
     lane.answers[rows] = predicted
 
 
-def answer(course: Course, champion: Champion, rows: slice) -> Array:
+def answer(past: Past, champion: Champion, rows: slice) -> Array:
     model = champion.model
-    return model.predictor.predict(model.number_frame(course.history[rows]))
+    return model.predictor.predict(model.number_frame(past.history[rows]))
 
 
-def ask(course: Course, lane: Lane, now: datetime) -> str:
+def ask(past: Past, lane: Lane, now: datetime) -> str:
     """Ask a policy whether to retrain; it says why, or nothing."""
     if lane.policy == "schedule":
-        return "it is time" if now in course.dates else ""
+        return "it is time" if now in past.dates else ""
     if lane.policy == "never":
         return ""
-    champion, definition = lane.champion, course.definition
-    rows = course.between(champion.since, now)
-    served = course.history[rows].with_columns(as_column(lane.answers[rows]).alias(PREDICTION))
-    promise = recall(course, lane)
-    enough = has_enough_new(
-        definition, champion.learned, champion.matured, course.history, now
-    )
+    champion, definition = lane.champion, past.definition
+    rows = past.between(champion.since, now)
+    served = past.history[rows].with_columns(as_column(lane.answers[rows]).alias(PREDICTION))
+    promise = recall(past, lane)
+    enough = has_enough_new(definition, champion.learned, champion.matured, past.history, now)
     if lane.policy == "quality":
         quality = look_for_loss(definition, promise.holdout(), served, now)
         return quality.detail if quality.lost and enough else ""
@@ -215,9 +209,9 @@ def ask(course: Course, lane: Lane, now: datetime) -> str:
     return moved[0] if moved and enough and not broken else ""
 
 
-def retrain_lane(course: Course, lane: Lane, now: datetime, reason: str) -> Retrain:
+def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
     """Make a candidate as of now; where it passes its gate it takes over."""
-    made, seconds = make_or_share(course, lane.store, now, lane.champion.published)
+    made, seconds = make_or_share(past, lane.store, now, lane.champion.published)
     if isinstance(made, str):
         return Retrain(
             as_of=now, reason=reason, version=None, promoted=False, refused=made, seconds=seconds
@@ -227,25 +221,25 @@ def retrain_lane(course: Course, lane: Lane, now: datetime, reason: str) -> Retr
     told: dict[str, Any] = {"as_of": now, "reason": reason, "version": made.version}
     if failed:
         return Retrain(**told, promoted=False, refused="; ".join(failed), seconds=seconds)
-    promote(course, lane.store, made)
+    promote(past, lane.store, made)
     replaced, lane.champion = lane.champion, load_champion(lane.store, made, now)
-    until = next(date for date in course.dates if date > now)
-    rows = course.between(now, until)
-    ours, theirs = (answer(course, each, rows) for each in (lane.champion, replaced))
-    gain, worse = compare_promoted(course.definition, course.history[rows], ours, theirs)
+    until = next(date for date in past.dates if date > now)
+    rows = past.between(now, until)
+    ours, theirs = (answer(past, each, rows) for each in (lane.champion, replaced))
+    gain, worse = compare_promoted(past.definition, past.history[rows], ours, theirs)
     return Retrain(**told, promoted=True, refused="", seconds=seconds, gain=gain, worse=worse)
 
 
 def make_or_share(
-    course: Course, store: Store, as_of: datetime, champion: Published | None
+    past: Past, store: Store, as_of: datetime, champion: Published | None
 ) -> tuple[Published | str, float]:
     """Make a candidate, or take the one that another policy made of the same; or say why not."""
     key = as_of, champion.version if champion else ""
-    if key not in course.made:
+    if key not in past.made:
         begun = time.monotonic()
-        made = make(course, store, as_of)
-        course.made[key] = store, made, time.monotonic() - begun
-    owner, made, seconds = course.made[key]
+        made = make(past, store, as_of)
+        past.made[key] = store, made, time.monotonic() - begun
+    owner, made, seconds = past.made[key]
     if isinstance(made, str) or owner is store:
         return made, seconds
     snapshot = read_json(owner, made, "lineage.json")["snapshot"]
@@ -257,9 +251,9 @@ def make_or_share(
     return shared, seconds
 
 
-def make(course: Course, store: Store, as_of: datetime) -> Published | str:
+def make(past: Past, store: Store, as_of: datetime) -> Published | str:
     """Run the steps of a retrain in a policy's own registry; no report is drawn."""
-    plan = plan_retrain(course.model, as_of).model_copy(update={"root": store.root})
+    plan = plan_retrain(past.model, as_of).model_copy(update={"root": store.root})
     try:
         with work_folder(store) as folder:
             return make_candidate(plan, store, folder, lambda candidate: {})
@@ -267,10 +261,10 @@ def make(course: Course, store: Store, as_of: datetime) -> Published | str:
         return first_line(refused)
 
 
-def promote(course: Course, store: Store, published: Published) -> None:
+def promote(past: Past, store: Store, published: Published) -> None:
     """Approve what passed, and name it the champion; no bento is built."""
     decision = Decision(
-        model=course.definition.name,
+        model=past.definition.name,
         version=published.version,
         action="approve",
         approver=APPROVER,
@@ -291,26 +285,22 @@ def load_champion(store: Store, published: Published, since: datetime) -> Champi
     )
 
 
-def recall(course: Course, lane: Lane) -> Promise:
+def recall(past: Past, lane: Lane) -> Promise:
     """Recall what the champion promised: worked out once for all policies that have it."""
     published = lane.champion.published
-    if published.digest not in course.promises:
+    if published.digest not in past.promises:
         recipe = read_recipe(lane.store, published, published.version)
         with work_folder(lane.store) as folder:
-            course.promises[published.digest] = recall_promise(
-                lane.store, published, recipe, folder
-            )
-    return course.promises[published.digest]
+            past.promises[published.digest] = recall_promise(lane.store, published, recipe, folder)
+    return past.promises[published.digest]
 
 
-def describe_lanes(
-    course: Course, lanes: Sequence[Lane], every: str, seconds: float
-) -> Replay:
+def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float) -> Replay:
     """Measure what every policy's champions answered."""
-    definition, tracks = course.definition, []
+    definition, tracks = past.definition, []
     for lane in lanes:
-        answered = course.history.with_columns(as_column(lane.answers).alias(PREDICTION))
-        periods = measure_periods(definition, answered, course.dates)
+        answered = past.history.with_columns(as_column(lane.answers).alias(PREDICTION))
+        periods = measure_periods(definition, answered, past.dates)
         tracks.append(
             Track(
                 policy=lane.policy,
@@ -322,12 +312,12 @@ def describe_lanes(
         )
     return Replay(
         model=definition.name,
-        start=course.dates[0],
-        end=course.dates[-1],
+        start=past.dates[0],
+        end=past.dates[-1],
         every=every,
         metric=definition.metric,
         second=definition.second_metric,
-        first=next(iter(course.made.values()))[1].version,  # type: ignore[union-attr]
+        first=next(iter(past.made.values()))[1].version,  # type: ignore[union-attr]
         tracks=tuple(tracks),
         seconds=seconds,
     )

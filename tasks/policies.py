@@ -4,7 +4,7 @@ Owns the four rules. Refuses to know how rows are served and what a retrain is. 
 `quality` ask for one only when enough rows with a label are new: else there is little to learn.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, get_args
 
 import polars as pl
@@ -74,7 +74,7 @@ def look_for_loss(
 def has_enough_new(
     definition: Definition, learned: int, until: datetime, rows: pl.DataFrame, now: datetime
 ) -> bool:
-    """Tell whether enough rows have a label by now that a champion, which learned until then, lacks."""
+    """Tell whether enough rows after what a champion learned have a label by now."""
     matured = now - definition.target.matures_after
     new = rows.filter(pl.col(TIME) > until, pl.col(TIME) <= matured, pl.col(TARGET).is_not_null())
     return len(new) >= definition.monitoring.new_rows * learned

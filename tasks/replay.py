@@ -7,6 +7,7 @@ decide: it is told what happened.
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -105,9 +106,7 @@ def list_dates(start: datetime, end: datetime, every: str) -> list[datetime]:
     dates = [start]
     while dates[-1] < end:
         count = len(dates)
-        dates.append(
-            _add_months(start, count * int(found[1])) if found else start + count * step
-        )
+        dates.append(_add_months(start, count * int(found[1])) if found else start + count * step)
     return [*dates[:-1], end]
 
 
@@ -137,7 +136,7 @@ def measure_periods(
 ) -> tuple[Period, ...]:
     """Measure the answers of each period whose rows came true."""
     periods = []
-    for start, end in zip(dates, dates[1:], strict=False):
+    for start, end in pairwise(dates):
         inside = pl.col(TIME).is_between(start, end, closed="right")
         rows = history.filter(inside, pl.col(TARGET).is_not_null())
         if len(rows) >= _FEWEST and rows[TARGET].n_unique() > 1:
