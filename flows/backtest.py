@@ -198,8 +198,8 @@ def ask(past: Past, lane: Lane, now: datetime) -> str:
     promise = recall(past, lane)
     enough = has_enough_new(definition, champion.learned, champion.matured, past.history, now)
     if lane.policy == "quality":
-        quality = look_for_loss(definition, promise.holdout(), served, now)
-        return quality.detail if quality.lost and enough else ""
+        lost = look_for_loss(definition, promise.holdout(), served, now)
+        return lost.detail if lost and enough else ""
     calibration = promise.calibration()
     assert calibration is not None, "rows without a time have no history to replay"
     alarms = look_for_drift(definition, champion.model.features, calibration, served, now)

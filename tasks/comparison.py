@@ -102,7 +102,7 @@ def show_periods(replay: Replay) -> Iterator[Html]:
         yield tag("p", "No period has enough rows whose label is known.")
         return
     name, what = name_metric(replay.metric), METRICS[replay.metric][1]
-    lines = {
+    lines: dict[str, list[float]] = {
         track.policy: [each.metrics[replay.metric] for each in track.periods]
         for track in replay.tracks
     }

@@ -47,28 +47,37 @@ def look_for_drift(
     """
     window = definition.monitoring.window
     last = served.filter(pl.col(TIME) > now - window)
-    if len(last) < definition.monitoring.rows or served[TIME].min() > now - 0.9 * window:
+    if len(last) < definition.monitoring.rows or not _reaches_back(served, now - 0.9 * window):
         return ()
     before = served.filter(
         pl.col(TIME) <= now - window, pl.col(TIME) > now - (1 + _WINDOWS) * window
     )
-    earlier = before[TIME].min()
     recent = None
-    if isinstance(earlier, datetime) and earlier <= now - 1.9 * window:
+    if _reaches_back(before, now - 1.9 * window):
         recent = count_rows(calibration, definition, features, before)
     return judge(calibration, recent, count_rows(calibration, definition, features, last))
 
 
 def look_for_loss(
     definition: Definition, holdout: pl.DataFrame, served: pl.DataFrame, now: datetime
-) -> Quality:
-    """Compare the labels that came true in the last windows with the champion's holdout."""
-    matured = now - definition.target.matures_after
-    recent = pl.col(TIME).is_between(
-        matured - _WINDOWS * definition.monitoring.window, matured, closed="right"
-    )
-    live = served.filter(recent).select(TIME, TARGET, pl.col(PREDICTION).alias(PREDICTED))
-    return judge_quality(definition, live, holdout)
+) -> Quality | None:
+    """Compare the labels that came true in the last windows with the champion's holdout.
+
+    A loss is one that the gate would refuse a candidate for: on the first metric or the second,
+    each by its own margin.
+    """
+    matured, gate = now - definition.target.matures_after, definition.gate
+    oldest = matured - _WINDOWS * definition.monitoring.window
+    recent = served.filter(pl.col(TIME) > oldest, pl.col(TIME) <= matured)
+    live = recent.select(TIME, TARGET, pl.col(PREDICTION).alias(PREDICTED))
+    margins = {definition.metric: gate.margin, definition.second_metric: gate.second_margin}
+    for metric, margin in margins.items():
+        own = gate.model_copy(update={"margin": margin})
+        asked = definition.model_copy(update={"gate": own})
+        quality = judge_quality(asked, live, holdout, metric)
+        if quality.lost:
+            return quality
+    return None
 
 
 def has_enough_new(
@@ -78,3 +87,7 @@ def has_enough_new(
     matured = now - definition.target.matures_after
     new = rows.filter(pl.col(TIME) > until, pl.col(TIME) <= matured, pl.col(TARGET).is_not_null())
     return len(new) >= definition.monitoring.new_rows * learned
+
+
+def _reaches_back(rows: pl.DataFrame, moment: datetime) -> bool:
+    return not rows.filter(pl.col(TIME) <= moment).is_empty()

@@ -55,7 +55,8 @@ def draw_paths(stretches: int, window: int, quarter: int, seed: int) -> Paths:
     turns = np.maximum((last - phase) // window, 1)  # the last whole block of this phase
     block = np.abs(((at - phase) // window + turns) % (2 * turns) - turns)
     days = (phase + window * block)[:, :, None] + np.arange(window)
-    return np.minimum(days.reshape(_QUARTERS, -1), stretches - 1)[:, : quarter + lead]
+    within = np.minimum(days.reshape(_QUARTERS, -1), stretches - 1)
+    return np.asarray(within[:, : quarter + lead])
 
 
 def resample_signs(
@@ -142,5 +143,5 @@ def find_limits(signs: Mapping[Key, Array], allowed: float, window: int) -> tupl
 def count_alarms(rings: npt.NDArray[np.bool_], window: int) -> float:
     """Count alarms in an average quarter. What goes on ringing in the next windows is one alarm."""
     sums = np.cumsum(np.pad(rings, ((0, 0), (window + 1, 0))), axis=1)
-    silent = sums[:, window:-1] - sums[:, : -window - 1] == 0
+    silent: npt.NDArray[np.bool_] = sums[:, window:-1] == sums[:, : -window - 1]
     return float((rings & silent).sum(axis=1).mean())

@@ -45,7 +45,7 @@ def compare_shares(part: Array, whole: Array, part_before: Array, whole_before: 
     now = part / np.maximum(whole, 1)
     before = part_before / np.maximum(whole_before, 1)
     overlap = np.sqrt(now * before) + np.sqrt((1 - now) * (1 - before))
-    return np.sqrt(np.maximum(0, 1 - overlap))
+    return np.asarray(np.sqrt(np.maximum(0, 1 - overlap)))
 
 
 def measure_shape(old: Array, new: Array) -> Array:
@@ -69,8 +69,9 @@ def measure_shift(gauge: Gauge, old: Array, new: Array, learned: Array) -> Array
 def measure_newness(gauge: Gauge, learned: Array, now: Array) -> Array:
     """Measure the share of rows that lie where the model had few to learn from."""
     places = [MISSING, *range(FIRST, gauge.places)]
-    return np.maximum(0, _shares(now[..., places]) - _FEW * _shares(learned[..., places])).sum(-1)
+    beyond = _shares(now[..., places]) - _FEW * _shares(learned[..., places])
+    return np.asarray(np.maximum(0, beyond).sum(-1))
 
 
 def _shares(counts: Array) -> Array:
-    return counts / np.maximum(counts.sum(-1, keepdims=True), 1e-12)
+    return np.asarray(counts / np.maximum(counts.sum(-1, keepdims=True), 1e-12))
