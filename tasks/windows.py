@@ -225,7 +225,9 @@ def _count(
         columns[gauge.column][:, UNSEEN] = np.bincount(place, weights=unseen, minlength=stretches)
     return Window(
         rows=np.bincount(place, minlength=stretches).astype(np.float64),
-        repeated=np.bincount(place, weights=watched[REPEATED].to_numpy(), minlength=stretches),
+        repeated=np.bincount(
+            place, weights=watched[REPEATED].cast(pl.Float64).to_numpy(), minlength=stretches
+        ).astype(np.float64),
         columns=columns,
     )
 

@@ -20,9 +20,10 @@ ORDER = [
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
     *("reproduction", "diagnosis"),
     *("events", "arrivals", "environment", "keeper"),
-    *("windows", "alarms"),
+    *("windows", "signs", "quarters", "alarms"),
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
     *("stretches", "watching", "served", "findings", "monitoring", "outlook", "outlook_page"),
+    *("policies", "replay", "comparison"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
