@@ -14,7 +14,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.forest import Forest, NoForest
+from tasks.forest import Forest, NoForest, compile_forest
 
 log = logging.getLogger("perennial.serving")
 
@@ -36,7 +36,7 @@ class Predictor:
         self.features: int = self._booster.num_feature()
         self.classes: int = self._booster.num_model_per_iteration()
         self._single = threading.local()
-        self._forest = self._grow_forest(text) if compiled else None
+        self._forest = self._find_forest(text) if compiled else None
 
     @property
     def name(self) -> str:
@@ -47,10 +47,8 @@ class Predictor:
         if len(matrix) == 1:
             return self._predict_single(matrix)
         if self._forest is not None and len(matrix) >= _MANY:
-            predicted = self._forest.predict(matrix)
-        else:
-            predicted = self._call(matrix, _NORMAL, self.classes)
-        return predicted if self.classes > 1 else predicted[:, 0]
+            return self._forest.predict(matrix)
+        return self._predict_many(matrix)
 
     def explain(self, matrix: Array) -> Array:
         """Give each feature's contribution and, last, the base value: rows, classes, features."""
@@ -58,19 +56,16 @@ class Predictor:
         contributions = self._call(matrix, _CONTRIBUTIONS, self.classes * width)
         return contributions.reshape(len(matrix), self.classes, width)
 
-    def _grow_forest(self, text: str) -> Forest | None:
-        """Compile the trees, and take them only if they answer odd rows exactly as LightGBM."""
-        chance = np.random.default_rng(0)
-        rows = chance.normal(scale=100, size=(256, self.features)).round()
-        rows[chance.random(rows.shape) < 0.2] = np.nan
+    def _find_forest(self, text: str) -> Forest | None:
         try:
-            forest = Forest(text)
-            if not np.array_equal(forest.predict(rows), self._call(rows, _NORMAL, self.classes)):
-                raise NoForest("it answers otherwise than LightGBM on this machine")
+            return compile_forest(text, self.features, self._predict_many)
         except NoForest as reason:
             log.warning("LightGBM answers, not the compiled predictor: %s", reason)
             return None
-        return forest
+
+    def _predict_many(self, matrix: Array) -> Array:
+        predicted = self._call(matrix, _NORMAL, self.classes)
+        return predicted if self.classes > 1 else predicted[:, 0]
 
     def _call(self, matrix: Array, kind: int, width: int) -> Array:
         result = np.empty((len(matrix), width))
