@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 SOURCES := bentos flows tasks tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench lock compiled clean
+.PHONY: help demo serve test check prove bench lock compiled clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -27,6 +27,9 @@ check: .venv/dev  ## Lint, check formatting, types and the way that imports run
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/pytest tests/test_house.py
+
+prove: .venv/dev  ## Serve the champion's bento elsewhere, with only its own requirements
+	PYTHONPATH=tests $(BIN)/python -m elsewhere flight-delay
 
 bench: .venv/dev  ## Measure against peers and bare scripts, side by side in one run
 	$(BIN)/python -m benchmarks
