@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 SOURCES := bentos flows tasks tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench lock clean
+.PHONY: help demo serve test check prove bench lock compiled clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -28,14 +28,21 @@ check: .venv/dev  ## Lint, check formatting, types and the way that imports run
 	$(BIN)/mypy
 	$(BIN)/pytest tests/test_house.py
 
+prove: .venv/dev  ## Serve the champion's bento elsewhere, with only its own requirements
+	PYTHONPATH=tests $(BIN)/python -m elsewhere flight-delay
+
 bench: .venv/dev  ## Measure against peers and bare scripts, side by side in one run
 	$(BIN)/python -m benchmarks
 
 lock: .venv/dev  ## Pin every dependency anew, with hashes and without a registry's host
-	$(BIN)/uv pip compile pyproject.toml --group dev $(COMPILE) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra compiled $(COMPILE) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --group build $(COMPILE) -c requirements-dev.lock -o requirements.lock
+	echo llvmlite | $(BIN)/uv pip compile - $(COMPILE) -c requirements-dev.lock -o requirements-compiled.lock
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url
+
+compiled: .venv/run  ## Install what [serving] predictor = "compiled" needs
+	$(INSTALL) --require-hashes -r requirements-compiled.lock
 
 clean:  ## Remove the environments and what runs left behind
 	rm -rf .venv .venv-* .perennial

@@ -79,6 +79,7 @@ def write_model(model: Model) -> bytes:
             "target": model.definition.target.value,
             "classes": model.vocabulary.classes,
             "threshold": model.definition.serving.threshold,
+            "predictor": model.predictor.name,
             "columns": [
                 {"name": each.name, "type": str(each.dtype), "required": each.required}
                 for each in model.schema.columns

@@ -126,7 +126,7 @@ def load_model(read: Read) -> Model:
         lineage=lineage,
         evaluation=json.loads(read("evaluation.json")),
         schema=schema,
-        predictor=Predictor(read("model.txt").decode()),
+        predictor=Predictor(read("model.txt").decode(), definition.serving.predictor == "compiled"),
         evaluate=tuple(evaluate),
         encode=tuple(encode),
         program=None,

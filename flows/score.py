@@ -19,7 +19,7 @@ from tasks.definition import parse_definition
 from tasks.errors import DecisionRefused
 from tasks.features import Features, Vocabulary
 from tasks.registry import Published, find_champion, read_file
-from tasks.scoring import Scorer, check_target, score_table
+from tasks.scoring import Scorer, check_target, find_forest, score_table
 from tasks.store import Store, open_store, reaching, work_folder
 from tasks.training import read_model
 
@@ -63,13 +63,17 @@ def load_scorer(store: Store, published: Published) -> Scorer:
     """Read what scoring needs of a version, each file checked against the manifest."""
     features = Features.model_validate_json(read_file(store, published, "features.json"))
     text = read_file(store, published, "definition.toml").decode()
+    definition = parse_definition(text, published.path)
+    model = read_file(store, published, "model.txt").decode()
+    booster = read_model(model)
     vocabulary = Vocabulary.model_validate_json(read_file(store, published, "vocabulary.json"))
     return Scorer(
         version=published.path.rpartition("/")[2],
-        definition=parse_definition(text, published.path),
+        definition=definition,
         features=features,
         vocabulary=vocabulary,
-        booster=read_model(read_file(store, published, "model.txt").decode()),
+        booster=booster,
+        forest=find_forest(definition, model, booster),
         types={name: parse_dtype(dtype) for name, dtype in features.columns.items()},
     )
 

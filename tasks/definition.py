@@ -183,6 +183,7 @@ class Serving(Section):
     """How answers are given, within which limits, and what is kept of them."""
 
     threshold: float = Field(default=0.5, gt=0, lt=1)
+    predictor: Literal["lightgbm", "compiled"] = "lightgbm"
     latency_budget_ms: float = Field(default=100.0, gt=0)
     max_rows: int = Field(default=10_000, ge=1)
     max_body_mb: float = Field(default=16.0, gt=0)

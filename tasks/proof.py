@@ -40,6 +40,7 @@ class Proof(Frozen):
     model: str
     version: str
     manifest: str
+    predictor: str = "lightgbm"
     rows: int
     left_out: int
     largest_difference: float
@@ -69,7 +70,7 @@ def prove(store: Store, published: Published, bento: Path, folder: Path) -> Proo
     with booting_server(bento, home) as server, closing(Caller(server.port)) as caller:
         reference = compute_reference(store, published, folder / "snapshot")
         server.wait()
-        check_identity(caller, model, version)
+        predictor = check_identity(caller, model, version)
         differences = [
             compare_answers(caller, reference, kind, min(batch, limits.max_rows))
             for kind, batch in _WAYS
@@ -83,6 +84,7 @@ def prove(store: Store, published: Published, bento: Path, folder: Path) -> Proo
         model=model,
         version=version,
         manifest=published.digest,
+        predictor=predictor,
         rows=len(reference.rows),
         left_out=reference.left_out,
         largest_difference=max(differences),
@@ -126,12 +128,13 @@ class Caller:
             raise ProofFailed(f"{method} {path}: no answer: {first_line(error)}") from error
 
 
-def check_identity(caller: Caller, model: str, version: str) -> None:
-    """Ask the server which version it serves."""
+def check_identity(caller: Caller, model: str, version: str) -> str:
+    """Ask the server which version it serves, and by which predictor."""
     answer = caller.ask("GET", "/model")
     said = json.loads(answer.body) if answer.status == 200 else {}
     if (said.get("model"), said.get("version")) != (model, version):
         raise ProofFailed(f"{model}:{version}: /model says {answer}")
+    return str(said["predictor"])
 
 
 def compare_answers(caller: Caller, reference: Reference, kind: str, batch: int) -> float:

@@ -11,17 +11,27 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tasks.errors import DefinitionError
+
 LOCK = Path(__file__).parents[1] / "requirements.lock"
 SERVING = ("httptools", "lightgbm", "msgspec", "numpy", "polars", "pydantic", "s3fs", "uvloop")
+COMPILED = "llvmlite"
 
 
-def serving_requirements(lock: Path = LOCK) -> str:
+def serving_requirements(lock: Path = LOCK, compiled: bool = False) -> str:
     """Pin all that serving needs, one requirement a line.
 
     BentoML pins itself, without a hash; so none of the others can carry one.
     """
     pins = read_pins(lock.read_text() if lock.is_file() else "")
     needed = close_requirements("bentoml", *SERVING) - {"bentoml"}
+    if compiled:
+        needed |= close_requirements(COMPILED)
+        if COMPILED not in needed:
+            raise DefinitionError(
+                f"[serving] predictor = 'compiled' needs {COMPILED}, which is not installed; run "
+                "`make compiled` or `pip install perennial[compiled]`"
+            )
     lines = [pins.get(name) or f"{name}=={distribution(name).version}\n" for name in sorted(needed)]
     return "".join(lines)
 

@@ -6,19 +6,25 @@ know who asked: rows become numbers by the same code as in training and serving.
 
 import logging
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
 import polars as pl
 from polars import selectors as cs
+from polars.io.plugins import register_io_source
 
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DataRefused, DefinitionError, first_line, nearest
 from tasks.features import Features, Vocabulary, encode
 from tasks.files import find_files, scan_source
-from tasks.store import deliver, reaching
+from tasks.forest import Forest, NoForest, compile_forest
+from tasks.metrics import Array
+from tasks.store import deliver, is_disk_full, reaching
 from tasks.training import model_input
 
 log = logging.getLogger("perennial.scoring")
@@ -36,6 +42,7 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     features: Features
     vocabulary: Vocabulary
     booster: lightgbm.Booster
+    forest: Forest | None = None
     types: dict[str, pl.DataType]
 
 
@@ -52,28 +59,37 @@ def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: 
 
     With `log_to`, each part is also kept there with its raw columns, as the prediction log does.
     """
-    ending, rows = check_target(target), 0
-    table = open_rows(scorer, source)
-    parts = [folder / "part-000000.arrow"]  # the columns, even of a table without rows
-    empty = take_columns(scorer, table.collect_schema().to_frame())
-    answer_rows(scorer, empty).write_ipc(parts[0])
-    try:
+    ending, table, rows = check_target(target), open_rows(scorer, source), 0
+    empty = answer_rows(scorer, take_columns(scorer, table.collect_schema().to_frame()))
+    file = folder / f"scored.{ending}"
+
+    def answer_parts(*_: Any) -> Iterator[pl.DataFrame]:
+        nonlocal rows
         # Nothing but the scan: with a selection on top, Polars reads on without waiting for us.
         for read in table.collect_batches(chunk_size=_BATCH, lazy=True):
             batch = take_columns(scorer, read)
             answers = answer_rows(scorer, batch)
-            parts.append(folder / f"part-{len(parts):06}.arrow")
-            answers.write_ipc(parts[-1])
-            rows += len(batch)
             if log_to is not None:
                 write_log(scorer, batch, answers, log_to)
-    except pl.exceptions.PolarsError as error:
-        raise DataRefused(f"{source}: cannot be scored: {first_line(error)}") from error
-    whole, file = pl.scan_ipc(parts), folder / f"scored.{ending}"
-    with reaching(str(file)):
+            rows += len(batch)
+            yield answers
+
+    whole = register_io_source(answer_parts, schema=empty.schema)
+    with reaching(str(file)), refusing_rows(source):
         whole.sink_parquet(file) if ending == "parquet" else whole.sink_csv(file)
     deliver(file, target)
     return rows
+
+
+@contextmanager
+def refusing_rows(source: str) -> Iterator[None]:
+    """Say of rows that cannot be scored whose they are; a full disk is not their fault."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        if is_disk_full(error):
+            raise
+        raise DataRefused(f"{source}: cannot be scored: {first_line(error)}") from error
 
 
 def open_rows(scorer: Scorer, uri: str) -> pl.LazyFrame:
@@ -108,7 +124,7 @@ def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     if batch.is_empty():
         predicted = np.zeros((0, len(classes)) if len(classes) else 0)
     else:
-        predicted = np.asarray(scorer.booster.predict(model_input(numbers)))
+        predicted = predict_rows(scorer, numbers)
     if predicted.ndim == 1:
         answers = keys.with_columns(pl.Series("prediction", predicted))
         if scorer.definition.target.kind == "regression":
@@ -122,6 +138,25 @@ def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     ]
     likeliest = classes[predicted.argmax(axis=1)].tolist()
     return keys.with_columns(pl.Series("label", likeliest, dtype=pl.String), *chances)
+
+
+def find_forest(definition: Definition, text: str, booster: lightgbm.Booster) -> Forest | None:
+    """Compile the model where its definition asks for that, and this machine can."""
+    if definition.serving.predictor != "compiled":
+        return None
+    try:
+        return compile_forest(
+            text, booster.num_feature(), lambda rows: np.asarray(booster.predict(rows))
+        )
+    except NoForest as reason:
+        log.warning("LightGBM predicts, not the compiled predictor: %s", reason)
+        return None
+
+
+def predict_rows(scorer: Scorer, numbers: pl.DataFrame) -> Array:
+    if scorer.forest is not None:
+        return scorer.forest.predict(numbers.cast(pl.Float64).to_numpy())
+    return np.asarray(scorer.booster.predict(model_input(numbers)))
 
 
 def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder: Path) -> None:

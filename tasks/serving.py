@@ -22,6 +22,7 @@ from tasks.definition import Frozen
 from tasks.errors import BuildFailed, DecisionRefused, ProofFailed, StoreError, first_line
 from tasks.ledger import Entry, read_ledger
 from tasks.proof import Proof, prove
+from tasks.reference import read_definition
 from tasks.registry import MANIFEST, Published, find, get_version, publish, read_file
 from tasks.requirements import serving_requirements
 from tasks.server import bento_environment, leash, start_server, stop_server
@@ -77,7 +78,8 @@ def lay_out(store: Store, published: Published, context: Path) -> None:
         (model / name).write_bytes(read_file(store, published, name))
     (model / MANIFEST).write_bytes(store.read(f"{published.path}/{MANIFEST}"))
     # A file of requirements would be refused where the root lies in a hidden folder.
-    packages = serving_requirements().splitlines()
+    compiled = read_definition(store, published).serving.predictor == "compiled"
+    packages = serving_requirements(compiled=compiled).splitlines()
     options = {
         "service": f"{_ENTRY}:service",
         "include": ["bentos/**", "tasks/**", "model/**"],

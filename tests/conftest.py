@@ -165,8 +165,9 @@ def released_once(
     project, root, home = folder / "project", folder / ".perennial", folder / "bentoml"
     shutil.copytree(few_flights, project)
     definition = project / "deployments" / "flight_delay.toml"
-    quiet = "[serving]\nlatency_budget_ms = 5000\n"  # other tests may hold the machine
-    definition.write_text(definition.read_text() + quiet)
+    # Other tests may hold the machine; and the way that is off by default is proven here.
+    serving = '[serving]\nlatency_budget_ms = 5000\npredictor = "compiled"\n'
+    definition.write_text(definition.read_text() + serving)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         patch.setenv("PERENNIAL_ROOT", str(root))

@@ -13,7 +13,18 @@ REPOSITORY = Path(__file__).parents[1]
 ORDER = [
     *("errors", "durations", "definition", "checks", "expressions", "features"),
     *("bucket", "store", "ledger", "registry", "standing", "decisions", "overview"),
-    *("metrics", "profiles", "drift", "plan", "files", "sources", "extraction", "labels"),
+    *(
+        "forest_loop",
+        "forest",
+        "metrics",
+        "profiles",
+        "drift",
+        "plan",
+        "files",
+        "sources",
+        "extraction",
+        "labels",
+    ),
     *("preparation", "analysis", "training", "evaluation", "champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
@@ -31,6 +42,7 @@ OWNERS = {
     "botocore": {"tasks.bucket"},
     "altair": {"tasks.charts"},
     "vl_convert": {"tasks.charts"},
+    "llvmlite": {"tasks.forest_loop"},
     "typer": {"flows.cli"},
     "rich": {"flows.cli"},
 }

@@ -1,15 +1,18 @@
 """Answers over HTTP are those of the training path, in every way a row can be written."""
 
+import sys
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import polars as pl
 import pytest
-from servers import Served, Versions
+from servers import Served, Versions, alter
 
 from bentos.model import load_folder
+from tasks import forest_loop
 from tasks.features import encode
 from tasks.training import model_input, read_model
 
@@ -87,6 +90,7 @@ def test_the_request_id_comes_back(client: httpx.Client, questions: list[Questio
 def test_model_health_and_page_need_no_network(client: httpx.Client, versions: Versions) -> None:
     model = client.get("/model").raise_for_status().json()
     assert model["version"] == versions.second
+    assert model["predictor"] == "lightgbm"
     assert model["metrics"]["holdout"]["auc"] > 0.5
     assert client.get("/livez").is_success
     assert client.get("/readyz").json()["ready"] is True
@@ -99,3 +103,29 @@ def test_model_health_and_page_need_no_network(client: httpx.Client, versions: V
 
 def test_it_listens_on_loopback_only(served: Served) -> None:
     assert "http://127.0.0.1:" in served.output.read_text()
+
+
+def test_compiled_predictor_answers_the_same_and_says_so(
+    versions: Versions, tmp_path: Path
+) -> None:
+    plain = versions.folder(versions.second)
+    compiled = load_folder(alter(plain, tmp_path / "model", 'predictor = "compiled"'))
+    matrix = compiled.number_frame(versions.rows.select(list(compiled.schema.types)))
+    wanted = load_folder(plain).predictor
+    assert (compiled.predictor.name, wanted.name) == ("compiled", "lightgbm")
+    for rows in (1, 2, 15, 16, 33, len(matrix)):
+        given = compiled.predictor.predict(matrix[:rows])
+        np.testing.assert_array_equal(given, wanted.predict(matrix[:rows]))
+
+
+def test_lightgbm_answers_where_nothing_can_be_compiled(
+    versions: Versions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    forest_loop.compile_loop.cache_clear()
+    monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
+    asks = alter(versions.folder(versions.second), tmp_path / "model", 'predictor = "compiled"')
+    assert load_folder(asks).predictor.name == "lightgbm"
+    assert "llvmlite is not installed" in caplog.text

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from flows.score import load_scorer, score
 from tasks import scoring
 from tasks.errors import DefinitionError, PerennialError
 from tasks.features import encode
 from tasks.registry import find_champion
+from tasks.scoring import score_table
 from tasks.store import open_store
 from tasks.training import model_input
 
@@ -48,6 +50,21 @@ def test_parquet_is_scored_in_parts_as_the_model_answers(
     np.testing.assert_array_equal(scored["prediction"], expect(table))
     assert scored["flight"].equals(pl.read_parquet(table)["flight"])
     assert [path.name for path in target.parent.iterdir()] == ["scored.parquet"]
+
+
+def test_compiled_predictor_gives_the_same_numbers(table: Path, tmp_path: Path) -> None:
+    store = open_store()
+    champion = find_champion(store, MODEL)
+    assert champion is not None
+    scorer = load_scorer(store, champion)
+    assert scorer.forest is not None
+    plain = scorer.model_copy(update={"forest": None})
+    given = []
+    for each in (scorer, plain):
+        target = tmp_path / f"{each.forest is None}.parquet"
+        score_table(each, str(table), str(target), tmp_path, None)
+        given.append(pl.read_parquet(target))
+    assert_frame_equal(*given, check_exact=True)
 
 
 def test_csv_in_and_out_gives_the_same_numbers(table: Path, tmp_path: Path) -> None:
