@@ -298,6 +298,29 @@ def show(
 
 
 @app.command()
+def drill(model: Model, as_json: AsJson = False) -> None:
+    """Inject faults into copies of a model's data and files, and show what catches each."""
+    name = _name_of(model)
+    with _progress("starting Prefect (the first time takes longest)"):
+        from flows.drill import drill as flow
+
+        done = flow(name)
+    if as_json:
+        _print_json(done)
+    else:
+        table = Table("", "fault", "caught by", "what it said", box=None, pad_edge=False)
+        for each in done["faults"]:
+            mark = "[green]✓[/]" if each["caught"] else "[red]✗[/]"
+            table.add_row(mark, each["fault"], each["guard"] or "nothing", escape(each["detail"]))
+        out.print(table)
+        for each in done["false_alarms"]:
+            out.print(f"[red]without a fault[/] {each['guard']}: {escape(each['detail'])}")
+        out.print(f"{done['caught']} of {len(done['faults'])} faults caught")
+    if not done["passed"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def reproduce(model: Model, version: Version, as_json: AsJson = False) -> None:
     """Make a version again from its lineage alone, and compare it byte by byte."""
     from tasks.registry import get_version

@@ -34,6 +34,7 @@ from tasks.store import open_store, reaching
 
 log = logging.getLogger("perennial.analysis")
 
+_SILENCE, _USUALLY = timedelta(days=7), 5  # how much longer than any other, to be a lost file
 _NAMED = 5  # how many broken checks one message names
 _CODES = 50  # numbers as text with fewer levels may well be codes
 _GLANCE, _MOSTLY = 10_000, 0.5
@@ -75,6 +76,7 @@ def check_table(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
         allowed = snapshot.future_rows if contract.allow_future else 0
         what = f"rows have a {extract.time!r} later than now"
         yield at_most(f"future of {extract.time!r}", snapshot.future_rows, allowed, what)
+        yield from check_silence(plan.definition, snapshot)
     if contract.max_age is not None and snapshot.newest is not None:
         age = plan.asked_at - snapshot.newest
         yield Check(
@@ -88,6 +90,25 @@ def check_table(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
         named = ", ".join(map(repr, extract.key))
         yield share_at_most(
             "duplicates", repeated, snapshot.rows, contract.duplicates, f"repeat key {named}"
+        )
+
+
+def check_silence(definition: Definition, snapshot: Snapshot) -> Iterator[Check]:
+    """Check that rows are never silent for far longer than at any other time: a file is lost."""
+    rows = snapshot.scan()
+    time = event_time(definition, rows.collect_schema())
+    moments = rows.select(at=time).drop_nulls().unique().sort("at")
+    gaps = moments.select(gap=pl.col("at").diff(), end="at").drop_nulls().collect()
+    longest = gaps.top_k(2, by="gap").rows()
+    if len(longest) == 2:
+        (gap, end), (usual, _) = longest
+        limit = definition.checks.max_silence or max(_SILENCE, _USUALLY * usual)
+        yield Check(
+            name="silence",
+            passed=gap <= limit,
+            detail=f"no row for {_days(gap)} until {end:%Y-%m-%d %H:%M}, where the next longest "
+            f"silence is {_days(usual)}; at most {_days(limit)} allowed",
+            numbers={"seconds": gap.total_seconds(), "most": limit.total_seconds()},
         )
 
 

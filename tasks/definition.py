@@ -144,6 +144,7 @@ class Checks(Section):
     duplicates: Share = 0.0
     unlabelled: Share = 0.5
     max_age: Period | None = None
+    max_silence: Period | None = None
     label_rate: tuple[Share, Share] | None = None
     allow_future: bool = False
     columns: dict[str, ColumnCheck] = {}

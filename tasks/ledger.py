@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -106,6 +107,16 @@ def append_entry(
     except FileExistsError as error:
         raise _overtaken(model, read_ledger(store, model)[entry.number - 1]) from error
     return entry
+
+
+def check_approved(entries: Iterable[Entry], champion: Entry) -> None:
+    """Refuse a champion of whose very files the ledger holds no approval."""
+    approved = (each.manifest for each in entries if each.action == "approve")
+    if champion.manifest not in approved:
+        raise StoreError(
+            f"ledger entry {champion.number} makes {champion.version} the champion, and nobody "
+            "approved it; find out who wrote that entry, and restore the ledger"
+        )
 
 
 def name_os_user() -> str:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from tasks.definition import Frozen
 from tasks.errors import DefinitionError, StoreError, nearest
-from tasks.ledger import Entry, read_ledger
+from tasks.ledger import Entry, check_approved, read_ledger
 from tasks.store import Store, digest_file, reaching
 
 MANIFEST = "MANIFEST.json"
@@ -211,6 +211,7 @@ def find_released(store: Store, model: str, ledger: list[Entry]) -> Published | 
                     f"{model}: champion {entry.version} is not what ledger entry {entry.number} "
                     "released; restore its files or roll back"
                 )
+            check_approved(ledger, entry)
             return champion
     return None
 

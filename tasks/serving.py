@@ -20,7 +20,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Frozen
 from tasks.errors import BuildFailed, DecisionRefused, ProofFailed, StoreError, first_line
-from tasks.ledger import Entry, read_ledger
+from tasks.ledger import Entry, check_approved, read_ledger
 from tasks.proof import Proof, prove
 from tasks.reference import read_definition
 from tasks.registry import MANIFEST, Published, find, get_version, publish, read_file
@@ -154,11 +154,13 @@ def find_proven(store: Store, model: str, approval: Entry) -> Published | None:
 
 def unpack_champion(store: Store, model: str, home: Path) -> Path:
     """Unpack the champion's bento, or the last one before it that is whole."""
-    entries = [each for each in read_ledger(store, model) if each.action in _CROWNING]
+    ledger = read_ledger(store, model)
+    entries = [each for each in ledger if each.action in _CROWNING]
     if not entries:
         raise DecisionRefused(f"{model}: has no champion to serve; approve a candidate first")
     for entry in reversed(entries):
         try:
+            check_approved(ledger, entry)
             return unpack_bento(store, entry, model, home)
         except StoreError as error:
             log.warning("%s; trying the champion before it", first_line(error))

@@ -42,6 +42,7 @@ _STRETCHES, _STRETCH_ROWS = 50, 5
 _MOST_GROUPS = 500
 _RARER = 0.1  # how many of the rows asked for must be of a binary target's rarer class
 _NAMED = 3
+_TOO_GOOD = 0.4  # of the champion's error that is left
 
 
 class Champion(Frozen):
@@ -99,6 +100,22 @@ def judge_duel(plan: Plan, duel: Duel, champion: Champion) -> Iterator[Check]:
     yield judge_metric(plan, "second_metric", second, second_margin, duel, champion)
     yield judge_calibration(plan, duel)
     yield judge_slices(plan, duel)
+    yield judge_plausible(first, champion)
+
+
+def judge_plausible(metric: Metric, champion: Champion) -> Check:
+    """Ask that the candidate is not too good to be true: a feature may hold the answer."""
+    ours, theirs = (
+        error_of(metric, each[metric]) for each in (champion.candidate, champion.metrics)
+    )
+    return Check(
+        name="plausible",
+        passed=ours >= _TOO_GOOD * theirs,
+        detail=f"{metric} {champion.candidate[metric]:.4f} against {champion.metrics[metric]:.4f}; "
+        f"refused if less than {_TOO_GOOD:.0%} of the champion's error is left: then a feature may "
+        "hold what is to be predicted",
+        numbers={"left": ours / theirs if theirs else 1.0, "least": _TOO_GOOD},
+    )
 
 
 def judge_rows(plan: Plan, scored: pl.DataFrame) -> Check:

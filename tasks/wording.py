@@ -26,6 +26,7 @@ CHECKS = {
     "second_metric": "No loss on the second metric",
     "calibration": "As well calibrated as the champion",
     "slices": "No slice is worse off",
+    "plausible": "Not too good to be true",
 }
 METRICS: dict[Metric, tuple[str, str]] = {
     "auc": ("AUC", "how often a positive row ranks above a negative one; 0.5 is guessing"),

@@ -13,18 +13,8 @@ REPOSITORY = Path(__file__).parents[1]
 ORDER = [
     *("errors", "durations", "definition", "checks", "expressions", "features"),
     *("bucket", "store", "ledger", "registry", "standing", "decisions", "overview"),
-    *(
-        "forest_loop",
-        "forest",
-        "metrics",
-        "profiles",
-        "drift",
-        "plan",
-        "files",
-        "sources",
-        "extraction",
-        "labels",
-    ),
+    *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
+    *("files", "sources", "extraction", "labels"),
     *("preparation", "analysis", "training", "evaluation", "champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
@@ -35,6 +25,7 @@ ORDER = [
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
     *("stretches", "watching", "served", "findings", "monitoring", "outlook", "outlook_page"),
     *("policies", "replay", "comparison"),
+    *("faults", "drilling"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},

@@ -41,15 +41,9 @@ class Versions:
         """Write what the ledger says after a release."""
         store = open_store(str(root or self.root))
         published = get_version(store, MODEL, version)
-        append_entry(
-            store,
-            MODEL,
-            action="release",
-            version=version,
-            manifest=published.digest,
-            approver="test",
-            reason="test",
-        )
+        said = {"version": version, "manifest": published.digest, "approver": "test"}
+        append_entry(store, MODEL, action="approve", reason="test", **said)
+        append_entry(store, MODEL, action="release", reason="test", **said)
 
 
 @dataclass(frozen=True)

@@ -77,15 +77,9 @@ def test_champion_whose_model_was_changed_is_refused(retrain: Retrain, tmp_path:
     champion = find_version(store, "flight-delay", version)
     assert code == 0
     assert champion is not None
-    append_entry(
-        store,
-        "flight-delay",
-        action="release",
-        version=version,
-        manifest=champion.digest,
-        approver="Ada",
-        reason="",
-    )
+    said = {"version": version, "manifest": champion.digest, "approver": "Ada", "reason": ""}
+    for action in ("approve", "release"):
+        append_entry(store, "flight-delay", action=action, **said)
     files = tmp_path / "root" / champion.path
     for name in ("model.txt", "twin.txt"):
         (files / name).write_text(

@@ -173,7 +173,8 @@ def test_serving_follows_the_ledger_and_leaves_nothing_running(released: "Releas
         assert serves(port) == released.older
         newer = get_version(open_store(), MODEL, released.newer)
         kept = {"version": released.newer, "manifest": newer.digest, "approver": "Ada"}
-        append_entry(open_store(), MODEL, action="release", reason="", **kept)
+        for action in ("approve", "release"):
+            append_entry(open_store(), MODEL, action=action, reason="", **kept)
         assert wait_for(lambda: serves(port) == released.newer, 30)
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0

@@ -48,6 +48,13 @@ BROKEN: list[tuple[dict[str, Any], dict[str, str], str, str]] = [
     (some("t", None), {}, "time of 't'", "4 rows have no time in 't'"),
     (some("t", datetime(2999, 1, 1)), {}, "future of 't'", "4 rows have a 't' later than now"),
     ({"y": pl.when(ID % 3 == 0).then("y")}, {}, "unlabelled", "266 of 400 .* lack a label"),
+    (
+        {"t": pl.when(ID < 200).then("t").otherwise(pl.col("t") + timedelta(days=8))},
+        {},
+        "silence",
+        "no row for 8.0 days .* at most 7.0 days allowed",
+    ),
+    ({}, {"checks": 'max_silence = "30m"'}, "silence", "no row for 0.0 days"),
     ({}, {"checks": "rows = 500"}, "rows", "400 rows, at least 500 needed"),
     ({}, {"checks": 'max_age = "9d"'}, "freshness", "days old, at most 9.0 days"),
     ({}, {"checks": "label_rate = [0.9, 1.0]"}, "label_rate", "are true, must be 0.9 to 1"),

@@ -138,7 +138,8 @@ def test_what_passed_since_the_champion_and_is_undecided_waits(
     _, champion, later, rejected = (publish_as(store, made, name) for name in names)
     publish_as(store, made, "20131201T000000Z-e", passed=False)
     assert describe_model(store, MODEL)["waiting"] == names
-    for action, each in (("release", champion), ("reject", rejected)):
+    decided = (("approve", champion), ("release", champion), ("reject", rejected))
+    for action, each in decided:
         append_entry(
             store,
             MODEL,

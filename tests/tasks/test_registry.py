@@ -191,6 +191,7 @@ def test_full_disk_leaves_no_version_and_room_mends_it(tmp_path: Path) -> None:
                 decide(store, Published.model_construct(path="models/m/v1", digest=""))
             (disk / "ballast").unlink()
             published = publish(store, work / "made", "models/m/v1")
+        decide(store, published, "approve")
         decide(store, published)
         assert find_champion(store, "m") == published
 
@@ -228,6 +229,12 @@ def test_champion_that_is_not_what_was_released_is_refused(store: Store, tmp_pat
     assert find_champion(store, "m") == first
     decide(store, first.model_copy(update={"digest": "another"}), "rollback")
     with pytest.raises(StoreError, match="champion v1 is not what ledger entry 3 released"):
+        find_champion(store, "m")
+
+
+def test_champion_that_nobody_approved_is_refused(store: Store) -> None:
+    decide(store, publish_files(store, "models/m/v1"))
+    with pytest.raises(StoreError, match="makes v1 the champion, and nobody approved it"):
         find_champion(store, "m")
 
 

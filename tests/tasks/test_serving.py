@@ -206,6 +206,7 @@ def test_broken_champion_leaves_the_one_before_to_serve(
     champion = read_ledger(store, MODEL)[-1]
     home = tmp_path / "home"
     kept = {"version": released.newer, "manifest": newer.digest, "approver": "Ada"}
+    append_entry(store, MODEL, action="approve", reason="", **kept)
     append_entry(store, MODEL, action="release", reason="", bento="gone", **kept)
     bento = unpack_champion(store, MODEL, home)
     assert bento.name == bento_tag(MODEL, champion.version).partition(":")[2]

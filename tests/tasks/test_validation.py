@@ -131,7 +131,7 @@ def test_a_champion_passes_its_own_gate(flights: Flights, champion: Array) -> No
     assert verdict.passed
     assert [check.name for check in verdict.checks] == [
         "holdout_rows", "beats_baseline", "beats_simple_model",
-        "not_worse_than_champion", "second_metric", "calibration", "slices",
+        "not_worse_than_champion", "second_metric", "calibration", "slices", "plausible",
     ]  # fmt: skip
 
 
@@ -243,6 +243,13 @@ def test_guessing_is_refused_by_everything_that_can_tell(flights: Flights, champ
         "second_metric",
         "slices",
     }
+
+
+def test_a_candidate_that_is_too_good_to_be_true_is_refused(
+    flights: Flights, champion: Array
+) -> None:
+    answers = 0.1 + 0.8 * flights.holdout[TARGET].to_numpy()
+    assert failing(face(flights.score(answers), champion)) == {"plausible"}
 
 
 def test_too_few_rows_are_refused(flights: Flights, champion: Array) -> None:

@@ -1,0 +1,391 @@
+"""Drilling: faults made on a copy of a version's own data and files, and which guard catches each.
+
+Owns which guards are asked, in the order in which a real run would meet them. Every guard is the
+real one. Refuses to touch the root: all that is spoilt is a copy in the run's own folder.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import polars as pl
+
+from tasks.alarms import Calibration, calibrate, count_rows, judge
+from tasks.analysis import check_contract
+from tasks.champion import Opponent
+from tasks.checks import failed
+from tasks.definition import Definition, Frozen, Source
+from tasks.errors import DefinitionError, PerennialError, first_line
+from tasks.evaluation import evaluate_models
+from tasks.extraction import Snapshot
+from tasks.faults import CANDIDATE_FAULTS, DATA_FAULTS, Columns, find_columns
+from tasks.features import Features, Vocabulary, compile_features, encode
+from tasks.files import read_whole
+from tasks.labels import TIME, label_rows, settle_target
+from tasks.ledger import append_entry, read_ledger
+from tasks.metrics import Array
+from tasks.plan import Plan
+from tasks.preparation import PART, TARGET, Part, Prepared, prepare_rows
+from tasks.profiles import profile_table
+from tasks.reference import recall_plan
+from tasks.registry import (
+    MANIFEST,
+    Published,
+    fetch_snapshot,
+    find,
+    find_champion,
+    find_version,
+    name_version,
+    read_file,
+    read_json,
+    snapshot_path,
+)
+from tasks.serving import check_model, make_bento
+from tasks.standing import refuse_closed
+from tasks.store import Store, open_store
+from tasks.training import model_input, read_model, train_models
+from tasks.validation import judge as judge_candidate
+from tasks.windows import PREDICTION
+
+CLEAN = "clean data"
+_MONTHS, _LEAST_SPAN = 12, timedelta(days=60)
+
+
+class Drilled(Frozen):
+    """One fault, and the guard that caught it; none where `guard` is empty."""
+
+    fault: str
+    guard: str
+    detail: str
+
+    @property
+    def caught(self) -> bool:
+        return bool(self.guard)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A version to be drilled: its plan, its rows split where the newest window begins, its files.
+
+    `rounds` are those that it was trained with.
+    """
+
+    store: Store
+    published: Published
+    plan: Plan
+    snapshot: Snapshot
+    columns: Columns
+    vocabulary: Vocabulary
+    model: str
+    importance: dict[str, float]
+    rounds: int
+    code: str
+
+
+def prepare_ground(store: Store, published: Published, folder: Path) -> Ground:
+    """Fetch all that the drill spoils copies of."""
+    lineage = read_json(store, published, "lineage.json")
+    features = Features.model_validate(read_json(store, published, "features.json"))
+    plan = recall_plan(store, published, lineage, features)
+    kept = find(store, snapshot_path(plan.snapshot))
+    if kept is None:
+        raise DefinitionError(f"{published.path}: its snapshot is gone; retrain, then drill that")
+    parts = tuple(fetch_snapshot(store, kept, folder / "snapshot"))
+    ranked = read_json(store, published, "evaluation.json")["importance"]
+    importance = {each["feature"]: each["share"] for each in ranked}
+    snapshot = as_snapshot(plan, parts)
+    schema = snapshot.scan().collect_schema()
+    return Ground(
+        store=store,
+        published=published,
+        plan=plan,
+        snapshot=snapshot,
+        columns=find_columns(plan.definition, features, schema, list(importance)),
+        vocabulary=Vocabulary.model_validate(read_json(store, published, "vocabulary.json")),
+        model=read_file(store, published, "model.txt").decode(),
+        importance=importance,
+        rounds=lineage["rounds"],
+        code=lineage["code"],
+    )
+
+
+def as_snapshot(plan: Plan, parts: tuple[Path, ...]) -> Snapshot:
+    rows = pl.scan_parquet(list(parts), glob=False).select(pl.len()).collect().item()
+    return Snapshot(digest=plan.snapshot, parts=parts, rows=rows, future_rows=0, newest=plan.as_of)
+
+
+def drill_data(ground: Ground, folder: Path) -> Iterator[Drilled]:
+    """Spoil the newest window, once in each way, and ask the data contract and the alarms."""
+    rows, plan = label_time(ground), ground.plan
+    edge = find_edge(plan.definition, rows[TIME])
+    newest = pl.lit(False) if edge is None else (pl.col(TIME) > edge).fill_null(False)
+    history, window = rows.filter(~newest), rows.filter(newest)
+    calibration = None
+    if edge is None:  # without a time nothing is the newest: the last rows are
+        history, window = rows[: len(rows) * 4 // 5], rows[len(rows) * 4 // 5 :]
+    else:
+        known = add_predictions(ground, history.drop_nulls(TIME))
+        calibration = calibrate(plan.definition, plan.features, ground.importance, known)
+    yield ask_data_guards(ground, CLEAN, history, window, calibration, folder)
+    for fault in DATA_FAULTS:
+        spoilt = fault.strike(window.drop(TIME), ground.columns)
+        if spoilt is not None:
+            timed = add_time(ground, spoilt)
+            yield ask_data_guards(ground, fault.name, history, timed, calibration, folder)
+    if (lost := lose_partition(rows)) is not None:
+        yield ask_data_guards(ground, "missing partition", lost, lost[:0], None, folder)
+
+
+def find_edge(definition: Definition, times: pl.Series) -> datetime | None:
+    """Tell where the newest window begins: it is long enough, and has enough rows."""
+    known = times.drop_nulls().sort()
+    if known.is_empty():
+        return None
+    place = -min(definition.monitoring.rows, len(known) // 2) - 1
+    enough, newest = cast(tuple[datetime, datetime], (known[place], known[-1]))
+    return min(newest - definition.monitoring.window, enough)
+
+
+def label_time(ground: Ground) -> pl.DataFrame:
+    return add_time(ground, ground.snapshot.scan().collect())
+
+
+def add_time(ground: Ground, rows: pl.DataFrame) -> pl.DataFrame:
+    """Add each row's event time, as training reads it."""
+    target, _ = settle_target(ground.plan, ground.snapshot.scan())
+    time = label_rows(ground.plan, rows.lazy(), target).select(TIME).collect()
+    return rows.with_columns(time[TIME])
+
+
+def add_predictions(ground: Ground, rows: pl.DataFrame) -> pl.DataFrame:
+    numbers = encode(rows.lazy(), ground.plan.features, ground.vocabulary).collect()
+    predicted = np.asarray(read_model(ground.model).predict(model_input(numbers)))
+    values = predicted.tolist() if predicted.ndim == 2 else predicted
+    return rows.with_columns(pl.Series(PREDICTION, values))
+
+
+def lose_partition(rows: pl.DataFrame) -> pl.DataFrame | None:
+    """Lose what a monthly file would hold; None where the history is too short to tell."""
+    first, last = cast(tuple[datetime | None, ...], (rows[TIME].min(), rows[TIME].max()))
+    if first is None or last is None or last - first < _LEAST_SPAN:
+        return None
+    middle = first + (last - first) / 2
+    return rows.filter(~pl.col(TIME).is_between(middle, middle + (last - first) / _MONTHS))
+
+
+def ask_data_guards(
+    ground: Ground,
+    fault: str,
+    history: pl.DataFrame,
+    window: pl.DataFrame,
+    calibration: Calibration | None,
+    folder: Path,
+) -> Drilled:
+    """Ask the contract, then the alarms, as a run and the monitor would."""
+    broken = ask_contract(ground, pl.concat([history, window]).drop(TIME), folder)
+    if broken or calibration is None:
+        return Drilled(fault=fault, guard="data contract" if broken else "", detail=broken)
+    timed = add_predictions(ground, window.drop_nulls(TIME))
+    counted = count_rows(calibration, ground.plan.definition, ground.plan.features, timed)
+    alarms = [each for each in judge(calibration, None, counted) if each.kind == "data-broken"]
+    if not alarms:
+        return Drilled(fault=fault, guard="", detail="")
+    return Drilled(fault=fault, guard="alarm", detail=f"{alarms[0].kind}: {alarms[0].detail}")
+
+
+def ask_contract(ground: Ground, rows: pl.DataFrame, folder: Path) -> str:
+    """Hold rows to the data contract; give the first breach."""
+    part = folder / "spoilt.parquet"
+    order = [name for name in (ground.columns.time, *ground.columns.key) if name]
+    (rows.sort(order, nulls_last=True) if order else rows).write_parquet(part)
+    snapshot = as_snapshot(ground.plan, (part,))
+    broken = failed(check_contract(ground.plan, snapshot, profile_table(snapshot.scan())))
+    return f"{broken[0].name}: {broken[0].detail}" if broken else ""
+
+
+def drill_candidates(ground: Ground, folder: Path) -> Iterator[Drilled]:
+    """Spoil a candidate's predictions and its labels, and ask the gate, with itself as champion."""
+    plan = with_rounds(ground)
+    prepared = prepare_rows(plan, ground.snapshot, make_folder(folder, "sound"))
+    scored = score(plan, ground.snapshot, prepared, folder / "sound")
+    inside = np.ones(len(scored), dtype=bool)
+    opponent = Opponent(
+        version=ground.published.version, inside=inside, predicted=scored["predicted"].to_numpy()
+    )
+    yield ask_gate(plan, CLEAN, scored, opponent)
+    slices = [name for name in scored.columns if name.startswith("slice:")]
+    for fault in CANDIDATE_FAULTS:
+        level = largest_slice(scored, slices)
+        spoilt = fault.strike(scored["predicted"].to_numpy(), level)
+        column = pl.Series("predicted", spoilt.tolist() if spoilt.ndim == 2 else spoilt)
+        yield ask_gate(plan, fault.name, scored.with_columns(column), opponent)
+    yield ask_gate(
+        plan, "shuffled labels", score_shuffled(plan, ground, prepared, folder), opponent
+    )
+    leaking = leak_target(plan, ground.snapshot)
+    leaked = prepare_rows(leaking, ground.snapshot, make_folder(folder, "leak"))
+    scored = score(leaking, ground.snapshot, leaked, folder / "leak")
+    yield ask_gate(leaking, "label leak", scored, opponent)
+
+
+def with_rounds(ground: Ground) -> Plan:
+    """Train as the version was trained, without settling the number of rounds again."""
+    training = ground.plan.definition.training
+    known = {"rounds": ground.rounds, "early_stopping": 0}
+    return with_definition(ground.plan, training=training.model_copy(update=known))
+
+
+def with_definition(plan: Plan, **changes: object) -> Plan:
+    definition: Definition = plan.definition.model_copy(update=changes)
+    return plan.model_copy(update={"definition": definition})
+
+
+def leak_target(plan: Plan, snapshot: Snapshot) -> Plan:
+    """Add a feature that holds what is to be predicted."""
+    given = {**plan.features.expressions, "leak": plan.definition.target.value}
+    leaking = with_definition(plan, features=given)
+    schema = snapshot.scan().collect_schema()
+    features = compile_features(leaking.definition, schema, plan.origin)
+    return leaking.model_copy(update={"features": features})
+
+
+def score(plan: Plan, snapshot: Snapshot, prepared: Prepared, folder: Path) -> pl.DataFrame:
+    trained = train_models(plan, prepared, folder)
+    return evaluate_models(plan, snapshot, prepared, trained, folder)[1].read()
+
+
+def score_shuffled(plan: Plan, ground: Ground, prepared: Prepared, folder: Path) -> pl.DataFrame:
+    """Train on labels that belong to other rows, and score the holdout's true ones."""
+    rows = prepared.scan().collect()
+    shuffled = pl.when(pl.col(PART) != Part.HOLDOUT).then(pl.col(TARGET).shuffle(1))
+    labels = rows.select(shuffled.otherwise(pl.col(TARGET)).forward_fill().alias(TARGET))
+    target = make_folder(folder, "shuffled")
+    rows.with_columns(labels[TARGET]).write_ipc(target / "prepared.arrow")
+    spoilt = prepared.model_copy(update={"path": target / "prepared.arrow"})
+    return score(plan, ground.snapshot, spoilt, target)
+
+
+def largest_slice(scored: pl.DataFrame, slices: list[str]) -> Array:
+    """Tell which rows belong to the largest level of the first slice; half where there is none."""
+    if not slices:
+        return np.asarray(np.arange(len(scored)) % 2 == 0)
+    level = scored[slices[0]].value_counts(sort=True)[slices[0]][0]
+    inside: Array = (scored[slices[0]] == level).to_numpy()
+    return inside
+
+
+def ask_gate(plan: Plan, fault: str, scored: pl.DataFrame, opponent: Opponent) -> Drilled:
+    bad = failed(judge_candidate(plan, scored, opponent).checks)
+    if not bad:
+        return Drilled(fault=fault, guard="", detail="")
+    return Drilled(fault=fault, guard="gate", detail=f"{bad[0].name}: {bad[0].detail}")
+
+
+def drill_registry(ground: Ground, folder: Path) -> Iterator[Drilled]:
+    """Tamper with copies of files, decisions and bentos, and ask whoever reads them."""
+    yield catch("truncated file", "extraction", lambda: read_truncated(ground, folder))
+    yield find_done(ground)
+    for fault, guard, spoil in (
+        ("tampered model file", "manifest", read_tampered),
+        ("forged approval", "ledger", read_forged),
+        ("missing approval", "ledger", read_unapproved),
+        ("late partition", "decisions", release_older),
+        ("bento with another model", "proof", prove_other),
+    ):
+        place = make_folder(folder, fault.replace(" ", "-"))
+        yield catch(fault, guard, lambda spoil=spoil, place=place: spoil(ground, place))  # type: ignore[misc]
+
+
+def catch(fault: str, guard: str, work: Callable[[], object]) -> Drilled:
+    try:
+        work()
+    except PerennialError as error:
+        return Drilled(fault=fault, guard=guard, detail=first_line(error))
+    return Drilled(fault=fault, guard="", detail="")
+
+
+def find_done(ground: Ground) -> Drilled:
+    """Retrain on a stale snapshot: the same inputs are a version that exists."""
+    plan = ground.plan
+    version = name_version(plan.as_of, plan.snapshot, plan.definition.digest, ground.code)
+    found = find_version(ground.store, plan.definition.name, version)
+    detail = f"the same inputs are {version}, which is there already: nothing is trained"
+    return Drilled(
+        fault="stale snapshot", guard="registry" if found else "", detail=detail if found else ""
+    )
+
+
+def read_truncated(ground: Ground, folder: Path) -> None:
+    file = folder / "truncated.parquet"
+    data = ground.snapshot.parts[0].read_bytes()
+    file.write_bytes(data[: len(data) // 2])
+    read_whole(Source(uri=str(file)), str(file))
+
+
+@contextmanager
+def copied(ground: Ground, folder: Path) -> Iterator[Store]:
+    """Lend a root that holds a copy of the version, and nothing else."""
+    store, published = open_store(str(folder / "root")), ground.published
+    for name in published.manifest.files:
+        store.create(published.path_of(name), read_file(ground.store, published, name))
+    manifest = f"{published.path}/{MANIFEST}"
+    store.create(manifest, ground.store.read(manifest))
+    yield store
+    shutil.rmtree(folder / "root")
+
+
+def read_tampered(ground: Ground, folder: Path) -> None:
+    with copied(ground, folder) as store:
+        file = Path(store.root, ground.published.path_of("model.txt"))
+        file.write_text(file.read_text().replace("num_leaves=", "num_leaves=1", 1))
+        read_file(store, ground.published, "model.txt")
+
+
+def decide(ground: Ground, store: Store, *actions: str) -> str:
+    """Write decisions on the copy; give where the ledger is."""
+    model = ground.plan.definition.name
+    said = {"version": ground.published.version, "manifest": ground.published.digest}
+    for action in actions:
+        append_entry(store, model, action=action, approver="drill", reason="drill", **said)  # type: ignore[arg-type]
+    return f"models/{model}/ledger"
+
+
+def read_forged(ground: Ground, folder: Path) -> None:
+    with copied(ground, folder) as store:
+        entry = Path(store.root, decide(ground, store, "approve", "release"), "000001.json")
+        entry.write_text(entry.read_text().replace("drill", "somebody else"))
+        find_champion(store, ground.plan.definition.name)
+
+
+def read_unapproved(ground: Ground, folder: Path) -> None:
+    with copied(ground, folder) as store:
+        decide(ground, store, "release")
+        find_champion(store, ground.plan.definition.name)
+
+
+def release_older(ground: Ground, folder: Path) -> None:
+    """Decide on what a run made that had not seen the newest partition."""
+    if ground.plan.as_of is None:
+        raise DefinitionError("rows without a time are never older")
+    with copied(ground, folder) as store:
+        decide(ground, store, "approve", "release")
+        model = ground.plan.definition.name
+        older = name_version(ground.plan.as_of - timedelta(days=1), "late")
+        refuse_closed(read_ledger(store, model), model, older)
+
+
+def prove_other(ground: Ground, folder: Path) -> None:
+    bento = make_bento(ground.store, ground.published, folder)
+    file = bento.folder / "src" / "model" / "model.txt"
+    file.write_text(file.read_text().replace("num_leaves=", "num_leaves=1", 1))
+    check_model(bento, ground.published)
+
+
+def make_folder(folder: Path, name: str) -> Path:
+    (folder / name).mkdir()
+    return folder / name
