@@ -1,7 +1,8 @@
-"""Limits for slow clients, where HTTP is read off a connection.
+"""Limits for slow clients and endless heads, where HTTP is read off a connection.
 
-Owns how long a request may take to arrive and an answer to be taken. Refuses to look at what is
-in it. Uvicorn itself waits for ever for the rest of a request that has begun.
+Owns how long a request may take to arrive and an answer to be taken, and how many headers it may
+have. Refuses to look at what is in it. Uvicorn itself waits for ever for the rest of a request that
+has begun, and keeps every header that comes.
 """
 
 import asyncio
@@ -9,6 +10,8 @@ from typing import Any
 
 import uvicorn.protocols.http.auto
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_MOST_HEADERS, _LONGEST_PATH = 200, 64_000
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -20,6 +23,7 @@ class TimedProtocol(HttpToolsProtocol):
     open: set["TimedProtocol"] = set()  # noqa: RUF012  every connection of this process
     seconds = 30.0
 
+    url = b""  # Uvicorn has none before the first request
     began: float | None = None
     blocked: float | None = None
 
@@ -31,6 +35,13 @@ class TimedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.open.discard(self)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.headers and len(self.headers) > _MOST_HEADERS:
+            self.send_400_response("Too many headers.")
+        elif self.url and len(self.url) > _LONGEST_PATH:
+            self.send_400_response("Too long a path.")
 
     def on_message_begin(self) -> None:
         self.began = self.loop.time()

@@ -13,13 +13,16 @@ from typing import Any, Literal
 import msgspec
 import polars as pl
 from msgspec import UNSET, UnsetType
+from polars import selectors as cs
 
+from bentos.arrow import check_stream
 from bentos.columns import TEXT, Column, json_type, outer_limits
 from bentos.refusals import Refused
 
 Row = tuple[Any, ...]
 
 _ASKS_FOR_COLUMNS = re.compile(rb'\s*\{\s*"columns"\s*:\s*\{')
+_MOST_TEXT = 64_000_000  # bytes of all rows of an Arrow stream together
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
@@ -79,8 +82,9 @@ class Schema:
         """Decode an Arrow IPC stream whose columns are those of the schema."""
         if not body.endswith(_END_OF_STREAM):
             raise Refused(400, "the Arrow stream is truncated: it lacks its end-of-stream mark")
+        check_stream(body, self.max_rows)
         try:
-            frame = pl.read_ipc_stream(BytesIO(body), n_rows=self.max_rows + 1)
+            frame = pl.read_ipc_stream(BytesIO(body))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
             raise Refused(400, "the body is no valid Arrow IPC stream") from None
         self._check_size(len(frame))
@@ -156,6 +160,9 @@ class Schema:
         for column in self.columns:
             if column.required and column.name not in frame.columns:
                 raise Refused(400, "is missing", column.name)
+        # A text that many rows share is sent once, but would be written out for each of them.
+        if sum(_count_bytes(each) for each in frame.select(cs.by_dtype(*TEXT))) > _MOST_TEXT:
+            raise Refused(413, f"the text of all rows is longer than {_MOST_TEXT} bytes")
         return pl.DataFrame([_check_column(frame, column) for column in self.columns])
 
 
@@ -193,6 +200,11 @@ def _check_column(frame: pl.DataFrame, column: Column) -> pl.Series:
     if wanted.is_float() and not cast.is_finite().all():
         raise Refused(400, f"holds a value that {wanted} cannot", name)
     return cast
+
+
+def _count_bytes(text: pl.Series) -> int:
+    lengths = text.str.len_bytes() if text.dtype == pl.String else text.cat.len_bytes()
+    return int(lengths.sum())
 
 
 def _fits(given: pl.DataType, wanted: pl.DataType) -> bool:

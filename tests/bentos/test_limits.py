@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from servers import Served, Versions, alter, serving
 
@@ -99,6 +100,33 @@ def test_a_slow_client_is_hung_up_on_while_others_are_answered(
         assert client.get("/livez").status_code == 200
         with suppress(ConnectionResetError):
             assert slow.recv(100) == b""
+
+
+@pytest.mark.parametrize(
+    ("beginning", "more"),
+    [
+        (b"GET /", b"a"),
+        (b"GET / HTTP/1.1\r\nhost: a\r\nx: ", b"a"),
+        (b"GET / HTTP/1.1\r\nhost: a\r\n", b"x: aaaaaaaaaaaa\r\n"),
+        (b"POST /predict HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n",
+         b"x: aaaaaaaaaaaa\r\n"),
+    ],
+    ids=["path", "header", "headers", "trailers"],
+)  # fmt: skip
+def test_an_endless_head_is_refused(
+    strict: Served, client: httpx.Client, beginning: bytes, more: bytes
+) -> None:
+    port = int(strict.url.rpartition(":")[2])
+    before = psutil.Process(strict.worker()).memory_info().rss
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as flood:
+        with suppress(ConnectionError):
+            for part in (beginning, *[more * (1_000_000 // len(more))] * 100):
+                flood.sendall(part)
+        assert client.get("/livez").status_code == 200
+        with suppress(ConnectionError):
+            assert flood.recv(1_000)[:12] in (b"", b"HTTP/1.1 400")
+    assert psutil.Process(strict.worker()).memory_info().rss - before < 50_000_000
+    assert "Traceback" not in strict.output.read_text()
 
 
 def test_what_is_no_http_is_refused(strict: Served, client: httpx.Client) -> None:

@@ -1,5 +1,6 @@
 """Bad input is refused with a message that names the field; the server stays up and correct."""
 
+import gzip
 import json
 import random
 from io import BytesIO
@@ -7,6 +8,7 @@ from typing import Any
 
 import httpx
 import polars as pl
+import psutil
 import pytest
 from servers import Served, Versions
 
@@ -151,6 +153,38 @@ def test_arrow_that_does_not_fit_is_refused(client: httpx.Client, versions: Vers
         columns.with_columns(wrong.alias(field)).write_ipc_stream(buffer)
         answer = client.post("/predict", content=buffer.getvalue(), headers=headers)
         refused(answer, field)
+
+
+def test_small_arrow_that_unpacks_to_much_is_refused_unread(
+    client: httpx.Client, served: Served, versions: Versions, questions: list[Question]
+) -> None:
+    rows = versions.rows.select(list(questions[0]))
+    one, many = rows.head(1), rows.head(1).select(pl.all().repeat_by(9_000).explode())
+    bombs = [
+        (write_stream(pl.select(temp=pl.zeros(10_000_000)), "zstd"), 400),
+        (write_stream(one.with_columns(carrier=pl.lit("x" * 100_000_000)), "zstd"), 400),
+        (write_stream(many.with_columns(dest=pl.lit("y" * 100_000))), 413),
+        (write_stream(many.with_columns(dest=pl.lit("y" * 100_000).cast(pl.Categorical))), 413),
+    ]
+    before = psutil.Process(served.worker()).memory_info().rss
+    for body, status in bombs:
+        assert len(body) < 5_000_000
+        answer = client.post("/predict", content=body, headers={"content-type": ARROW})
+        assert answer.status_code == status, answer.text
+        refused(answer)
+    assert psutil.Process(served.worker()).memory_info().rss - before < 100_000_000
+
+
+def write_stream(frame: pl.DataFrame, compression: Any = "uncompressed") -> bytes:
+    buffer = BytesIO()
+    frame.write_ipc_stream(buffer, compression=compression)
+    return buffer.getvalue()
+
+
+def test_encoded_body_is_refused(client: httpx.Client, questions: list[Question]) -> None:
+    packed = gzip.compress(json.dumps(questions[0]).encode())
+    headers = JSON | {"content-encoding": "gzip"}
+    assert client.post("/predict", content=packed, headers=headers).status_code == 415
 
 
 def test_unknown_paths_and_methods_are_refused(client: httpx.Client) -> None:
