@@ -141,7 +141,7 @@ def test_release_by_its_form_reaches_the_service(here: System, released_once: "R
 
 def test_action_that_fails_is_noticed(here: System) -> None:
     retrain = here.client.get(f"/deployments/name/retrain/{MODEL}").json()["id"]
-    broken = {"template": "{{ event.payload.nothing.deeper }}", "__prefect_kind": "jinja"}
+    broken = {"template": "{{ 1 / 0 }}", "__prefect_kind": "jinja"}
     automation = {
         "name": "broken template",
         "trigger": {"type": "event", "expect": ["perennial.broken"], "threshold": 1, "within": 0}
@@ -153,7 +153,7 @@ def test_action_that_fails_is_noticed(here: System) -> None:
     }
     assert here.client.post("/automations/", json=automation).status_code == 201
     here.emit(MODEL, "broken", "k")
-    wait_for(lambda: [each for each in Alerts.said if "action.failed broken template" in each])
+    wait_for(lambda: [each for each in Alerts.said if "action.failed: broken template" in each])
     assert "prefect.automation.action.failed  broken template" in here.operate("status").stdout
 
 
