@@ -30,8 +30,8 @@ from flows.retrain import make_candidate, plan_retrain
 from tasks.champion import read_recipe
 from tasks.comparison import draw_comparison
 from tasks.decisions import Decision, record_approval, record_release
-from tasks.definition import Definition
-from tasks.errors import DataRefused, first_line
+from tasks.definition import Definition, find_definition, load_definition
+from tasks.errors import DataRefused, DefinitionError, first_line
 from tasks.labels import TIME
 from tasks.metrics import Array
 from tasks.plan import Plan
@@ -130,6 +130,7 @@ def backtest(
     begun = time.monotonic()
     named, (first, last) = parse_policies(policies), map(_in_utc, (start, end))
     dates = list_dates(first, last, every)
+    refuse_timeless(model, last)
     plan = plan_retrain(model, last)
     store = open_store(plan.root)
     with work_folder(store) as folder:
@@ -146,6 +147,14 @@ def backtest(
     return describe_replay(replay, report)
 
 
+def refuse_timeless(model: str, end: datetime) -> None:
+    """Refuse rows that carry no time, and a time that has not come."""
+    if load_definition(find_definition(model)).extract.time is None:
+        raise DefinitionError(f"{model}: backtest needs [extract] time: its rows carry no time")
+    if end > datetime.now(UTC):
+        raise DefinitionError(f"--to {end:%Y-%m-%d %H:%M} UTC is in the future")
+
+
 def open_lanes(past: Past, policies: Sequence[Policy]) -> list[Lane]:
     """Make the first model, and let every policy begin with it."""
     start = past.dates[0]
@@ -153,8 +162,9 @@ def open_lanes(past: Past, policies: Sequence[Policy]) -> list[Lane]:
     for policy in policies:
         store = open_store(str(past.folder / policy))
         published, _ = make_or_share(past, store, start, None)
-        if isinstance(published, str):
-            raise DataRefused(f"--from {start:%Y-%m-%d}: no first model: {published}")
+        why = published if isinstance(published, str) else list_failed(store, published)
+        if isinstance(published, str) or why:
+            raise DataRefused(f"--from {start:%Y-%m-%d}: no first model: {why}")
         promote(past, store, published)
         answers = np.full(len(past.history), np.nan)
         lanes.append(Lane(policy, store, load_champion(store, published, start), answers))
@@ -216,11 +226,9 @@ def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
         return Retrain(
             as_of=now, reason=reason, version=None, promoted=False, refused=made, seconds=seconds
         )
-    verdict = read_json(lane.store, made, "verdict.json")
-    failed = [each["detail"] for each in verdict["checks"] if not each["passed"]]
     told: dict[str, Any] = {"as_of": now, "reason": reason, "version": made.version}
-    if failed:
-        return Retrain(**told, promoted=False, refused="; ".join(failed), seconds=seconds)
+    if refused := list_failed(lane.store, made):
+        return Retrain(**told, promoted=False, refused=refused, seconds=seconds)
     promote(past, lane.store, made)
     replaced, lane.champion = lane.champion, load_champion(lane.store, made, now)
     until = next(date for date in past.dates if date > now)
@@ -228,6 +236,12 @@ def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
     ours, theirs = (answer(past, each, rows) for each in (lane.champion, replaced))
     gain, worse = compare_promoted(past.definition, past.history[rows], ours, theirs)
     return Retrain(**told, promoted=True, refused="", seconds=seconds, gain=gain, worse=worse)
+
+
+def list_failed(store: Store, published: Published) -> str:
+    """Give what a candidate's gate found wrong with it."""
+    checks = read_json(store, published, "verdict.json")["checks"]
+    return "; ".join(each["detail"] for each in checks if not each["passed"])
 
 
 def make_or_share(

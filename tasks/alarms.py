@@ -49,6 +49,7 @@ Kind = Literal["data-broken", "distribution-moved"]
 
 _QUARTER = timedelta(days=91)
 _LEAST_NEW = 0.02
+_ENOUGH = 0.9
 _NAMED = 3
 
 
@@ -118,9 +119,11 @@ def calibrate(
 def judge(calibration: Calibration, recent: Window | None, window: Window) -> tuple[Alarm, ...]:
     """Say what rings in a window, held against the windows before it and against what was learned.
 
-    Without `recent` (a champion's first window), the end of its history takes its place.
+    Where `recent` has less than a window's rows (a champion is new), the end of its history takes
+    its place.
     """
-    before = recent.total() if recent and recent.rows.sum() else _as_window(calibration.latest)
+    enough = recent is not None and recent.rows.sum() >= _ENOUGH * calibration.rows
+    before = recent.total() if recent and enough else _as_window(calibration.latest)
     now, learned = window.total(), _as_window(calibration.learned)
     few = max(1.0, float(np.sqrt(calibration.rows / max(now.rows.sum(), 1.0))))
     alarms = [*_judge_signs(calibration, before, now, learned, few)]

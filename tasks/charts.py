@@ -207,7 +207,7 @@ def draw_lines(
     drawn = points.mark_line(strokeWidth=2).encode(x=x, y=y, color=color, strokeDash=dash)
     dots = points.mark_circle(size=26, opacity=1).encode(x=x, y=y, color=color)
     around = {**_PADDING, "top": 34}
-    return _render([drawn, dots], label, width=820, height=320, padding=around)
+    return _render([drawn, dots], label, padding=around)
 
 
 def draw_bars(bars: Sequence[Bar], least: float, label: str) -> str:

@@ -6,8 +6,9 @@ Owns what a backtest's page and its short version show. Refuses to replay and to
 from collections.abc import Iterable, Iterator
 
 from tasks import charts
+from tasks.definition import Metric
 from tasks.metrics import HIGHER_IS_BETTER
-from tasks.page import Html, command, document, figure, fold, table, tag
+from tasks.page import Html, command, document, figure, fold, grid, table, tag
 from tasks.replay import Replay, Retrain, Track
 from tasks.wording import METRICS, name_metric, tabulate, write_score, write_share
 
@@ -96,30 +97,34 @@ def show_question(replay: Replay) -> Iterator[Html]:
 
 
 def show_periods(replay: Replay) -> Iterator[Html]:
-    """Show the first metric as lines, and both metrics as a table."""
+    """Show the two metrics of the gate as lines and as tables."""
     periods = replay.tracks[0].periods
     if not periods:
         yield tag("p", "No period has enough rows whose label is known.")
         return
-    name, what = name_metric(replay.metric), METRICS[replay.metric][1]
+    metrics = replay.metric, replay.second
+    yield grid(*(_draw_periods(replay, metric) for metric in metrics))
+    for metric in metrics:
+        heads = ["From", *(each.policy for each in replay.tracks), "Rows"]
+        yield tag("h3", name_metric(metric))
+        yield table(heads, list_periods(replay, metric), "numbers")
+
+
+def list_periods(replay: Replay, metric: Metric) -> Iterator[list[object]]:
+    """Give a row a period, with each policy's metric."""
+    for place, each in enumerate(replay.tracks[0].periods):
+        scores = (track.periods[place].metrics[metric] for track in replay.tracks)
+        yield [f"{each.start:%Y-%m-%d}", *map(write_score, scores), f"{each.rows:,}"]
+
+
+def _draw_periods(replay: Replay, metric: Metric) -> Html:
+    name, what = METRICS[metric]
     lines: dict[str, list[float]] = {
-        track.policy: [each.metrics[replay.metric] for each in track.periods]
-        for track in replay.tracks
+        track.policy: [each.metrics[metric] for each in track.periods] for track in replay.tracks
     }
-    starts = [f"{each.start:%-d %b}" for each in periods]
+    starts = [f"{each.start:%-d %b}" for each in replay.tracks[0].periods]
     drawn = charts.draw_lines(lines, starts, name, f"{name} by period and policy")
-    yield figure(f"{name} by period", f"By the period's first day. {name}: {what}.", drawn)
-    for metric in (replay.metric, replay.second):
-        heads = [name_metric(metric), *(track.policy for track in replay.tracks), "Rows"]
-        rows = [
-            [
-                f"{each.start:%Y-%m-%d}",
-                *(write_score(track.periods[place].metrics[metric]) for track in replay.tracks),
-                f"{each.rows:,}",
-            ]
-            for place, each in enumerate(periods)
-        ]
-        yield table(heads, rows, "numbers")
+    return figure(f"{name} by period", f"{name}: {what}.", drawn)
 
 
 def show_retrains(replay: Replay) -> Iterator[Html]:

@@ -20,6 +20,7 @@ from tasks.windows import PREDICTION
 Policy = Literal["never", "schedule", "drift", "quality"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
+_MOST = 0.9  # of a window that a champion must have served to be judged by it
 _WINDOWS = 4  # that alarms look back on, and that quality is judged by
 
 
@@ -47,14 +48,13 @@ def look_for_drift(
     """
     window = definition.monitoring.window
     last = served.filter(pl.col(TIME) > now - window)
-    if len(last) < definition.monitoring.rows or not _reaches_back(served, now - 0.9 * window):
+    began = served.filter(pl.col(TIME) <= now - _MOST * window)
+    if len(last) < definition.monitoring.rows or began.is_empty():
         return ()
     before = served.filter(
         pl.col(TIME) <= now - window, pl.col(TIME) > now - (1 + _WINDOWS) * window
     )
-    recent = None
-    if _reaches_back(before, now - 1.9 * window):
-        recent = count_rows(calibration, definition, features, before)
+    recent = count_rows(calibration, definition, features, before)
     return judge(calibration, recent, count_rows(calibration, definition, features, last))
 
 
@@ -87,7 +87,3 @@ def has_enough_new(
     matured = now - definition.target.matures_after
     new = rows.filter(pl.col(TIME) > until, pl.col(TIME) <= matured, pl.col(TARGET).is_not_null())
     return len(new) >= definition.monitoring.new_rows * learned
-
-
-def _reaches_back(rows: pl.DataFrame, moment: datetime) -> bool:
-    return not rows.filter(pl.col(TIME) <= moment).is_empty()

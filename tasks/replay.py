@@ -120,8 +120,7 @@ def list_looks(dates: Sequence[datetime], step: timedelta) -> list[datetime]:
 def read_history(plan: Plan, start: datetime, end: datetime) -> pl.DataFrame:
     """Read the rows that will be asked, in the order of their time, with what came true of them."""
     table = open_table(plan.definition, plan.project)
-    if table.time is None:
-        raise DefinitionError("backtest needs [extract] time: these rows carry no time")
+    assert table.time is not None, "a replay needs rows with a time"
     target, _ = settle_target(plan, table.rows)
     inside = (table.time > start) & (table.time <= end)
     rows = label_rows(plan, table.rows, target).filter(inside).drop("perennial.matured")
