@@ -21,7 +21,7 @@ from tasks.logged import forget_pieces
 from tasks.outcomes import Outcomes, join_outcomes
 from tasks.overview import describe_model
 from tasks.promised import Promise, choose_slices, recall_promise
-from tasks.raised import Raised, raise_once
+from tasks.raised import Raised, raise_causes
 from tasks.registry import read_file
 from tasks.served import (
     Drifted,
@@ -111,12 +111,12 @@ def read_arrivals(watch: Watch) -> Arrivals | None:
 
 
 @task(name="events", cache_policy=NO_CACHE)
-def raise_causes(found: Monitored) -> tuple[Raised, ...]:
+def tell_causes(found: Monitored) -> tuple[Raised, ...]:
     """Tell Prefect what was found, each cause once."""
     store, model = open_store(found.watch.plan.root), found.watch.definition.name
     causes = list(find_causes(found))
     waiting = describe_model(store, model)["waiting"][:1] if causes else []
-    raised = tuple(raise_once(store, model, cause, "".join(waiting)) for cause in causes)
+    raised = tuple(raise_causes(store, model, causes, "".join(waiting)))
     for each in raised:
         log.info("%s %s: %s", each.state, each.kind, each.reason)
     return raised

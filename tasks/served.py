@@ -191,16 +191,15 @@ def watch_drift(
     if promise is None or watch.version not in asked.rows:
         why = problem or "nothing was asked of the champion"
         return Drifted(**nothing, problem=why)
-    calibration, count = promise.calibration(), 0
+    calibration = promise.calibration()
     _, length = split_window(watch.window)
     sketcher = Sketcher(
         store, watch.version, watch.definition, watchable(watch.recipe), calibration, length
     )
     since = max(asked.since, asked.until - (_RECENT + 1) * watch.window)
-    stretches = sketcher.sketch(asked.log, since, asked.until)
     begins = sketcher.start_of(asked.until) + length - watch.window
-    now = [each for each in stretches if each.start >= begins]
-    before = [each for each in stretches if each.start < begins]
+    now = sketcher.sketch(asked.log, begins, asked.until)
+    before = sketcher.sketch(asked.log, since, begins)
     count = sum(each.rows for each in now)
     if not now:
         return Drifted(**nothing, problem="nothing was asked of the champion in the last window")
