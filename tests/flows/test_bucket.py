@@ -16,8 +16,8 @@ from test_release import serves, wait_for
 
 from flows.release import release
 from flows.score import load_scorer, score
-from tasks.candidate import describe_model
 from tasks.features import encode
+from tasks.overview import describe_model
 from tasks.proof import JSON, Caller, write_rows
 from tasks.registry import find_champion
 from tasks.scoring import predict_rows
