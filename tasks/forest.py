@@ -66,9 +66,8 @@ class Forest:
     def predict(self, matrix: Array) -> Array:
         """Predict each row: one number, or one for each class."""
         rows, width = matrix.shape
-        stride = (
-            -(-max(rows, 1) // LANES) * LANES + 8
-        )  # no power of two: columns would share cache lines
+        blocks = -(-max(rows, 1) // LANES)
+        stride = blocks * LANES + 8  # no power of two: columns would share cache lines
         values, sums = np.zeros((width, stride)), np.zeros((self.outputs, stride))
         values[:, :rows] = matrix.T
         levels = values[self._columns]

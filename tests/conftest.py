@@ -166,7 +166,7 @@ def released_once(
     shutil.copytree(few_flights, project)
     definition = project / "deployments" / "flight_delay.toml"
     # Other tests may hold the machine; and the way that is off by default is proven here.
-    serving = '[serving]\nlatency_budget_ms = 5000\npredictor = "compiled"\n'
+    serving = '[serving]\nlatency_budget_ms = 5000\nconcurrency = 2\npredictor = "compiled"\n'
     definition.write_text(definition.read_text() + serving)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
