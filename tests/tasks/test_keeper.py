@@ -60,10 +60,10 @@ def test_second_keeper_is_refused(keeper: psutil.Process, tmp_path: Path) -> Non
 
 
 def test_process_that_is_killed_is_started_again(keeper: psutil.Process) -> None:
-    (child,) = keeper.children()
+    (child,), (sleeper,) = keeper.children(), sleepers(keeper)
     child.kill()
-    again = wait_for(lambda: [each for each in keeper.children() if each.name() != "sleep"])
-    assert again != [child]
+    wait_for(lambda: set(sleepers(keeper)) - {sleeper})
+    assert child not in keeper.children()
 
 
 def test_process_that_has_a_dead_keepers_id_is_left_alone(tmp_path: Path) -> None:
