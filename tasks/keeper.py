@@ -13,8 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tasks.errors import KeeperRuns
@@ -67,22 +67,20 @@ class Kept:
             stop_server(self._process)
 
 
-@contextmanager
-def held(file: Path) -> Iterator[threading.Event]:
-    """Be the one keeper of a lock file; the event is set when this process is asked to stop."""
-    stopping = threading.Event()
+def become_keeper(file: Path) -> threading.Event:
+    """Hold a lock file until this process ends; the event is set when it is asked to stop."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise KeeperRuns(f"{file}: is held by process {find_keeper(file)}") from error
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-        for asked in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(asked, lambda *_: stopping.set())
-        yield stopping
+    handle = os.open(file, os.O_RDWR | os.O_CREAT)  # never closed: the end of the process does
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise KeeperRuns(f"{file}: is held by process {find_keeper(file)}") from error
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
+    stopping = threading.Event()
+    for asked in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(asked, lambda *_: stopping.set())
+    return stopping
 
 
 def adopt_orphans() -> None:
