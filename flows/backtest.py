@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from lightgbm import Booster
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
@@ -32,10 +33,11 @@ from tasks.comparison import draw_comparison
 from tasks.decisions import Decision, record_approval, record_release
 from tasks.definition import Definition, find_definition, load_definition
 from tasks.errors import DataRefused, DefinitionError, first_line
-from tasks.labels import TIME
+from tasks.labels import TARGET, TIME
 from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.policies import (
+    YARDSTICK,
     Policy,
     has_enough_new,
     look_for_drift,
@@ -63,6 +65,7 @@ from tasks.replay import (
     read_history,
 )
 from tasks.store import Store, open_store, work_folder
+from tasks.training import train_quick
 from tasks.windows import PREDICTION
 
 log = logging.getLogger("perennial.backtest")
@@ -81,14 +84,26 @@ class Champion:
     since: datetime
 
 
+@dataclass(frozen=True)
+class Yardstick:
+    """A quick model of all that was known as of a time, for a champion to be held against."""
+
+    as_of: datetime
+    learned: int
+    booster: Booster
+
+
 @dataclass
 class Lane:
-    """One policy on its way through history. `answers` are to the rows of history, in order."""
+    """One policy on its way through the past, up to `since`; `answers` are to its rows."""
 
     policy: Policy
     store: Store
     champion: Champion
     answers: Array
+    since: datetime
+    yardstick: Yardstick | None = None
+    watching: float = 0.0
     retrains: list[Retrain] = field(default_factory=list)
     broken: int = 0
 
@@ -99,7 +114,7 @@ class Past:
 
     model: str
     plan: Plan
-    history: pl.DataFrame
+    rows: pl.DataFrame
     dates: Sequence[datetime]
     folder: Path
     made: dict[tuple[datetime, str], tuple[Store, Published | str, float]] = field(
@@ -113,7 +128,7 @@ class Past:
 
     def between(self, start: datetime, end: datetime) -> slice:
         """Find the rows after one time, up to another."""
-        times = self.history[TIME]
+        times = self.rows[TIME]
         ends = [int(times.search_sorted(each, side="right")) for each in (start, end)]
         return slice(*ends)
 
@@ -130,11 +145,11 @@ def backtest(
     begun = time.monotonic()
     named, (first, last) = parse_policies(policies), map(_in_utc, (start, end))
     dates = list_dates(first, last, every)
-    refuse_timeless(model, last)
+    refuse_dates(model, last)
     plan = plan_retrain(model, last)
     store = open_store(plan.root)
     with work_folder(store) as folder:
-        past = Past(model, plan, read_history(plan, first, last), dates, folder)
+        past = Past(model, plan, read_history(plan, last), dates, folder)
         lanes = open_lanes(past, named)
         for look in list_looks(dates, plan.definition.monitoring.window):
             for lane in lanes:
@@ -147,7 +162,7 @@ def backtest(
     return describe_replay(replay, report)
 
 
-def refuse_timeless(model: str, end: datetime) -> None:
+def refuse_dates(model: str, end: datetime) -> None:
     """Refuse rows that carry no time, and a time that has not come."""
     if load_definition(find_definition(model)).extract.time is None:
         raise DefinitionError(f"{model}: backtest needs [extract] time: its rows carry no time")
@@ -157,7 +172,9 @@ def refuse_timeless(model: str, end: datetime) -> None:
 
 def open_lanes(past: Past, policies: Sequence[Policy]) -> list[Lane]:
     """Make the first model, and let every policy begin with it."""
-    start = past.dates[0]
+    start, end = past.dates[0], past.dates[-1]
+    if not past.rows[past.between(start, end)].height:
+        raise DataRefused(f"{past.model}: no row from {start:%Y-%m-%d} to {end:%Y-%m-%d}")
     lanes: list[Lane] = []
     for policy in policies:
         store = open_store(str(past.folder / policy))
@@ -166,8 +183,9 @@ def open_lanes(past: Past, policies: Sequence[Policy]) -> list[Lane]:
         if isinstance(published, str) or why:
             raise DataRefused(f"--from {start:%Y-%m-%d}: no first model: {why}")
         promote(past, store, published)
-        answers = np.full(len(past.history), np.nan)
-        lanes.append(Lane(policy, store, load_champion(store, published, start), answers))
+        answers = np.full(len(past.rows), np.nan)
+        champion = load_champion(store, published, start)
+        lanes.append(Lane(policy, store, champion, answers, since=start))
     return lanes
 
 
@@ -182,9 +200,10 @@ def visit(past: Past, lane: Lane, now: datetime) -> None:
 
 def answer_until(past: Past, lane: Lane, now: datetime) -> None:
     """Let the champion answer the rows that nobody has answered yet, by serving's own code."""
-    answered = np.isnan(lane.answers.reshape(len(lane.answers), -1)[:, 0])
-    begin = int(answered.argmax()) if answered.any() else len(answered)
-    rows = slice(begin, past.between(past.dates[0], now).stop)
+    rows = past.between(lane.since, now)
+    lane.since = now
+    if rows.start == rows.stop:
+        return
     predicted = answer(past, lane.champion, rows)
     if predicted.ndim != lane.answers.ndim:
         lane.answers = np.full((len(lane.answers), predicted.shape[1]), np.nan)
@@ -193,30 +212,65 @@ def answer_until(past: Past, lane: Lane, now: datetime) -> None:
 
 def answer(past: Past, champion: Champion, rows: slice) -> Array:
     model = champion.model
-    return model.predictor.predict(model.number_frame(past.history[rows]))
+    return model.predictor.predict(model.number_frame(past.rows[rows]))
 
 
 def ask(past: Past, lane: Lane, now: datetime) -> str:
     """Ask a policy whether to retrain; it says why, or nothing."""
     if lane.policy == "schedule":
         return "it is time" if now in past.dates else ""
-    if lane.policy == "never":
+    champion = lane.champion
+    enough = has_enough_new(past.definition, champion.learned, champion.matured, past.rows, now)
+    if lane.policy == "never" or not enough:
         return ""
-    champion, definition = lane.champion, past.definition
-    rows = past.between(champion.since, now)
-    served = past.history[rows].with_columns(as_column(lane.answers[rows]).alias(PREDICTION))
-    promise = recall(past, lane)
-    enough = has_enough_new(definition, champion.learned, champion.matured, past.history, now)
-    if lane.policy == "quality":
-        lost = look_for_loss(definition, promise.holdout(), served, now)
-        return lost.detail if lost and enough else ""
-    calibration = promise.calibration()
-    assert calibration is not None, "rows without a time have no history to replay"
-    alarms = look_for_drift(definition, champion.model.features, calibration, served, now)
-    broken = [each for each in alarms if each.kind == "data-broken"]
-    lane.broken += bool(broken)
+    return ask_drift(past, lane, now) if lane.policy == "drift" else ask_quality(past, lane, now)
+
+
+def ask_drift(past: Past, lane: Lane, now: datetime) -> str:
+    """Ask the alarms about the champion's last window; nobody retrains on what seems broken."""
+    rows, calibration = past.between(lane.champion.since, now), recall(past, lane).calibration()
+    assert calibration is not None, "rows without a time have no past to replay"
+    served = past.rows[rows].with_columns(as_column(lane.answers[rows]).alias(PREDICTION))
+    features = lane.champion.model.features
+    alarms = look_for_drift(past.definition, features, calibration, served, now)
+    broken = any(each.kind == "data-broken" for each in alarms)
+    lane.broken += broken
     moved = [each.detail for each in alarms if each.kind == "distribution-moved"]
-    return moved[0] if moved and enough and not broken else ""
+    return moved[0] if moved and not broken else ""
+
+
+def ask_quality(past: Past, lane: Lane, now: datetime) -> str:
+    """Hold the champion against a yardstick, made anew whenever there is enough new to learn."""
+    definition, yardstick = past.definition, lane.yardstick
+    if yardstick is not None:
+        rows = past.between(yardstick.as_of, now)
+        numbered = lane.champion.model.number_frame(past.rows[rows])
+        served = past.rows[rows].with_columns(
+            as_column(lane.answers[rows]).alias(PREDICTION),
+            as_column(np.asarray(yardstick.booster.predict(numbered))).alias(YARDSTICK),
+        )
+        if lost := look_for_loss(definition, served, now):
+            return lost
+        matured = yardstick.as_of - definition.target.matures_after
+        if not has_enough_new(definition, yardstick.learned, matured, past.rows, now):
+            return ""
+    begun = time.monotonic()
+    lane.yardstick = make_yardstick(past, lane.champion.model, now)
+    lane.watching += time.monotonic() - begun
+    return ""
+
+
+def make_yardstick(past: Past, model: Model, now: datetime) -> Yardstick:
+    """Train a quick model on every label that is known by now, numbered as the champion does."""
+    definition = past.definition
+    matured = now - definition.target.matures_after
+    known = past.rows.filter(pl.col(TIME) <= matured, pl.col(TARGET).is_not_null())
+    if definition.extract.window is not None:
+        known = known.filter(pl.col(TIME) > now - definition.extract.window)
+    rows, target = model.number_frame(known), known[TARGET].to_numpy()
+    categories = model.categories.tolist()
+    booster = train_quick(definition, rows, target, categories, len(model.vocabulary.classes))
+    return Yardstick(as_of=now, learned=len(known), booster=booster)
 
 
 def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
@@ -231,10 +285,11 @@ def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
         return Retrain(**told, promoted=False, refused=refused, seconds=seconds)
     promote(past, lane.store, made)
     replaced, lane.champion = lane.champion, load_champion(lane.store, made, now)
+    lane.yardstick = None
     until = next(date for date in past.dates if date > now)
     rows = past.between(now, until)
     ours, theirs = (answer(past, each, rows) for each in (lane.champion, replaced))
-    gain, worse = compare_promoted(past.definition, past.history[rows], ours, theirs)
+    gain, worse = compare_promoted(past.definition, past.rows[rows], ours, theirs)
     return Retrain(**told, promoted=True, refused="", seconds=seconds, gain=gain, worse=worse)
 
 
@@ -313,7 +368,7 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
     """Measure what every policy's champions answered."""
     definition, tracks = past.definition, []
     for lane in lanes:
-        answered = past.history.with_columns(as_column(lane.answers).alias(PREDICTION))
+        answered = past.rows.with_columns(as_column(lane.answers).alias(PREDICTION))
         periods = measure_periods(definition, answered, past.dates)
         tracks.append(
             Track(
@@ -322,6 +377,7 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
                 mean=average_periods(periods),
                 retrains=tuple(lane.retrains),
                 broken=lane.broken,
+                watching=lane.watching,
             )
         )
     return Replay(

@@ -84,7 +84,7 @@ def test_stretch_without_a_model_or_rows_is_refused(eager: None) -> None:
 
     with pytest.raises(DataRefused, match="--from 2013-01-20: no first model"):
         backtest("flight-delay", datetime(2013, 1, 20), datetime(2013, 2, 20), "1mo", "never")
-    with pytest.raises(DataRefused, match="no row between 2015-01-01 and 2015-02-01"):
+    with pytest.raises(DataRefused, match="no row from 2015-01-01 to 2015-02-01"):
         backtest("flight-delay", datetime(2015, 1, 1), datetime(2015, 2, 1), "1mo", "never")
     with pytest.raises(DefinitionError, match="--to 2999-01-01 00:00 UTC is in the future"):
         backtest("flight-delay", START, datetime(2999, 1, 1), "1mo", "never")
