@@ -64,17 +64,18 @@ def test_policies_are_replayed_and_compared(
 
 
 def test_same_retrain_is_made_once(eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows import backtest as module
+    from flows import lanes
+    from flows.backtest import backtest
 
     made: list[datetime] = []
-    steps = module.make
+    steps = lanes.make
 
     def count(*arguments: Any) -> Any:
         made.append(arguments[-1])
         return steps(*arguments)
 
-    monkeypatch.setattr(module, "make", count)
-    done = module.backtest("flight-delay", START, END, "2w", "never,schedule")
+    monkeypatch.setattr(lanes, "make", count)
+    done = backtest("flight-delay", START, END, "2w", "never,schedule")
     assert made == [START, datetime(2013, 7, 15, tzinfo=UTC)]
     assert done["policies"]["schedule"]["retrains"][0]["version"] != done["first"]
 
