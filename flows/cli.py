@@ -199,6 +199,36 @@ def monitor(
 
 
 @app.command()
+def backtest(
+    model: Model,
+    start: Annotated[str, typer.Option("--from", help="Where the replay begins, as 2013-04-01.")],
+    end: Annotated[str, typer.Option("--to", help="Where it ends.")],
+    every: Annotated[str, typer.Option(help="How far calendar dates lie apart: 1mo, 2w.")] = "1mo",
+    policies: Annotated[
+        str, typer.Option(help="Which to compare, by commas.")
+    ] = "never,schedule,drift,quality",
+    as_json: AsJson = False,
+) -> None:
+    """Replay history under several policies of retraining, and compare what came of them."""
+    first, last = _read_time(start, "--from"), _read_time(end, "--to")
+    with _progress("starting Prefect (the first time takes longest)"):
+        from flows.backtest import backtest as flow
+
+        done = flow(model, first, last, every, policies)
+    if as_json:
+        return _print_json(done)
+    metrics = done["metric"], done["second"]
+    means = [f"mean {each}" for each in metrics]
+    table = Table("policy", *means, "retrains", "promoted", "refused", "seconds")
+    for policy, track in done["policies"].items():
+        scores = [f"{track['mean'][each]:.4f}" if track["mean"] else "–" for each in metrics]
+        counts = len(track["retrains"]), track["promotions"], track["refusals"]
+        table.add_row(policy, *scores, *map(str, counts), f"{track['seconds']:.0f}")
+    out.print(table)
+    out.print(f"report {done['report']}", soft_wrap=True)
+
+
+@app.command()
 def status(
     model: Annotated[str | None, typer.Argument(help="One model only.")] = None,
     as_json: AsJson = False,
@@ -394,13 +424,15 @@ def _name_of(model: str) -> str:
 
 
 def _parse_time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
+    return None if text is None else _read_time(text, "--as-of")
+
+
+def _read_time(text: str, option: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         hint = "write 2013-10-01 or 2013-10-01T06:00"
-        raise DefinitionError(f"--as-of {text!r} is no time; {hint}") from error
+        raise DefinitionError(f"{option} {text!r} is no time; {hint}") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -13,6 +13,7 @@ Candidate, lineage and report then appear in the registry at once, or not at all
 for a person, unless one approved beforehand or the definition trusts its gate: `flows/release.py`.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,12 @@ def plan_retrain(model: str, as_of: datetime | None) -> Plan:
     )
 
 
-def make_candidate(plan: Plan, store: Store, folder: Path) -> Published:
+def make_candidate(
+    plan: Plan,
+    store: Store,
+    folder: Path,
+    write_pages: Callable[[Candidate], dict[str, str]] = draw_report,
+) -> Published:
     """Run the six steps in a folder of their own and publish what they made."""
     steps: list[Step] = []
     with timed("extraction", steps):
@@ -151,4 +157,4 @@ def make_candidate(plan: Plan, store: Store, folder: Path) -> Published:
         steps=tuple(steps),
         run_id=str(flow_run.id or ""),
     )
-    return publish_candidate(candidate, draw_report(candidate), store, folder)
+    return publish_candidate(candidate, write_pages(candidate), store, folder)

@@ -14,6 +14,8 @@ import vl_convert
 INK, MUTED, GRID = "#1c2530", "#5d6b7a", "#e4e8ec"
 ACCENT, PALE, PASS, FAIL, ZONE = "#23598c", "#a9bfd4", "#1f7a4d", "#b3261e", "#e3f1e9"
 
+_LINES, _DASHES = [MUTED, ACCENT, PASS, FAIL], [[2, 3], [1, 0], [1, 0], [6, 3]]
+
 _WIDTH, _HEIGHT, _ROW, _LABEL, _LETTER = 400, 270, 21, 190, 6
 _PADDING = {"left": 52, "right": 18, "top": 8, "bottom": 42}
 _TEXT: dict[str, Any] = {"labelFontSize": 10.5, "titleFontSize": 10.5, "titleFontWeight": "normal"}
@@ -182,6 +184,30 @@ def draw_course(moments: Sequence[Moment], promised: float, title: str, label: s
     )
     rule = points.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(y="promised:Q")
     return _render([rule, band, line, told.encode(x=x, y="estimate:Q")], label)
+
+
+def draw_lines(
+    lines: Mapping[str, Sequence[float]], ends: Sequence[str], title: str, label: str
+) -> str:
+    """Draw named lines over the same periods, told apart by colour and dash."""
+    points = alt.Chart(
+        alt.InlineData(
+            values=[
+                {"name": name, "end": end, "value": value}
+                for name, values in lines.items()
+                for end, value in zip(ends, values, strict=True)
+            ]
+        )
+    )
+    x = alt.X("end:O", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap=True))
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False, padding=8))
+    names, plain = list(lines), alt.Legend(title=None, orient="top", symbolType="stroke")
+    color = alt.Color("name:N", scale=alt.Scale(domain=names, range=_LINES), legend=plain)
+    dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=_DASHES), legend=plain)
+    drawn = points.mark_line(strokeWidth=2).encode(x=x, y=y, color=color, strokeDash=dash)
+    dots = points.mark_circle(size=26, opacity=1).encode(x=x, y=y, color=color)
+    around = {**_PADDING, "top": 34}
+    return _render([drawn, dots], label, padding=around)
 
 
 def draw_bars(bars: Sequence[Bar], least: float, label: str) -> str:

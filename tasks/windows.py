@@ -182,11 +182,12 @@ def count_history(
     """Count the rows that gauges were made from, in stretches.
 
     History has seen all of its own values. Those that lie within one window were never seen by the
-    rest of it: so are they counted, or nothing new would ever be usual.
+    rest of it: so are they counted, or nothing new would ever be usual. A history of hardly more
+    than a window has no rest.
     """
     places = _place_rows(watched, length)
     counted = _count(gauges, watched, places, int(places.max()) + 1)
-    for gauge in gauges:
+    for gauge in gauges if len(counted) > 2 * window else ():
         if gauge.steps or gauge.kind == "category":
             lonely = _find_lonely(watched[gauge.column], places, window)
             counts = np.bincount(places, weights=lonely, minlength=len(counted))
@@ -225,7 +226,9 @@ def _count(
         columns[gauge.column][:, UNSEEN] = np.bincount(place, weights=unseen, minlength=stretches)
     return Window(
         rows=np.bincount(place, minlength=stretches).astype(np.float64),
-        repeated=np.bincount(place, weights=watched[REPEATED].to_numpy(), minlength=stretches),
+        repeated=np.bincount(
+            place, weights=watched[REPEATED].cast(pl.Float64).to_numpy(), minlength=stretches
+        ).astype(np.float64),
         columns=columns,
     )
 

@@ -19,9 +19,10 @@ ORDER = [
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
     *("events", "arrivals", "environment", "keeper"),
-    *("windows", "alarms"),
+    *("windows", "signs", "quarters", "alarms"),
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
     *("stretches", "watching", "served", "findings", "monitoring", "outlook", "outlook_page"),
+    *("policies", "replay", "comparison"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},

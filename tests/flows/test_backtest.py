@@ -1,0 +1,90 @@
+"""The backtest flow on real flights: what is replayed, what is left behind, what is printed."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import cli
+from tasks.errors import DataRefused, DefinitionError
+
+START, END = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 29, tzinfo=UTC)
+EAGER = """
+[monitoring]
+rows = 100
+false_alarms = 20
+new_rows = 0.02
+"""
+
+
+@pytest.fixture
+def eager(definition_file: Path, prefect_harness: None) -> None:
+    """Let the policies look at the few flights that there are."""
+    definition_file.write_text(definition_file.read_text() + EAGER)
+
+
+def test_policies_are_replayed_and_compared(
+    eager: None, project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "backtest",
+        "flight-delay",
+        "--from",
+        "2013-07-01",
+        "--to",
+        "2013-07-29",
+        "--every",
+        "2w",
+    ]
+    monkeypatch.setattr(sys, "argv", ["perennial", *words, "--json"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert not stopped.value.code
+    done: dict[str, Any] = json.loads(capfd.readouterr().out)
+    policies = done["policies"]
+    assert list(policies) == ["never", "schedule", "drift", "quality"]
+    assert policies["never"]["retrains"] == []
+    assert [each["as_of"][:10] for each in policies["schedule"]["retrains"]] == ["2013-07-15"]
+    for track in policies.values():
+        assert len(track["periods"]) == 2
+        assert set(track["mean"]) == {"auc", "log_loss", "brier", "accuracy"}
+        assert track["promotions"] + track["refusals"] == len(track["retrains"])
+    first, second = (policies[name]["periods"][0] for name in ("never", "schedule"))
+    assert first["metrics"] == second["metrics"]
+    page = Path(done["report"]).read_text()
+    assert "How often is it worth retraining?" in page
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    root = project.parent / "root"
+    assert sorted(path.name for path in root.iterdir()) == ["backtests", "tmp"]
+    assert not any((root / "tmp").glob("run-*/"))
+
+
+def test_same_retrain_is_made_once(eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows import backtest as module
+
+    made: list[datetime] = []
+    steps = module.make
+
+    def count(*arguments: Any) -> Any:
+        made.append(arguments[-1])
+        return steps(*arguments)
+
+    monkeypatch.setattr(module, "make", count)
+    done = module.backtest("flight-delay", START, END, "2w", "never,schedule")
+    assert made == [START, datetime(2013, 7, 15, tzinfo=UTC)]
+    assert done["policies"]["schedule"]["retrains"][0]["version"] != done["first"]
+
+
+def test_stretch_without_a_model_or_rows_is_refused(eager: None) -> None:
+    from flows.backtest import backtest
+
+    with pytest.raises(DataRefused, match="--from 2013-01-20: no first model"):
+        backtest("flight-delay", datetime(2013, 1, 20), datetime(2013, 2, 20), "1mo", "never")
+    with pytest.raises(DataRefused, match="no row between 2015-01-01 and 2015-02-01"):
+        backtest("flight-delay", datetime(2015, 1, 1), datetime(2015, 2, 1), "1mo", "never")
+    with pytest.raises(DefinitionError, match="--to 2999-01-01 00:00 UTC is in the future"):
+        backtest("flight-delay", START, datetime(2999, 1, 1), "1mo", "never")
