@@ -3,7 +3,7 @@
 Owns the environment that a server runs in and what starts and stops with it.
 
 - PERENNIAL_MODEL: a folder with a version's files; otherwise `model/` beside this package.
-- PERENNIAL_ROOT: where the prediction log goes; without it nothing is logged.
+- PERENNIAL_ROOT: where the prediction log and what is counted go; without it nothing is kept.
 - PERENNIAL_FOLLOW: a model's name; its champion in the root is followed.
 - PERENNIAL_TOKEN: a bearer token that every request but those for health must bring.
 """
@@ -29,6 +29,7 @@ from bentoml import Service
 
 from bentos.application import Application, Server
 from bentos.connections import limit_slow_clients, sweep
+from bentos.counting import Counting
 from bentos.following import Follower
 from bentos.metrics import Metrics
 from bentos.model import load_folder
@@ -49,6 +50,7 @@ class Running:
         if store is None and model.definition.serving.log:
             log.warning("predictions are not logged: PERENNIAL_ROOT is not set")
         self._server = Server(model, metrics, PredictionLog(store, metrics))
+        self._counting = Counting(store, metrics)
         self._server.token = os.environ.get("PERENNIAL_TOKEN", "").encode()
         self._follower: Follower | None = None
         name = os.environ.get("PERENNIAL_FOLLOW")
@@ -68,6 +70,7 @@ class Running:
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Start and stop with BentoML's application."""
         self._server.log.start()
+        self._counting.start()
         if self._follower is not None:
             self._follower.start(self._server.model.version)
         sweeping = asyncio.create_task(sweep())
@@ -81,6 +84,7 @@ class Running:
             if self._follower is not None:
                 self._follower.stop()
             self._server.log.stop()
+            self._counting.stop()
 
 
 def find_model() -> Path:

@@ -182,6 +182,23 @@ def score(
 
 
 @app.command()
+def monitor(
+    model: Model,
+    as_of: Annotated[
+        str | None, typer.Option(help="Look at what was known then, as in 2013-10-01 (UTC).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at how the champion does on what it is asked, and tell what is worth telling."""
+    moment = _parse_time(as_of)
+    with _progress("starting Prefect (the first time takes longest)"):
+        from flows.monitor import monitor as flow
+
+        done = flow(model, moment)
+    _print_json(done) if as_json else _show_monitored(done)
+
+
+@app.command()
 def status(
     model: Annotated[str | None, typer.Argument(help="One model only.")] = None,
     as_json: AsJson = False,
@@ -348,6 +365,27 @@ def _show_release(done: dict[str, Any]) -> None:
     if "bento" in done:
         out.print(f"serve it: perennial serve {done['model']}", soft_wrap=True)
         out.print(f"or as it is: bentoml serve {done['bento']}", soft_wrap=True)
+
+
+def _show_monitored(found: dict[str, Any]) -> None:
+    """Print what needs to be acted on, how each part is, and what else to know."""
+    if found["champion"] is None:
+        out.print(found["warnings"][0])
+        return
+    colour, word = ("red", "look at it") if found["events"] else ("green", "all quiet")
+    out.print(f"\n[bold]{found['model']}[/] {found['champion']}  [bold {colour}]{word}[/]")
+    events = Table("event", "", "what was found", box=None, pad_edge=False)
+    for each in found["events"]:
+        events.add_row(f"[red]{each['kind']}[/]", each["state"], escape(each["reason"]))
+    if found["events"]:
+        out.print(events)
+    states = Table("", "how it is", box=None, pad_edge=False)
+    for name, said in found["summary"].items():
+        states.add_row(name, escape(said))
+    out.print(states)
+    for warning in found["warnings"]:
+        out.print(f"[yellow]note[/] {escape(warning)}")
+    out.print(f"report {found['report']}", soft_wrap=True)
 
 
 def _release(

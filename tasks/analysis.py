@@ -4,7 +4,7 @@ Owns the data contract. Refuses to mend data: what breaks the contract stops the
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def check_contract(plan: Plan, snapshot: Snapshot, profile: Profile) -> list[Che
     return [
         *check_table(plan, snapshot),
         *check_features(plan, profile),
-        *check_columns(plan.definition, snapshot, profile),
+        *check_columns(plan.definition.checks.columns, snapshot.scan(), profile),
         *check_labels(plan, snapshot),
     ]
 
@@ -124,10 +124,12 @@ def check_features(plan: Plan, profile: Profile) -> Iterator[Check]:
         yield Check(name="features", passed=True, detail=detail)
 
 
-def check_columns(definition: Definition, snapshot: Snapshot, profile: Profile) -> Iterator[Check]:
+def check_columns(
+    rules: Mapping[str, ColumnCheck], rows: pl.LazyFrame, profile: Profile
+) -> Iterator[Check]:
     """Check the columns that the contract names, each against its rule."""
-    schema = snapshot.scan().collect_schema()
-    for name, rule in definition.checks.columns.items():
+    schema = rows.collect_schema()
+    for name, rule in rules.items():
         if name not in schema:
             detail = f"there is no column {name!r}; {nearest(name, schema)}"
             yield Check(name=f"column {name!r}", passed=False, detail=detail)
@@ -141,7 +143,7 @@ def check_columns(definition: Definition, snapshot: Snapshot, profile: Profile) 
         nulls = facts.nulls + facts.nans
         yield share_at_most(f"nulls of {name!r}", nulls, facts.rows, rule.nulls, "lack a value")
         broken = _broken_rules(name, rule, schema[name]) if wanted in (None, kind) else []
-        counts = snapshot.scan().select(broken).collect().to_dicts()
+        counts = rows.select(broken).collect().to_dicts()
         for what, count in (counts[0] if broken else {}).items():
             allowed = rule.unseen if what.startswith("unlisted") else rule.outside
             yield share_at_most(f"{what} of {name!r}", count, facts.rows, allowed, f"are {what}")

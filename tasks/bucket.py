@@ -70,6 +70,9 @@ class BucketStore:
         if self._metadata(path) != mark:
             raise FileExistsError(path) from refusal
 
+    def replace(self, path: str, data: bytes) -> None:
+        self.files.pipe_file(self._at(path), data)
+
     def _metadata(self, path: str) -> dict[str, str]:
         bucket, key, _ = self.files.split_path(self._at(path))
         head = self.files.call_s3("head_object", Bucket=bucket, Key=key)

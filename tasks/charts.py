@@ -56,6 +56,16 @@ class Bar(NamedTuple):
     faint: bool = False
 
 
+class Moment(NamedTuple):
+    """A metric at a time: what came true with its interval, and what was estimated before."""
+
+    at: str
+    truth: float | None
+    low: float | None
+    high: float | None
+    estimate: float | None
+
+
 def draw_gain(gain: Gain, passed: bool, label: str) -> str:
     """Draw an interval over the zone that passes."""
     ends = (gain.low, gain.high, gain.limit, 0.0)
@@ -155,6 +165,23 @@ def draw_lollipops(
     head = points.mark_circle(color=ACCENT, opacity=1).encode(x=x, y=y, size=size)
     rule = _chart(x=[whole]).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="x:Q")
     return _render_rows([rule, stem, head], labels, 42, label)
+
+
+def draw_course(moments: Sequence[Moment], promised: float, title: str, label: str) -> str:
+    """Draw a metric over time: a line in its interval for what came true, dots for estimates."""
+    series = {name: [getattr(each, name) for each in moments] for name in Moment._fields}
+    points = _chart(promised=[promised] * len(moments), **series)
+    x = alt.X("at:T", title=None, axis=alt.Axis(grid=False, tickCount=6, format="%-d %b"))
+    scale, axis = alt.Scale(zero=False, padding=8), alt.Axis(tickCount=6)
+    y = alt.Y("truth:Q", title=title, scale=scale, axis=axis)
+    known = points.transform_filter("isValid(datum.truth)")
+    band = known.mark_area(color=PALE, opacity=0.45).encode(x=x, y=alt.Y("low:Q"), y2="high:Q")
+    line = known.mark_line(color=ACCENT, strokeWidth=2, point={"color": ACCENT}).encode(x=x, y=y)
+    told = points.transform_filter("isValid(datum.estimate)").mark_point(
+        color=FAIL, shape="diamond", size=46
+    )
+    rule = points.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(y="promised:Q")
+    return _render([rule, band, line, told.encode(x=x, y="estimate:Q")], label)
 
 
 def draw_bars(bars: Sequence[Bar], least: float, label: str) -> str:

@@ -151,6 +151,68 @@ def compare(
     )
 
 
+def compare_apart(
+    metric: Metric,
+    one: tuple[Array, Array, Array],
+    other: tuple[Array, Array, Array],
+    *,
+    confidence: float,
+    threshold: float,
+    seed: int,
+) -> Interval:
+    """Bootstrap by how much better predictions did on some rows than on others.
+
+    Each side is target, predictions and groups of its own rows, and is resampled by itself.
+    """
+    sign = 1 if metric in HIGHER_IS_BETTER else -1
+    sums = [group_sums(metric, *side, threshold) for side in (one, other)]
+    values = [sign * float(from_sums(metric, each.sum(axis=0)[None, :])[0]) for each in sums]
+    spread = [
+        sign * from_sums(metric, draw_groups(len(each), seed + place) @ each)
+        for place, each in enumerate(sums)
+    ]
+    gain = values[0] - values[1]
+    fewest = min(len(each) for each in sums)
+    low, high = _reach(spread[0] - spread[1] - gain, fewest, confidence)
+    if metric == "auc":  # exact, where the bins that make resampling cheap are not
+        gain = area_under_curve(*one[:2]) - area_under_curve(*other[:2])
+    return Interval(value=gain, low=gain + low, high=gain + high)
+
+
+def measure_surely(
+    metric: Metric,
+    target: Array,
+    predicted: Array,
+    groups: Array,
+    *,
+    confidence: float,
+    threshold: float,
+    seed: int,
+) -> Interval:
+    """Bootstrap a metric itself, with the interval that other such rows would give."""
+    sums = group_sums(metric, target, predicted, groups, threshold)
+    value = float(from_sums(metric, sums.sum(axis=0)[None, :])[0])
+    strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - value
+    low, high = _reach(strays, len(sums), confidence)
+    if metric == "auc":
+        value = area_under_curve(target, predicted)
+    return Interval(value=value, low=value + low, high=value + high)
+
+
+def compare_means_apart(
+    one: tuple[Array, Array], other: tuple[Array, Array], *, confidence: float
+) -> Interval:
+    """Compare the mean loss of some rows with that of others; each side is losses and groups.
+
+    For many comparisons at once, as `compare_means`.
+    """
+    value = float(other[0].mean() - one[0].mean())
+    error = math.hypot(*(_standard_error(losses, groups) for losses, groups in (one, other)))
+    fewest = min(len(np.bincount(groups)) for _, groups in (one, other))
+    margin = error * _deviations(fewest, confidence)
+    return Interval(value=value, low=value - margin, high=value + margin)
+
+
 def compare_calibration(
     target: Array, one: Array, other: Array, groups: Array, *, confidence: float, seed: int
 ) -> Interval:
@@ -172,13 +234,19 @@ def compare_means(ours: Array, theirs: Array, groups: Array, *, confidence: floa
 
     For many comparisons at once, whose confidence lies too far out for a bootstrap's resamples.
     """
-    difference, sizes = theirs - ours, np.bincount(groups)
+    difference = theirs - ours
     value = float(difference.mean())
-    strays = np.bincount(groups, weights=difference) - value * sizes
-    runs = _add_up_runs(strays[None, :])[0]
-    error = math.sqrt((runs**2).sum() / _run_length(len(sizes))) / len(ours)
-    margin = error * _deviations(len(sizes), confidence)
+    error = _standard_error(difference, groups)
+    margin = error * _deviations(len(np.bincount(groups)), confidence)
     return Interval(value=value, low=value - margin, high=value + margin)
+
+
+def _standard_error(values: Array, groups: Array) -> float:
+    """Say how far the mean of rows strays, by how their groups' sums spread over runs of them."""
+    sizes = np.bincount(groups)
+    strays = np.bincount(groups, weights=values) - float(values.mean()) * sizes
+    runs = _add_up_runs(strays[None, :])[0]
+    return math.sqrt((runs**2).sum() / _run_length(len(sizes))) / len(values)
 
 
 def draw_groups(count: int, seed: int) -> Array:
@@ -198,10 +266,16 @@ def _bootstrap(
     weights = draw_groups(len(ours), seed)
     value = float((score(ours.sum(axis=0)[None, :]) - score(theirs.sum(axis=0)[None, :]))[0])
     strays = score(weights @ ours) - score(weights @ theirs) - value
+    low, high = _reach(strays, len(ours), confidence)
+    return Interval(value=value, low=value + low, high=value + high)
+
+
+def _reach(strays: Array, count: int, confidence: float) -> tuple[float, float]:
+    """Turn how far resamples strayed into an interval's ends, wider where groups are few."""
     tail = (1 - confidence) / 2
-    widening = _deviations(len(ours), confidence) / -float(ndtri(tail))
+    widening = _deviations(count, confidence) / -float(ndtri(tail))
     low, high = np.quantile(strays, [tail, 1 - tail]) * widening
-    return Interval(value=value, low=value + float(low), high=value + float(high))
+    return float(low), float(high)
 
 
 def _run_length(count: int) -> int:

@@ -43,6 +43,9 @@ class Store(Protocol):
     def create(self, path: str, data: bytes) -> None:
         """Write all of a new file or nothing; FileExistsError if it is there already."""
 
+    def replace(self, path: str, data: bytes) -> None:
+        """Write a file whole, over one that may be there: who writes last has the say."""
+
     def children(self, path: str) -> list[str]: ...
 
     def remove(self, path: str) -> None:
@@ -101,6 +104,14 @@ class FolderStore:
             _make_folder(target.parent)
             os.link(draft, target)  # unlike a rename, fails when the name is taken
         _sync(target.parent)
+
+    def replace(self, path: str, data: bytes) -> None:
+        target = self._at(path)
+        with _claimed_folder(self.workspace()) as folder:
+            draft = folder / "draft"
+            draft.write_bytes(data)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(draft, target)
 
     def children(self, path: str) -> list[str]:
         folder = self._at(path)

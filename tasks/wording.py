@@ -187,12 +187,12 @@ def write_summary(candidate: Candidate) -> str:
     looks = [*worth_a_look(candidate), *_name_extremes(candidate)]
     blocks = [
         f"# {definition.name} {candidate.plan.version}: {verdict}",
-        _plain(definition.description),
-        _plain(say_verdict(candidate)),
-        *(f"{_plain(words)} `{command}`" for words, command in next_steps(candidate)),
+        plain(definition.description),
+        plain(say_verdict(candidate)),
+        *(f"{plain(words)} `{command}`" for words, command in next_steps(candidate)),
         _tabulate_checks(candidate.verdict.checks),
         _tabulate_metrics(candidate),
-        "\n".join(f"- {_plain(sentence)}" for sentence in looks),
+        "\n".join(f"- {plain(sentence)}" for sentence in looks),
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
@@ -213,7 +213,7 @@ def _tabulate_checks(checks: Iterable[Check]) -> str:
         [name_check(check), "passed" if check.passed else "FAILED", check.detail]
         for check in checks
     ]
-    return _tabulate(["Check", "Result", "What was found"], rows)
+    return tabulate(["Check", "Result", "What was found"], rows)
 
 
 def _tabulate_metrics(candidate: Candidate) -> str:
@@ -226,15 +226,15 @@ def _tabulate_metrics(candidate: Candidate) -> str:
         ]
         for name, seen in candidate.evaluation.metrics["train"].items()
     ]
-    return _tabulate(["Metric", *models, "Candidate, on training rows"], rows)
+    return tabulate(["Metric", *models, "Candidate, on training rows"], rows)
 
 
-def _tabulate(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def tabulate(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(map(_plain, line))} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(plain, line))} |" for line in lines)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Keep Markdown and HTML in names and levels from being read as such."""
     return re.sub(r"([\\`*_{}\[\]|#~])", r"\\\1", escape(" ".join(text.split()), quote=False))
 

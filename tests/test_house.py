@@ -14,12 +14,15 @@ ORDER = [
     *("errors", "durations", "definition", "checks", "expressions", "features"),
     *("bucket", "store", "ledger", "registry", "standing", "decisions", "overview"),
     *("metrics", "profiles", "drift", "plan", "files", "sources", "extraction", "labels"),
-    *("preparation", "analysis", "training", "evaluation", "champion", "validation"),
+    *("preparation", "analysis", "training", "evaluation", "champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
     *("reproduction", "diagnosis"),
     *("events", "arrivals", "environment", "keeper"),
+    *("windows", "alarms"),
+    *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
+    *("stretches", "watching", "served", "findings", "monitoring", "outlook", "outlook_page"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
@@ -32,7 +35,7 @@ OWNERS = {
 }
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
-    *("decisions", "serving", "diagnosis", "events"),
+    *("decisions", "serving", "diagnosis", "events", "monitoring"),
 }
 
 

@@ -1,0 +1,66 @@
+"""Monitor: what a champion was asked, what came true, and what of it is worth telling (step 8).
+
+0. Whom to watch, as of when. A model without champion has nothing to be watched yet.
+1. What was asked and answered: the prediction log, put together by the hour.
+2. What came true: answers joined by key to matured labels.
+3. Quality, live and estimated, beside what the holdout promised.
+4. Drift of inputs and predictions, and the alarms that it rings.
+5. Skew: logged rows once more through the training path, cell by cell.
+6. The data contract on served rows, and how fresh the sources are.
+7. What the service counted: errors and latency.
+8. What is new in the sources.
+9. Events, each cause once, for `prefect.yaml` to act on.
+
+The report then lies under the root, at `monitoring/NAME/reports/`, and in Prefect as an artifact.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.definition import Definition
+from tasks.findings import Monitored
+from tasks.monitoring import (
+    check_contract,
+    measure_drifted,
+    measure_quality,
+    measure_skewed,
+    read_arrivals,
+    read_asked,
+    read_outcomes,
+    read_service,
+    tell_causes,
+)
+from tasks.outlook import describe, write_summary
+from tasks.outlook_page import keep_report
+from tasks.store import open_store, work_folder
+from tasks.watching import settle_watch
+
+
+@flow(name="monitor")
+def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
+    """Look at how a model's champion does on what it is asked, and tell what is worth telling."""
+    watch = settle_watch(model, as_of)
+    if isinstance(watch, Definition):
+        said = f"{watch.name}: has no champion to watch yet; approve a candidate first"
+        return {"model": watch.name, "champion": None, "events": [], "warnings": [said]}
+    store = open_store(watch.plan.root)
+    with work_folder(store) as folder:
+        asked = read_asked(watch, folder)
+        outcomes = read_outcomes(watch, asked, folder)
+        found = Monitored(
+            watch=watch,
+            asked=asked,
+            outcomes=outcomes,
+            judged=measure_quality(watch, asked, outcomes, folder),
+            drifted=measure_drifted(watch, asked, folder),
+            skew=measure_skewed(watch, asked),
+            checks=check_contract(watch, asked, outcomes),
+            service=read_service(watch, asked),
+            arrivals=read_arrivals(watch),
+        )
+    found = found.model_copy(update={"raised": tell_causes(found)})
+    create_markdown_artifact(key=f"monitor-{watch.definition.name}", markdown=write_summary(found))
+    return describe(found, keep_report(store, found))

@@ -1,0 +1,131 @@
+"""Step 8, monitoring: a champion held against what it is asked and what came true of it.
+
+Owns the order in which that is found out, and that it is forgotten in time. Refuses to measure
+(`served` does), to judge (`findings` does) and to draw.
+"""
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.arrivals import Arrivals, find_arrivals
+from tasks.candidate import describe_model
+from tasks.checks import Check
+from tasks.counters import forget_counters
+from tasks.errors import PerennialError, first_line
+from tasks.findings import Monitored, find_causes
+from tasks.logged import forget_pieces
+from tasks.outcomes import Outcomes, join_outcomes
+from tasks.promised import Promise, choose_slices, recall_promise
+from tasks.raised import Raised, raise_causes
+from tasks.registry import read_file
+from tasks.served import (
+    Drifted,
+    Judged,
+    Service,
+    check_served,
+    judge_answers,
+    look_at_service,
+    watch_drift,
+)
+from tasks.skew import SAMPLE, Skew, measure_skew, sample_rows
+from tasks.store import open_store
+from tasks.stretches import forget_stretches
+from tasks.watching import Asked, Watch, look_at_log
+
+log = logging.getLogger("perennial.monitoring")
+
+
+@task(name="prediction log", cache_policy=NO_CACHE)
+def read_asked(watch: Watch, folder: Path) -> Asked:
+    """Gather what was asked and answered, and forget what is no longer to be kept."""
+    store, model = open_store(watch.plan.root), watch.definition.name
+    asked = look_at_log(watch, store, folder)
+    kept_since = watch.now - watch.definition.serving.log_keep - timedelta(days=1)
+    for forget in (forget_pieces, forget_stretches, forget_counters):
+        forget(store, model, min(asked.since, kept_since))
+    log.info("%s rows logged, %d versions", f"{sum(asked.rows.values()):,}", len(asked.rows))
+    return asked
+
+
+@task(name="outcomes", cache_policy=NO_CACHE)
+def read_outcomes(watch: Watch, asked: Asked, folder: Path) -> Outcomes:
+    """Join answers to what came true."""
+    classes, slices = watch.recipe.vocabulary.classes, choose_slices(watch.definition, watch.recipe)
+    outcomes = join_outcomes(watch.plan, classes, slices, asked.log, folder)
+    log.info("%s of %s answers have a label", f"{outcomes.labelled:,}", f"{outcomes.rows:,}")
+    return outcomes
+
+
+@task(name="quality", cache_policy=NO_CACHE)
+def measure_quality(watch: Watch, asked: Asked, outcomes: Outcomes, folder: Path) -> Judged:
+    """Measure and estimate quality, beside what the holdout promised."""
+    promise, problem = _promise(watch, folder)
+    judged = judge_answers(watch, asked, outcomes, promise, problem)
+    if judged.quality is not None:
+        log.info("%s", judged.quality.detail)
+    return judged
+
+
+@task(name="drift", cache_policy=NO_CACHE)
+def measure_drifted(watch: Watch, asked: Asked, folder: Path) -> Drifted:
+    """Compare inputs and predictions with those of the champion's history."""
+    promise, problem = _promise(watch, folder)
+    return watch_drift(watch, asked, promise, problem, open_store(watch.plan.root))
+
+
+@task(name="skew", cache_policy=NO_CACHE)
+def measure_skewed(watch: Watch, asked: Asked) -> Skew:
+    """Take a sample of logged rows through the training path."""
+    if watch.version not in asked.rows:
+        return Skew()
+    store = open_store(watch.plan.root)
+    rows = asked.scan(watch, watch.version, watch.window)
+    count = rows.select(pl.len()).collect().item()
+    text = read_file(store, watch.champion, "model.txt").decode()
+    return measure_skew(watch.plan, watch.recipe.vocabulary, text, sample_rows(rows, count, SAMPLE))
+
+
+@task(name="contract", cache_policy=NO_CACHE)
+def check_contract(watch: Watch, asked: Asked, outcomes: Outcomes) -> tuple[Check, ...]:
+    """Hold served rows to the data contract."""
+    return tuple(check_served(watch, asked, outcomes))
+
+
+@task(name="service", cache_policy=NO_CACHE)
+def read_service(watch: Watch, asked: Asked) -> Service:
+    """Read what the service counted."""
+    return look_at_service(watch, asked, open_store(watch.plan.root))
+
+
+@task(name="arrivals", cache_policy=NO_CACHE)
+def read_arrivals(watch: Watch) -> Arrivals | None:
+    """See whether the sources hold what is worth a retrain."""
+    if watch.problem:
+        return None
+    return find_arrivals(watch.plan, open_store(watch.plan.root), watch.champion)
+
+
+@task(name="events", cache_policy=NO_CACHE)
+def tell_causes(found: Monitored) -> tuple[Raised, ...]:
+    """Tell Prefect what was found, each cause once."""
+    store, model = open_store(found.watch.plan.root), found.watch.definition.name
+    causes = list(find_causes(found))
+    waiting = describe_model(store, model)["waiting"][:1] if causes else []
+    raised = tuple(raise_causes(store, model, causes, "".join(waiting)))
+    for each in raised:
+        log.info("%s %s: %s", each.state, each.kind, each.reason)
+    return raised
+
+
+def _promise(watch: Watch, folder: Path) -> tuple[Promise | None, str]:
+    """Recall what the champion promised, or say why that cannot be had."""
+    store = open_store(watch.plan.root)
+    try:
+        return recall_promise(store, watch.champion, watch.recipe, folder), ""
+    except PerennialError as error:
+        return None, first_line(error)
