@@ -13,13 +13,13 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.arrivals import Arrivals, find_arrivals
-from tasks.candidate import describe_model
 from tasks.checks import Check
 from tasks.counters import forget_counters
 from tasks.errors import PerennialError, first_line
 from tasks.findings import Monitored, find_causes
 from tasks.logged import forget_pieces
 from tasks.outcomes import Outcomes, join_outcomes
+from tasks.overview import describe_model
 from tasks.promised import Promise, choose_slices, recall_promise
 from tasks.raised import Raised, raise_causes
 from tasks.registry import read_file
