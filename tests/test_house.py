@@ -22,7 +22,17 @@ ORDER = [
     *("events", "arrivals", "environment", "keeper"),
     *("windows", "signs", "quarters", "alarms"),
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
-    *("stretches", "watching", "served", "findings", "monitoring", "outlook", "outlook_page"),
+    *(
+        "stretches",
+        "watching",
+        "judged",
+        "drifted",
+        "served",
+        "findings",
+        "monitoring",
+        "outlook",
+        "outlook_page",
+    ),
     *("policies", "replay", "comparison"),
 ]
 OWNERS = {
