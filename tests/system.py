@@ -105,7 +105,7 @@ def write_project(project: Path, others: tuple[str, ...]) -> None:
             text = text.replace("[training]", "[training]\nrounds = 100000\nearly_stopping = 0")
         (project / "deployments" / f"{name}.toml").write_text(text)
     registry = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
-    entries = [each for each in registry["deployments"] if is_there(each["entrypoint"])]
+    entries = registry["deployments"]
     for entry in entries:
         entry.pop("schedules", None)
     copied = [yaml.safe_dump(entries[0]).replace(MODEL, name) for name in others]
@@ -114,11 +114,6 @@ def write_project(project: Path, others: tuple[str, ...]) -> None:
     registry["deployments"] = entries + extra
     (project / "prefect.yaml").write_text(yaml.safe_dump(registry))
     shutil.rmtree(project / ".perennial", ignore_errors=True)
-
-
-def is_there(entrypoint: str) -> bool:
-    module = entrypoint.partition(":")[0].replace(".", "/")
-    return (REPOSITORY / f"{module}.py").is_file()
 
 
 def find_ports(count: int) -> int:

@@ -23,7 +23,8 @@ ORDER = [
     *("events", "arrivals", "environment", "keeper"),
     *("windows", "signs", "quarters", "alarms"),
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
-    *("stretches", "watching", "served", "findings", "monitoring", "outlook", "outlook_page"),
+    *("stretches", "watching", "judged", "drifted", "served", "findings", "monitoring"),
+    *("outlook", "outlook_page"),
     *("policies", "replay", "comparison"),
     *("faults", "drilling"),
 ]
@@ -39,9 +40,7 @@ OWNERS = {
 }
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
-    *("decisions", "serving", "diagnosis"),
-    *("decisions", "serving", "events"),
-    *("decisions", "serving", "events", "monitoring"),
+    *("decisions", "serving", "monitoring", "events", "diagnosis"),
 }
 
 

@@ -76,9 +76,9 @@ def make_watched(few_flights: Path, folder: Path) -> Watched:
         with work_folder(store) as place:
             made = steps.make_candidate(plan, store, place)
         signed: Any = {"approver": "Ada", "reason": "good enough"}
-        append_entry(
-            store, MODEL, action="release", version=made.version, manifest=made.digest, **signed
-        )
+        signed |= {"version": made.version, "manifest": made.digest}
+        append_entry(store, MODEL, action="approve", **signed)
+        append_entry(store, MODEL, action="release", **signed)
         scorer, table = load_scorer(store, made), open_table(plan.definition, plan.project)
         rows = table.rows.filter(table.time > AS_OF).collect().sort("time_hour")  # type: ignore[operator]
         rows = rows.filter(pl.col("tailnum").is_not_null())

@@ -286,3 +286,20 @@ def test_command_prints_one_object_through_prefect(
         cli.main()
     assert stopped.value.code == 2
     assert "is in the future" in capfd.readouterr().err
+
+
+def test_root_in_a_bucket_is_watched_the_same(
+    watched: Watched, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import s3fs
+
+    watched.log()
+    here = look()
+    s3fs.S3FileSystem(use_listings_cache=False).put(
+        str(watched.root), f"{bucket}/root", recursive=True
+    )
+    monkeypatch.setenv("PERENNIAL_ROOT", f"{bucket}/root")
+    there = look()
+    for name in ("rows", "outcomes", "quality", "skew", "estimate"):
+        assert there[name] == here[name], name
+    assert there["report"].startswith(bucket)
