@@ -87,19 +87,20 @@ def test_second_up_finds_the_first_one_running(system: System) -> None:
     assert {each.pid for each in system.named("flows.operate keep")} == before
 
 
+def test_on_schedule(here: System) -> None:
+    run = here.wait_for_run("retrain/clocked")
+    assert run["auto_scheduled"]
+    assert run["expected_start_time"].partition(".")[0].endswith(":00Z")
+    assert is_done("clocked")
+    here.client.patch(f"/deployments/{run['deployment_id']}", json={"paused": True})
+
+
 def test_on_demand(here: System) -> None:
     done = here.run("prefect", "deployment", "run", f"retrain/{MODEL}")
     assert done.returncode == 0, done.stderr
     run = here.wait_for_run(f"retrain/{MODEL}")
     assert run["created_by"] is None or run["created_by"]["type"] != "AUTOMATION"
     assert is_done(MODEL)
-
-
-def test_on_schedule(here: System) -> None:
-    run = here.wait_for_run("retrain/clocked")
-    assert run["auto_scheduled"]
-    assert run["expected_start_time"].partition(".")[0].endswith(":00Z")
-    assert is_done("clocked")
 
 
 def test_new_data(here: System) -> None:
