@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from conftest import Released
 
 
+EXAMPLES = {"String": "EWR", "Datetime": "2013-08-01T12:00:00Z"}
+
+
 class Alerts(BaseHTTPRequestHandler):
     said: ClassVar[list[str]] = []
 
@@ -138,6 +141,11 @@ def test_release_by_its_form_reaches_the_service(here: System, released_once: "R
     here.wait_for_run(f"release/{MODEL}")
     with service:
         wait_for(lambda: service.get("/model").json()["version"] == released_once.newer)
+        columns = service.get("/model").json()["columns"]
+        row = {each["name"]: EXAMPLES.get(each["type"].partition("(")[0], 900) for each in columns}
+        answer = service.post("/predict", json=row).raise_for_status().json()
+    assert answer["version"] == released_once.newer
+    assert 0 < answer["prediction"] < 1
 
 
 def test_action_that_fails_is_noticed(here: System) -> None:
