@@ -281,7 +281,7 @@ def become(module: str, *words: str, variables: Mapping[str, str]) -> NoReturn:
 
 def last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1].removeprefix("perennial: ") if lines else "it said nothing"
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
