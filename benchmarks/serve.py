@@ -318,11 +318,32 @@ def main(seconds: float = 5.0, rounds: int = 3) -> None:
     if len(set(answers.values())) > 1:
         raise RuntimeError(f"the servers do not answer the same: {answers}")
     results = {name: take_median(each) for name, each in taken.items()}
+    found = {"servers": results, "goals": judge(results)}
     record = {"machine": describe_machine(), "seconds": seconds, "rounds": rounds}
-    verdicts = judge(results)
-    write_record("serve", {**record, "results": results, "goals": verdicts})
-    for goal, each in verdicts.items():
-        print(f"{'ok  ' if each['reached'] else 'MISS'} {goal}: {each['value']} ({each['goal']})")
+    write_record("serve", {**record, "tables": {"one core": found}})
+    print(write_table("one core", found))
+
+
+def write_table(title: str, found: dict[str, Any]) -> str:
+    lines = [f"serve, {title}: requests/s, one row each, and milliseconds"]
+    lines.append(
+        f"{'':16}" + "".join(f"{count:>9} conn." for count in CONNECTIONS) + "   p99 at 16"
+    )
+    for name, loads in found["servers"].items():
+        rates = "".join(f"{loads[str(count)]['per_second']:>15,.0f}" for count in CONNECTIONS)
+        lines.append(f"{name:16}{rates}{loads['16']['p99_ms']:>12.2f}")
+    lines.append(f"{ROWS:,} rows each, requests/s")
+    for name, loads in found["servers"].items():
+        batches = [key for key in loads if "rows" in key]
+        many = ", ".join(
+            f"{key.partition(', ')[2]} {loads[key]['per_second']:.0f}" for key in batches
+        )
+        if many:
+            lines.append(f"{name:16}{many}")
+    for goal, each in found["goals"].items():
+        mark = "reached" if each["reached"] else "MISSED "
+        lines.append(f"{mark} {goal}: {each['value']} (goal {each['goal']})")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
