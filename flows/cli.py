@@ -21,7 +21,6 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
-from flows.starting import starting_prefect
 from tasks.errors import DefinitionError, PerennialError, first_line
 
 if TYPE_CHECKING:
@@ -172,8 +171,8 @@ def score(
     """Let the champion predict a whole table."""
     name = _name_of(model)
     with _progress("starting Prefect (the first time takes longest)"):
-        with starting_prefect():
-            from flows.score import score as flow
+        from flows.score import score as flow
+
         done = flow(name, source, target, log)
     if as_json:
         _print_json(done)
@@ -465,8 +464,8 @@ def _release(
     )
     check_decision(decision)
     with _progress("starting Prefect (the first time takes longest)"):
-        with starting_prefect():
-            from flows.release import release
+        from flows.release import release
+
         done = release(decision.model, version, action, approver, reason, override)
     _print_json(done) if as_json else _show_release(done)
 
