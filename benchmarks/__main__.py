@@ -1,4 +1,4 @@
-"""Run benchmarks, all or those that are named, and write `benchmarks/README.md` from all records."""
+"""Run benchmarks, all or those named, and write `benchmarks/README.md` from all records."""
 
 import json
 import sys
