@@ -4,23 +4,32 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or definition, 3 refused. With `--js
 to standard output and nothing else; progress and errors always go to standard error.
 """
 
-import json
-import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
-from rich.markup import escape
-from rich.table import Table
 
+from flows.printed import (
+    out,
+    print_backtest,
+    print_drill,
+    print_error,
+    print_findings,
+    print_history,
+    print_json,
+    print_models,
+    print_monitored,
+    print_release,
+    print_reproduction,
+    print_version,
+    print_waiting,
+    progress,
+)
 from tasks.errors import DefinitionError, PerennialError, first_line
 
 if TYPE_CHECKING:
@@ -33,8 +42,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out, err = Console(), Console(stderr=True)
-
 Model = Annotated[str, typer.Argument(help="The model's name, or its definition file.")]
 Version = Annotated[str, typer.Argument(help="A version, or the letters it begins with.")]
 Approver = Annotated[str, typer.Option("--as", help="Who decides; noted as said.")]
@@ -44,6 +51,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 
 def main() -> None:
     """Run the command line, and turn every refusal into one line and its exit code."""
+    # Prefect's console would show a traceback for every refusal; its own page still has it.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     try:
         app()
     except PerennialError as error:
@@ -74,7 +83,7 @@ def init(
     )
     path = write_draft(*drafted)
     if as_json:
-        return _print_json({"model": drafted[0], "definition": str(path)})
+        return print_json({"model": drafted[0], "definition": str(path)})
     out.print(f"wrote {path}\nnext: read it, then run: perennial retrain {drafted[0]}")
 
 
@@ -93,18 +102,18 @@ def retrain(
     moment = _parse_time(as_of)
     if approve_as is not None and not approve_as.strip():
         raise DefinitionError("--approve-as needs the name of who approves")
-    with _progress("looking at the sources"):
+    with progress("looking at the sources"):
         from flows import retrain as flow_module
 
         done = flow_module.find_done(model, moment, approve_as)
     if done is None:
-        with _progress("starting Prefect (the first time takes longest)"):
+        with progress("starting Prefect (the first time takes longest)"):
             done = flow_module.retrain(model, moment, approve_as)
     if as_json:
-        _print_json(done)
+        print_json(done)
     else:
-        _show_version(done)
-        _show_next(done)
+        print_version(done)
+        _tell_next(done)
     if done["verdict"] == "refused":
         raise typer.Exit(3)
 
@@ -170,12 +179,12 @@ def score(
 ) -> None:
     """Let the champion predict a whole table."""
     name = _name_of(model)
-    with _progress("starting Prefect (the first time takes longest)"):
+    with progress("starting Prefect (the first time takes longest)"):
         from flows.score import score as flow
 
         done = flow(name, source, target, log)
     if as_json:
-        _print_json(done)
+        print_json(done)
     else:
         said = f"{done['rows']:,} rows scored by {done['version']} in {done['seconds']:.1f} s"
         out.print(f"{said}\n{done['output']}", soft_wrap=True)
@@ -191,11 +200,11 @@ def monitor(
 ) -> None:
     """Look at how the champion does on what it is asked, and tell what is worth telling."""
     moment = _parse_time(as_of)
-    with _progress("starting Prefect (the first time takes longest)"):
+    with progress("starting Prefect (the first time takes longest)"):
         from flows.monitor import monitor as flow
 
         done = flow(model, moment)
-    _print_json(done) if as_json else _show_monitored(done)
+    print_json(done) if as_json else print_monitored(done)
 
 
 @app.command()
@@ -211,21 +220,11 @@ def backtest(
 ) -> None:
     """Replay history under several policies of retraining, and compare what came of them."""
     first, last = _read_time(start, "--from"), _read_time(end, "--to")
-    with _progress("starting Prefect (the first time takes longest)"):
+    with progress("starting Prefect (the first time takes longest)"):
         from flows.backtest import backtest as flow
 
         done = flow(model, first, last, every, policies)
-    if as_json:
-        return _print_json(done)
-    metrics = done["metric"], done["second"]
-    means = [f"mean {each}" for each in metrics]
-    table = Table("policy", *means, "retrains", "promoted", "refused", "seconds")
-    for policy, track in done["policies"].items():
-        scores = [f"{track['mean'][each]:.4f}" if track["mean"] else "–" for each in metrics]
-        counts = len(track["retrains"]), track["promotions"], track["refusals"]
-        table.add_row(policy, *scores, *map(str, counts), f"{track['seconds']:.0f}")
-    out.print(table)
-    out.print(f"report {done['report']}", soft_wrap=True)
+    print_json(done) if as_json else print_backtest(done)
 
 
 @app.command()
@@ -242,12 +241,8 @@ def status(
     names = [_name_of(model)] if model else list_models(store)
     models = {name: describe_model(store, name) for name in names}
     if as_json:
-        return _print_json({"root": store.root, "models": models})
-    table = Table("model", "champion", "candidates", "waits for a decision", title=store.root)
-    for name, found in models.items():
-        waiting = ", ".join(found["waiting"]) or "–"
-        table.add_row(name, found["champion"] or "–", str(len(found["candidates"])), waiting)
-    out.print(table if models else f"{store.root}: no model yet; run `perennial retrain MODEL`")
+        return print_json({"root": store.root, "models": models})
+    print_models(store.root, models)
 
 
 @app.command()
@@ -262,23 +257,8 @@ def history(model: Model, as_json: AsJson = False) -> None:
     proofs = describe_proofs(store, name)
     if as_json:
         numbers = {version: proof.model_dump() for version, proof in proofs.items()}
-        return _print_json(found | {"proofs": numbers})
-    versions = Table("version", "verdict", "holdout", "champion then", title=f"{model}: versions")
-    for each in found["versions"]:
-        metrics = each["metrics"]["holdout"].items()
-        holdout = ", ".join(f"{metric} {value:.4f}" for metric, value in metrics)
-        champion = each["champion"]["version"] if each["champion"] else "–"
-        versions.add_row(each["version"], each["verdict"], holdout, champion)
-    out.print(versions)
-    ledger = Table("", "action", "version", "by", "time", "reason", title="ledger (chain verified)")
-    for entry in found["ledger"]:
-        by = escape(f"{entry['approver']} (as {entry['os_user']})")
-        number, time = str(entry["number"]), entry["time"][:19]
-        action = entry["action"] + (" (override)" if entry["override"] else "")
-        ledger.add_row(number, action, entry["version"], by, time, escape(entry["reason"]))
-    out.print(ledger if found["ledger"] else "no decision yet")
-    for version, proof in proofs.items():
-        out.print(f"proof of {version}: {proof.summary}", soft_wrap=True)
+        return print_json(found | {"proofs": numbers})
+    print_history(found, {version: proof.summary for version, proof in proofs.items()})
 
 
 @app.command()
@@ -294,28 +274,18 @@ def show(
 
     store = open_store()
     found = describe_version(store, get_version(store, _name_of(model), version))
-    _print_json(found) if as_json else _show_version(found)
+    print_json(found) if as_json else print_version(found)
 
 
 @app.command()
 def drill(model: Model, as_json: AsJson = False) -> None:
     """Inject faults into copies of a model's data and files, and show what catches each."""
     name = _name_of(model)
-    with _progress("starting Prefect (the first time takes longest)"):
+    with progress("starting Prefect (the first time takes longest)"):
         from flows.drill import drill as flow
 
         done = flow(name)
-    if as_json:
-        _print_json(done)
-    else:
-        table = Table("", "fault", "caught by", "what it said", box=None, pad_edge=False)
-        for each in done["faults"]:
-            mark = "[green]✓[/]" if each["caught"] else "[red]✗[/]"
-            table.add_row(mark, each["fault"], each["guard"] or "nothing", escape(each["detail"]))
-        out.print(table)
-        for each in done["false_alarms"]:
-            out.print(f"[red]without a fault[/] {each['guard']}: {escape(each['detail'])}")
-        out.print(f"{done['caught']} of {len(done['faults'])} faults caught")
+    print_json(done) if as_json else print_drill(done)
     if not done["passed"]:
         raise typer.Exit(1)
 
@@ -328,21 +298,12 @@ def reproduce(model: Model, version: Version, as_json: AsJson = False) -> None:
 
     store = open_store()
     published = get_version(store, _name_of(model), version)
-    with _progress("making it again"), work_folder(store) as folder:
+    with progress("making it again"), work_folder(store) as folder:
         from tasks.reproduction import reproduce_version
 
         found = reproduce_version(store, published, folder, Path.cwd())
-    if as_json:
-        _print_json({**found.model_dump(), "reproduced": found.reproduced})
-    else:
-        table = Table("file", "", box=None, pad_edge=False)
-        for name in found.same:
-            table.add_row(name, "[green]the same[/]")
-        for name in found.different:
-            table.add_row(name, "[red]differs[/]")
-        out.print(table)
-        for cause in found.causes or ["everything is as it was then"]:
-            out.print(cause, soft_wrap=True)
+    made = {**found.model_dump(), "reproduced": found.reproduced}
+    print_json(made) if as_json else print_reproduction(made)
     if not found.reproduced:
         raise typer.Exit(1)
 
@@ -350,95 +311,26 @@ def reproduce(model: Model, version: Version, as_json: AsJson = False) -> None:
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Look at the installation, the root, the disk, the clock and the server; say what to mend."""
-    with _progress("looking"):
+    with progress("looking"):
         from tasks.diagnosis import diagnose
 
         findings = diagnose()
-    if as_json:
-        _print_json({"findings": [each.model_dump() for each in findings]})
-    else:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for each in findings:
-            mark = "[green]✓[/]" if each.well else "[red]✗[/]"
-            mend = "" if each.well else f"\n→ {escape(each.mend)}"
-            table.add_row(mark, each.name, escape(each.detail) + mend)
-        out.print(table)
+    said = [each.model_dump() for each in findings]
+    print_json({"findings": said}) if as_json else print_findings(said)
     if not all(each.well for each in findings):
         raise typer.Exit(1)
 
 
-def _show_version(found: dict[str, Any]) -> None:
-    """Print what an approver looks at first."""
-    passed = found["verdict"] == "passed"
-    colour = "green" if passed else "red"
-    out.print(
-        f"\n[bold]{found['model']}[/] {found['version']}  [bold {colour}]{found['verdict']}[/]"
-    )
-    checks = Table("", "gate check", "", box=None, pad_edge=False)
-    for check in found["checks"]:
-        mark = "[green]✓[/]" if check["passed"] else "[red]✗[/]"
-        checks.add_row(mark, check["name"].replace("_", " "), check["detail"])
-    out.print(checks)
-    champion = (found["champion"] or {}).get("metrics")
-    columns = {
-        "holdout": found["metrics"]["holdout"],
-        "champion": champion,
-        "simple": found["simple"],
-        "baseline": found["baseline"],
-        "train": found["metrics"]["train"],
-    }
-    shown = {name: metrics for name, metrics in columns.items() if metrics}
-    table = Table("metric", *shown, box=None, pad_edge=False)
-    for metric in found["metrics"]["holdout"]:
-        table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in shown.values()))
-    out.print(table)
-    for warning in found["warnings"]:
-        out.print(f"[yellow]note[/] {warning}")
-    rows = ", ".join(f"{count:,} {part}" for part, count in found["rows"].items())
-    seconds = sum(found["seconds"].values())
-    out.print(f"rows {rows}\nseconds {seconds:.1f}\nreport {found['report']}", soft_wrap=True)
-
-
-def _show_next(made: dict[str, Any]) -> None:
+def _tell_next(made: dict[str, Any]) -> None:
     """Say what became of a candidate, or what waits and the command that approves it."""
     from tasks.overview import describe_model
     from tasks.store import open_store
 
     model, version = made["model"], made["version"]
     if "release" in made:
-        _show_release(made["release"])
+        print_release(made["release"])
     elif version in describe_model(open_store(), model)["waiting"]:
-        command = f"perennial approve {model} {version} --as NAME --reason TEXT"
-        out.print(f"waits for a decision; to release it: {command}", soft_wrap=True)
-
-
-def _show_release(done: dict[str, Any]) -> None:
-    """Say what a decision came to, and how its bento is served."""
-    out.print(escape(done["summary"]), soft_wrap=True)
-    if "bento" in done:
-        out.print(f"serve it: perennial serve {done['model']}", soft_wrap=True)
-        out.print(f"or as it is: bentoml serve {done['bento']}", soft_wrap=True)
-
-
-def _show_monitored(found: dict[str, Any]) -> None:
-    """Print what needs to be acted on, how each part is, and what else to know."""
-    if found["champion"] is None:
-        out.print(found["warnings"][0])
-        return
-    colour, word = ("red", "look at it") if found["events"] else ("green", "all quiet")
-    out.print(f"\n[bold]{found['model']}[/] {found['champion']}  [bold {colour}]{word}[/]")
-    events = Table("event", "", "what was found", box=None, pad_edge=False)
-    for each in found["events"]:
-        events.add_row(f"[red]{each['kind']}[/]", each["state"], escape(each["reason"]))
-    if found["events"]:
-        out.print(events)
-    states = Table("", "how it is", box=None, pad_edge=False)
-    for name, said in found["summary"].items():
-        states.add_row(name, escape(said))
-    out.print(states)
-    for warning in found["warnings"]:
-        out.print(f"[yellow]note[/] {escape(warning)}")
-    out.print(f"report {found['report']}", soft_wrap=True)
+        print_waiting(model, version)
 
 
 def _release(
@@ -463,28 +355,11 @@ def _release(
         override=override,
     )
     check_decision(decision)
-    with _progress("starting Prefect (the first time takes longest)"):
+    with progress("starting Prefect (the first time takes longest)"):
         from flows.release import release
 
         done = release(decision.model, version, action, approver, reason, override)
-    _print_json(done) if as_json else _show_release(done)
-
-
-@contextmanager
-def _progress(doing: str) -> Iterator[None]:
-    """Show the steps' log lines on standard error while something long goes on."""
-    # Prefect's console would show a traceback for every refusal; its own page still has it.
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-    steps = logging.getLogger("perennial")
-    steps.setLevel(logging.INFO)
-    handler = RichHandler(console=err, show_path=False, show_level=False, log_time_format="%X")
-    handler.setFormatter(logging.Formatter("%(name)s  %(message)s"))
-    steps.addHandler(handler)
-    with err.status(doing):
-        try:
-            yield
-        finally:
-            steps.removeHandler(handler)
+    print_json(done) if as_json else print_release(done)
 
 
 def _name_of(model: str) -> str:
@@ -506,14 +381,10 @@ def _read_time(text: str, option: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, indent=1) + "\n")
-
-
 def _fail(message: str, code: int) -> None:
     if "--json" in sys.argv:
-        _print_json({"error": message, "exit": code})
-    err.print(f"perennial: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+        print_json({"error": message, "exit": code})
+    print_error(message)
     sys.exit(code)
 
 

@@ -32,10 +32,15 @@ def release(
     reason: str = "",
     override: bool = False,
 ) -> dict[str, Any]:
-    """Approve and release a version, reject it, or roll back to it (empty: the champion before).
+    """Approve and release a version, reject it, or roll back to it.
 
-    The approver's name is self-declared. `override` releases what its gate refused; it needs a
-    reason.
+    Args:
+        model: The model's name.
+        version: A version, or the letters it begins with. To roll back, empty: the champion before.
+        decision: What is decided; only to approve builds and proves a bento.
+        approver: Who decides. The name is noted as it is said.
+        reason: Why; kept in the ledger.
+        override: Release what its gate refused. It needs a reason.
     """
     asked = Decision(
         model=model,

@@ -36,7 +36,7 @@ OWNERS = {
     "vl_convert": {"tasks.charts"},
     "llvmlite": {"tasks.forest_loop"},
     "typer": {"flows.cli"},
-    "rich": {"flows.cli"},
+    "rich": {"flows.printed"},
 }
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),

@@ -1,0 +1,182 @@
+"""What commands print: tables and sentences for people, one JSON object for programs.
+
+Owns the terminal. Results go to standard output; progress and errors to standard error. Refuses
+to find anything out: it is given what to say.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.table import Table
+
+out, err = Console(), Console(stderr=True)
+
+
+@contextmanager
+def progress(doing: str) -> Iterator[None]:
+    """Show the steps' log lines on standard error while something long goes on."""
+    steps = logging.getLogger("perennial")
+    steps.setLevel(logging.INFO)
+    handler = RichHandler(console=err, show_path=False, show_level=False, log_time_format="%X")
+    handler.setFormatter(logging.Formatter("%(name)s  %(message)s"))
+    steps.addHandler(handler)
+    with err.status(doing):
+        try:
+            yield
+        finally:
+            steps.removeHandler(handler)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")
+
+
+def print_error(message: str) -> None:
+    err.print(f"perennial: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_version(found: dict[str, Any]) -> None:
+    """Print what an approver looks at first."""
+    passed = found["verdict"] == "passed"
+    colour = "green" if passed else "red"
+    out.print(
+        f"\n[bold]{found['model']}[/] {found['version']}  [bold {colour}]{found['verdict']}[/]"
+    )
+    checks = Table("", "gate check", "", box=None, pad_edge=False)
+    for check in found["checks"]:
+        checks.add_row(_mark(check["passed"]), check["name"].replace("_", " "), check["detail"])
+    out.print(checks)
+    champion = (found["champion"] or {}).get("metrics")
+    columns = {
+        "holdout": found["metrics"]["holdout"],
+        "champion": champion,
+        "simple": found["simple"],
+        "baseline": found["baseline"],
+        "train": found["metrics"]["train"],
+    }
+    shown = {name: metrics for name, metrics in columns.items() if metrics}
+    table = Table("metric", *shown, box=None, pad_edge=False)
+    for metric in found["metrics"]["holdout"]:
+        table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in shown.values()))
+    out.print(table)
+    for warning in found["warnings"]:
+        out.print(f"[yellow]note[/] {warning}")
+    rows = ", ".join(f"{count:,} {part}" for part, count in found["rows"].items())
+    seconds = sum(found["seconds"].values())
+    out.print(f"rows {rows}\nseconds {seconds:.1f}\nreport {found['report']}", soft_wrap=True)
+
+
+def print_waiting(model: str, version: str) -> None:
+    """Give the command that approves what waits for a decision."""
+    command = f"perennial approve {model} {version} --as NAME --reason TEXT"
+    out.print(f"waits for a decision; to release it: {command}", soft_wrap=True)
+
+
+def print_release(done: dict[str, Any]) -> None:
+    """Say what a decision came to, and how its bento is served."""
+    out.print(escape(done["summary"]), soft_wrap=True)
+    if "bento" in done:
+        out.print(f"serve it: perennial serve {done['model']}", soft_wrap=True)
+        out.print(f"or as it is: bentoml serve {done['bento']}", soft_wrap=True)
+
+
+def print_monitored(found: dict[str, Any]) -> None:
+    """Print what needs to be acted on, how each part is, and what else to know."""
+    if found["champion"] is None:
+        out.print(found["warnings"][0])
+        return
+    colour, word = ("red", "look at it") if found["events"] else ("green", "all quiet")
+    out.print(f"\n[bold]{found['model']}[/] {found['champion']}  [bold {colour}]{word}[/]")
+    events = Table("event", "", "what was found", box=None, pad_edge=False)
+    for each in found["events"]:
+        events.add_row(f"[red]{each['kind']}[/]", each["state"], escape(each["reason"]))
+    if found["events"]:
+        out.print(events)
+    states = Table("", "how it is", box=None, pad_edge=False)
+    for name, said in found["summary"].items():
+        states.add_row(name, escape(said))
+    out.print(states)
+    for warning in found["warnings"]:
+        out.print(f"[yellow]note[/] {escape(warning)}")
+    out.print(f"report {found['report']}", soft_wrap=True)
+
+
+def print_models(root: str, models: Mapping[str, Any]) -> None:
+    table = Table("model", "champion", "candidates", "waits for a decision", title=root)
+    for name, found in models.items():
+        waiting = ", ".join(found["waiting"]) or "–"
+        table.add_row(name, found["champion"] or "–", str(len(found["candidates"])), waiting)
+    out.print(table if models else f"{root}: no model yet; run `perennial retrain MODEL`")
+
+
+def print_history(found: dict[str, Any], proofs: Mapping[str, str]) -> None:
+    versions = Table(
+        "version", "verdict", "holdout", "champion then", title=f"{found['model']}: versions"
+    )
+    for each in found["versions"]:
+        metrics = each["metrics"]["holdout"].items()
+        holdout = ", ".join(f"{metric} {value:.4f}" for metric, value in metrics)
+        champion = each["champion"]["version"] if each["champion"] else "–"
+        versions.add_row(each["version"], each["verdict"], holdout, champion)
+    out.print(versions)
+    ledger = Table("", "action", "version", "by", "time", "reason", title="ledger (chain verified)")
+    for entry in found["ledger"]:
+        by = escape(f"{entry['approver']} (as {entry['os_user']})")
+        number, time = str(entry["number"]), entry["time"][:19]
+        action = entry["action"] + (" (override)" if entry["override"] else "")
+        ledger.add_row(number, action, entry["version"], by, time, escape(entry["reason"]))
+    out.print(ledger if found["ledger"] else "no decision yet")
+    for version, summary in proofs.items():
+        out.print(f"proof of {version}: {summary}", soft_wrap=True)
+
+
+def print_backtest(done: dict[str, Any]) -> None:
+    metrics = done["metric"], done["second"]
+    means = [f"mean {each}" for each in metrics]
+    table = Table("policy", *means, "retrains", "promoted", "refused", "seconds")
+    for policy, track in done["policies"].items():
+        scores = [f"{track['mean'][each]:.4f}" if track["mean"] else "–" for each in metrics]
+        counts = len(track["retrains"]), track["promotions"], track["refusals"]
+        table.add_row(policy, *scores, *map(str, counts), f"{track['seconds']:.0f}")
+    out.print(table)
+    out.print(f"report {done['report']}", soft_wrap=True)
+
+
+def print_drill(done: dict[str, Any]) -> None:
+    table = Table("", "fault", "caught by", "what it said", box=None, pad_edge=False)
+    for each in done["faults"]:
+        guard, detail = each["guard"] or "nothing", escape(each["detail"])
+        table.add_row(_mark(each["caught"]), each["fault"], guard, detail)
+    out.print(table)
+    for each in done["false_alarms"]:
+        out.print(f"[red]without a fault[/] {each['guard']}: {escape(each['detail'])}")
+    out.print(f"{done['caught']} of {len(done['faults'])} faults caught")
+
+
+def print_reproduction(found: dict[str, Any]) -> None:
+    table = Table("", "file", box=None, pad_edge=False, show_header=False)
+    for name in (*found["same"], *found["different"]):
+        same = name in found["same"]
+        table.add_row(_mark(same), name, "the same" if same else "differs")
+    out.print(table)
+    for cause in found["causes"] or ["everything is as it was then"]:
+        out.print(escape(cause), soft_wrap=True)
+
+
+def print_findings(findings: Iterable[dict[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for each in findings:
+        mend = "" if each["well"] else f"\n→ {escape(each['mend'])}"
+        table.add_row(_mark(each["well"]), each["name"], escape(each["detail"]) + mend)
+    out.print(table)
+
+
+def _mark(well: bool) -> str:
+    return "[green]✓[/]" if well else "[red]✗[/]"
