@@ -14,7 +14,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import ROOT, Measurement, describe_machine, measure, write_record
+from benchmarks.measure import (
+    ROOT,
+    Measurement,
+    describe_machine,
+    measure,
+    read_record,
+    write_record,
+)
 
 DATA = ROOT / "data/nycflights13"
 DEFINITION = ROOT / "deployments/flight_delay.toml"
@@ -188,14 +195,14 @@ def write_table(title: str, found: dict[str, Any]) -> str:
 
 
 def main() -> str:
-    """Measure, record, print, and give what was printed."""
+    """Measure, record beside what was recorded of other sizes, print, and give what was printed."""
     sizes = [int(size) for size in sys.argv[1:]] or [FLIGHTS, LARGE]
     with tempfile.TemporaryDirectory() as folder:
         tables = {f"{rows:,} rows": compare(rows, folder) for rows in sizes}
     text = "\n\n".join(write_table(title, found) for title, found in tables.items())
     print(text)
     record = {
-        "tables": tables,
+        "tables": read_record("retrain").get("tables", {}) | tables,
         "goals": GOALS,
         "machine": describe_machine(),
         "versions": {name: version(name) for name in ("polars", "lightgbm", "prefect")},

@@ -234,7 +234,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show each model's champion, its candidates and what waits for a decision."""
-    from tasks.candidate import describe_model
+    from tasks.overview import describe_model
     from tasks.registry import list_models
     from tasks.store import open_store
 
@@ -253,7 +253,7 @@ def status(
 @app.command()
 def history(model: Model, as_json: AsJson = False) -> None:
     """Show a model's versions and every decision on them, and verify the ledger's chain."""
-    from tasks.candidate import describe_history
+    from tasks.overview import describe_history
     from tasks.serving import describe_proofs
     from tasks.store import open_store
 
@@ -288,13 +288,60 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one version: verdict, checks, metrics and where its report is."""
-    from tasks.candidate import describe_version
+    from tasks.overview import describe_version
     from tasks.registry import get_version
     from tasks.store import open_store
 
     store = open_store()
     found = describe_version(store, get_version(store, _name_of(model), version))
     _print_json(found) if as_json else _show_version(found)
+
+
+@app.command()
+def reproduce(model: Model, version: Version, as_json: AsJson = False) -> None:
+    """Make a version again from its lineage alone, and compare it byte by byte."""
+    from tasks.registry import get_version
+    from tasks.store import open_store, work_folder
+
+    store = open_store()
+    published = get_version(store, _name_of(model), version)
+    with _progress("making it again"), work_folder(store) as folder:
+        from tasks.reproduction import reproduce_version
+
+        found = reproduce_version(store, published, folder, Path.cwd())
+    if as_json:
+        _print_json({**found.model_dump(), "reproduced": found.reproduced})
+    else:
+        table = Table("file", "", box=None, pad_edge=False)
+        for name in found.same:
+            table.add_row(name, "[green]the same[/]")
+        for name in found.different:
+            table.add_row(name, "[red]differs[/]")
+        out.print(table)
+        for cause in found.causes or ["everything is as it was then"]:
+            out.print(cause, soft_wrap=True)
+    if not found.reproduced:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look at the installation, the root, the disk, the clock and the server; say what to mend."""
+    with _progress("looking"):
+        from tasks.diagnosis import diagnose
+
+        findings = diagnose()
+    if as_json:
+        _print_json({"findings": [each.model_dump() for each in findings]})
+    else:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for each in findings:
+            mark = "[green]✓[/]" if each.well else "[red]✗[/]"
+            mend = "" if each.well else f"\n→ {escape(each.mend)}"
+            table.add_row(mark, each.name, escape(each.detail) + mend)
+        out.print(table)
+    if not all(each.well for each in findings):
+        raise typer.Exit(1)
 
 
 def _show_version(found: dict[str, Any]) -> None:
@@ -331,7 +378,7 @@ def _show_version(found: dict[str, Any]) -> None:
 
 def _show_next(made: dict[str, Any]) -> None:
     """Say what became of a candidate, or what waits and the command that approves it."""
-    from tasks.candidate import describe_model
+    from tasks.overview import describe_model
     from tasks.store import open_store
 
     model, version = made["model"], made["version"]

@@ -24,18 +24,19 @@ from prefect.runtime import flow_run
 
 from flows.release import release
 from tasks.analysis import analyse
-from tasks.candidate import Candidate, Step, describe_version, publish_candidate, timed
-from tasks.decisions import find_release, is_open
+from tasks.candidate import Candidate, Step, publish_candidate, timed
 from tasks.definition import find_definition, load_definition, project_of
 from tasks.evaluation import evaluate
 from tasks.extraction import digest_snapshot, digest_sources, extract, settle_as_of
 from tasks.features import compile_features
 from tasks.ledger import read_ledger
+from tasks.overview import describe_version
 from tasks.plan import Plan
 from tasks.preparation import prepare
 from tasks.registry import Published, code_digest, find_version, name_version, read_file
 from tasks.report import draw_report
 from tasks.sources import open_table
+from tasks.standing import find_release, is_open
 from tasks.store import Store, open_store, work_folder
 from tasks.training import check_parameters, refit, train
 from tasks.validation import validate

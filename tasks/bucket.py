@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,15 @@ class BucketStore:
         if folder.stat().st_uid != os.getuid():
             raise StoreError(f"{folder}: belongs to another user; set TMPDIR to a folder of yours")
         return folder
+
+    def probe(self) -> datetime:
+        path = self._at(f"probe-{secrets.token_hex(4)}")
+        self.files.pipe_file(path, b"?")
+        try:
+            written: datetime = self.files.info(path)["LastModified"]
+        finally:
+            self.files.rm_file(path)
+        return written
 
 
 def endpoint() -> str | None:

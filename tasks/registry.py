@@ -59,13 +59,19 @@ class Published(Frozen):
 
 
 @cache
-def code_digest() -> str:
-    """Identify the code that makes models: this folder's modules and the libraries under them."""
+def module_digest() -> str:
+    """Identify this folder's own modules."""
     digest = hashlib.sha256()
     for module in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(module.name.encode() + module.read_bytes())
-    digest.update(json.dumps(package_versions(), sort_keys=True).encode())
     return digest.hexdigest()
+
+
+@cache
+def code_digest() -> str:
+    """Identify the code that makes models: this folder's modules and the libraries under them."""
+    packages = json.dumps(package_versions(), sort_keys=True)
+    return hashlib.sha256((module_digest() + packages).encode()).hexdigest()
 
 
 def package_versions() -> dict[str, str]:

@@ -122,14 +122,10 @@ def _show_numbers(check: Check) -> Html:
     """Draw by how much the candidate is better, or give a check's numbers as text."""
     numbers = {k: float(v) for k, v in check.numbers.items() if isinstance(v, int | float)}
     limit = -numbers.get("margin", 0.0)
-    if {"value", "low", "high"} <= numbers.keys():
-        gain = charts.Gain(numbers["value"], numbers["low"], numbers["high"], limit)
-    elif check.name in ("second_metric", "calibration"):
-        worse = numbers.get("worse_by", numbers["candidate"] - numbers["champion"])
-        gain = charts.Gain(-worse, -worse, -worse, limit)
-    else:
+    if not {"value", "low", "high"} <= numbers.keys():
         known = {name: value for name, value in check.numbers.items() if value != ""}
         return tag("small", " · ".join(f"{name} {write_amount(known[name])}" for name in known))
+    gain = charts.Gain(numbers["value"], numbers["low"], numbers["high"], limit)
     label = f"{name_check(check)}: better by {gain.value:.4f}, limit {gain.limit:.4f}"
     return Html(charts.draw_gain(gain, check.passed, label))
 

@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -61,6 +62,9 @@ class Store(Protocol):
 
     def workspace(self) -> Path:
         """Name an existing local folder in which runs may keep what is not finished."""
+
+    def probe(self) -> datetime:
+        """Write a small file and remove it again; give the time that the root's clock noted."""
 
 
 class FolderStore:
@@ -139,6 +143,12 @@ class FolderStore:
         folder = self._at("tmp")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def probe(self) -> datetime:
+        with tempfile.NamedTemporaryFile(dir=self.workspace()) as file:
+            file.write(b"?")
+            file.flush()
+            return datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
 
 
 def open_store(root: str | None = None) -> Store:

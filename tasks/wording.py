@@ -74,7 +74,7 @@ def next_steps(candidate: Candidate) -> list[tuple[str, str]]:
     definition, origin = candidate.plan.definition, candidate.plan.origin
     name, signed = definition.name, "--as NAME --reason TEXT"
     if not candidate.verdict.passed:
-        words = f"It cannot be released. Look at what failed, change the data or {origin}, and run"
+        words = f"Its gate refused it. Look at what failed, change the data or {origin}, and run"
         return [(words, f"perennial retrain {name}")]
     if definition.approval.mode == "auto":
         words = f"{origin} approves by itself what passes. To undo a release, run"

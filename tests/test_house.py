@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[1]
 # A module imports only those that stand before it.
 ORDER = [
     *("errors", "durations", "definition", "checks", "expressions", "features"),
-    *("bucket", "store", "ledger", "registry", "decisions"),
+    *("bucket", "store", "ledger", "registry", "standing", "decisions", "overview"),
     *("metrics", "profiles", "drift", "plan", "files", "sources", "extraction", "labels"),
     *("preparation", "analysis", "training", "evaluation", "champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),
@@ -23,6 +23,7 @@ ORDER = [
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
     *("stretches", "watching", "served", "findings", "monitoring", "outlook", "outlook_page"),
     *("policies", "replay", "comparison"),
+    *("reproduction", "diagnosis"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
@@ -35,7 +36,7 @@ OWNERS = {
 }
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
-    *("decisions", "serving", "events", "monitoring"),
+    *("decisions", "serving", "events", "monitoring", "diagnosis"),
 }
 
 
@@ -82,9 +83,12 @@ def test_only_steps_and_flows_know_prefect() -> None:
     assert users == STEPS
 
 
-def test_what_serving_needs_loads_no_prefect_whylogs_or_s3fs() -> None:
+@pytest.mark.parametrize(
+    "modules", ["tasks.features, tasks.definition, tasks.registry", "flows.cli, tasks.overview"]
+)
+def test_what_serves_or_only_looks_loads_none_of_the_heavy_libraries(modules: str) -> None:
     code = (
-        "import sys, tasks.features, tasks.definition, tasks.registry;"
+        f"import sys, {modules};"
         "print({'prefect', 'whylogs', 's3fs', 'lightgbm', 'altair'} & set(sys.modules) or '')"
     )
     loaded = subprocess.check_output([sys.executable, "-c", code], cwd=REPOSITORY, text=True)

@@ -16,8 +16,8 @@ import pytest
 from flows import cli
 from flows.release import release
 from flows.retrain import find_done, name_approver, plan_retrain
-from tasks.candidate import describe_model
 from tasks.ledger import append_entry, read_ledger
+from tasks.overview import describe_model
 from tasks.proof import Caller
 from tasks.registry import get_version
 from tasks.server import find_port, is_ready

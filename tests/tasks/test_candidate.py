@@ -12,17 +12,12 @@ from faults import FaultyS3
 
 from flows.retrain import plan_retrain
 from tasks.analysis import analyse
-from tasks.candidate import (
-    Candidate,
-    describe_history,
-    describe_model,
-    describe_version,
-    publish_candidate,
-)
+from tasks.candidate import Candidate, publish_candidate
 from tasks.errors import DefinitionError, StoreError
 from tasks.evaluation import evaluate
 from tasks.extraction import extract
 from tasks.ledger import append_entry
+from tasks.overview import describe_history, describe_model, describe_version
 from tasks.preparation import prepare
 from tasks.registry import Published, find_version, list_versions, read_file
 from tasks.store import Store, open_store, work_folder

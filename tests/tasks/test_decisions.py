@@ -9,8 +9,6 @@ import pytest
 from tasks.decisions import (
     Decision,
     check_decision,
-    is_older,
-    previous_champion,
     record_approval,
     record_rejection,
     record_release,
@@ -19,6 +17,7 @@ from tasks.decisions import (
 from tasks.errors import DecisionRefused, DefinitionError, PerennialError, StoreError
 from tasks.ledger import read_ledger
 from tasks.registry import Published, find_champion, publish, version_path
+from tasks.standing import is_older, previous_champion
 from tasks.store import FolderStore
 
 JANUARY, FEBRUARY, MARCH = (f"20140{month}01T000000Z-abc" for month in (1, 2, 3))

@@ -1,0 +1,71 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tasks.errors import StoreError
+from tasks.registry import find_version
+from tasks.reproduction import Reproduction, reproduce_version
+from tasks.store import open_store
+
+Retrain = Callable[..., dict[str, Any]]
+SOURCE = "data/nycflights13/flights-2013-01.parquet"
+
+
+@pytest.fixture
+def reproduce(retrain: Retrain, project: Path, tmp_path: Path) -> Callable[[], Reproduction]:
+    """Retrain once, and give what makes that version again."""
+    version, store = retrain()["version"], open_store()
+    published = find_version(store, "flight-delay", version)
+    assert published is not None
+    tries = iter(range(9))
+
+    def run() -> Reproduction:
+        folder = tmp_path / f"again-{next(tries)}"
+        folder.mkdir()
+        return reproduce_version(store, published, folder, project)
+
+    return run
+
+
+def test_version_is_made_again_byte_for_byte_from_its_lineage(
+    reproduce: Callable[[], Reproduction],
+) -> None:
+    found = reproduce()
+    assert found.reproduced
+    assert set(found.same) >= {"model.txt", "twin.txt", "vocabulary.json", "evaluation.json"}
+    assert found.causes == ()
+
+
+def test_changed_source_is_named_and_the_kept_snapshot_still_serves(
+    reproduce: Callable[[], Reproduction], project: Path
+) -> None:
+    rows = pl.read_parquet(project / SOURCE)
+    rows.head(10).write_parquet(project / SOURCE)
+    found = reproduce()
+    assert found.reproduced
+    assert found.causes == (
+        "data: source 'flights' has changed since; its snapshot was taken instead",
+    )
+
+
+def test_lost_snapshot_is_extracted_anew_while_its_sources_are_the_same(
+    reproduce: Callable[[], Reproduction], project: Path, tmp_path: Path
+) -> None:
+    for part in (tmp_path / "root" / "snapshots").rglob("*"):
+        if part.is_file():
+            part.unlink()
+    assert reproduce().reproduced
+    pl.read_parquet(project / SOURCE).head(10).write_parquet(project / SOURCE)
+    with pytest.raises(StoreError, match="source 'flights' is no longer what it was made of"):
+        reproduce()
+
+
+def test_another_machine_is_named(
+    reproduce: Callable[[], Reproduction], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.platform", lambda: "another system")
+    (cause,) = reproduce().causes
+    assert cause.startswith("machine: it was made on ")
