@@ -16,7 +16,7 @@ RULES = {
     "never": "the first model is kept",
     "schedule": "a retrain at every calendar date",
     "drift": "a retrain when what is asked has moved from what was learned",
-    "quality": "a retrain when labels that came true show a loss against the holdout",
+    "quality": "a retrain when a quick model of what is known by now does surely better",
 }
 
 

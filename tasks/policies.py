@@ -14,11 +14,15 @@ from tasks.definition import Definition
 from tasks.errors import DefinitionError, nearest
 from tasks.features import Features
 from tasks.labels import TARGET, TIME
-from tasks.quality import PREDICTED, Quality, judge_quality
+from tasks.metrics import compare
+from tasks.quality import as_array
+from tasks.validation import group_rows
 from tasks.windows import PREDICTION
 
 Policy = Literal["never", "schedule", "drift", "quality"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
+
+YARDSTICK = "perennial.yardstick"  # the column that holds a quick model's answers
 
 _MOST = 0.9  # of a window that a champion must have served to be judged by it
 _WINDOWS = 4  # that alarms look back on, and that quality is judged by
@@ -58,26 +62,36 @@ def look_for_drift(
     return judge(calibration, recent, count_rows(calibration, definition, features, last))
 
 
-def look_for_loss(
-    definition: Definition, holdout: pl.DataFrame, served: pl.DataFrame, now: datetime
-) -> Quality | None:
-    """Compare the labels that came true in the last windows with the champion's holdout.
+def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -> str:
+    """Say in what a champion has fallen behind a yardstick on the labels that came true lately.
 
-    A loss is one that the gate would refuse a candidate for: on the first metric or the second,
-    each by its own margin.
+    `served` are rows that neither has learned from, with the answers of both. How hard rows are
+    changes from month to month by more than a stale champion loses: against its own holdout that
+    loss drowns, against a quick model of what is known by now it shows.
     """
-    matured, gate = now - definition.target.matures_after, definition.gate
+    matured = now - definition.target.matures_after
     oldest = matured - _WINDOWS * definition.monitoring.window
-    recent = served.filter(pl.col(TIME) > oldest, pl.col(TIME) <= matured)
-    live = recent.select(TIME, TARGET, pl.col(PREDICTION).alias(PREDICTED))
-    margins = {definition.metric: gate.margin, definition.second_metric: gate.second_margin}
-    for metric, margin in margins.items():
-        own = gate.model_copy(update={"margin": margin})
-        asked = definition.model_copy(update={"gate": own})
-        quality = judge_quality(asked, live, holdout, metric)
-        if quality.lost:
-            return quality
-    return None
+    inside = pl.col(TIME).is_between(oldest, matured, closed="right")
+    rows = served.filter(inside, pl.col(TARGET).is_not_null())
+    if len(rows) < definition.monitoring.rows or rows[TARGET].n_unique() < 2:
+        return ""
+    for metric in (definition.metric, definition.second_metric):
+        gain = compare(
+            metric,
+            rows[TARGET].to_numpy(),
+            as_array(rows[YARDSTICK]),
+            as_array(rows[PREDICTION]),
+            group_rows(rows[TIME], definition.training.seed),
+            confidence=definition.gate.confidence,
+            threshold=definition.serving.threshold,
+            seed=definition.training.seed,
+        )
+        if gain.low > 0:
+            return (
+                f"{metric} of a quick model is better by {gain.value:.4f} (interval {gain.low:.4f} "
+                f"to {gain.high:.4f}) on {len(rows):,} rows"
+            )
+    return ""
 
 
 def has_enough_new(

@@ -15,8 +15,8 @@ import polars as pl
 
 from tasks.definition import Definition, Frozen, Metric
 from tasks.durations import parse_duration
-from tasks.errors import DataRefused, DefinitionError
-from tasks.labels import TARGET, TIME, label_rows, settle_target
+from tasks.errors import DefinitionError
+from tasks.labels import MATURED, TARGET, TIME, label_rows, settle_target
 from tasks.metrics import Array, Interval, compare, error_of
 from tasks.plan import Plan
 from tasks.policies import Policy
@@ -57,13 +57,18 @@ class Retrain(Frozen):
 
 
 class Track(Frozen):
-    """What one policy came to. The first model, which all policies share, is no retrain."""
+    """What one policy came to. The first model, which all policies share, is no retrain.
+
+    `broken` counts the looks at which data seemed broken, `watching` the seconds that yardsticks
+    took.
+    """
 
     policy: Policy
     periods: tuple[Period, ...]
     mean: dict[Metric, float]
     retrains: tuple[Retrain, ...]
     broken: int
+    watching: float
 
     @property
     def promotions(self) -> int:
@@ -75,7 +80,7 @@ class Track(Frozen):
 
     @property
     def seconds(self) -> float:
-        return sum(each.seconds for each in self.retrains)
+        return self.watching + sum(each.seconds for each in self.retrains)
 
 
 class Replay(Frozen):
@@ -117,17 +122,13 @@ def list_looks(dates: Sequence[datetime], step: timedelta) -> list[datetime]:
     return sorted(looks | set(dates[1:]))
 
 
-def read_history(plan: Plan, start: datetime, end: datetime) -> pl.DataFrame:
-    """Read the rows that will be asked, in the order of their time, with what came true of them."""
+def read_history(plan: Plan, end: datetime) -> pl.DataFrame:
+    """Read the rows up to a time, in the order of their time, with what came true of them."""
     table = open_table(plan.definition, plan.project)
     assert table.time is not None, "a replay needs rows with a time"
     target, _ = settle_target(plan, table.rows)
-    inside = (table.time > start) & (table.time <= end)
-    rows = label_rows(plan, table.rows, target).filter(inside).drop("perennial.matured")
-    history = collect(table, rows).sort(TIME, maintain_order=True)
-    if history.is_empty():
-        raise DataRefused(f"{plan.origin}: no row between {start:%Y-%m-%d} and {end:%Y-%m-%d}")
-    return history
+    rows = label_rows(plan, table.rows, target).filter(table.time <= end).drop(MATURED)
+    return collect(table, rows).sort(TIME, maintain_order=True)
 
 
 def measure_periods(

@@ -64,17 +64,18 @@ def test_policies_are_replayed_and_compared(
 
 
 def test_same_retrain_is_made_once(eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows import backtest as module
+    from flows import lanes
+    from flows.backtest import backtest
 
     made: list[datetime] = []
-    steps = module.make
+    steps = lanes.make
 
     def count(*arguments: Any) -> Any:
         made.append(arguments[-1])
         return steps(*arguments)
 
-    monkeypatch.setattr(module, "make", count)
-    done = module.backtest("flight-delay", START, END, "2w", "never,schedule")
+    monkeypatch.setattr(lanes, "make", count)
+    done = backtest("flight-delay", START, END, "2w", "never,schedule")
     assert made == [START, datetime(2013, 7, 15, tzinfo=UTC)]
     assert done["policies"]["schedule"]["retrains"][0]["version"] != done["first"]
 
@@ -84,7 +85,7 @@ def test_stretch_without_a_model_or_rows_is_refused(eager: None) -> None:
 
     with pytest.raises(DataRefused, match="--from 2013-01-20: no first model"):
         backtest("flight-delay", datetime(2013, 1, 20), datetime(2013, 2, 20), "1mo", "never")
-    with pytest.raises(DataRefused, match="no row between 2015-01-01 and 2015-02-01"):
+    with pytest.raises(DataRefused, match="no row from 2015-01-01 to 2015-02-01"):
         backtest("flight-delay", datetime(2015, 1, 1), datetime(2015, 2, 1), "1mo", "never")
     with pytest.raises(DefinitionError, match="--to 2999-01-01 00:00 UTC is in the future"):
         backtest("flight-delay", START, datetime(2999, 1, 1), "1mo", "never")

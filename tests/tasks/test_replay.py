@@ -9,8 +9,7 @@ import pytest
 from tasks.definition import Definition
 from tasks.errors import DefinitionError
 from tasks.labels import TARGET, TIME
-from tasks.policies import has_enough_new, look_for_loss, parse_policies
-from tasks.quality import PREDICTED
+from tasks.policies import YARDSTICK, has_enough_new, look_for_loss, parse_policies
 from tasks.replay import (
     average_periods,
     compare_promoted,
@@ -120,17 +119,16 @@ def test_promoted_model_that_is_worse_is_told() -> None:
 
 
 def test_only_what_matured_by_now_can_be_lost() -> None:
-    holdout = rows(30, 1.0).rename({PREDICTION: PREDICTED})
-    fell = rows(30, 0.1, seed=2)
+    fell, quick = rows(30, 0.1), rows(30, 1.0)[PREDICTION].alias(YARDSTICK)
     end = START + timedelta(days=30)
-    lost = look_for_loss(DEFINITION, holdout, fell, end)
-    assert lost is not None
-    assert lost.metric == "auc"
-    assert look_for_loss(DEFINITION, holdout, rows(30, 1.0, seed=2), end) is None
+    lost = look_for_loss(DEFINITION, fell.with_columns(quick), end)
+    assert lost.startswith("auc of a quick model is better by 0.")
+    assert look_for_loss(DEFINITION, rows(30, 1.0).with_columns(quick), end) == ""
     late = fell.with_columns(
         pl.when(pl.col(TIME) > end - timedelta(days=1)).then(0.0).otherwise(TARGET).alias(TARGET)
     )
-    assert look_for_loss(DEFINITION, holdout, late, end) == lost
+    assert look_for_loss(DEFINITION, late.with_columns(quick), end) == lost
+    assert look_for_loss(DEFINITION, fell.with_columns(quick).head(900), end) == ""
 
 
 def test_a_retrain_needs_rows_to_learn_from() -> None:
