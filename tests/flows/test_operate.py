@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from conftest import Released
 
 
+EXAMPLES = {"String": "EWR", "Datetime": "2013-08-01T12:00:00Z"}
+
+
 class Alerts(BaseHTTPRequestHandler):
     said: ClassVar[list[str]] = []
 
@@ -87,19 +90,20 @@ def test_second_up_finds_the_first_one_running(system: System) -> None:
     assert {each.pid for each in system.named("flows.operate keep")} == before
 
 
+def test_on_schedule(here: System) -> None:
+    run = here.wait_for_run("retrain/clocked")
+    assert run["auto_scheduled"]
+    assert run["expected_start_time"].partition(".")[0].endswith(":00Z")
+    assert is_done("clocked")
+    here.client.patch(f"/deployments/{run['deployment_id']}", json={"paused": True})
+
+
 def test_on_demand(here: System) -> None:
     done = here.run("prefect", "deployment", "run", f"retrain/{MODEL}")
     assert done.returncode == 0, done.stderr
     run = here.wait_for_run(f"retrain/{MODEL}")
     assert run["created_by"] is None or run["created_by"]["type"] != "AUTOMATION"
     assert is_done(MODEL)
-
-
-def test_on_schedule(here: System) -> None:
-    run = here.wait_for_run("retrain/clocked")
-    assert run["auto_scheduled"]
-    assert run["expected_start_time"].partition(".")[0].endswith(":00Z")
-    assert is_done("clocked")
 
 
 def test_new_data(here: System) -> None:
@@ -137,6 +141,11 @@ def test_release_by_its_form_reaches_the_service(here: System, released_once: "R
     here.wait_for_run(f"release/{MODEL}")
     with service:
         wait_for(lambda: service.get("/model").json()["version"] == released_once.newer)
+        columns = service.get("/model").json()["columns"]
+        row = {each["name"]: EXAMPLES.get(each["type"].partition("(")[0], 900) for each in columns}
+        answer = service.post("/predict", json=row).raise_for_status().json()
+    assert answer["version"] == released_once.newer
+    assert 0 < answer["prediction"] < 1
 
 
 def test_action_that_fails_is_noticed(here: System) -> None:
