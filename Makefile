@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 SOURCES := bentos flows tasks tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench lock clean
+.PHONY: help demo serve up down test check bench lock clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -18,6 +18,12 @@ demo: .venv/run  ## Train, judge, approve and release a model on every flight of
 
 serve: .venv/run  ## Serve the champion on http://127.0.0.1:3000, following releases
 	$(BIN)/perennial serve flight-delay
+
+up: .venv/run  ## Start Prefect's server with its UI, a worker, all deployments and the service
+	@$(BIN)/python -m flows.operate up
+
+down:  ## Stop what `make up` started
+	@test ! -x $(BIN)/python || $(BIN)/python -m flows.operate down
 
 test: .venv/dev  ## Run the tests
 	$(BIN)/pytest
@@ -37,8 +43,8 @@ lock: .venv/dev  ## Pin every dependency anew, with hashes and without a registr
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url
 
-clean:  ## Remove the environments and what runs left behind
-	rm -rf .venv .venv-* .perennial
+clean: down  ## Remove the environments and what runs left behind
+	rm -rf .venv .venv-* .perennial .perennial-*
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Perennial needs Python 3.11 or 3.12; set PYTHON=/path/to/it" >&2; exit 1; }

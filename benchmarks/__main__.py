@@ -2,7 +2,7 @@
 
 import json
 
-from benchmarks import profile, retrain
+from benchmarks import operate, profile, retrain
 from benchmarks.measure import RESULTS, ROOT, describe_machine
 
 _ABOUT = """# Benchmarks
@@ -17,7 +17,7 @@ stands at the top of its file; the records are in `results/`.
 def write_page() -> None:
     """Put every recorded table onto one page."""
     page = _ABOUT.format(**describe_machine())
-    for each, name in ((profile, "profile"), (retrain, "retrain")):
+    for each, name in ((profile, "profile"), (retrain, "retrain"), (operate, "operate")):
         tables = json.loads((RESULTS / f"{name}.json").read_text())["tables"]
         text = "\n\n".join(each.write_table(title, found) for title, found in tables.items())
         page += f"```\n{text}\n```\n\n"
@@ -27,4 +27,5 @@ def write_page() -> None:
 if __name__ == "__main__":
     profile.main()
     retrain.main()
+    operate.main()
     write_page()

@@ -152,15 +152,16 @@ class PredictionLog:
             self._metrics.dropped["cannot write"] += len(frame)
 
     def _retain(self, store: Store, model: Model) -> None:
-        """Once an hour, remove the days that are older than the definition keeps."""
+        """Once an hour, remove the days that are older than the definition keeps, copies too."""
         now = datetime.now(UTC)
         if f"{now:%F %H}" == self._retained:
             return
         self._retained = f"{now:%F %H}"
-        oldest = f"date={now - model.definition.serving.log_keep - timedelta(days=1):%Y-%m-%d}"
-        for day in store.children(f"predictions/{model.name}"):
-            if day.startswith("date=") and day < oldest:
-                store.remove(f"predictions/{model.name}/{day}")
+        oldest = f"{now - model.definition.serving.log_keep - timedelta(days=1):%Y-%m-%d}"
+        for folder in (f"predictions/{model.name}", f"monitoring/{model.name}/pieces"):
+            for day in store.children(folder):
+                if day.removeprefix("date=")[:4].isdecimal() and day.removeprefix("date=") < oldest:
+                    store.remove(f"{folder}/{day}")
 
     def _guard(self, work: Any) -> None:
         """Let no failure end the thread; say so once a minute."""

@@ -75,16 +75,26 @@ class Running:
             self._follower.start(self._server.model.version)
         sweeping = asyncio.create_task(sweep())
         calm_collector()
+
+        async def stop_first(message: Any) -> None:
+            # Once this is said, the process may end before anything after it is done.
+            if message["type"].startswith("lifespan.shutdown."):
+                self._stop()
+            await send(message)
+
         try:
-            await self._bento(scope, receive, send)
+            await self._bento(scope, receive, stop_first)
         finally:
             sweeping.cancel()
             with suppress(asyncio.CancelledError):
                 await sweeping
-            if self._follower is not None:
-                self._follower.stop()
-            self._server.log.stop()
-            self._counting.stop()
+
+    def _stop(self) -> None:
+        """End what runs beside the server, which writes what still waits."""
+        if self._follower is not None:
+            self._follower.stop()
+        self._server.log.stop()
+        self._counting.stop()
 
 
 def find_model() -> Path:

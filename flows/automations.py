@@ -35,6 +35,10 @@ _MISHAPS = {
     "prefect.flow-run.Crashed",
     "prefect.automation.action.failed",
 }
+_SAID = (
+    "{{ event.resource.name }}: "
+    "{{ event.payload.reason or (event.payload.validated_state or {}).message }}"
+)
 _FOR_A_PERSON = _MISHAPS | {"perennial.data-broken"}
 
 
@@ -101,7 +105,7 @@ def alert_person(url: str) -> AutomationCore:
             SendNotification(
                 block_document_id=document,
                 subject="{{ event.event }}",
-                body="{{ event.resource.name }} {{ event.payload }}",
+                body=_SAID,
             )
         ],
     )

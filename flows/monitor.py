@@ -27,11 +27,11 @@ from tasks.monitoring import (
     measure_drifted,
     measure_quality,
     measure_skewed,
-    raise_causes,
     read_arrivals,
     read_asked,
     read_outcomes,
     read_service,
+    tell_causes,
 )
 from tasks.outlook import describe, write_summary
 from tasks.outlook_page import keep_report
@@ -61,6 +61,6 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
             service=read_service(watch, asked),
             arrivals=read_arrivals(watch),
         )
-    found = found.model_copy(update={"raised": raise_causes(found)})
+    found = found.model_copy(update={"raised": tell_causes(found)})
     create_markdown_artifact(key=f"monitor-{watch.definition.name}", markdown=write_summary(found))
     return describe(found, keep_report(store, found))

@@ -34,7 +34,16 @@ from tasks.environment import (
     settle_variables,
 )
 from tasks.errors import DefinitionError, PerennialError, StartFailed, first_line
-from tasks.keeper import Kept, find_keeper, held, keep, stop_keeper, wait_until
+from tasks.keeper import (
+    Kept,
+    adopt_orphans,
+    become_keeper,
+    end_orphans,
+    find_keeper,
+    keep,
+    stop_keeper,
+    wait_until,
+)
 from tasks.registry import find_champion
 from tasks.server import leash
 from tasks.store import open_store
@@ -90,25 +99,27 @@ def keep_all() -> None:
     here = settle_environment()
     models = list_definitions()
     os.environ.update(settle_variables(here) | {"PREFECT_API_URL": here.api})
-    with held(here.keeper) as stopping:
+    stopping = become_keeper(here.keeper)
+    adopt_orphans()
+    here.ready.unlink(missing_ok=True)
+    here.home.mkdir(parents=True, exist_ok=True)
+    server, worker = part(here, "server"), part(here, "worker")
+    services = [part(here, "service", model, place) for place, model in enumerate(models)]
+    try:
+        server.start()
+        if wait_for_server(here, stopping):
+            register_apart(here)
+            for each in (worker, *services):
+                each.start()
+            here.ready.write_text(here.model_dump_json())
+            keep([server, worker, *services], stopping)
+    finally:
         here.ready.unlink(missing_ok=True)
-        here.home.mkdir(parents=True, exist_ok=True)
-        server, worker = part(here, "server"), part(here, "worker")
-        services = [part(here, "service", model, place) for place, model in enumerate(models)]
-        try:
-            server.start()
-            if wait_for_server(here, stopping):
-                register_apart(here)
-                for each in (worker, *services):
-                    each.start()
-                here.ready.write_text(here.model_dump_json())
-                keep([server, worker, *services], stopping)
-        finally:
-            here.ready.unlink(missing_ok=True)
-            worker.stop()
-            put_back_runs()
-            for each in (*services, server):
-                each.stop()
+        worker.stop()
+        put_back_runs()
+        for each in (*services, server):
+            each.stop()
+        end_orphans()
 
 
 def part(here: Environment, command: str, model: str = "", place: int = 0) -> Kept:

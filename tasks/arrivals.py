@@ -70,8 +70,7 @@ def _count_new(plan: Plan, store: Store, champion: Published, lineage: dict[str,
     labelled = table.rows.filter(_has_label(plan, table))
     known, ended = sum(lineage["rows"].values()), lineage["split"]["matured"]
     if table.time is None or plan.as_of is None or ended is None:
-        now = int(collect(table, labelled.select(pl.len())).item())
-        return max(0, now - known)
+        return int(max(0, collect(table, labelled.select(pl.len())).item() - known))
     end = datetime.fromisoformat(ended)
     since = table.time.is_between(
         end, plan.as_of - plan.definition.target.matures_after, closed="right"

@@ -59,7 +59,7 @@ def settle_environment() -> Environment:
     """Read the environment from the variables; what is not given suits one machine."""
     folder = Path(environment_folder()).absolute()
     name = folder.name.removeprefix(".perennial").removeprefix("-")
-    root, given = open_store().root, os.environ.get("PERENNIAL_ROOT")
+    given = os.environ.get("PERENNIAL_ROOT")
     if name and given and name not in given:
         raise DefinitionError(
             f"PERENNIAL_ROOT={given} does not name the environment {name!r}; give each "
@@ -69,7 +69,7 @@ def settle_environment() -> Environment:
     return Environment(
         name=name,
         folder=folder / "run",
-        root=root,
+        root=open_store().root,
         home=Path(os.environ.get("PREFECT_HOME") or folder / "prefect").absolute(),
         host=host,
         ui_port=_settle_port("PERENNIAL_UI_PORT", _UI_PORT, host, name),

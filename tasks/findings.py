@@ -12,9 +12,11 @@ from typing import Any
 from tasks.arrivals import Arrivals
 from tasks.checks import Check, failed
 from tasks.definition import Frozen
+from tasks.drifted import Drifted
+from tasks.judged import Judged
 from tasks.outcomes import Outcomes
 from tasks.raised import Cause, Raised
-from tasks.served import Drifted, Judged, Service
+from tasks.served import Service
 from tasks.skew import Skew
 from tasks.watching import Asked, Watch
 

@@ -4,15 +4,17 @@ Owns how a keeper is found and stopped: it holds a lock on a file with its proce
 it lives, so that the id in a locked file is never another process's. Refuses to know what it keeps.
 """
 
+import ctypes
 import fcntl
 import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tasks.errors import KeeperRuns
@@ -20,6 +22,7 @@ from tasks.server import stop_server
 
 log = logging.getLogger("perennial.keeper")
 
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _LOOK_SECONDS, _STOP_SECONDS = 0.2, 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE, _STEADY_SECONDS = 0.5, 30.0, 60.0
 
@@ -64,22 +67,35 @@ class Kept:
             stop_server(self._process)
 
 
-@contextmanager
-def held(file: Path) -> Iterator[threading.Event]:
-    """Be the one keeper of a lock file; the event is set when this process is asked to stop."""
-    stopping = threading.Event()
+def become_keeper(file: Path) -> threading.Event:
+    """Hold a lock file until this process ends; the event is set when it is asked to stop."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise KeeperRuns(f"{file}: is held by process {find_keeper(file)}") from error
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
-        for asked in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(asked, lambda *_: stopping.set())
-        yield stopping
+    handle = os.open(file, os.O_RDWR | os.O_CREAT)  # never closed: the end of the process does
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise KeeperRuns(f"{file}: is held by process {find_keeper(file)}") from error
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
+    stopping = threading.Event()
+    for asked in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(asked, lambda *_: stopping.set())
+    return stopping
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what is left behind by a process that was killed; on Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1)
+
+
+def end_orphans() -> None:
+    """End every process that this one is still the parent of."""
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+    while children.exists() and (found := children.read_text().split()):
+        for each in map(int, found):
+            os.kill(each, signal.SIGKILL)
+            os.waitpid(each, 0)  # its own children are ours from now on
 
 
 def keep(processes: Sequence[Kept], stopping: threading.Event) -> None:

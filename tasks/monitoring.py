@@ -13,25 +13,19 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.arrivals import Arrivals, find_arrivals
-from tasks.candidate import describe_model
 from tasks.checks import Check
 from tasks.counters import forget_counters
+from tasks.drifted import Drifted, watch_drift
 from tasks.errors import PerennialError, first_line
 from tasks.findings import Monitored, find_causes
+from tasks.judged import Judged, judge_answers
 from tasks.logged import forget_pieces
 from tasks.outcomes import Outcomes, join_outcomes
+from tasks.overview import describe_model
 from tasks.promised import Promise, choose_slices, recall_promise
-from tasks.raised import Raised, raise_once
+from tasks.raised import Raised, raise_causes
 from tasks.registry import read_file
-from tasks.served import (
-    Drifted,
-    Judged,
-    Service,
-    check_served,
-    judge_answers,
-    look_at_service,
-    watch_drift,
-)
+from tasks.served import Service, check_served, look_at_service
 from tasks.skew import SAMPLE, Skew, measure_skew, sample_rows
 from tasks.store import open_store
 from tasks.stretches import forget_stretches
@@ -111,12 +105,12 @@ def read_arrivals(watch: Watch) -> Arrivals | None:
 
 
 @task(name="events", cache_policy=NO_CACHE)
-def raise_causes(found: Monitored) -> tuple[Raised, ...]:
+def tell_causes(found: Monitored) -> tuple[Raised, ...]:
     """Tell Prefect what was found, each cause once."""
     store, model = open_store(found.watch.plan.root), found.watch.definition.name
     causes = list(find_causes(found))
     waiting = describe_model(store, model)["waiting"][:1] if causes else []
-    raised = tuple(raise_once(store, model, cause, "".join(waiting)) for cause in causes)
+    raised = tuple(raise_causes(store, model, causes, "".join(waiting)))
     for each in raised:
         log.info("%s %s: %s", each.state, each.kind, each.reason)
     return raised

@@ -76,16 +76,17 @@ def join_outcomes(
 
 def gather_answers(plan: Plan, log: Log) -> pl.DataFrame:
     """Read moment, answer and key of every logged row."""
-    key = plan.definition.extract.key
+    key, several = plan.definition.extract.key, plan.definition.target.kind == "multiclass"
+    wanted: pl.DataType = pl.List(pl.Float64) if several else pl.Float64()
     frames = []
     for version in log.files:
         rows = add_moment(plan.definition, log.scan(version))
         held = rows.collect_schema()
         lacking = [pl.lit(None).alias(name) for name in key if name not in held]
+        alike = isinstance(held[PREDICTION], pl.List) == several  # or it answered another question
+        answer = pl.col(PREDICTION).cast(wanted) if alike else pl.lit(None, wanted)
         frames.append(
-            rows.with_columns(lacking).select(
-                TIME, ASKED, pl.col(VERSION), pl.col(PREDICTION).alias(PREDICTED), *key
-            )
+            rows.with_columns(lacking).select(TIME, ASKED, VERSION, answer.alias(PREDICTED), *key)
         )
     return pl.concat(frames, how="diagonal_relaxed").collect() if frames else _no_answers(key)
 

@@ -227,7 +227,7 @@ def show_drift(found: Monitored) -> Iterator[Html]:
 
 
 def show_skew(found: Monitored) -> Iterator[Html]:
-    """Show whether logged rows give the same answers on the training path, and cells that differ."""
+    """Show whether the training path gives the same answers, and which cells differ."""
     yield tag("p", say_skew(found))
     differences = [each for each in (found.skew.predictions, *found.skew.columns) if each]
     odd = [each for each in differences if each.rows]

@@ -5,6 +5,7 @@ it. Owns that memory, under `monitoring/NAME/raised/`. Refuses to know when some
 """
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from tasks.errors import EventLost, first_line
 from tasks.events import Alert, emit
 from tasks.store import Store, reaching
 
+State = Literal["raised", "known", "held back", "not heard"]
 RETRAINING: tuple[Alert, ...] = ("new-data", "quality-lost", "distribution-moved")
 
 
@@ -31,27 +33,47 @@ class Raised(Frozen):
     kind: Alert
     reason: str
     key: str
-    state: Literal["raised", "known", "held back", "not heard"]
+    state: State
     detail: str = ""
 
 
-def raise_once(store: Store, model: str, cause: Cause, waiting: str) -> Raised:
-    """Tell a cause once. None that retrains is told while a candidate waits for a decision."""
-    fields = cause.model_dump(include={"kind", "reason", "key"})
-    path = _path(model, cause)
+def raise_causes(
+    store: Store, model: str, causes: Iterable[Cause], waiting: str
+) -> Iterator[Raised]:
+    """Tell each cause once. A server that did not hear one is not asked again in the same look.
+
+    None that retrains is told while a candidate, named by `waiting`, waits for a decision.
+    """
+    deaf = ""
+    for cause in causes:
+        told = _hold_back(store, model, cause, waiting) or (
+            _say(cause, "not heard", deaf) if deaf else _tell(store, model, cause)
+        )
+        deaf = deaf or (told.detail if told.state == "not heard" else "")
+        yield told
+
+
+def _hold_back(store: Store, model: str, cause: Cause, waiting: str) -> Raised | None:
     with reaching(store.root):
-        known = bool(store.read_many([path]))
-    if known:
-        return Raised(**fields, state="known")
+        if store.read_many([_path(model, cause)]):
+            return _say(cause, "known")
     if waiting and cause.kind in RETRAINING:
-        return Raised(**fields, state="held back", detail=f"{waiting} waits for a decision")
+        return _say(cause, "held back", f"{waiting} waits for a decision")
+    return None
+
+
+def _tell(store: Store, model: str, cause: Cause) -> Raised:
     try:
-        emit(model, cause.kind, cause.reason, cause.key, **cause.found)
+        emit(model, cause.kind, cause.reason, cause.key, found=cause.found)
     except EventLost as error:
-        return Raised(**fields, state="not heard", detail=first_line(error))
+        return _say(cause, "not heard", first_line(error))
     with suppress(FileExistsError), reaching(store.root):  # or another run told it just now
-        store.create(path, cause.model_dump_json().encode())
-    return Raised(**fields, state="raised")
+        store.create(_path(model, cause), cause.model_dump_json().encode())
+    return _say(cause, "raised")
+
+
+def _say(cause: Cause, state: State, detail: str = "") -> Raised:
+    return Raised(kind=cause.kind, reason=cause.reason, key=cause.key, state=state, detail=detail)
 
 
 def _path(model: str, cause: Cause) -> str:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -24,7 +25,16 @@ from tasks.windows import PREDICTION as WATCHED_PREDICTION
 from tasks.windows import REPEATED, Window, count_window, join_windows, watch_columns
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_START = "perennial.start"
+_START, _MOMENT = "perennial.start", pl.Datetime("us", "UTC")
+_WORTH = 5_000  # rows: reading back a profile of fewer takes as long as making it
+
+
+class Place(NamedTuple):
+    """Where a stretch's rows are."""
+
+    start: datetime
+    files: list[str]
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -49,44 +59,50 @@ class Sketcher:
     length: timedelta
 
     def sketch(self, log: Log, since: datetime, until: datetime) -> list[Stretch]:
-        """Sketch the stretches between two times, those that are over once only."""
+        """Sketch the stretches between two times. Those with few rows are put together at once."""
         if self.version not in log.files:
             return []
         found = self._find(log, since, until)
-        return [self._recall(log, start, files, until) for start, files in found.items()]
+        large = [each for each in found if each.rows >= _WORTH]
+        small = [each for each in found if each.rows < _WORTH]
+        made = [self._recall(log, each, until) for each in large]
+        return [*made, self._make(log, small, until)] if small else made
 
     def start_of(self, moment: datetime) -> datetime:
         """Give the start of the stretch that a moment belongs to."""
         before = moment - timedelta(microseconds=1)
         return _EPOCH + (before - _EPOCH) // self.length * self.length
 
-    def _find(self, log: Log, since: datetime, until: datetime) -> dict[datetime, list[str]]:
-        """Find which files hold rows of which stretch."""
-        every, moment = round(self.length.total_seconds() * 1e6), pl.col(TIME)
-        start = ((moment.dt.epoch("us") - 1) // every * every).cast(pl.Datetime("us", "UTC"))
-        rows = add_moment(self.definition, log.scan(self.version))
-        inside = rows.filter(pl.col(TIME) > self.start_of(since), pl.col(TIME) <= until)
-        pairs = inside.select(start.alias(_START), FILE).unique().sort(_START, FILE).collect()
-        found: dict[datetime, list[str]] = {}
-        for moment, file in pairs.iter_rows():
-            found.setdefault(moment, []).append(file)
-        return found
+    def _find(self, log: Log, since: datetime, until: datetime) -> list[Place]:
+        """Find which files hold rows of which stretch, and how many."""
+        rows = self._between(log, self.start_of(since + timedelta(microseconds=1)), until)
+        grouped = rows.group_by(_START).agg(pl.col(FILE).unique().sort(), pl.len()).sort(_START)
+        return [Place(*each) for each in grouped.collect().iter_rows()]
 
-    def _recall(self, log: Log, start: datetime, files: list[str], until: datetime) -> Stretch:
-        path = self._path(start, files) if start + self.length <= until else ""
+    def _between(self, log: Log, since: datetime, until: datetime) -> pl.LazyFrame:
+        every = round(self.length.total_seconds() * 1e6)
+        start = ((pl.col(TIME).dt.epoch("us") - 1) // every * every).cast(_MOMENT)
+        rows = add_moment(self.definition, log.scan(self.version))
+        inside = rows.filter(pl.col(TIME) > since, pl.col(TIME) <= until)
+        return inside.with_columns(start.alias(_START))
+
+    def _recall(self, log: Log, place: Place, until: datetime) -> Stretch:
+        over = place.start + self.length <= until
+        path = self._path(place.start, place.files) if over else ""
         kept = _read(self.store, path) if path else None
         if kept is not None:
             return kept
-        made = self._make(log, start, files, until)
+        made = self._make(log, [place], until)
         if path:
             _keep(self.store, path, made)
         return made
 
-    def _make(self, log: Log, start: datetime, files: list[str], until: datetime) -> Stretch:
-        end = min(start + self.length, until)
-        rows = add_moment(self.definition, log.only(self.version, files).scan(self.version))
-        rows = rows.filter(pl.col(TIME) > start, pl.col(TIME) <= end).drop(FILE)
-        frame = rows.rename({PREDICTION: WATCHED_PREDICTION}).collect()
+    def _make(self, log: Log, places: Sequence[Place], until: datetime) -> Stretch:
+        files = sorted({file for each in places for file in each.files})
+        starts = [each.start for each in places]
+        some = log.only(self.version, files)
+        rows = self._between(some, starts[0], until).filter(pl.col(_START).is_in(starts))
+        frame = rows.drop(FILE, _START).rename({PREDICTION: WATCHED_PREDICTION}).collect()
         # Who asks about a row twice has no broken data: requests are not counted as repeats.
         watched = watch_columns(self.definition, self.features, frame).with_columns(
             pl.lit(False).alias(REPEATED)
@@ -95,7 +111,7 @@ class Sketcher:
         if self.calibration is not None:
             counts = count_window(self.calibration.gauges, watched)
         profile = profile_table(watched.drop(TIME, REPEATED).lazy())
-        return Stretch(start, len(frame), profile, counts)
+        return Stretch(starts[0], len(frame), profile, counts)
 
     def _path(self, start: datetime, files: Sequence[str]) -> str:
         """Name a stretch by all that it is made of; nothing where a file is not kept."""

@@ -18,12 +18,22 @@ ORDER = [
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
+    *("reproduction", "diagnosis"),
     *("events", "arrivals", "environment", "keeper"),
     *("windows", "signs", "quarters", "alarms"),
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
-    *("stretches", "watching", "served", "findings", "monitoring", "outlook", "outlook_page"),
+    *(
+        "stretches",
+        "watching",
+        "judged",
+        "drifted",
+        "served",
+        "findings",
+        "monitoring",
+        "outlook",
+        "outlook_page",
+    ),
     *("policies", "replay", "comparison"),
-    *("reproduction", "diagnosis"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},
@@ -36,7 +46,7 @@ OWNERS = {
 }
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
-    *("decisions", "serving", "events", "monitoring", "diagnosis"),
+    *("decisions", "serving", "diagnosis", "events", "monitoring"),
 }
 
 

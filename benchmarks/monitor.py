@@ -1,0 +1,175 @@
+"""How long one look of the monitor takes at a million logged rows, and how much memory.
+
+Run `python -m benchmarks.monitor`. Twelve copies of the flights of April to September are the
+sources (2.0M rows); a champion as of July answered those of July to September, a log part an hour.
+The first look works out what the champion promised; the second finds that done, and no part put
+together; the third finds all of it done, as a look every 15 minutes does. Start-up (imports,
+Prefect's temporary server) is left out; the tasks' own time in Prefect is in.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import describe_machine, measure, write_record
+from benchmarks.retrain import DATA, DEFINITION, _hide_scikit_learn, _start_prefect
+
+COPIES = 12
+AS_OF, UNTIL = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 10, 1, tzinfo=UTC)
+TRAINING = "\n[serving]\nlatency_budget_ms = 5000\n"
+GOALS = {"seconds": 10.0, "peak_mb": 1000}
+LOOKS = ("first", "second", "third")
+
+
+def make_project(folder: str) -> Callable[[], object]:
+    """Write the sources, and train and release a champion."""
+    import polars as pl
+
+    def work() -> None:
+        project = Path(folder)
+        data = project / "data/nycflights13"
+        data.mkdir(parents=True)
+        for month in range(4, 10):
+            flights = pl.read_parquet(DATA / f"flights-2013-{month:02}.parquet")
+            for copy in range(COPIES):
+                number = pl.col("flight").cast(pl.Int32) + 10_000 * copy
+                path = data / f"flights-{month:02}-{copy:02}.parquet"
+                flights.with_columns(flight=number).write_parquet(path)
+        for table in ("planes", "weather"):
+            shutil.copy(DATA / f"{table}.parquet", data)
+        (project / "deployments").mkdir()
+        text = DEFINITION.read_text().replace("[training]\n", "[training]\nrounds = 200\n")
+        (project / "deployments/flight_delay.toml").write_text(text + TRAINING)
+        _enter(project)
+        _release()
+        _write_log(project)
+
+    return work
+
+
+def run_look(folder: str, look: str) -> Callable[[], object]:
+    """Prepare one look, Prefect's temporary server started."""
+    _enter(Path(folder))
+    kept = Path(os.environ["PERENNIAL_ROOT"], "monitoring/flight-delay")
+    if look == "second":
+        for name in ("pieces", "stretches"):
+            shutil.rmtree(kept / name)
+    from flows.monitor import monitor
+
+    _start_prefect()
+
+    def work() -> None:
+        found = monitor("flight-delay", UNTIL)
+        assert sum(found["rows"].values()) == found["outcomes"]["rows"] > 1_000_000
+        assert found["outcomes"]["labelled"] > 900_000
+
+    return work
+
+
+def _enter(project: Path) -> None:
+    os.chdir(project)
+    os.environ["PERENNIAL_ROOT"] = str(project / "root")
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
+    _hide_scikit_learn()
+
+
+def _release() -> None:
+    """Train without Prefect's engine, and release by the ledger alone."""
+    import flows.retrain as steps
+    from tasks.ledger import append_entry
+    from tasks.store import open_store, work_folder
+
+    for name in ("extract", "analyse", "prepare", "train", "evaluate", "validate", "refit"):
+        setattr(steps, name, getattr(steps, name).fn)
+    plan, store = steps.plan_retrain("flight-delay", AS_OF), open_store()
+    with work_folder(store) as folder:
+        made = steps.make_candidate(plan, store, folder)
+    append_entry(
+        store,
+        "flight-delay",
+        action="release",
+        version=made.version,
+        manifest=made.digest,
+        approver="benchmark",
+        reason="",
+    )
+
+
+def _write_log(project: Path) -> None:
+    """Write what a service would have logged of the flights since, an hour a part."""
+    import numpy as np
+    import polars as pl
+
+    from flows.score import load_scorer
+    from tasks.definition import load_definition
+    from tasks.features import encode
+    from tasks.registry import find_champion
+    from tasks.sources import open_table
+    from tasks.store import open_store
+    from tasks.training import model_input
+
+    store = open_store()
+    champion = find_champion(store, "flight-delay")
+    assert champion is not None
+    scorer = load_scorer(store, champion)
+    definition = load_definition(project / "deployments/flight_delay.toml")
+    table = open_table(definition, project)
+    assert table.time is not None
+    columns = dict.fromkeys([*scorer.types, *definition.extract.key])
+    rows = table.rows.filter(table.time > AS_OF, table.time <= UNTIL).select(*columns).collect()
+    numbered = encode(rows.lazy(), scorer.features, scorer.vocabulary).collect()
+    predicted = np.asarray(scorer.booster.predict(model_input(numbered)))
+    asked = rows.select(
+        pl.col("time_hour").dt.offset_by("-1h").alias("__time"),
+        pl.format("request-{}", pl.int_range(pl.len())).alias("__request"),
+        pl.lit(scorer.version).alias("__version"),
+        pl.Series("__prediction", predicted),
+        pl.all(),
+    )
+    hours = asked.group_by(pl.col("__time").dt.truncate("1h"))
+    for number, ((hour,), part) in enumerate(hours):
+        folder = Path(store.root, "predictions/flight-delay", f"date={hour:%F}", f"hour={hour:%H}")
+        folder.mkdir(parents=True, exist_ok=True)
+        part.write_parquet(folder / f"{number:06}.parquet", compression="lz4", statistics=False)
+
+
+def compare(folder: str) -> dict[str, Any]:
+    """Measure the looks, one after the other."""
+    project = str(Path(folder, "project"))
+    measure("benchmarks.monitor:make_project", project)
+    looks = {look: measure("benchmarks.monitor:run_look", project, look) for look in LOOKS}
+    return {
+        "runs": {
+            look: {"seconds": round(run.seconds, 2), "peak_mb": round(run.peak_mb)}
+            for look, run in looks.items()
+        }
+    }
+
+
+def write_table(title: str, found: dict[str, Any]) -> str:
+    lines = [f"monitor, {title}", f"{'look':10}{'seconds':>9}{'peak MB':>9}"]
+    for name, run in found["runs"].items():
+        lines.append(f"{name:10}{run['seconds']:>9.2f}{run['peak_mb']:>9}")
+    lines.append(f"goal: {GOALS['seconds']:g} s and {GOALS['peak_mb']} MB")
+    return "\n".join(lines)
+
+
+def main() -> str:
+    """Measure, record, print, and give what was printed."""
+    with tempfile.TemporaryDirectory() as folder:
+        tables = {"1.03M logged rows": compare(folder)}
+    text = "\n\n".join(write_table(title, found) for title, found in tables.items())
+    print(text)
+    versions = {name: version(name) for name in ("polars", "whylogs", "prefect")}
+    record = {"tables": tables, "goals": GOALS, "machine": describe_machine(), "versions": versions}
+    write_record("monitor", record)
+    return text
+
+
+if __name__ == "__main__":
+    main()

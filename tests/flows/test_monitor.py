@@ -1,0 +1,305 @@
+"""The monitor's flow over real answers: what it finds, what it tells, and what it survives."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from faults import small_disk
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from watched import MODEL, Watched, make_watched, read_payloads
+
+import flows.monitor as steps
+from flows import cli
+from tasks.errors import PerennialError
+from tasks.store import open_store
+
+UNTIL = datetime(2013, 7, 31, tzinfo=UTC)
+STEPS = (
+    *("read_asked", "read_outcomes", "measure_quality", "measure_drifted", "measure_skewed"),
+    *("check_contract", "read_service", "read_arrivals", "tell_causes"),
+)
+Found = dict[str, Any]
+Look = Callable[..., Found]
+
+
+@pytest.fixture(scope="module")
+def watched_once(few_flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    return make_watched(few_flights, tmp_path_factory.mktemp("watched"))
+
+
+@pytest.fixture(scope="module")
+def promised_once(watched_once: Watched, prefect_harness: None) -> Watched:
+    """Look once, so that what the champion promised is worked out for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(watched_once.project)
+        patch.setenv("PERENNIAL_ROOT", str(watched_once.root))
+        path = watched_once.log()
+        look(UTC_START)
+        shutil.rmtree(path.parents[1])
+        shutil.rmtree(watched_once.root / "monitoring" / MODEL / "pieces")
+    return watched_once
+
+
+UTC_START = datetime(2013, 6, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def watched(promised_once: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    copied = promised_once.copy(tmp_path)
+    monkeypatch.chdir(copied.project)
+    monkeypatch.setenv("PERENNIAL_ROOT", str(copied.root))
+    return copied
+
+
+def look(as_of: datetime | None = UNTIL) -> Found:
+    """Run the flow without Prefect's engine, which takes longer than all that is looked at."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in STEPS:
+            patch.setattr(steps, name, getattr(steps, name).fn)
+        patch.setattr(steps, "create_markdown_artifact", lambda **_: None)
+        return steps.monitor.fn(MODEL, as_of)
+
+
+def kinds(found: Found) -> dict[str, str]:
+    return {each["kind"]: each["state"] for each in found["events"]}
+
+
+def test_answers_are_joined_measured_estimated_and_compared(watched: Watched) -> None:
+    watched.log()
+    found = look()
+    rows = watched.answers.filter(pl.col("time_hour") <= UNTIL)
+    assert found["rows"] == {watched.version: len(rows)}
+    outcomes = found["outcomes"]
+    assert outcomes["labelled"] > 0.9 * len(rows)
+    assert outcomes["unknown"] == outcomes["again"] == outcomes["twice"] == 0
+    assert 0.5 < found["quality"]["value"] < 0.9
+    assert found["quality"]["gain"]["low"] < found["quality"]["gain"]["value"]
+    assert abs(found["estimate"]["auc"] - found["quality"]["value"]) < 0.15
+    assert found["estimate_off"] is not None
+    assert found["skew"]["predictions"]["rows"] == 0
+    assert all(each["rows"] == 0 for each in found["skew"]["columns"])
+    assert all(each["passed"] for each in found["checks"])
+    page = Path(found["report"]).read_text()
+    assert "Quality over time" in page
+    assert "Drift by feature" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_new_data_is_told_once_and_again_when_no_server_heard(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.log()
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        assert kinds(look())["new-data"] == "not heard"
+    assert kinds(look())["new-data"] == "raised"
+    assert kinds(look())["new-data"] == "known"
+    told = read_payloads("new-data")[0]["found"]
+    assert told["champion"] == watched.version
+    assert told["rows"] >= told["needed"]
+
+
+def test_world_that_turned_is_told_with_its_numbers(watched: Watched) -> None:
+    turned = watched.answers.with_columns((1 - pl.col("__prediction")).alias("__prediction"))
+    watched.log(turned)
+    found = look()
+    assert found["quality"]["lost"]
+    assert kinds(found)["quality-lost"] == "raised"
+    (payload,) = read_payloads("quality-lost")
+    assert payload["found"]["value"] == found["quality"]["value"]
+    assert "answers are not what the training path gives" in str(found["events"])
+
+
+def test_torn_empty_and_foreign_parts_are_named_and_skipped(watched: Watched) -> None:
+    half = watched.answers.head(200)
+    whole = watched.log(half)
+    data = whole.read_bytes()
+    (whole.parent / "torn.parquet").write_bytes(data[: len(data) // 2])
+    (whole.parent / "empty.parquet").write_bytes(b"")
+    half.drop("__version").write_parquet(whole.parent / "foreign.parquet")
+    for _ in range(2):  # the second time from what was kept
+        found = look()
+        assert sum(found["rows"].values()) == 200
+        said = "\n".join(found["warnings"])
+        for name, why in (
+            ("torn", "cannot be read"),
+            ("empty", "is empty"),
+            ("foreign", "lacks __version"),
+        ):
+            assert f"{name}.parquet" in said
+            assert why in said
+
+
+def test_labels_twice_late_and_of_unknown_keys_are_counted(watched: Watched) -> None:
+    rows = watched.answers
+    strangers = rows.head(7).with_columns(pl.col("flight") + 20_000)
+    keyless = rows.head(5).with_columns(pl.lit(None, pl.Int16).alias("flight"))
+    again = rows.head(9).with_columns(
+        pl.col("__time").dt.offset_by("5h"), pl.lit(0.5).alias("__prediction")
+    )
+    types = rows.schema
+    watched.log(pl.concat([rows, *(each.cast(types) for each in (strangers, keyless, again))]))
+    july = watched.project / "data" / "nycflights13" / "flights-2013-07.parquet"
+    flights = pl.read_parquet(july)
+    pl.concat([flights, flights.tail(11)]).write_parquet(july)
+    found = look(datetime(2013, 8, 1, tzinfo=UTC))
+    outcomes = found["outcomes"]
+    assert (outcomes["unknown"], outcomes["keyless"], outcomes["again"]) == (7, 5, 9)
+    assert outcomes["twice"] == 11
+    assert outcomes["overdue"] > 0  # cancelled flights never arrive
+    assert not next(each for each in found["checks"] if each["name"] == "labels twice")["passed"]
+    reasons = [each["reason"] for each in found["events"] if each["kind"] == "data-broken"]
+    assert any("labels twice" in reason for reason in reasons)
+
+
+def test_version_is_kept_apart_and_strangers_do_not_count_for_the_champion(
+    watched: Watched,
+) -> None:
+    other = watched.answers.with_columns(
+        pl.lit("another").alias("__version"), pl.lit(0.5).alias("__prediction")
+    )
+    watched.log(watched.answers)
+    watched.log(other.drop("temp"), "other.parquet")
+    found = look()
+    measured = {each["version"]: each["metrics"] for each in found["versions"]}
+    assert measured["another"]["auc"] == 0.5
+    assert measured[watched.version]["auc"] == pytest.approx(found["quality"]["value"])
+    assert found["skew"]["predictions"]["compared"] == found["drift"]["rows"]
+
+
+def test_source_that_disappears_is_told_and_the_rest_still_looked_at(watched: Watched) -> None:
+    watched.log()
+    (watched.project / "data" / "nycflights13" / "weather.parquet").unlink()
+    found = look()
+    assert found["outcomes"]["labelled"] == 0
+    assert found["new_data"] is None
+    assert found["drift"]["rows"] > 100
+    assert found["skew"]["predictions"]["rows"] == 0
+    reasons = [each["reason"] for each in found["events"] if each["kind"] == "data-broken"]
+    assert any("weather.parquet" in reason for reason in reasons)
+
+
+def test_snapshot_that_is_gone_leaves_nothing_to_compare_with_and_says_so(
+    watched: Watched,
+) -> None:
+    watched.log()
+    shutil.rmtree(watched.root / "snapshots")
+    shutil.rmtree(watched.root / "monitoring" / MODEL / "champions")
+    found = look()
+    assert found["quality"] is None
+    assert found["versions"][0]["metrics"]["auc"] > 0.5
+    assert any("is gone: nothing to compare with" in each for each in found["warnings"])
+
+
+def test_clock_that_is_ahead_is_told_and_its_rows_count(watched: Watched) -> None:
+    ahead = datetime.now(UTC) + timedelta(days=1)
+    watched.log(
+        watched.answers.with_columns(pl.lit(ahead).cast(pl.Datetime("us", "UTC")).alias("__time"))
+    )
+    found = look()
+    assert found["outcomes"]["labelled"] > 400
+    assert any("a clock that is ahead" in each for each in found["warnings"])
+
+
+def test_cells_that_serving_got_otherwise_are_named_with_examples(watched: Watched) -> None:
+    celsius = (pl.col("temp") - 32) * 5 / 9
+    watched.log(watched.answers.with_columns(celsius.cast(pl.Float32).alias("temp")))
+    found = look()
+    (column,) = [each for each in found["skew"]["columns"] if each["rows"]]
+    assert column["column"] == "temp"
+    assert column["rows"] == column["compared"] - 0
+    assert len(column["examples"]) == 3
+    assert found["skew"]["predictions"]["rows"] > 0
+
+
+def test_model_without_champion_is_told_in_a_word(
+    few_flights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(few_flights)
+    monkeypatch.setenv("PERENNIAL_ROOT", str(tmp_path / "root"))
+    found = look(None)
+    assert found["champion"] is None
+    assert found["warnings"] == [
+        f"{MODEL}: has no champion to watch yet; approve a candidate first"
+    ]
+
+
+def test_nothing_logged_is_no_failure(watched: Watched) -> None:
+    found = look()
+    assert found["rows"] == {}
+    assert found["drift"]["rows"] == 0
+    assert Path(found["report"]).exists()
+
+
+def test_candidate_that_waits_holds_retraining_back_but_not_a_person(watched: Watched) -> None:
+    watched.log(watched.answers.with_columns((1 - pl.col("__prediction")).alias("__prediction")))
+    import flows.retrain as retraining
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("extract", "analyse", "prepare", "train", "evaluate", "validate", "refit"):
+            patch.setattr(retraining, name, getattr(retraining, name).fn)
+        plan, store = retraining.plan_retrain(MODEL, UNTIL), open_store()
+        (tmp := watched.root / "candidate").mkdir()
+        made = retraining.make_candidate(plan, store, tmp)
+    states = {(each["kind"], each["state"]) for each in look()["events"]}
+    verdict = json.loads((watched.root / made.path / "verdict.json").read_text())
+    held = "held back" if verdict["passed"] else "raised"
+    assert ("quality-lost", held) in states
+    assert ("data-broken", "raised") in states
+
+
+def test_full_disk_under_the_log_is_told_and_nothing_is_lost(
+    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.log()
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        shutil.copytree(watched.root, disk / "root")
+        monkeypatch.setenv("PERENNIAL_ROOT", str(disk / "root"))
+        filled = disk / "ballast"
+        room = shutil.disk_usage(disk).free
+        filled.write_bytes(b"0" * room)
+        with pytest.raises(PerennialError, match="the disk is full; free some room and run again"):
+            look()
+        filled.unlink()
+        assert look()["outcomes"]["labelled"] > 400
+
+
+def test_command_prints_one_object_through_prefect(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    watched.log()
+    monkeypatch.setattr(
+        sys, "argv", ["perennial", "monitor", MODEL, "--as-of", "2013-07-31", "--json"]
+    )
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    found = json.loads(capfd.readouterr().out)
+    assert not stopped.value.code
+    assert found["champion"] == watched.version
+    monkeypatch.setattr(sys, "argv", ["perennial", "monitor", MODEL, "--as-of", "3013-07-31"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 2
+    assert "is in the future" in capfd.readouterr().err
+
+
+def test_root_in_a_bucket_is_watched_the_same(
+    watched: Watched, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import s3fs
+
+    watched.log()
+    here = look()
+    s3fs.S3FileSystem(use_listings_cache=False).put(
+        str(watched.root), f"{bucket}/root", recursive=True
+    )
+    monkeypatch.setenv("PERENNIAL_ROOT", f"{bucket}/root")
+    there = look()
+    for name in ("rows", "outcomes", "quality", "skew", "estimate"):
+        assert there[name] == here[name], name
+    assert there["report"].startswith(bucket)

@@ -1,0 +1,134 @@
+"""A whole system for tests: server, worker and services, as `make up` starts them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import yaml
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from tasks.server import find_port
+
+REPOSITORY = Path(__file__).parents[1]
+MODEL = "flight-delay"
+
+
+class System:
+    """A project of its own with five models; `other` ones have a retrain deployment only."""
+
+    others = ("clocked", "drifting", "losing", "slow")
+
+    def __init__(self, project: Path, root: Path, home: Path, alerts: str) -> None:
+        self.project, self.root = project, root
+        self.ui_port, self.serve_port = find_port(), find_ports(1 + len(self.others))
+        self.api = f"http://127.0.0.1:{self.ui_port}/api"
+        self.variables = os.environ | {
+            "PERENNIAL_ROOT": str(root),
+            "PERENNIAL_UI_PORT": str(self.ui_port),
+            "PERENNIAL_SERVE_PORT": str(self.serve_port),
+            "PERENNIAL_ALERTS_URL": alerts,
+            "PREFECT_API_URL": self.api,
+            "BENTOML_HOME": str(home),
+        }
+        self.client = httpx.Client(base_url=self.api, timeout=30, trust_env=False)
+        write_project(project, self.others)
+
+    def operate(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return self.run("flows.operate", *words)
+
+    def run(self, module: str, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *words],
+            cwd=self.project,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+        )
+
+    def emit(self, model: str, kind: str, key: str) -> None:
+        from tasks.events import emit
+
+        with temporary_settings({PREFECT_API_URL: self.api}):
+            emit(model, kind, "said by a test", key)
+
+    def runs(self, name: str) -> list[dict[str, Any]]:
+        """Read a deployment's runs that are due or done, the first one first."""
+        flow, deployment = name.split("/")
+        asked = {
+            "flows": {"name": {"any_": [flow]}},
+            "deployments": {"name": {"any_": [deployment]}},
+            "sort": "EXPECTED_START_TIME_ASC",
+        }
+        found = self.client.post("/flow_runs/filter", json=asked).json()
+        return [run for run in found if run["state_name"] != "Scheduled"]
+
+    def wait_for_run(self, name: str, state: str = "COMPLETED", place: int = 0) -> dict[str, Any]:
+        def find() -> dict[str, Any] | None:
+            found = self.runs(name)[place:]
+            return found[0] if found and found[0]["state_type"] == state else None
+
+        return wait_for(find)
+
+    def start_run(self, name: str, **parameters: Any) -> httpx.Response:
+        deployment = self.client.get(f"/deployments/name/{name}").json()["id"]
+        path = f"/deployments/{deployment}/create_flow_run"
+        return self.client.post(path, json={"parameters": parameters})
+
+    def processes(self) -> list[psutil.Process]:
+        """List the living processes that were started in this project."""
+        found = []
+        for each in psutil.process_iter():
+            try:
+                if each.environ().get("PERENNIAL_ROOT") == str(self.root):
+                    found.append(each)
+            except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue
+        return found
+
+    def named(self, words: str) -> list[psutil.Process]:
+        return [each for each in self.processes() if words in " ".join(each.cmdline())]
+
+
+def write_project(project: Path, others: tuple[str, ...]) -> None:
+    """Add models to a project, and a prefect.yaml with this repository's entries for each."""
+    definition = (project / "deployments" / "flight_delay.toml").read_text()
+    for name in others:
+        text = definition.replace(MODEL, name)
+        if name == "slow":
+            text = text.replace("[training]", "[training]\nrounds = 100000\nearly_stopping = 0")
+        (project / "deployments" / f"{name}.toml").write_text(text)
+    registry = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
+    entries = registry["deployments"]
+    for entry in entries:
+        entry.pop("schedules", None)
+    copied = [yaml.safe_dump(entries[0]).replace(MODEL, name) for name in others]
+    extra = [yaml.safe_load(text) for text in copied]
+    extra[0]["schedules"] = [{"cron": "* * * * *", "timezone": "America/New_York"}]
+    registry["deployments"] = entries + extra
+    (project / "prefect.yaml").write_text(yaml.safe_dump(registry))
+    shutil.rmtree(project / ".perennial", ignore_errors=True)
+
+
+def find_ports(count: int) -> int:
+    """Find the first of several free ports in a row."""
+    from tasks.environment import is_free
+
+    while True:
+        first = find_port()
+        if all(is_free("127.0.0.1", first + place) for place in range(count)):
+            return first
+
+
+def wait_for(find: Callable[[], Any], seconds: float = 90) -> Any:
+    until = time.monotonic() + seconds
+    while not (found := find()):
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.1)
+    return found

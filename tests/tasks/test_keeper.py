@@ -1,0 +1,75 @@
+"""A keeper with real processes: found while it lives, and taking along all that it started."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from system import wait_for
+
+from tasks.keeper import find_keeper, stop_keeper
+
+# Keeps one process, which leaves another behind that is in nobody's group.
+KEEPER = """
+import sys
+from pathlib import Path
+from tasks.keeper import Kept, adopt_orphans, become_keeper, end_orphans, keep
+folder = Path(sys.argv[1])
+stopping = become_keeper(folder / "lock")
+adopt_orphans()
+child = "import subprocess as s; s.Popen(['sleep', '1000'], start_new_session=True).wait()"
+kept = Kept("child", [sys.executable, "-c", child], {}, folder / "log")
+kept.start()
+keep([kept], stopping)
+kept.stop()
+end_orphans()
+"""
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Iterator[psutil.Process]:
+    process = subprocess.Popen([sys.executable, "-c", KEEPER, str(tmp_path)])
+    found = psutil.Process(process.pid)
+    try:
+        wait_for(lambda: sleepers(found))
+        yield found
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def sleepers(keeper: psutil.Process) -> list[psutil.Process]:
+    return [each for each in keeper.children(recursive=True) if each.name() == "sleep"]
+
+
+def test_keeper_is_found_while_it_lives(keeper: psutil.Process, tmp_path: Path) -> None:
+    assert find_keeper(tmp_path / "lock") == keeper.pid
+    (sleeper,) = sleepers(keeper)
+    assert stop_keeper(tmp_path / "lock")
+    assert find_keeper(tmp_path / "lock") is None
+    wait_for(lambda: not sleeper.is_running())
+    assert not stop_keeper(tmp_path / "lock")
+
+
+def test_second_keeper_is_refused(keeper: psutil.Process, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KEEPER, str(tmp_path)]
+    second = subprocess.run(command, capture_output=True, text=True)
+    assert f"KeeperRuns: {tmp_path}/lock: is held by process {keeper.pid}" in second.stderr
+
+
+def test_process_that_is_killed_is_started_again(keeper: psutil.Process) -> None:
+    (child,), (sleeper,) = keeper.children(), sleepers(keeper)
+    child.kill()
+    wait_for(lambda: set(sleepers(keeper)) - {sleeper})
+    assert child not in keeper.children()
+
+
+def test_process_that_has_a_dead_keepers_id_is_left_alone(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "1000"]) as innocent:
+        (tmp_path / "lock").write_text(str(innocent.pid))
+        assert find_keeper(tmp_path / "lock") is None
+        assert not stop_keeper(tmp_path / "lock")
+        assert innocent.poll() is None
+        innocent.kill()
