@@ -1,21 +1,16 @@
 """Run benchmarks, all or those named, and write `benchmarks/README.md` from all records."""
 
 import json
+import subprocess
 import sys
+from importlib import import_module
 
-from benchmarks import alarms, backtest, monitor, operate, profile, retrain, score, serve
 from benchmarks.measure import RESULTS, ROOT, describe_machine
 
-BENCHMARKS = {
-    "profile": profile,
-    "retrain": retrain,
-    "serve": serve,
-    "score": score,
-    "monitor": monitor,
-    "alarms": alarms,
-    "backtest": backtest,
-    "operate": operate,
-}
+BENCHMARKS = (
+    *("profile", "retrain", "serve", "score"),
+    *("monitor", "alarms", "backtest", "operate"),
+)
 _ABOUT = """# Benchmarks
 
 Written by `make bench` (or `python -m benchmarks NAME…`): both sides are measured in one run on the
@@ -28,18 +23,18 @@ script does, and what it leaves out, stands at the top of its file; the records 
 def write_page() -> None:
     """Put every recorded table onto one page."""
     page = _ABOUT.format(**describe_machine())
-    for name, benchmark in BENCHMARKS.items():
+    for name in BENCHMARKS:
         record = RESULTS / f"{name}.json"
         if record.exists():
+            write_table = import_module(f"benchmarks.{name}").write_table
             tables = json.loads(record.read_text())["tables"]
-            text = "\n\n".join(benchmark.write_table(*each) for each in tables.items())
+            text = "\n\n".join(write_table(title, found) for title, found in tables.items())
             page += f"```\n{text}\n```\n\n"
     (ROOT / "benchmarks/README.md").write_text(page.rstrip() + "\n")
 
 
 if __name__ == "__main__":
-    named = sys.argv[1:] or list(BENCHMARKS)
-    del sys.argv[1:]
-    for name in named:
-        BENCHMARKS[name].main()
-        write_page()
+    # In processes of their own: what one loads would count as the next one's memory.
+    for name in sys.argv[1:] or BENCHMARKS:
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=ROOT, check=True)
+    write_page()

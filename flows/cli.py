@@ -220,10 +220,12 @@ def backtest(
 ) -> None:
     """Replay history under several policies of retraining, and compare what came of them."""
     first, last = _read_time(start, "--from"), _read_time(end, "--to")
-    with progress("starting Prefect (the first time takes longest)"):
-        from flows.backtest import backtest as flow
+    with progress("looking at the question"):
+        from flows import backtest as flow_module
 
-        done = flow(model, first, last, every, policies)
+        flow_module.settle_question(model, first, last, every, policies)
+    with progress("starting Prefect (the first time takes longest)"):
+        done = flow_module.backtest(model, first, last, every, policies)
     print_json(done) if as_json else print_backtest(done)
 
 

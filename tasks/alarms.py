@@ -49,7 +49,7 @@ Kind = Literal["data-broken", "distribution-moved"]
 
 _QUARTER = timedelta(days=91)
 _LEAST_NEW = 0.02
-_ENOUGH = 0.9
+_ENOUGH = 0.9  # of a window's rows
 _NAMED = 3
 
 
@@ -67,7 +67,8 @@ class Alarm(Frozen):
 class Calibration(Frozen):
     """All that judging a champion's windows takes; made once from the history that it knows.
 
-    `learned` and `latest` are counts by column: of all history, and of its last windows.
+    `learned` and `latest` are counts by column: of all history, and of its last windows. `rows` are
+    those of a usual window; `newness` is the most that is usual.
     """
 
     gauges: tuple[Gauge, ...]
@@ -88,7 +89,7 @@ def calibrate(
     budget: float | None = None,
     seed: int = 1,
 ) -> Calibration:
-    """Settle scales and thresholds on the history that a champion learned from.
+    """Settle gauges and limits on the history that a champion learned from.
 
     `history` is raw rows with their event time (`windows.TIME`) and `windows.PREDICTION`, as
     `watch_columns` takes them. Half of the budget is each kind's.
@@ -119,13 +120,14 @@ def calibrate(
 def judge(calibration: Calibration, recent: Window | None, window: Window) -> tuple[Alarm, ...]:
     """Say what rings in a window, held against the windows before it and against what was learned.
 
-    Where `recent` has less than a window's rows (a champion is new), the end of its history takes
-    its place.
+    Where `recent` has fewer rows than a window (a champion is new), the end of its history takes
+    its place. Few rows stray more than those of history did, and ring later.
     """
-    enough = recent is not None and recent.rows.sum() >= _ENOUGH * calibration.rows
-    before = recent.total() if recent and enough else _as_window(calibration.latest)
     now, learned = window.total(), _as_window(calibration.learned)
-    few = max(1.0, float(np.sqrt(calibration.rows / max(now.rows.sum(), 1.0))))
+    usual, asked = calibration.rows, float(now.rows[0])
+    enough = recent is not None and recent.rows.sum() >= _ENOUGH * min(usual, asked)
+    before = recent.total() if recent and enough else _as_window(calibration.latest)
+    few = max(1.0, float(np.sqrt(usual / max(min(asked, before.rows[0]), 1.0))))
     alarms = [*_judge_signs(calibration, before, now, learned, few)]
     alarms += _judge_newness(calibration, now, learned, few)
     return tuple(alarms)

@@ -14,6 +14,7 @@ from tasks.stretches import Sketcher, join_stretches
 from tasks.watching import Asked, Watch
 
 _RECENT = 4  # windows that the last one is held against
+_LATE = 0.1  # of a window may have passed before the first answer, for it to count as a whole one
 _NAMED = 3
 
 
@@ -57,6 +58,8 @@ def watch_drift(
         problem = "rows carry no time, so that there is no history to set alarms by"
     elif rows < least:
         problem = f"{rows:,} rows in the last window, {least:,} are needed for an alarm"
+    elif min(each.start for each in (*before, *now)) > begins + _LATE * watch.window:
+        problem = "the champion has answered for less than a window: no alarm is rung yet"
     elif window is not None:
         alarms = judge(calibration, join_stretches(before)[1] if before else None, window)
     history, weights = promise.profile(), promise.importance()
