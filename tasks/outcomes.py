@@ -116,6 +116,7 @@ def collect_labels(
         compile_expression(sql, table.columns, where)
         .cast(pl.String)
         .fill_null("(missing)")
+        .cast(pl.Categorical)  # a million rows of text several times over would be a lot
         .alias(SLICE + name)
         for name, sql in slices.items()
     ]
