@@ -57,10 +57,8 @@ def backtest(
     policies: str = "never,schedule,drift,quality",
 ) -> dict[str, Any]:
     """Replay a model's history between two times, and compare policies of retraining."""
-    begun = time.monotonic()
-    named, (first, last) = parse_policies(policies), map(_in_utc, (start, end))
-    dates = list_dates(first, last, every)
-    refuse_dates(model, last)
+    begun, (first, last) = time.monotonic(), map(in_utc, (start, end))
+    named, dates = settle_question(model, first, last, every, policies)
     plan = plan_retrain(model, last)
     store = open_store(plan.root)
     with work_folder(store) as folder:
@@ -77,12 +75,15 @@ def backtest(
     return describe_replay(replay, report)
 
 
-def refuse_dates(model: str, end: datetime) -> None:
-    """Refuse rows that carry no time, and a time that has not come."""
+def settle_question(
+    model: str, start: datetime, end: datetime, every: str, policies: str
+) -> tuple[tuple[Policy, ...], list[datetime]]:
+    """Read which policies are compared and at which dates; refuse what cannot be replayed."""
     if load_definition(find_definition(model)).extract.time is None:
         raise DefinitionError(f"{model}: backtest needs [extract] time: its rows carry no time")
     if end > datetime.now(UTC):
         raise DefinitionError(f"--to {end:%Y-%m-%d %H:%M} UTC is in the future")
+    return parse_policies(policies), list_dates(start, end, every)
 
 
 def open_lanes(past: Past, policies: Sequence[Policy]) -> list[Lane]:
@@ -144,5 +145,5 @@ def keep_report(store: Store, replay: Replay, folder: Path) -> str:
     return f"{store.root}/{published.path_of('report.html')}"
 
 
-def _in_utc(moment: datetime) -> datetime:
+def in_utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -211,10 +211,12 @@ def backtest(
 ) -> None:
     """Replay history under several policies of retraining, and compare what came of them."""
     first, last = _read_time(start, "--from"), _read_time(end, "--to")
-    with _progress("starting Prefect (the first time takes longest)"):
-        from flows.backtest import backtest as flow
+    with _progress("looking at the question"):
+        from flows import backtest as flow_module
 
-        done = flow(model, first, last, every, policies)
+        flow_module.settle_question(model, first, last, every, policies)
+    with _progress("starting Prefect (the first time takes longest)"):
+        done = flow_module.backtest(model, first, last, every, policies)
     if as_json:
         return _print_json(done)
     metrics = done["metric"], done["second"]

@@ -52,6 +52,7 @@ from tasks.windows import PREDICTION
 log = logging.getLogger("perennial.backtest")
 
 APPROVER = "backtest (gate passed)"
+COMPARED = 4  # windows, at least, that a promoted model is compared on: two days would say nothing
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,11 @@ class Past:
     @property
     def definition(self) -> Definition:
         return self.plan.definition
+
+    def compared_until(self, now: datetime) -> datetime:
+        """Find the calendar date up to which a model promoted now is compared with the old one."""
+        least = now + COMPARED * self.definition.monitoring.window
+        return next((date for date in self.dates if date >= least), self.dates[-1])
 
     def between(self, start: datetime, end: datetime) -> slice:
         """Find the rows after one time, up to another."""
@@ -211,8 +217,7 @@ def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
     promote(past, lane.store, made)
     replaced, lane.champion = lane.champion, load_champion(lane.store, made, now)
     lane.yardstick = None
-    until = next(date for date in past.dates if date > now)
-    rows = past.between(now, until)
+    rows = past.between(now, past.compared_until(now))
     ours, theirs = (answer(past, each, rows) for each in (lane.champion, replaced))
     gain, worse = compare_promoted(past.definition, past.rows[rows], ours, theirs)
     return Retrain(**told, promoted=True, refused="", seconds=seconds, gain=gain, worse=worse)

@@ -144,7 +144,8 @@ def show_retrains(replay: Replay) -> Iterator[Html]:
         tag(
             "p",
             "By how much the promoted model did better than the one it replaced, on the rows from "
-            "its promotion to the next calendar date, with the interval that the gate uses.",
+            "its promotion to the first calendar date at least four windows later, with the gate's "
+            "kind of interval.",
         ),
     )
 

@@ -14,7 +14,7 @@ from tasks.definition import Definition
 from tasks.errors import DefinitionError, nearest
 from tasks.features import Features
 from tasks.labels import TARGET, TIME
-from tasks.metrics import compare
+from tasks.metrics import compare, error_of, measure
 from tasks.quality import as_array
 from tasks.validation import group_rows
 from tasks.windows import PREDICTION
@@ -67,7 +67,8 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
 
     `served` are rows that neither has learned from, with the answers of both. How hard rows are
     changes from month to month by more than a stale champion loses: against its own holdout that
-    loss drowns, against a quick model of what is known by now it shows.
+    loss drowns, against a quick model of what is known by now it shows. It counts where it is
+    surely beyond the margin by which the gate would refuse a candidate.
     """
     matured = now - definition.target.matures_after
     oldest = matured - _WINDOWS * definition.monitoring.window
@@ -75,18 +76,21 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
     rows = served.filter(inside, pl.col(TARGET).is_not_null())
     if len(rows) < definition.monitoring.rows or rows[TARGET].n_unique() < 2:
         return ""
-    for metric in (definition.metric, definition.second_metric):
+    gate, target, answers = definition.gate, rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
+    own = measure(definition.target.kind, target, answers, definition.serving.threshold)
+    margins = {definition.metric: gate.margin, definition.second_metric: gate.second_margin}
+    for metric, margin in margins.items():
         gain = compare(
             metric,
-            rows[TARGET].to_numpy(),
+            target,
             as_array(rows[YARDSTICK]),
-            as_array(rows[PREDICTION]),
+            answers,
             group_rows(rows[TIME], definition.training.seed),
-            confidence=definition.gate.confidence,
+            confidence=gate.confidence,
             threshold=definition.serving.threshold,
             seed=definition.training.seed,
         )
-        if gain.low > 0:
+        if gain.low > margin * error_of(metric, own[metric]):
             return (
                 f"{metric} of a quick model is better by {gain.value:.4f} (interval {gain.low:.4f} "
                 f"to {gain.high:.4f}) on {len(rows):,} rows"

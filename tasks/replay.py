@@ -42,8 +42,8 @@ class Retrain(Frozen):
     """One retrain: why, and what became of the candidate.
 
     `gain` is by how much the promoted model did better than the one it replaced, on the same rows
-    of the time until the next calendar date after it; `worse` that it did surely worse, by more
-    than the gate's margin.
+    of the time after it, up to a calendar date; `worse` that it did surely worse, by more than the
+    gate's margin.
     """
 
     as_of: datetime

@@ -89,3 +89,27 @@ def test_stretch_without_a_model_or_rows_is_refused(eager: None) -> None:
         backtest("flight-delay", datetime(2015, 1, 1), datetime(2015, 2, 1), "1mo", "never")
     with pytest.raises(DefinitionError, match="--to 2999-01-01 00:00 UTC is in the future"):
         backtest("flight-delay", START, datetime(2999, 1, 1), "1mo", "never")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--every", "monthly"], "--every 'monthly'"),
+        (["--policies", "drifts"], "did you mean 'drift'?"),
+        (["--to", "2013-06-01"], "is not before --to"),
+        (["--from", "spring"], "--from 'spring' is no time"),
+    ],
+)
+def test_question_that_makes_no_sense_is_refused_at_once(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    words: list[str],
+    said: str,
+) -> None:
+    span = ["--from", "2013-07-01", "--to", "2013-07-29"]
+    monkeypatch.setattr(sys, "argv", ["perennial", "backtest", "flight-delay", *span, *words])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 2
+    assert said in capfd.readouterr().err
