@@ -137,7 +137,7 @@ def collect_labels(
 def attach_labels(plan: Plan, answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """Put labels beside answers; one that has not matured by as-of is not known yet."""
     key = list(plan.definition.extract.key)
-    keyed = answers.with_columns(pl.col(name).cast(labels.schema[name]) for name in key)
+    keyed = answers.with_columns(_as_key(name, labels.schema[name]) for name in key)
     joined = keyed.join(
         labels.with_columns(pl.lit(True).alias(_FOUND)), on=key, how="left", maintain_order="left"
     )
@@ -171,10 +171,18 @@ def _no_answers(key: Sequence[str]) -> pl.DataFrame:
 
 
 def _in_period(plan: Plan, table: Table, answers: pl.DataFrame) -> pl.LazyFrame:
-    """Leave out source rows that no answer can be about, where answers carry their event time."""
-    if table.time is None or plan.definition.extract.time not in plan.definition.extract.key:
-        return table.rows
-    return table.rows.filter(table.time.is_between(answers[TIME].min(), answers[TIME].max()))
+    """Leave out source rows that no answer can be about: by time, or else by key."""
+    key = plan.definition.extract.key
+    if table.time is not None and plan.definition.extract.time in key:
+        moments = answers[TIME]
+        return table.rows.filter(table.time.is_between(moments.min(), moments.max()))
+    asked = answers.lazy().select(_as_key(name, table.columns[name]) for name in key).unique()
+    return table.rows.join(asked, on=list(key), how="semi")
+
+
+def _as_key(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Read a logged key in the type that the sources have by now; what does not fit is unknown."""
+    return pl.col(name).cast(dtype, strict=False)
 
 
 def _target_of(
