@@ -98,9 +98,11 @@ def choose_answers(plan: Plan, answers: pl.DataFrame) -> tuple[pl.DataFrame, int
         return answers, 0
     keyed = pl.all_horizontal(pl.col(key).is_not_null())
     ordered = answers.filter(keyed).with_columns((pl.col(ASKED) <= pl.col(TIME)).alias(_EARLY))
-    kept = ordered.sort(_EARLY, ASKED).unique([VERSION, *key], keep="last").drop(_EARLY)
+    ordered = ordered.sort(_EARLY, ASKED, maintain_order=True)
+    kept = ordered.unique([VERSION, *key], keep="last", maintain_order=True).drop(_EARLY)
     again = len(ordered) - len(kept)
-    return pl.concat([kept, answers.filter(~keyed)]).sort(TIME), again
+    # In one order always: what is resampled hangs on it where rows share a moment.
+    return pl.concat([kept, answers.filter(~keyed)]).sort(TIME, maintain_order=True), again
 
 
 def collect_labels(
