@@ -98,9 +98,11 @@ def choose_answers(plan: Plan, answers: pl.DataFrame) -> tuple[pl.DataFrame, int
         return answers, 0
     keyed = pl.all_horizontal(pl.col(key).is_not_null())
     ordered = answers.filter(keyed).with_columns((pl.col(ASKED) <= pl.col(TIME)).alias(_EARLY))
-    kept = ordered.sort(_EARLY, ASKED).unique([VERSION, *key], keep="last").drop(_EARLY)
+    ordered = ordered.sort(_EARLY, ASKED, maintain_order=True)
+    kept = ordered.unique([VERSION, *key], keep="last", maintain_order=True).drop(_EARLY)
     again = len(ordered) - len(kept)
-    return pl.concat([kept, answers.filter(~keyed)]).sort(TIME), again
+    # In one order always: what is resampled hangs on it where rows share a moment.
+    return pl.concat([kept, answers.filter(~keyed)]).sort(TIME, maintain_order=True), again
 
 
 def collect_labels(
@@ -116,6 +118,7 @@ def collect_labels(
         compile_expression(sql, table.columns, where)
         .cast(pl.String)
         .fill_null("(missing)")
+        .cast(pl.Categorical)  # a million rows of text several times over would be a lot
         .alias(SLICE + name)
         for name, sql in slices.items()
     ]
@@ -136,7 +139,7 @@ def collect_labels(
 def attach_labels(plan: Plan, answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """Put labels beside answers; one that has not matured by as-of is not known yet."""
     key = list(plan.definition.extract.key)
-    keyed = answers.with_columns(pl.col(name).cast(labels.schema[name]) for name in key)
+    keyed = answers.with_columns(_as_key(name, labels.schema[name]) for name in key)
     joined = keyed.join(
         labels.with_columns(pl.lit(True).alias(_FOUND)), on=key, how="left", maintain_order="left"
     )
@@ -170,10 +173,18 @@ def _no_answers(key: Sequence[str]) -> pl.DataFrame:
 
 
 def _in_period(plan: Plan, table: Table, answers: pl.DataFrame) -> pl.LazyFrame:
-    """Leave out source rows that no answer can be about, where answers carry their event time."""
-    if table.time is None or plan.definition.extract.time not in plan.definition.extract.key:
-        return table.rows
-    return table.rows.filter(table.time.is_between(answers[TIME].min(), answers[TIME].max()))
+    """Leave out source rows that no answer can be about: by time, or else by key."""
+    key = plan.definition.extract.key
+    if table.time is not None and plan.definition.extract.time in key:
+        moments = answers[TIME]
+        return table.rows.filter(table.time.is_between(moments.min(), moments.max()))
+    asked = answers.lazy().select(_as_key(name, table.columns[name]) for name in key).unique()
+    return table.rows.join(asked, on=list(key), how="semi")
+
+
+def _as_key(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Read a logged key in the type that the sources have by now; what does not fit is unknown."""
+    return pl.col(name).cast(dtype, strict=False)
 
 
 def _target_of(

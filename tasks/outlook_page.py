@@ -199,16 +199,16 @@ def show_drift(found: Monitored) -> Iterator[Html]:
         return
     bars = [
         charts.Bar(
-            name_column(each),
+            f"{name_column(each)} ({drifted.weights.get(each.column, 0.0):.0%})",
             each.hellinger or 0.0,
-            f"{each.hellinger:.3f} · {write_share(drifted.weights.get(each.column))}",
+            f"{each.hellinger:.3f}",
             faint=(each.psi or 0.0) < MOVED,
         )
         for each in ranked[:_BARS]
     ]
     text = (
-        "Hellinger distance from what was learned (0: the same, 1: nothing in common), and "
-        "importance. Pale: hardly a shift. Ordered by distance times importance."
+        "Hellinger distance from what was learned (0: the same, 1: nothing in common), importance "
+        "in brackets. Pale: hardly a shift. Ordered by distance times importance."
     )
     heads = ["Feature", "Importance", "PSI", "Missing", "New levels"]
     rows = [

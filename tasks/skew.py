@@ -118,7 +118,7 @@ def compare_columns(plan: Plan, logged: pl.DataFrame) -> Iterable[Difference]:
         if name in logged.columns and name in table.columns and name not in key
     ]
     asked = logged.drop_nulls(key).with_columns(
-        pl.col(name).cast(table.columns[name]) for name in key
+        pl.col(name).cast(table.columns[name], strict=False) for name in key
     )
     wanted = table.rows.select(*key, *(pl.col(name).alias(_SOURCE + name) for name in columns))
     told = collect(table, wanted.join(asked.lazy().select(key).unique(), on=key, how="semi"))

@@ -206,15 +206,21 @@ def test_clock_that_is_ahead_is_told_and_its_rows_count(watched: Watched) -> Non
     assert any("a clock that is ahead" in each for each in found["warnings"])
 
 
-def test_cells_that_serving_got_otherwise_are_named_with_examples(watched: Watched) -> None:
-    celsius = (pl.col("temp") - 32) * 5 / 9
-    watched.log(watched.answers.with_columns(celsius.cast(pl.Float32).alias("temp")))
+def test_changed_unit_is_for_a_person_and_no_reason_to_retrain(watched: Watched) -> None:
+    celsius = ((pl.col("temp") - 32) * 5 / 9).cast(pl.Float32).alias("temp")
+    july = pl.col("time_hour") > UNTIL - timedelta(days=28)
+    watched.log(watched.answers.filter(~july), "june.parquet")
+    watched.log(watched.answers.filter(july).with_columns(celsius), "july.parquet")
     found = look()
     (column,) = [each for each in found["skew"]["columns"] if each["rows"]]
-    assert column["column"] == "temp"
-    assert column["rows"] == column["compared"] - 0
+    assert (column["column"], column["rows"]) == ("temp", column["compared"])
     assert len(column["examples"]) == 3
     assert found["skew"]["predictions"]["rows"] > 0
+    rung = {each["kind"]: each for each in found["drift"]["alarms"]}
+    assert "temp" in rung["data-broken"]["columns"]
+    assert "data-broken" in kinds(found)
+    assert "distribution-moved" not in kinds(found)
+    assert "✗ data-broken" in Path(found["report"]).read_text()
 
 
 def test_model_without_champion_is_told_in_a_word(
