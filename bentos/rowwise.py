@@ -9,6 +9,7 @@ import io
 import json
 import math
 import random
+import re
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def compile_rows(
         f"    for {names} in rows:\n"
         f"        values.extend(({''.join(f'{value}, ' for value in values)}))\n"
     ).replace(",  in rows", ", in rows")
-    scope: dict[str, Any] = {**_SCOPE, **levels}
+    scope: dict[str, Any] = {**_SCOPE, **levels, **translator.constants}
     exec(compile(source, "<feature expressions>", "exec"), scope)
     return RowProgram(scope["fill"], len(features.expressions), translator.singles(features))
 
@@ -101,6 +102,7 @@ class _Translator:
     def __init__(self, schema: Mapping[str, pl.DataType]) -> None:
         self.schema = schema
         self.places = {name: f"c{n}" for n, name in enumerate(schema)}
+        self.constants: dict[str, Any] = {}
 
     def text_column(self, tree: Any) -> str:
         name = tree.get("Column") if isinstance(tree, dict) else None
@@ -177,14 +179,32 @@ class _Translator:
         return value
 
     def _calendar(self, part: Any, inputs: list[Any]) -> str:
-        name = inputs[0].get("Column") if len(inputs) == 1 else None
-        dtype = self.schema[name] if name else None
-        if part not in _CALENDAR or not isinstance(dtype, pl.Datetime):
+        if part not in _CALENDAR or len(inputs) != 1:
             raise Unknown
-        if dtype.time_zone not in (None, "UTC"):
-            raise Unknown
-        place = self.places[str(name)]
-        return _CALENDAR[part].format(f"utc({place})" if dtype.time_zone else place)
+        return _CALENDAR[part].format(self._moment(inputs[0]))
+
+    def _moment(self, tree: Any) -> str:
+        """Write a time in UTC, or without a zone: a column, or a fixed while before or after."""
+        kind, inside = next(iter(tree.items()))
+        if kind == "Column":
+            dtype = self.schema[inside]
+            if not isinstance(dtype, pl.Datetime) or dtype.time_zone not in (None, "UTC"):
+                raise Unknown
+            place = self.places[inside]
+            return f"utc({place})" if dtype.time_zone else place
+        if kind == "Function" and inside["function"] == {"TemporalExpr": "OffsetBy"}:
+            moment, by = (
+                self._moment(inside["input"][0]),
+                pl.select(_expression(inside["input"][1])),
+            )
+            return f"({moment} + {self._constant(_read_offset(by.item()))})"
+        raise Unknown
+
+    def _constant(self, value: Any) -> str:
+        """Name a value that is the same for all rows."""
+        name = f"constant{len(self.constants)}"
+        self.constants[name] = value
+        return name
 
     def _zeros(self, tree: Any) -> list[str]:
         """List the divisors whose being zero makes the value a missing one."""
@@ -213,6 +233,13 @@ class _Translator:
 
 def _expression(tree: Any) -> pl.Expr:
     return pl.Expr.deserialize(io.StringIO(json.dumps(tree)), format="json")
+
+
+def _read_offset(text: Any) -> timedelta:
+    """Read an interval as Polars writes it: seconds; days and months are as a calendar says."""
+    if not re.fullmatch(r"-?\d+s", str(text)):
+        raise Unknown
+    return timedelta(seconds=int(text[:-1]))
 
 
 def _fit(value: int, least: int, most: int) -> int:

@@ -3,8 +3,10 @@
 import numpy as np
 import polars as pl
 import pytest
+from servers import Versions
 
 from bentos.columns import Column
+from bentos.model import load_folder
 from bentos.rowwise import Unknown, agrees, compile_rows, made_up_rows
 from bentos.schema import Schema
 from tasks.features import Features, Vocabulary, encode_expressions, feature_expressions
@@ -36,8 +38,16 @@ QUICK = [
     "DATE_PART('isodow', at)",
     "DATE_PART('hour', local)",
     "DATE_PART('year', at)",
+    "DATE_PART('isodow', at - INTERVAL '5 hours')",
+    "DATE_PART('hour', local + INTERVAL '90 minutes')",
 ]
-SLOW = ["sin(number)", "CASE WHEN small > 3 THEN 1 ELSE 2 END", "single * 2", "COALESCE(small, 0)"]
+SLOW = [
+    "sin(number)",
+    "CASE WHEN small > 3 THEN 1 ELSE 2 END",
+    "single * 2",
+    "COALESCE(small, 0)",
+    "DATE_PART('day', at - INTERVAL '1 month')",
+]
 VOCABULARY = Vocabulary(categories={"word": ("a", "ÄÖ")})
 
 
@@ -71,3 +81,8 @@ def test_a_difference_is_seen() -> None:
     program = compile_rows(features_of("small"), VOCABULARY, COLUMNS)
     expected = by_polars("small + 1", Schema(COLUMNS, 1_000).frame(rows))
     assert not agrees(program, rows, expected)
+
+
+def test_the_flights_take_the_quick_way(versions: Versions) -> None:
+    model = load_folder(versions.folder(versions.second))
+    assert model.program is not None
