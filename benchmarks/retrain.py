@@ -120,7 +120,8 @@ def run_script(project: str) -> Callable[[], object]:
         places = [names.index(name) for name in texts]
         data = lightgbm.Dataset(train.select(names), y, categorical_feature=places, params=params)
         data.construct()
-        stop = int(len(train) * 0.85)
+        stop = int(len(train) * (1 - training["stopping_share"]))
+        stop = train["time_hour"].search_sorted(train["time_hour"][stop])  # as a moment is one part
         fitted = lightgbm.train(
             params,
             data.subset(list(range(stop))),

@@ -33,7 +33,7 @@ log = logging.getLogger("perennial.serving")
 _Rows = Sequence[Row]
 
 _CAPACITY = 100_000  # rows that may wait; more are dropped and counted
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 1.0
 _CHUNK_ROWS = 1_000
 _COMPLAINT_SECONDS = 60.0
 
