@@ -8,6 +8,7 @@ parts were taken and which could not be. Refuses to change or remove a part, and
 import logging
 import secrets
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -31,6 +32,7 @@ _META = (ASKED, REQUEST, VERSION, PREDICTION)
 _CLOSES = timedelta(minutes=10)  # after its hour: a part is named when it is written
 _SETTLES = timedelta(days=1)  # after that nobody looks for late parts any more
 _AT_ONCE = _MANY = 64
+_PARSED_AT_ONCE = 4
 _PIECE_ROWS = 250_000
 
 
@@ -194,11 +196,11 @@ def _put_together(
 
 def _read_parts(store: Store, parts: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame | str]]:
     """Read parts, a few at a time; what is no part of a log comes as the reason why."""
-    for start in range(0, len(parts), _AT_ONCE):
-        with reaching(store.root):
-            found = store.read_many(parts[start : start + _AT_ONCE])
-        for path, data in found.items():
-            yield path, _parse_part(data)
+    with ThreadPoolExecutor(_PARSED_AT_ONCE) as pool:
+        for start in range(0, len(parts), _AT_ONCE):
+            with reaching(store.root):
+                found = store.read_many(parts[start : start + _AT_ONCE])
+            yield from zip(found, pool.map(_parse_part, found.values()), strict=True)
 
 
 def _parse_part(data: bytes) -> pl.DataFrame | str:
