@@ -89,7 +89,7 @@ def settle_variables(here: Environment) -> dict[str, str]:
     usual = {
         "PREFECT_API_URL": here.api,
         "PREFECT_UI_API_URL": "/api",  # wherever the page itself came from
-        "PREFECT_WORKER_QUERY_SECONDS": "0.25",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         # In memory, a run that is killed together with the server would hold its place for ever.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
