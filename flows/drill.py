@@ -15,18 +15,12 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.drilling import (
-    CLEAN,
-    Drilled,
-    Ground,
-    drill_candidates,
-    drill_data,
-    drill_registry,
-    prepare_ground,
-)
+from tasks.drilling import drill_candidates, drill_data
 from tasks.errors import DefinitionError
+from tasks.ground import CLEAN, Drilled, Ground, prepare_ground
 from tasks.registry import Published, find_champion, list_versions
 from tasks.store import Store, open_store, work_folder
+from tasks.tampering import drill_registry
 
 ENOUGH = 0.95
 

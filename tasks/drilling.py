@@ -1,13 +1,10 @@
-"""Drilling: faults made on a copy of a version's own data and files, and which guard catches each.
+"""Drilling: faults made on copies of a version's own data, and which guard catches each.
 
-Owns which guards are asked, in the order in which a real run would meet them. Every guard is the
-real one. Refuses to touch the root: all that is spoilt is a copy in the run's own folder.
+Owns which guards are asked of data and candidates, in the order in which a real run would meet
+them. Every guard is the real one. Refuses to touch the root: what is spoilt is a copy.
 """
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -19,104 +16,22 @@ from tasks.alarms import Calibration, calibrate, count_rows, judge
 from tasks.analysis import check_contract
 from tasks.champion import Opponent
 from tasks.checks import failed
-from tasks.definition import Definition, Frozen, Source
-from tasks.errors import DefinitionError, PerennialError, first_line
+from tasks.definition import Definition
 from tasks.evaluation import evaluate_models
 from tasks.extraction import Snapshot
-from tasks.faults import CANDIDATE_FAULTS, DATA_FAULTS, Columns, find_columns
-from tasks.features import Features, Vocabulary, compile_features, encode
-from tasks.files import read_whole
+from tasks.faults import CANDIDATE_FAULTS, DATA_FAULTS
+from tasks.features import compile_features, encode
+from tasks.ground import CLEAN, Drilled, Ground, as_snapshot, make_folder
 from tasks.labels import TIME, label_rows, settle_target
-from tasks.ledger import append_entry, read_ledger
 from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.preparation import PART, TARGET, Part, Prepared, prepare_rows
 from tasks.profiles import profile_table
-from tasks.reference import recall_plan
-from tasks.registry import (
-    MANIFEST,
-    Published,
-    fetch_snapshot,
-    find,
-    find_champion,
-    find_version,
-    name_version,
-    read_file,
-    read_json,
-    snapshot_path,
-)
-from tasks.serving import check_model, make_bento
-from tasks.standing import refuse_closed
-from tasks.store import Store, open_store
 from tasks.training import model_input, read_model, train_models
 from tasks.validation import judge as judge_candidate
 from tasks.windows import PREDICTION
 
-CLEAN = "clean data"
 _MONTHS, _LEAST_SPAN = 12, timedelta(days=60)
-
-
-class Drilled(Frozen):
-    """One fault, and the guard that caught it; none where `guard` is empty."""
-
-    fault: str
-    guard: str
-    detail: str
-
-    @property
-    def caught(self) -> bool:
-        return bool(self.guard)
-
-
-@dataclass(frozen=True)
-class Ground:
-    """A version to be drilled: its plan, its rows split where the newest window begins, its files.
-
-    `rounds` are those that it was trained with.
-    """
-
-    store: Store
-    published: Published
-    plan: Plan
-    snapshot: Snapshot
-    columns: Columns
-    vocabulary: Vocabulary
-    model: str
-    importance: dict[str, float]
-    rounds: int
-    code: str
-
-
-def prepare_ground(store: Store, published: Published, folder: Path) -> Ground:
-    """Fetch all that the drill spoils copies of."""
-    lineage = read_json(store, published, "lineage.json")
-    features = Features.model_validate(read_json(store, published, "features.json"))
-    plan = recall_plan(store, published, lineage, features)
-    kept = find(store, snapshot_path(plan.snapshot))
-    if kept is None:
-        raise DefinitionError(f"{published.path}: its snapshot is gone; retrain, then drill that")
-    parts = tuple(fetch_snapshot(store, kept, folder / "snapshot"))
-    ranked = read_json(store, published, "evaluation.json")["importance"]
-    importance = {each["feature"]: each["share"] for each in ranked}
-    snapshot = as_snapshot(plan, parts)
-    schema = snapshot.scan().collect_schema()
-    return Ground(
-        store=store,
-        published=published,
-        plan=plan,
-        snapshot=snapshot,
-        columns=find_columns(plan.definition, features, schema, list(importance)),
-        vocabulary=Vocabulary.model_validate(read_json(store, published, "vocabulary.json")),
-        model=read_file(store, published, "model.txt").decode(),
-        importance=importance,
-        rounds=lineage["rounds"],
-        code=lineage["code"],
-    )
-
-
-def as_snapshot(plan: Plan, parts: tuple[Path, ...]) -> Snapshot:
-    rows = pl.scan_parquet(list(parts), glob=False).select(pl.len()).collect().item()
-    return Snapshot(digest=plan.snapshot, parts=parts, rows=rows, future_rows=0, newest=plan.as_of)
 
 
 def drill_data(ground: Ground, folder: Path) -> Iterator[Drilled]:
@@ -284,108 +199,3 @@ def ask_gate(plan: Plan, fault: str, scored: pl.DataFrame, opponent: Opponent) -
     if not bad:
         return Drilled(fault=fault, guard="", detail="")
     return Drilled(fault=fault, guard="gate", detail=f"{bad[0].name}: {bad[0].detail}")
-
-
-def drill_registry(ground: Ground, folder: Path) -> Iterator[Drilled]:
-    """Tamper with copies of files, decisions and bentos, and ask whoever reads them."""
-    yield catch("truncated file", "extraction", lambda: read_truncated(ground, folder))
-    yield find_done(ground)
-    for fault, guard, spoil in (
-        ("tampered model file", "manifest", read_tampered),
-        ("forged approval", "ledger", read_forged),
-        ("missing approval", "ledger", read_unapproved),
-        ("late partition", "decisions", release_older),
-        ("bento with another model", "proof", prove_other),
-    ):
-        place = make_folder(folder, fault.replace(" ", "-"))
-        yield catch(fault, guard, lambda spoil=spoil, place=place: spoil(ground, place))  # type: ignore[misc]
-
-
-def catch(fault: str, guard: str, work: Callable[[], object]) -> Drilled:
-    try:
-        work()
-    except PerennialError as error:
-        return Drilled(fault=fault, guard=guard, detail=first_line(error))
-    return Drilled(fault=fault, guard="", detail="")
-
-
-def find_done(ground: Ground) -> Drilled:
-    """Retrain on a stale snapshot: the same inputs are a version that exists."""
-    plan = ground.plan
-    version = name_version(plan.as_of, plan.snapshot, plan.definition.digest, ground.code)
-    found = find_version(ground.store, plan.definition.name, version)
-    detail = f"the same inputs are {version}, which is there already: nothing is trained"
-    return Drilled(
-        fault="stale snapshot", guard="registry" if found else "", detail=detail if found else ""
-    )
-
-
-def read_truncated(ground: Ground, folder: Path) -> None:
-    file = folder / "truncated.parquet"
-    data = ground.snapshot.parts[0].read_bytes()
-    file.write_bytes(data[: len(data) // 2])
-    read_whole(Source(uri=str(file)), str(file))
-
-
-@contextmanager
-def copied(ground: Ground, folder: Path) -> Iterator[Store]:
-    """Lend a root that holds a copy of the version, and nothing else."""
-    store, published = open_store(str(folder / "root")), ground.published
-    for name in published.manifest.files:
-        store.create(published.path_of(name), read_file(ground.store, published, name))
-    manifest = f"{published.path}/{MANIFEST}"
-    store.create(manifest, ground.store.read(manifest))
-    yield store
-    shutil.rmtree(folder / "root")
-
-
-def read_tampered(ground: Ground, folder: Path) -> None:
-    with copied(ground, folder) as store:
-        file = Path(store.root, ground.published.path_of("model.txt"))
-        file.write_text(file.read_text().replace("num_leaves=", "num_leaves=1", 1))
-        read_file(store, ground.published, "model.txt")
-
-
-def decide(ground: Ground, store: Store, *actions: str) -> str:
-    """Write decisions on the copy; give where the ledger is."""
-    model = ground.plan.definition.name
-    said = {"version": ground.published.version, "manifest": ground.published.digest}
-    for action in actions:
-        append_entry(store, model, action=action, approver="drill", reason="drill", **said)  # type: ignore[arg-type]
-    return f"models/{model}/ledger"
-
-
-def read_forged(ground: Ground, folder: Path) -> None:
-    with copied(ground, folder) as store:
-        entry = Path(store.root, decide(ground, store, "approve", "release"), "000001.json")
-        entry.write_text(entry.read_text().replace("drill", "somebody else"))
-        find_champion(store, ground.plan.definition.name)
-
-
-def read_unapproved(ground: Ground, folder: Path) -> None:
-    with copied(ground, folder) as store:
-        decide(ground, store, "release")
-        find_champion(store, ground.plan.definition.name)
-
-
-def release_older(ground: Ground, folder: Path) -> None:
-    """Decide on what a run made that had not seen the newest partition."""
-    if ground.plan.as_of is None:
-        raise DefinitionError("rows without a time are never older")
-    with copied(ground, folder) as store:
-        decide(ground, store, "approve", "release")
-        model = ground.plan.definition.name
-        older = name_version(ground.plan.as_of - timedelta(days=1), "late")
-        refuse_closed(read_ledger(store, model), model, older)
-
-
-def prove_other(ground: Ground, folder: Path) -> None:
-    bento = make_bento(ground.store, ground.published, folder)
-    file = bento.folder / "src" / "model" / "model.txt"
-    file.write_text(file.read_text().replace("num_leaves=", "num_leaves=1", 1))
-    check_model(bento, ground.published)
-
-
-def make_folder(folder: Path, name: str) -> Path:
-    (folder / name).mkdir()
-    return folder / name

@@ -26,7 +26,7 @@ ORDER = [
     *("stretches", "watching", "judged", "drifted", "served", "findings", "monitoring"),
     *("outlook", "outlook_page"),
     *("policies", "replay", "comparison"),
-    *("faults", "drilling"),
+    *("faults", "ground", "drilling", "tampering"),
 ]
 OWNERS = {
     "whylogs": {"tasks.profiles"},

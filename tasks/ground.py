@@ -1,0 +1,89 @@
+"""The ground of a drill: a version's plan, rows and files, fetched to be spoilt in copies.
+
+Owns what is fetched, and what became of a fault. Refuses to spoil anything, and to ask a guard.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from tasks.definition import Frozen
+from tasks.errors import DefinitionError
+from tasks.extraction import Snapshot
+from tasks.faults import Columns, find_columns
+from tasks.features import Features, Vocabulary
+from tasks.plan import Plan
+from tasks.reference import recall_plan
+from tasks.registry import Published, fetch_snapshot, find, read_file, read_json, snapshot_path
+from tasks.store import Store
+
+CLEAN = "clean data"
+
+
+class Drilled(Frozen):
+    """One fault, and the guard that caught it; none where `guard` is empty."""
+
+    fault: str
+    guard: str
+    detail: str
+
+    @property
+    def caught(self) -> bool:
+        return bool(self.guard)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A version to be drilled: its plan, its rows split where the newest window begins, its files.
+
+    `rounds` are those that it was trained with.
+    """
+
+    store: Store
+    published: Published
+    plan: Plan
+    snapshot: Snapshot
+    columns: Columns
+    vocabulary: Vocabulary
+    model: str
+    importance: dict[str, float]
+    rounds: int
+    code: str
+
+
+def prepare_ground(store: Store, published: Published, folder: Path) -> Ground:
+    """Fetch all that the drill spoils copies of."""
+    lineage = read_json(store, published, "lineage.json")
+    features = Features.model_validate(read_json(store, published, "features.json"))
+    plan = recall_plan(store, published, lineage, features)
+    kept = find(store, snapshot_path(plan.snapshot))
+    if kept is None:
+        raise DefinitionError(f"{published.path}: its snapshot is gone; retrain, then drill that")
+    parts = tuple(fetch_snapshot(store, kept, folder / "snapshot"))
+    ranked = read_json(store, published, "evaluation.json")["importance"]
+    importance = {each["feature"]: each["share"] for each in ranked}
+    snapshot = as_snapshot(plan, parts)
+    schema = snapshot.scan().collect_schema()
+    return Ground(
+        store=store,
+        published=published,
+        plan=plan,
+        snapshot=snapshot,
+        columns=find_columns(plan.definition, features, schema, list(importance)),
+        vocabulary=Vocabulary.model_validate(read_json(store, published, "vocabulary.json")),
+        model=read_file(store, published, "model.txt").decode(),
+        importance=importance,
+        rounds=lineage["rounds"],
+        code=lineage["code"],
+    )
+
+
+def as_snapshot(plan: Plan, parts: tuple[Path, ...]) -> Snapshot:
+    rows = pl.scan_parquet(list(parts), glob=False).select(pl.len()).collect().item()
+    return Snapshot(digest=plan.snapshot, parts=parts, rows=rows, future_rows=0, newest=plan.as_of)
+
+
+def make_folder(folder: Path, name: str) -> Path:
+    (folder / name).mkdir()
+    return folder / name

@@ -1,0 +1,120 @@
+"""Tampering: files, decisions and bentos changed in a copy, and whoever reads them asked.
+
+Owns what is tampered with. Refuses to touch the root: it works on copies in the run's own folder.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from tasks.definition import Source
+from tasks.errors import DefinitionError, PerennialError, first_line
+from tasks.files import read_whole
+from tasks.ground import Drilled, Ground, make_folder
+from tasks.ledger import append_entry, read_ledger
+from tasks.registry import MANIFEST, find_champion, find_version, name_version, read_file
+from tasks.serving import check_model, make_bento
+from tasks.standing import refuse_closed
+from tasks.store import Store, open_store
+
+
+def drill_registry(ground: Ground, folder: Path) -> Iterator[Drilled]:
+    """Tamper with copies of files, decisions and bentos, and ask whoever reads them."""
+    yield catch("truncated file", "extraction", lambda: read_truncated(ground, folder))
+    yield find_done(ground)
+    for fault, guard, spoil in (
+        ("tampered model file", "manifest", read_tampered),
+        ("forged approval", "ledger", read_forged),
+        ("missing approval", "ledger", read_unapproved),
+        ("late partition", "decisions", release_older),
+        ("bento with another model", "proof", prove_other),
+    ):
+        place = make_folder(folder, fault.replace(" ", "-"))
+        yield catch(fault, guard, lambda spoil=spoil, place=place: spoil(ground, place))  # type: ignore[misc]
+
+
+def catch(fault: str, guard: str, work: Callable[[], object]) -> Drilled:
+    try:
+        work()
+    except PerennialError as error:
+        return Drilled(fault=fault, guard=guard, detail=first_line(error))
+    return Drilled(fault=fault, guard="", detail="")
+
+
+def find_done(ground: Ground) -> Drilled:
+    """Retrain on a stale snapshot: the same inputs are a version that exists."""
+    plan = ground.plan
+    version = name_version(plan.as_of, plan.snapshot, plan.definition.digest, ground.code)
+    found = find_version(ground.store, plan.definition.name, version)
+    detail = f"the same inputs are {version}, which is there already: nothing is trained"
+    return Drilled(
+        fault="stale snapshot", guard="registry" if found else "", detail=detail if found else ""
+    )
+
+
+def read_truncated(ground: Ground, folder: Path) -> None:
+    file = folder / "truncated.parquet"
+    data = ground.snapshot.parts[0].read_bytes()
+    file.write_bytes(data[: len(data) // 2])
+    read_whole(Source(uri=str(file)), str(file))
+
+
+@contextmanager
+def copied(ground: Ground, folder: Path) -> Iterator[Store]:
+    """Lend a root that holds a copy of the version, and nothing else."""
+    store, published = open_store(str(folder / "root")), ground.published
+    for name in published.manifest.files:
+        store.create(published.path_of(name), read_file(ground.store, published, name))
+    manifest = f"{published.path}/{MANIFEST}"
+    store.create(manifest, ground.store.read(manifest))
+    yield store
+    shutil.rmtree(folder / "root")
+
+
+def read_tampered(ground: Ground, folder: Path) -> None:
+    with copied(ground, folder) as store:
+        file = Path(store.root, ground.published.path_of("model.txt"))
+        file.write_text(file.read_text().replace("num_leaves=", "num_leaves=1", 1))
+        read_file(store, ground.published, "model.txt")
+
+
+def decide(ground: Ground, store: Store, *actions: str) -> str:
+    """Write decisions on the copy; give where the ledger is."""
+    model = ground.plan.definition.name
+    said = {"version": ground.published.version, "manifest": ground.published.digest}
+    for action in actions:
+        append_entry(store, model, action=action, approver="drill", reason="drill", **said)  # type: ignore[arg-type]
+    return f"models/{model}/ledger"
+
+
+def read_forged(ground: Ground, folder: Path) -> None:
+    with copied(ground, folder) as store:
+        entry = Path(store.root, decide(ground, store, "approve", "release"), "000001.json")
+        entry.write_text(entry.read_text().replace("drill", "somebody else"))
+        find_champion(store, ground.plan.definition.name)
+
+
+def read_unapproved(ground: Ground, folder: Path) -> None:
+    with copied(ground, folder) as store:
+        decide(ground, store, "release")
+        find_champion(store, ground.plan.definition.name)
+
+
+def release_older(ground: Ground, folder: Path) -> None:
+    """Decide on what a run made that had not seen the newest partition."""
+    if ground.plan.as_of is None:
+        raise DefinitionError("rows without a time are never older")
+    with copied(ground, folder) as store:
+        decide(ground, store, "approve", "release")
+        model = ground.plan.definition.name
+        older = name_version(ground.plan.as_of - timedelta(days=1), "late")
+        refuse_closed(read_ledger(store, model), model, older)
+
+
+def prove_other(ground: Ground, folder: Path) -> None:
+    bento = make_bento(ground.store, ground.published, folder)
+    file = bento.folder / "src" / "model" / "model.txt"
+    file.write_text(file.read_text().replace("num_leaves=", "num_leaves=1", 1))
+    check_model(bento, ground.published)
