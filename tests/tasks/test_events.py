@@ -13,7 +13,7 @@ from tasks.events import emit
 
 def test_event_arrives_with_all_that_was_found(prefect_harness: None) -> None:
     emit("made", "quality-lost", "auc is .61, it was .70", "v1/2013-07", auc=0.61)
-    (event,) = read_events("perennial.quality-lost")
+    (event,) = read_events("perennial.quality-lost", "perennial.model.made")
     assert event["resource"] == {
         "prefect.resource.id": "perennial.model.made",
         "prefect.resource.name": "made",
@@ -32,8 +32,8 @@ def test_event_that_no_server_takes_is_said_to_be_lost() -> None:
         emit("made", "new-data", "120 rows are new", "abc")
 
 
-def read_events(name: str) -> list[dict[str, Any]]:
-    asked = {"filter": {"event": {"name": [name]}}}
+def read_events(name: str, resource: str) -> list[dict[str, Any]]:
+    asked = {"filter": {"event": {"name": [name]}, "resource": {"id": [resource]}}}
     until = time.monotonic() + 10
     with get_client(sync_client=True) as client:
         while time.monotonic() < until:
