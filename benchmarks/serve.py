@@ -327,11 +327,11 @@ def main(seconds: float = 5.0, rounds: int = 3) -> None:
 def write_table(title: str, found: dict[str, Any]) -> str:
     lines = [f"serve, {title}: requests/s, one row each, and milliseconds"]
     lines.append(
-        f"{'':16}" + "".join(f"{count:>9} conn." for count in CONNECTIONS) + "   p99 at 16"
+        f"{'':20}" + "".join(f"{count:>9} conn." for count in CONNECTIONS) + "   p99 at 16"
     )
     for name, loads in found["servers"].items():
         rates = "".join(f"{loads[str(count)]['per_second']:>15,.0f}" for count in CONNECTIONS)
-        lines.append(f"{name:16}{rates}{loads['16']['p99_ms']:>12.2f}")
+        lines.append(f"{name:20}{rates}{loads['16']['p99_ms']:>12.2f}")
     lines.append(f"{ROWS:,} rows each, requests/s")
     for name, loads in found["servers"].items():
         batches = [key for key in loads if "rows" in key]
@@ -339,7 +339,7 @@ def write_table(title: str, found: dict[str, Any]) -> str:
             f"{key.partition(', ')[2]} {loads[key]['per_second']:.0f}" for key in batches
         )
         if many:
-            lines.append(f"{name:16}{many}")
+            lines.append(f"{name:20}{many}")
     for goal, each in found["goals"].items():
         mark = "reached" if each["reached"] else "MISSED "
         lines.append(f"{mark} {goal}: {each['value']} (goal {each['goal']})")
