@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Event
@@ -45,7 +46,7 @@ from tasks.keeper import (
     wait_until,
 )
 from tasks.registry import find_champion
-from tasks.server import leash
+from tasks.server import is_ready, leash
 from tasks.store import open_store
 
 log = logging.getLogger("perennial.operate")
@@ -53,6 +54,7 @@ log = logging.getLogger("perennial.operate")
 POOL = "local"
 _PROJECT = Path("prefect.yaml")
 _READY_SECONDS = 240.0
+_SERVICE_SECONDS = 30.0
 
 
 def main() -> None:
@@ -266,9 +268,12 @@ def say_where(here: Environment, models: list[str]) -> None:
     print(f"  UI            {here.ui}")
     store = open_store(here.root)
     for place, model in enumerate(models):
-        url = f"{here.ui.rpartition(':')[0]}:{here.serve_port + place}"
+        port = here.serve_port + place
+        url = f"{here.ui.rpartition(':')[0]}:{port}"
         champion = find_champion(store, model)
         said = f"follows the champion, {champion.version}" if champion else "waits for a champion"
+        if champion and not wait_until(partial(is_ready, port), _SERVICE_SECONDS):
+            said += "; does not answer yet, its log says why"
         print(f"  {model:<13} {url}  ({said})")
     print(f"  logs          {here.folder}")
     print(f"for `prefect` and `perennial` in this shell: export PREFECT_API_URL={here.api}")
