@@ -29,6 +29,10 @@ from prefect.states import AwaitingRetry
 from prefect.types import DateTime
 
 SILENCE = timedelta(seconds=90)  # three heartbeats
+_SILENT = "perennial: a run that is not heard has crashed"
+# A heartbeat that reaches the server after its run's end is taken for the last word of a run that
+# fell silent. The server refuses to change a run that has ended, and no person need hear of it.
+_ENDED = "already in terminal state"
 _ENDS = {f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "Cancelled", "Crashed")}
 _MISHAPS = {
     "prefect.flow-run.Failed",
@@ -67,7 +71,7 @@ def register(client: SyncPrefectClient, wanted: AutomationCore) -> None:
 def crash_silent_runs(silence: timedelta) -> AutomationCore:
     """Call a run crashed, and so free its place, when it has not been heard for a while."""
     return AutomationCore(
-        name="perennial: a run that is not heard has crashed",
+        name=_SILENT,
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.heartbeat", *_ENDS},
@@ -100,7 +104,12 @@ def alert_person(url: str) -> AutomationCore:
     document = cast(UUID, block.save("perennial-alerts", overwrite=True))
     return AutomationCore(
         name="perennial: what needs a person",
-        trigger=EventTrigger(expect=_FOR_A_PERSON, posture=Posture.Reactive, threshold=1),
+        trigger=EventTrigger(
+            expect=_FOR_A_PERSON,
+            match=ResourceSpecification({"prefect.resource.name": f"!{_SILENT}"}),
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
         actions=[
             SendNotification(
                 block_document_id=document,
@@ -131,7 +140,7 @@ def list_mishaps(since: timedelta = timedelta(days=1)) -> list[str]:
     )
     with get_client(sync_client=True) as client:
         events = client.read_events(filter=asked, limit=50).events
-    return [_describe(event) for event in events]
+    return [_describe(each) for each in events if _ENDED not in each.payload.get("reason", "")]
 
 
 def _describe(event: Event) -> str:

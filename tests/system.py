@@ -74,7 +74,14 @@ class System:
             found = self.runs(name)[place:]
             return found[0] if found and found[0]["state_type"] == state else None
 
-        return wait_for(find)
+        return wait_for(find, tell=self.describe_runs)
+
+    def describe_runs(self) -> str:
+        """Tell what became of each run, and what the worker said last: why a wait was in vain."""
+        runs = self.client.post("/flow_runs/filter", json={"sort": "START_TIME_ASC"}).json()
+        said = [f"{each['parameters']} {each['state']}" for each in runs]
+        (log,) = self.project.glob("**/run/worker.log")
+        return "\n".join([*said, *log.read_text().splitlines()[-40:]])
 
     def start_run(self, name: str, **parameters: Any) -> httpx.Response:
         deployment = self.client.get(f"/deployments/name/{name}").json()["id"]
@@ -126,9 +133,11 @@ def find_ports(count: int) -> int:
             return first
 
 
-def wait_for(find: Callable[[], Any], seconds: float = 90) -> Any:
+def wait_for(
+    find: Callable[[], Any], seconds: float = 90, tell: Callable[[], str] = lambda: ""
+) -> Any:
     until = time.monotonic() + seconds
     while not (found := find()):
-        assert time.monotonic() < until, "it did not happen in time"
+        assert time.monotonic() < until, f"it did not happen in time\n{tell()}"
         time.sleep(0.1)
     return found

@@ -90,14 +90,6 @@ def test_second_up_finds_the_first_one_running(system: System) -> None:
     assert {each.pid for each in system.named("flows.operate keep")} == before
 
 
-def test_on_schedule(here: System) -> None:
-    run = here.wait_for_run("retrain/clocked")
-    assert run["auto_scheduled"]
-    assert run["expected_start_time"].partition(".")[0].endswith(":00Z")
-    assert is_done("clocked")
-    here.client.patch(f"/deployments/{run['deployment_id']}", json={"paused": True})
-
-
 def test_on_demand(here: System) -> None:
     done = here.run("prefect", "deployment", "run", f"retrain/{MODEL}")
     assert done.returncode == 0, done.stderr
@@ -116,6 +108,14 @@ def test_new_data(here: System) -> None:
     here.emit(MODEL, "new-data", found.key)
     here.wait_for_run(f"retrain/{MODEL}", place=1)
     assert is_done(MODEL)
+
+
+def test_on_schedule(here: System) -> None:
+    run = here.wait_for_run("retrain/clocked")
+    assert run["auto_scheduled"]
+    assert run["expected_start_time"].partition(".")[0].endswith(":00Z")
+    assert is_done("clocked")
+    here.client.patch(f"/deployments/{run['deployment_id']}", json={"paused": True})
 
 
 def test_quality_lost_and_distribution_moved(here: System) -> None:
@@ -163,7 +163,9 @@ def test_action_that_fails_is_noticed(here: System) -> None:
     assert here.client.post("/automations/", json=automation).status_code == 201
     here.emit(MODEL, "broken", "k")
     wait_for(lambda: [each for each in Alerts.said if "action.failed: broken template" in each])
-    assert "prefect.automation.action.failed  broken template" in here.operate("status").stdout
+    # The server keeps events for up to five seconds before it writes them down.
+    said = "prefect.automation.action.failed  broken template"
+    wait_for(lambda: said in here.operate("status").stdout, 30)
 
 
 def test_run_that_dies_with_its_worker_is_crashed_and_may_run_again(here: System) -> None:
