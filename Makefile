@@ -26,7 +26,7 @@ down:  ## Stop what `make up` started
 	@test ! -x $(BIN)/python || $(BIN)/python -m flows.operate down
 
 test: .venv/dev  ## Run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev  ## Lint, check formatting, types and the way that imports run
 	$(BIN)/ruff check $(SOURCES)
