@@ -4,17 +4,20 @@
 2. Whatever needs a person is told to PERENNIAL_ALERTS_URL, if there is one: broken data, runs that
    failed or crashed, and actions that the server could not carry out.
 
-Registering them again changes nothing: an automation is known by its name. What became of runs and
-actions is read from the server here, too.
+Registering them again changes nothing: an automation is known by its name. How the pool's workers
+start a run is settled here, and what became of runs and actions is read from the server, too.
 """
 
 import os
+import shlex
+import sys
 from datetime import UTC, timedelta
 from typing import cast
 from uuid import UUID
 
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterState,
@@ -118,6 +121,18 @@ def alert_person(url: str) -> AutomationCore:
             )
         ],
     )
+
+
+def start_runs_directly(pool: str) -> None:
+    """Have a pool's workers start each run by this interpreter, in one process.
+
+    Without a command of its own, a run is a process that prepares another: two starts of Python.
+    """
+    with get_client(sync_client=True) as client:
+        template = client.read_work_pool(pool).base_job_template
+        command = template["variables"]["properties"]["command"]
+        command["default"] = shlex.join([sys.executable, "-m", "prefect.engine"])
+        client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
 
 
 def put_back() -> list[str]:

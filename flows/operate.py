@@ -161,8 +161,9 @@ def register(*names: str) -> None:
     ):
         if subprocess.run([*prefect, *words]).returncode:
             raise StartFailed(f"`prefect {' '.join(words)}` failed")
-    from flows.automations import register_automations
+    from flows.automations import register_automations, start_runs_directly
 
+    start_runs_directly(POOL)
     for name in register_automations():
         print(f"automation {name!r} is registered")
 
