@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
-import pytest
 from followed import Followed
 from runs import Outcome, Run
 from strikes import Torturer, draw_strikes
@@ -69,7 +68,7 @@ def test_release_killed_at_any_instant_ends_as_if_nothing_had_been(
 
 
 def check_released(ground: "Ground", ended: Outcome, version: str) -> None:
-    """A run that was killed after its promotion is told that the version was released already."""
+    """Expect a release; a run killed after its promotion hears that it was released already."""
     assert ended.ended == "done" or "was released already" in ended.said, ended
     ledger = read_ledger(ground.store, MODEL)
     assert list_champions(ledger)[-1] == version

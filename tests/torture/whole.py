@@ -1,4 +1,4 @@
-"""What must hold of a root after any fault: nothing half, nothing lost, nothing that contradicts."""
+"""What must hold of a root after any fault: nothing is half, lost, or against what it says."""
 
 import hashlib
 import io
