@@ -1,0 +1,56 @@
+"""Several runs at once on one root: of the same version, of several, and decisions on them."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from random import Random
+
+import pytest
+from followed import Followed
+from ground import SEED, Ground, later
+from runs import Order, Outcome, Run
+
+WRITERS = [int(number) for number in os.environ.get("WRITERS", "2").split(",")]
+LONG = "KILLS" in os.environ
+
+
+def together(orders: Iterable[Order]) -> list[Outcome]:
+    runs = [Run(order) for order in orders]
+    return [run.wait() for run in runs]
+
+
+@pytest.mark.parametrize("writers", WRITERS)
+def test_writers_at_once_leave_one_version_of_each_and_one_chain(
+    ground: Ground, writers: int
+) -> None:
+    inspector = ground.inspector()
+    same = together([ground.retrain(later(0)) for _ in range(writers)])
+    assert {each.ended for each in same} == {"done"}, same
+    assert len({each.value["version"] for each in same}) == 1
+    ground.check_retrained(same[0], later(0))
+    others = together([ground.retrain(later(number)) for number in range(1, writers + 1)])
+    for number, each in enumerate(others, start=1):
+        ground.check_retrained(each, later(number))
+    inspector.look_again()
+    print(f"\n{ground.kind}: {writers} retrains of one version, and of {writers}, at once")
+
+
+@pytest.mark.skipif(not LONG, reason="takes minutes: make torture")
+@pytest.mark.parametrize("writers", WRITERS)
+def test_releases_at_once_leave_one_champion_and_one_chain(
+    ground: Ground, followed: Followed, writers: int
+) -> None:
+    random, inspector = Random(f"{SEED} {writers} {ground.kind}"), ground.inspector()
+    made = together([ground.retrain(later(number)) for number in range(writers)])
+    versions = [each.value["version"] for each in made]
+    orders = [ground.release(version) for version in [*versions, versions[-1]]]
+    orders += [ground.release(versions[0], "reject"), ground.release(ground.champion, "rollback")]
+    random.shuffle(orders)
+    ended = Counter(each.ended for each in together(orders))
+    assert set(ended) <= {"done", "DecisionRefused"}, ended
+    inspector.look()
+    ground.check_released(Run(ground.release(versions[-1])).wait(), versions[-1])
+    followed.wait_for(versions[-1])
+    followed.check()
+    inspector.look_again()
+    print(f"\n{ground.kind}: {len(orders)} decisions at once: {dict(ended)}; {followed}")
