@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MODEL = "flight-delay"
 SEED = os.environ.get("SEED", "1")
+KILLS = int(os.environ.get("KILLS", "2"))  # of each flow on each kind of root; few are a sample
+LONG = "KILLS" in os.environ
 _BEGUN = datetime(2013, 7, 25, tzinfo=UTC)  # when the newest candidate of the ground was made
 
 

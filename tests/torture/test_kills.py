@@ -3,20 +3,18 @@
 The few kills of the ordinary test run are the first of the long one: `make torture`.
 """
 
-import os
 from itertools import count
 from random import Random
 
 from followed import Followed
-from ground import SEED, Ground, later
+from ground import KILLS, SEED, Ground, later
 from runs import Run
 from strikes import Torturer, draw_strikes
 from whole import wait_until_gone
 
 from tasks.store import work_folder
 
-KILLS = int(os.environ.get("KILLS", "2"))
-EACH_STEP = int(os.environ.get("EACH_STEP", "0"))
+EACH_STEP = KILLS // 20
 
 
 def test_retrain_killed_at_any_instant_ends_as_if_nothing_had_been(ground: Ground) -> None:

@@ -13,12 +13,12 @@ from random import Random
 import pytest
 from faults import CODES
 from followed import Followed
-from ground import SEED, Ground, later
+from ground import KILLS, SEED, Ground, later
 from runs import Order, Outcome, Run
 
 import tasks.errors
 
-ROUNDS = int(os.environ.get("ROUNDS", "1"))
+ROUNDS = max(1, KILLS // 10)
 STUMBLES = (500, 503, "reset", "lose", "cut", "slow")
 SHARE = 0.1  # of the requests that go wrong
 NEEDED = {"retrain": 1_500, "release": 9_000}  # kilobytes, more or less

@@ -1,17 +1,15 @@
 """Several runs at once on one root: of the same version, of several, and decisions on them."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable
 from random import Random
 
 import pytest
 from followed import Followed
-from ground import SEED, Ground, later
+from ground import LONG, SEED, Ground, later
 from runs import Order, Outcome, Run
 
-WRITERS = [int(number) for number in os.environ.get("WRITERS", "2").split(",")]
-LONG = "KILLS" in os.environ
+WRITERS = [2, 8] if LONG else [2]
 
 
 def together(orders: Iterable[Order]) -> list[Outcome]:
