@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from faults import FaultyS3
 from runs import Order, Outcome, Run
 from whole import Inspector, check_bento, compare_versions
 
 from tasks.ledger import read_ledger
 from tasks.registry import get_version
+from tasks.serving import bento_tag
 from tasks.standing import list_champions
 from tasks.store import Store, open_store
 
@@ -22,6 +24,7 @@ MODEL = "flight-delay"
 SEED = os.environ.get("SEED", "1")
 KILLS = int(os.environ.get("KILLS", "2"))  # of each flow on each kind of root; few are a sample
 LONG = "KILLS" in os.environ
+in_the_long_run = pytest.mark.skipif(not LONG, reason="takes minutes: make torture")
 _BEGUN = datetime(2013, 7, 25, tzinfo=UTC)  # when the newest candidate of the ground was made
 
 
@@ -85,6 +88,10 @@ class Ground:
         actions = [entry.action for entry in ledger if entry.version == version]
         assert actions == ["approve", "release"]
         check_bento(self.store, MODEL, version, like=self.champion)
+        home = Path(self.environment["BENTOML_HOME"])
+        offered = bento_tag(MODEL, version).partition(":")[2]
+        assert (home / "bentos" / MODEL / "latest").read_text() == offered
+        assert [each.name for each in (home / "tmp").iterdir()] == ["lock"]
 
     def _order(self, flow: str, root: str, **parameters: Any) -> Order:
         return Order(

@@ -6,8 +6,9 @@ The few kills of the ordinary test run are the first of the long one: `make tort
 from itertools import count
 from random import Random
 
+import pytest
 from followed import Followed
-from ground import KILLS, SEED, Ground, later
+from ground import KILLS, SEED, Ground, in_the_long_run, later
 from runs import Run
 from strikes import Torturer, draw_strikes
 from whole import wait_until_gone
@@ -29,6 +30,9 @@ def test_retrain_killed_at_any_instant_ends_as_if_nothing_had_been(ground: Groun
     settle(ground, torturer)
 
 
+@pytest.mark.parametrize(
+    "ground", ["disk", pytest.param("bucket", marks=in_the_long_run)], indirect=True
+)
 def test_release_killed_at_any_instant_ends_as_if_nothing_had_been(
     ground: Ground, followed: Followed
 ) -> None:

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 from faults import CODES
 from followed import Followed
-from ground import KILLS, SEED, Ground, later
+from ground import KILLS, SEED, Ground, in_the_long_run, later
 from runs import Order, Outcome, Run
 
 import tasks.errors
@@ -25,6 +25,7 @@ NEEDED = {"retrain": 1_500, "release": 9_000}  # kilobytes, more or less
 Fault = Callable[[str, str], int | str | None]
 
 
+@in_the_long_run
 @pytest.mark.parametrize("ground", ["bucket"], indirect=True)
 def test_bucket_that_stumbles_costs_time_and_nothing_else(
     ground: Ground, followed: Followed
@@ -50,6 +51,7 @@ def test_bucket_that_stumbles_costs_time_and_nothing_else(
     print(f"\nstumbling bucket: {count_up(seen)}; {followed}")
 
 
+@in_the_long_run
 @pytest.mark.parametrize("ground", ["small disk"], indirect=True)
 def test_disk_that_fills_up_is_told_and_room_mends_it(ground: Ground) -> None:
     random, seen = Random(f"{SEED} disk"), Counter[str]()

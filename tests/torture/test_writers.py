@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 from followed import Followed
-from ground import LONG, SEED, Ground, later
+from ground import MODEL, SEED, Ground, in_the_long_run, later
 from runs import Order, Outcome, Run
 
-WRITERS = [2, 8] if LONG else [2]
+from tasks.registry import find_champion
 
 
 def together(orders: Iterable[Order]) -> list[Outcome]:
@@ -17,7 +17,8 @@ def together(orders: Iterable[Order]) -> list[Outcome]:
     return [run.wait() for run in runs]
 
 
-@pytest.mark.parametrize("writers", WRITERS)
+@in_the_long_run
+@pytest.mark.parametrize("writers", [2, 8])
 def test_writers_at_once_leave_one_version_of_each_and_one_chain(
     ground: Ground, writers: int
 ) -> None:
@@ -33,8 +34,8 @@ def test_writers_at_once_leave_one_version_of_each_and_one_chain(
     print(f"\n{ground.kind}: {writers} retrains of one version, and of {writers}, at once")
 
 
-@pytest.mark.skipif(not LONG, reason="takes minutes: make torture")
-@pytest.mark.parametrize("writers", WRITERS)
+@in_the_long_run
+@pytest.mark.parametrize("writers", [2, 8])
 def test_releases_at_once_leave_one_champion_and_one_chain(
     ground: Ground, followed: Followed, writers: int
 ) -> None:
@@ -46,9 +47,9 @@ def test_releases_at_once_leave_one_champion_and_one_chain(
     random.shuffle(orders)
     ended = Counter(each.ended for each in together(orders))
     assert set(ended) <= {"done", "DecisionRefused"}, ended
-    inspector.look()
-    ground.check_released(Run(ground.release(versions[-1])).wait(), versions[-1])
-    followed.wait_for(versions[-1])
-    followed.check()
     inspector.look_again()
+    champion = find_champion(ground.store, MODEL)
+    assert champion is not None
+    followed.wait_for(champion.version)
+    followed.check()
     print(f"\n{ground.kind}: {len(orders)} decisions at once: {dict(ended)}; {followed}")

@@ -23,6 +23,7 @@ from tasks.registry import (
     read_json,
 )
 from tasks.serving import archive_name, bento_tag, find_bento
+from tasks.standing import is_older
 from tasks.store import Store
 
 # Times, the run's own id, whylogs' randomised sketches and what is estimated from them: what may
@@ -70,19 +71,20 @@ class Inspector:
 
 def check_ledger(store: Store, model: str, ledger: list[Entry]) -> None:
     """Hold each entry against what it is about, and against those before it."""
-    released: list[str] = []
+    champion = ""
     for entry in ledger:
         assert get_version(store, model, entry.version).digest == entry.manifest
-        if entry.action != "release":
-            continue
         before = ledger[: entry.number - 1]
-        assert any((e.action, e.manifest) == ("approve", entry.manifest) for e in before), entry
-        bento = find_bento(store, model, entry.version)
-        assert bento is not None
-        assert bento.digest == entry.bento
-        assert entry.version not in released, f"{entry.version} was released twice"
-        released.append(entry.version)
-    assert released == sorted(released), "an older version was released after a newer one"
+        if entry.action == "release":
+            decided = [(each.action, each.version) for each in before]
+            assert ("approve", entry.version) in decided, f"{entry} was not approved"
+            assert ("release", entry.version) not in decided, f"{entry} was released twice"
+            assert not is_older(entry.version, champion), f"{entry} is older than {champion}"
+        if entry.action in ("release", "rollback"):
+            bento = find_bento(store, model, entry.version)
+            assert bento is not None
+            assert bento.digest == entry.bento
+            champion = entry.version
 
 
 def compare_versions(ours: Published, here: Store, theirs: Published, there: Store) -> None:
