@@ -68,7 +68,8 @@ class Order:
 class Strike:
     """When to kill: a part of the usual duration of a step, after that step has begun.
 
-    `alone` kills the flow's process only, and leaves what it started to notice.
+    For `start`, that is the duration of the whole run. `alone` kills the flow's process only, and
+    leaves what it started to notice.
     """
 
     step: str

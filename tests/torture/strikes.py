@@ -26,7 +26,7 @@ def draw_strikes(flow: str, instants: int, each_step: int, random: Random) -> li
 class Torturer:
     """Runs one flow again and again, killed each time, until it ends by itself.
 
-    Then the next run is begun with what is left of the strikes. `after_kill` looks at the root.
+    The root is looked at after each kill. What is left of the strikes is for the next flow.
     """
 
     flow: str
