@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 SOURCES := bentos flows tasks tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve up down test check prove bench lock compiled clean
+.PHONY: help demo serve up down test torture check prove bench lock compiled clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -27,6 +27,11 @@ down:  ## Stop what `make up` started
 
 test: .venv/dev  ## Run the tests
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+torture: .venv/dev  ## Kill retrain and release 200 times each, on disk and S3, and more (KILLS=, SEED=)
+	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/pytest tests/torture -s -p no:cacheprovider
+KILLS ?= 200
+SEED := $(or $(SEED),$(shell date +%s))
 
 check: .venv/dev  ## Lint, check formatting, types and the way that imports run
 	$(BIN)/ruff check $(SOURCES)

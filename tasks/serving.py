@@ -26,7 +26,7 @@ from tasks.reference import read_definition
 from tasks.registry import MANIFEST, Published, find, get_version, publish, read_file
 from tasks.requirements import serving_requirements
 from tasks.server import bento_environment, leash, start_server, stop_server
-from tasks.store import Store, digest_file, open_store, reaching
+from tasks.store import Store, digest_file, lend_folder, open_store, reaching
 
 log = logging.getLogger("perennial.serving")
 
@@ -210,21 +210,24 @@ def unpack_bento(store: Store, entry: Entry, model: str, home: Path) -> Path:
 def place_bento(store: Store, bento: Published, tag: str, home: Path) -> Path:
     """Unpack a published bento aside, then rename it: BentoML never sees half of one."""
     target = home / "bentos" / tag.replace(":", "/")
-    if target.is_dir():
-        return target
-    data = read_file(store, bento, archive_name(tag))
-    with reaching(str(home)):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = home / "tmp" / f"{tag.replace(':', '-')}-{os.getpid()}"
-        shutil.rmtree(draft, ignore_errors=True)
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            archive.extractall(draft, filter="data")
-        try:
-            draft.rename(target)
-        except FileExistsError:
-            shutil.rmtree(draft)
-        (target.parent / "latest").write_text(target.name)
+    with lend_folder(home / "tmp") as folder, reaching(str(home)):
+        if not target.is_dir():
+            unpack(read_file(store, bento, archive_name(tag)), folder / "bento", target)
+        (folder / "latest").write_text(target.name)
+        os.replace(folder / "latest", target.parent / "latest")
     return target
+
+
+def unpack(data: bytes, draft: Path, target: Path) -> None:
+    """Make an archive's folder appear at once; where another run was first, its folder counts."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        archive.extractall(draft, filter="data")
+    try:
+        draft.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
 
 
 def offer_bento(store: Store, model: str, version: str, bento: Published) -> None:

@@ -176,6 +176,15 @@ def work_folder(store: Store) -> Iterator[Path]:
     """Lend a folder that is gone afterwards; clear away those that killed runs left behind."""
     with reaching(store.root):
         parent = store.workspace()
+    with lend_folder(parent) as folder:
+        yield folder
+
+
+@contextmanager
+def lend_folder(parent: Path) -> Iterator[Path]:
+    """Lend a folder in a local one, as `work_folder` does in the root's own."""
+    with reaching(str(parent)):
+        parent.mkdir(parents=True, exist_ok=True)
         _clear_leftovers(parent)
     with _claimed_folder(parent) as folder:
         yield folder

@@ -1,8 +1,12 @@
 """Things that fail as they are told: an S3 server on loopback, and a disk with little room."""
 
 import http.client
+import os
 import shutil
+import socket
+import struct
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,14 +22,16 @@ CODES = {
     500: "InternalError",
     503: "SlowDown",
 }
+_SLOW_SECONDS = 0.5
 
 
 class FaultyS3:
     """Stands in front of a real server and forwards each request, unless `fault` names a mishap.
 
     An HTTP status is answered in the real server's place; `lose` lets the request through and
-    drops the connection; `cut` drops it in the middle of the answer; `hang` never answers. Requests
-    go through one at a time, for a real S3 decides on one `If-None-Match` at a time.
+    drops the connection; `cut` drops it in the middle of the answer; `reset` resets it before the
+    request goes through; `slow` keeps it waiting; `hang` never answers. Requests go through one at
+    a time, for a real S3 decides on one `If-None-Match` at a time.
     """
 
     def __init__(self, behind: str) -> None:
@@ -34,7 +40,7 @@ class FaultyS3:
         self.fault: Callable[[str, str], int | str | None] = lambda method, path: None
         self.turn, self.stopped = threading.Lock(), threading.Event()
         handler = type("Handler", (_Handler,), {"owner": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server = _Server(("127.0.0.1", 0), handler)
         self.address = f"http://127.0.0.1:{self.server.server_port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
 
@@ -47,6 +53,12 @@ class FaultyS3:
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a client that was killed is no error
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -62,9 +74,16 @@ class _Handler(BaseHTTPRequestHandler):
         with self.owner.turn:
             self.owner.requests.append((self.command, self.path))
             fault = self.owner.fault(self.command, self.path)
+        if fault == "slow":
+            self.owner.stopped.wait(_SLOW_SECONDS)
+            fault = None
         if fault == "hang":
             self.owner.stopped.wait()
             self.close_connection = True
+        elif fault == "reset":
+            self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())
         elif isinstance(fault, int):
             text = f"<Error><Code>{CODES[fault]}</Code><Message>told to fail</Message></Error>"
             self.answer(fault, {"Content-Type": "application/xml"}, text.encode())

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from tasks.serving import (
     find_bento,
     make_bento,
     needed_modules,
+    place_bento,
     prove_bento,
     read_proof,
     unpack_champion,
@@ -219,6 +221,34 @@ def test_bento_changed_in_the_registry_is_not_served(
     archive.write_bytes(archive.read_bytes()[:-1])
     with pytest.raises(StoreError, match="no released bento is whole"):
         unpack_champion(store, MODEL, tmp_path / "home")
+
+
+def test_offer_that_was_killed_is_finished_and_its_half_cleared_away(
+    released: "Released", store: Store, tmp_path: Path
+) -> None:
+    bento, tag = find_bento(store, MODEL, released.older), bento_tag(MODEL, released.older)
+    assert bento is not None
+    placed = place_bento(store, bento, tag, tmp_path)
+    latest, half = placed.parent / "latest", tmp_path / "tmp" / "run-killed"
+    latest.write_text("")
+    shutil.move(placed, half)
+    half.with_suffix(".lock").touch()
+    for _ in range(2):
+        assert place_bento(store, bento, tag, tmp_path) == placed
+        assert latest.read_text() == placed.name
+        assert [each.name for each in (tmp_path / "tmp").iterdir()] == ["lock"]
+        latest.write_text("")
+
+
+def test_bento_is_placed_by_several_at_once(
+    released: "Released", store: Store, tmp_path: Path
+) -> None:
+    bento, tag = find_bento(store, MODEL, released.older), bento_tag(MODEL, released.older)
+    assert bento is not None
+    with ThreadPoolExecutor(8) as pool:
+        placed = set(pool.map(lambda _: place_bento(store, bento, tag, tmp_path), range(8)))
+    assert placed == {tmp_path / "bentos" / tag.replace(":", "/")}
+    assert [each.name for each in (tmp_path / "tmp").iterdir()] == ["lock"]
 
 
 def test_exported_bento_answers_elsewhere_as_before(
