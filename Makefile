@@ -9,7 +9,7 @@ SOURCES := bentos flows tasks tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve up down test check prove tiny drill package deploy smoke audit vulnerable \
-	bench lock compiled clean
+	rubric bench lock compiled clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -62,6 +62,9 @@ audit: .venv/dev  ## Check locks, licences, imports, and that no secret is track
 
 vulnerable: .venv/dev  ## Ask the network which locked packages have known vulnerabilities
 	$(BIN)/uv tool run pip-audit==2.10.1 --disable-pip --require-hashes -r requirements.lock
+
+rubric: .venv/dev  ## Count the ML Test Score anew, from tests that run now
+	PYTHONPATH=tests $(BIN)/python -m rubric
 
 bench: .venv/dev  ## Measure against peers and bare scripts, side by side in one run
 	$(BIN)/python -m benchmarks

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from tasks.errors import DefinitionError
 
 LOCK = Path(__file__).parents[1] / "requirements.lock"
+COMPILED_LOCK = LOCK.with_name("requirements-compiled.lock")
 SERVING = ("httptools", "lightgbm", "msgspec", "numpy", "polars", "pydantic", "s3fs", "uvloop")
 COMPILED = "llvmlite"
 

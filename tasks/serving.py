@@ -26,7 +26,7 @@ from tasks.materials import BILL, draw_bill
 from tasks.proof import Proof, prove
 from tasks.reference import read_definition
 from tasks.registry import MANIFEST, Published, find, get_version, publish, read_file
-from tasks.requirements import read_lock, serving_requirements
+from tasks.requirements import COMPILED_LOCK, read_lock, serving_requirements
 from tasks.server import bento_environment, leash, start_server, stop_server
 from tasks.store import Store, digest_file, open_store, reaching
 
@@ -95,7 +95,8 @@ def list_materials(published: Published, requirements: str) -> str:
     """Draw the bill of a version's bento. BentoML adds itself to what it is given."""
     _, model, version = published.path.split("/")
     itself = f"bentoml=={package_version('bentoml')}\n"
-    return draw_bill(model, version, published.manifest.files, itself + requirements, read_lock())
+    locks = read_lock() + read_lock(COMPILED_LOCK)
+    return draw_bill(model, version, published.manifest.files, itself + requirements, locks)
 
 
 def read_bill(store: Store, model: str, version: str) -> str:

@@ -1,5 +1,6 @@
 """The wheel is complete: installed where nothing of this folder is, its command works."""
 
+import json
 import subprocess
 import sys
 import sysconfig
@@ -42,6 +43,6 @@ def test_installed_command_works_elsewhere(wheel: Path, tmp_path: Path) -> None:
     command = [venv / "bin/perennial", *words]
     said = subprocess.run(command, cwd=here, capture_output=True, text=True)
     assert said.returncode == 0, said.stderr
-    assert (here / "deployments/planes.toml").is_file()
+    assert (here / json.loads(said.stdout)["definition"]).is_file()
     where = [venv / "bin/python", "-c", "import tasks; print(tasks.__file__)"]
     assert str(venv) in subprocess.check_output(where, cwd=here, text=True)

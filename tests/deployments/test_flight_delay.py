@@ -74,6 +74,16 @@ def test_weekday_is_new_yorks_for_every_flight_of_the_year() -> None:
     assert len(wrong) == 0
 
 
+def test_no_feature_reads_what_is_known_only_after_departure() -> None:
+    after = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"}
+    read = {
+        column
+        for sql in DEFINITION.features.values()
+        for column in pl.sql_expr(sql).meta.root_names()
+    }
+    assert read & after == set()
+
+
 def test_late_is_more_than_a_quarter_of_an_hour() -> None:
     said = [value_of(DEFINITION.target.value, arr_delay=delay) for delay in (15.0, 16.0, -60.0)]
     assert said == [False, True, False]
