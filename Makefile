@@ -8,10 +8,11 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 SOURCES := bentos flows tasks tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve up down test torture check prove bench lock compiled clean
+.PHONY: help demo serve up down test torture check prove tiny drill package deploy smoke audit \
+	vulnerable rubric bench lock compiled clean
 
 help:  ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: .venv/run  ## Train, judge, approve and release a model on every flight of 2013
 	$(BIN)/perennial retrain flight-delay --approve-as "$$(id -un) (make demo)"
@@ -42,6 +43,34 @@ check: .venv/dev  ## Lint, check formatting, types and the way that imports run
 prove: .venv/dev  ## Serve the champion's bento elsewhere, with only its own requirements
 	PYTHONPATH=tests $(BIN)/python -m elsewhere flight-delay
 
+tiny: .venv/run  ## Train, prove and release a small model, in a folder of its own
+	$(TINY) $(BIN)/perennial retrain flight-delay --as-of 2013-04-01 --approve-as "make tiny"
+
+drill: tiny  ## Spoil copies of the small model and its data: is each fault caught?
+	$(TINY) $(BIN)/perennial drill flight-delay
+TINY := env -u PERENNIAL_ROOT PERENNIAL_ENV=tiny BENTOML_HOME=.perennial-tiny/bentoml
+
+package: .venv/dev  ## Build the wheel and the source distribution in dist/, without a network
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+
+deploy: .venv/run  ## Register pool, deployments and automations with a server that is up
+	$(BIN)/python -m flows.operate register
+
+smoke: .venv/run  ## Ask a system that is up for a retrain, and find its candidate
+	PYTHONPATH=tests $(BIN)/python -m smoke flight-delay
+
+audit: .venv/dev  ## Check locks, licences, imports, and that no secret is tracked; no network
+	$(BIN)/deptry .
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --exclude-secrets '^test$$'
+	$(BIN)/pytest tests/test_locks.py
+
+vulnerable: .venv/dev  ## Ask the network which locked packages have known vulnerabilities
+	$(BIN)/uv tool run pip-audit==2.10.1 --disable-pip --require-hashes -r requirements.lock
+
+rubric: .venv/dev  ## Count the ML Test Score anew, from tests that run now
+	PYTHONPATH=tests $(BIN)/python -m rubric
+
 bench: .venv/dev  ## Measure against peers and bare scripts, side by side in one run
 	$(BIN)/python -m benchmarks
 
@@ -56,7 +85,7 @@ compiled: .venv/run  ## Install what [serving] predictor = "compiled" needs
 	$(INSTALL) --require-hashes -r requirements-compiled.lock
 
 clean: down  ## Remove the environments and what runs left behind
-	rm -rf .venv .venv-* .perennial .perennial-*
+	rm -rf .venv .venv-* .perennial .perennial-* dist
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Perennial needs Python 3.11 or 3.12; set PYTHON=/path/to/it" >&2; exit 1; }

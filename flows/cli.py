@@ -267,6 +267,9 @@ def history(model: Model, as_json: AsJson = False) -> None:
 def show(
     model: Model,
     version: Version,
+    sbom: Annotated[
+        bool, typer.Option("--sbom", help="Print what its bento is made of, as CycloneDX's JSON.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show one version: verdict, checks, metrics and where its report is."""
@@ -274,8 +277,13 @@ def show(
     from tasks.registry import get_version
     from tasks.store import open_store
 
-    store = open_store()
-    found = describe_version(store, get_version(store, _name_of(model), version))
+    store, name = open_store(), _name_of(model)
+    published = get_version(store, name, version)
+    if sbom:
+        from tasks.serving import read_bill
+
+        return print(read_bill(store, name, published.version))
+    found = describe_version(store, published)
     print_json(found) if as_json else print_version(found)
 
 

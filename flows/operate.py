@@ -7,7 +7,7 @@
     python -m flows.operate keep           all of it, in the foreground
     python -m flows.operate server         Prefect's server with its UI
     python -m flows.operate register [..]  work pool, deployments (all, or FLOW/MODEL), automations
-    python -m flows.operate worker         carries out runs
+    python -m flows.operate worker         carries out runs (after --: options of Prefect's worker)
     python -m flows.operate service MODEL  answers requests, as soon as there is a champion
 
 Settings are variables, which docs/operations.md lists; what is left out suits one machine.
@@ -152,7 +152,8 @@ def register(*names: str) -> None:
     """Make work pool, deployments and automations what this project says; twice changes nothing."""
     if not _PROJECT.is_file():
         raise DefinitionError(f"there is no {_PROJECT} here; go to the project's folder")
-    os.environ.update(settle_variables(settle_environment()))
+    here = settle_environment()
+    os.environ.update(settle_variables(read_ready(here) or here))
     chosen = [word for name in names for word in ("--name", name)] or ["--all"]
     prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
     for words in (
@@ -168,11 +169,11 @@ def register(*names: str) -> None:
         print(f"automation {name!r} is registered")
 
 
-def worker() -> NoReturn:
+def worker(*options: str) -> NoReturn:
     """Become the worker that carries out runs, one for each core at once."""
     limit = ("--limit", str(max(2, os.cpu_count() or 2)))
     words = ("worker", "start", "--pool", POOL, "--type", "process", *limit)
-    become("prefect", *words, variables=settle_variables(settle_environment()))
+    become("prefect", *words, *options, variables=settle_variables(settle_environment()))
 
 
 def service(model: str) -> NoReturn:

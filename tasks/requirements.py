@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from tasks.errors import DefinitionError
 
 LOCK = Path(__file__).parents[1] / "requirements.lock"
+COMPILED_LOCK = LOCK.with_name("requirements-compiled.lock")
 SERVING = ("httptools", "lightgbm", "msgspec", "numpy", "polars", "pydantic", "s3fs", "uvloop")
 COMPILED = "llvmlite"
 
@@ -23,7 +24,7 @@ def serving_requirements(lock: Path = LOCK, compiled: bool = False) -> str:
 
     BentoML pins itself, without a hash; so none of the others can carry one.
     """
-    pins = read_pins(lock.read_text() if lock.is_file() else "")
+    pins = read_pins(read_lock(lock))
     needed = close_requirements("bentoml", *SERVING) - {"bentoml"}
     if compiled:
         needed |= close_requirements(COMPILED)
@@ -36,12 +37,26 @@ def serving_requirements(lock: Path = LOCK, compiled: bool = False) -> str:
     return "".join(lines)
 
 
+def read_lock(lock: Path = LOCK) -> str:
+    """Read the lock; a package installed without this project's folder has none."""
+    return lock.read_text() if lock.is_file() else ""
+
+
 def read_pins(lock: str) -> dict[str, str]:
     """Read a lock's lines by package, without hashes; one package may have a line per marker."""
     pins: dict[str, str] = {}
     for name, rest in re.findall(r"^([A-Za-z0-9][\w.-]*)([^\\\n]*)", lock, re.MULTILINE):
         pins[name] = pins.get(name, "") + f"{name}{rest.rstrip()}\n"
     return pins
+
+
+def read_hashes(lock: str) -> dict[str, tuple[str, ...]]:
+    """Read which files a lock allows for each of its lines: their SHA-256."""
+    blocks = re.split(r"\n(?=[A-Za-z0-9])", lock)
+    found = {
+        block.partition(" \\")[0]: re.findall(r"sha256:([0-9a-f]+)", block) for block in blocks
+    }
+    return {pin: tuple(hashes) for pin, hashes in found.items()}
 
 
 def close_requirements(*roots: str) -> set[str]:

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from prefect.cache_policies import NO_CACHE
 from tasks.definition import Frozen
 from tasks.errors import BuildFailed, DecisionRefused, ProofFailed, StoreError, first_line
 from tasks.ledger import Entry, check_approved, read_ledger
+from tasks.materials import BILL, draw_bill
 from tasks.proof import Proof, prove
 from tasks.reference import read_definition
 from tasks.registry import MANIFEST, Published, find, get_version, publish, read_file
-from tasks.requirements import serving_requirements
+from tasks.requirements import COMPILED_LOCK, read_lock, serving_requirements
 from tasks.server import bento_environment, leash, start_server, stop_server
 from tasks.store import Store, digest_file, lend_folder, open_store, reaching
 
@@ -79,13 +81,30 @@ def lay_out(store: Store, published: Published, context: Path) -> None:
     (model / MANIFEST).write_bytes(store.read(f"{published.path}/{MANIFEST}"))
     # A file of requirements would be refused where the root lies in a hidden folder.
     compiled = read_definition(store, published).serving.predictor == "compiled"
-    packages = serving_requirements(compiled=compiled).splitlines()
+    requirements = serving_requirements(compiled=compiled)
     options = {
         "service": f"{_ENTRY}:service",
-        "include": ["bentos/**", "tasks/**", "model/**"],
-        "python": {"packages": packages, "lock_packages": False},
+        "include": ["bentos/**", "tasks/**", "model/**", BILL],
+        "python": {"packages": requirements.splitlines(), "lock_packages": False},
     }
+    (context / BILL).write_text(list_materials(published, requirements))
     (context / _OPTIONS).write_text(json.dumps(options))  # JSON is YAML
+
+
+def list_materials(published: Published, requirements: str) -> str:
+    """Draw the bill of a version's bento. BentoML adds itself to what it is given."""
+    _, model, version = published.path.split("/")
+    itself = f"bentoml=={package_version('bentoml')}\n"
+    locks = read_lock() + read_lock(COMPILED_LOCK)
+    return draw_bill(model, version, published.manifest.files, itself + requirements, locks)
+
+
+def read_bill(store: Store, model: str, version: str) -> str:
+    """Read the bill of materials of a version's bento, once it is proven."""
+    bento = find_bento(store, model, version)
+    if bento is None:
+        raise DecisionRefused(f"{model}: {version} has no bento yet; approve it first")
+    return read_file(store, bento, BILL).decode()
 
 
 def needed_modules() -> list[Path]:
@@ -123,6 +142,7 @@ def publish_bento(store: Store, bento: Bento, proof: Proof, folder: Path) -> Pub
         with tarfile.open(ready / archive_name(bento.tag), "w:gz", compresslevel=1) as archive:
             archive.add(bento.folder, arcname=".")
         (ready / "proof.json").write_text(proof.model_dump_json(indent=1))
+        shutil.copyfile(bento.folder / "src" / BILL, ready / BILL)
     try:
         return publish(store, ready, path)
     except FileExistsError:

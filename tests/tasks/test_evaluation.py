@@ -161,6 +161,13 @@ def test_slices_are_measured_on_their_own_rows(made: Evaluate) -> None:
         assert each.metrics["auc"] == pytest.approx(roc_auc_score(late[inside], predicted[inside]))
 
 
+def test_group_that_no_feature_reads_is_measured(made: Evaluate) -> None:
+    made_of = made("binary", ', slices = ["origin", "hour >= 18"]')
+    assert "origin" not in made_of.plan.features.columns
+    groups = {each.level for each in made_of.found.slices if each.slice == "origin"}
+    assert groups == {"EWR", "JFK", "LGA"}
+
+
 def test_small_categories_are_slices_by_themselves(made: Evaluate) -> None:
     slices = {each.slice for each in made("binary").found.slices}
     assert slices == {"a[1] {b}"}

@@ -15,7 +15,8 @@ from elsewhere import prove_elsewhere
 
 from tasks.errors import BuildFailed, ProofFailed, StoreError
 from tasks.ledger import append_entry, read_ledger
-from tasks.registry import Published, get_version
+from tasks.proof import prove as prove_served
+from tasks.registry import MANIFEST, Published, get_version, publish
 from tasks.requirements import SERVING, close_requirements, read_pins, serving_requirements
 from tasks.server import booting_server, is_ready
 from tasks.serving import (
@@ -169,6 +170,23 @@ def test_answers_that_differ_from_training_are_refused(
         prove(store, released.newer, built, tmp_path / "work")
     assert find_bento(store, MODEL, released.newer) is None
     assert not children_in(built.folder)
+
+
+def test_bento_that_is_slower_than_its_budget_is_refused(
+    released: "Released", newer: Published, built: Bento, tmp_path: Path
+) -> None:
+    slow = tmp_path / "slow"
+    shutil.copytree(released.root / newer.path, slow)
+    (slow / MANIFEST).unlink()
+    definition = slow / "definition.toml"
+    text = definition.read_text()
+    definition.write_text(text.replace("latency_budget_ms = 5000", "latency_budget_ms = 0.001"))
+    other = open_store(str(tmp_path / "other"))
+    shutil.copytree(released.root / "snapshots", tmp_path / "other" / "snapshots")
+    published = publish(other, slow, newer.path)
+    (tmp_path / "work").mkdir()
+    with pytest.raises(ProofFailed, match=r"p99 is .* ms; the budget is 0\.001 ms"):
+        prove_served(other, published, built.folder, tmp_path / "work")
 
 
 def test_server_that_cannot_start_is_a_failure_with_its_reason(

@@ -1,0 +1,44 @@
+"""Under which licence a package comes, as it says of itself where it is installed.
+
+Owns the reading of three ways to say it, the clearest first. Refuses to judge: what is permitted
+is the audit's (`make audit`).
+"""
+
+from importlib.metadata import PackageNotFoundError, metadata
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+_LONGEST = 60  # beyond it, the licence's own text stands where its name should
+_CLASSIFIED = "License :: OSI Approved :: "
+_SPDX = {
+    "Apache 2.0": "Apache-2.0",
+    "Apache License 2.0": "Apache-2.0",
+    "Apache Software License": "Apache-2.0",
+    "MIT License": "MIT",
+}
+
+
+def find_licence(package: str) -> str | None:
+    """Give a package's licence, as an SPDX expression where it can be one; None if it says none."""
+    try:
+        said = metadata(package)
+    except PackageNotFoundError:
+        return None
+    expressions = said.get_all("License-Expression") or []
+    names = [each.strip() for each in said.get_all("License") or [] if len(each) <= _LONGEST]
+    lines = [each for each in said.get_all("Classifier") or [] if each.startswith(_CLASSIFIED)]
+    classified = " OR ".join(_shorten(each.removeprefix(_CLASSIFIED)) for each in lines)
+    known = [each for each in (*expressions, *map(_shorten, names), classified) if each]
+    return next(filter(None, map(as_spdx, known)), known[-1] if known else None)
+
+
+def as_spdx(licence: str) -> str | None:
+    """Write a licence as an SPDX expression, where it is one."""
+    try:
+        return canonicalize_license_expression(licence)
+    except InvalidLicenseExpression:
+        return None
+
+
+def _shorten(name: str) -> str:
+    return _SPDX.get(name, name)
