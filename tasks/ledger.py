@@ -103,7 +103,7 @@ def append_entry(
     entry = entry.model_copy(update={"digest": _digest(entry.model_dump(mode="json"))})
     try:
         with reaching(store.root):
-            store.create(_path(model, entry.number), entry.model_dump_json(indent=1).encode())
+            store.create(_path(model, entry.number), _write(entry.model_dump(mode="json")))
     except FileExistsError as error:
         raise _overtaken(model, read_ledger(store, model)[entry.number - 1]) from error
     return entry
@@ -133,7 +133,7 @@ def _parse_entry(data: bytes, where: str) -> Entry:
         entry = Entry.model_validate(fields)
     except ValueError as error:
         raise StoreError(f"{where}: is damaged; restore it") from error
-    if entry.digest != _digest(fields):
+    if entry.digest != _digest(fields) or data != _write(fields):
         raise StoreError(f"{where}: was changed after it was recorded; restore it")
     return entry
 
@@ -161,6 +161,11 @@ def _tip(entries: list[Entry]) -> str:
 def _digest(fields: dict[str, Any]) -> str:
     others = {name: value for name, value in fields.items() if name != "digest"}
     return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
+
+
+def _write(fields: dict[str, Any]) -> bytes:
+    """Write an entry in the one way that it is read again: not even its spaces may change."""
+    return json.dumps(fields, indent=1, ensure_ascii=False).encode()
 
 
 def _path(model: str, number: int) -> str:

@@ -1,12 +1,26 @@
 """Features: their kinds, and the numbers that a frozen vocabulary makes of them."""
 
+from collections import Counter
+from typing import Any
+
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tables import ROWS, define
 
 from tasks.definition import parse_definition
 from tasks.errors import DefinitionError
-from tasks.features import Features, Vocabulary, compile_features, encode, learn_levels
+from tasks.features import (
+    OTHER,
+    Features,
+    Vocabulary,
+    compile_features,
+    encode,
+    learn_levels,
+)
+from tasks.plan import Plan
+from tasks.preparation import learn_categories
 
 COLORS = Features(expressions={"c": "c"}, categories=("c",), columns={"c": "String"})
 
@@ -94,3 +108,43 @@ def test_one_row_encodes_as_it_does_among_others() -> None:
     for row in (0, 17, 399):
         alone = encode(ROWS[row : row + 1].lazy(), features, vocabulary).collect()
         assert alone.equals(together[row : row + 1])
+
+
+LEVELS = st.lists(
+    st.sampled_from(["a", "b", "B", "", " a", "é", "\x00", None]) | st.text(max_size=2)
+)
+
+
+def learn(values: list[str | None], rows: int, levels: int) -> Vocabulary:
+    limits = f"category_rows = {rows}\ncategory_levels = {levels}"
+    definition = parse_definition(define(training=limits), "made.toml")
+    plan = Plan.model_construct(definition=definition, features=COLORS)
+    return Vocabulary(categories=learn_categories(plan, rows_of(values)))
+
+
+def rows_of(values: list[str | None]) -> pl.LazyFrame:
+    return pl.LazyFrame({"c": pl.Series(values, dtype=pl.String)})
+
+
+def codes_of(values: list[str | None], vocabulary: Vocabulary) -> list[int | None]:
+    return encode(rows_of(values), COLORS, vocabulary).collect()["c"].to_list()
+
+
+@given(LEVELS, LEVELS, st.integers(1, 4), st.integers(1, 9), st.randoms(use_true_random=False))
+def test_vocabulary_is_the_frequent_levels_whatever_the_order_and_frozen(
+    seen: list[str | None], served: list[str | None], rows: int, levels: int, random: Any
+) -> None:
+    vocabulary = learn(seen, rows, levels)
+    known = vocabulary.categories["c"]
+    counts = Counter(value for value in seen if value is not None)
+    frequent = [level for level, count in counts.items() if count >= rows]
+    assert list(known) == sorted(frequent, key=lambda level: (-counts[level], level))[:levels]
+
+    mixed = random.sample(seen, len(seen))
+    assert learn(mixed, rows, levels) == vocabulary
+
+    codes = codes_of(served, vocabulary)
+    for value, code in zip(served, codes, strict=True):
+        expected = known.index(value) + 1 if value in known else OTHER
+        assert code == (None if value is None else expected)
+    assert codes_of([*seen, *served], vocabulary)[len(seen) :] == codes

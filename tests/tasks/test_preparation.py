@@ -7,11 +7,25 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tables import ROWS, START, Project, define
 
 from tasks.definition import parse_definition
 from tasks.errors import DataRefused, DefinitionError
-from tasks.preparation import PART, ROW, TARGET, TIME, Part, Prepared, Split, part_of_row
+from tasks.labels import MATURED, label_rows
+from tasks.plan import Plan
+from tasks.preparation import (
+    PART,
+    ROW,
+    TARGET,
+    TIME,
+    Part,
+    Prepared,
+    Split,
+    part_of_row,
+    split_by_time,
+)
 
 ID, TESTS = pl.col("id"), Path(__file__).parents[1]
 MATURES = 'value = "y"\nkind = "binary"\nmatures_after = "12h"'
@@ -152,3 +166,57 @@ def test_event_time_is_utc_in_every_part(made: Project) -> None:
     _, prepared = made.prepare(extract=zone)
     assert prepared.split.matured == datetime(2020, 1, 17, 20, tzinfo=UTC)
     assert times(prepared, Part.HOLDOUT)[1] == datetime(2020, 1, 17, 20, tzinfo=UTC)
+
+
+HOURS = st.integers(0, 60)
+
+
+@given(
+    hours=st.lists(HOURS | st.none(), min_size=1, max_size=40),
+    as_of=HOURS,
+    matures=st.integers(0, 20),
+    holdout=st.floats(0.01, 0.9) | st.integers(1, 40).map('"{}h"'.format),
+    stopping=st.sampled_from([0, 50]),
+)
+def test_no_row_is_on_two_sides_and_none_learns_from_what_was_not_known(
+    hours: list[int | None], as_of: int, matures: int, holdout: float | str, stopping: int
+) -> None:
+    """Any times, with ties, gaps, missing ones and rows from after as-of, in any order."""
+    target = f'value = "y"\nkind = "binary"\nmatures_after = "{matures}h"'
+    training = f"holdout = {holdout}\nearly_stopping = {stopping}"
+    definition = parse_definition(define(target=target, training=training), "made.toml")
+    end, maturity = START.replace(tzinfo=UTC) + timedelta(hours=as_of), timedelta(hours=matures)
+    plan = Plan.model_construct(definition=definition, origin="made.toml", as_of=end)
+    at = [None if hour is None else START + timedelta(hours=hour) for hour in hours]
+    rows = pl.LazyFrame({"t": pl.Series(at, dtype=pl.Datetime("us")), "y": [True] * len(at)})
+    known = label_rows(plan, rows, pl.col("y").cast(pl.Float64)).filter(pl.col(MATURED))
+    try:
+        split = split_by_time(plan, known)
+    except DataRefused:  # no labelled row is left to train on
+        return
+    parted = known.with_columns(part_of_row(definition, split, ["t", "y"]).alias(PART)).collect()
+
+    assert sorted(parted[ROW]) == [
+        row for row, hour in enumerate(hours) if hour is not None and hour <= as_of - matures
+    ]
+    found = {part: parted.filter(pl.col(PART) == part)[TIME].to_list() for part in Part}
+    for before, after in zip(list(Part), list(Part)[1:], strict=False):
+        assert not found[before] or not found[after] or max(found[before]) < min(found[after])
+    assert split.holdout is not None
+    assert all(time >= split.holdout for time in found[Part.HOLDOUT])
+    assert all(time + maturity < split.holdout for time in found[Part.FIT] + found[Part.STOP])
+    assert all(time + maturity >= split.holdout for time in found[Part.GAP])
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.text(max_size=2)), min_size=2, max_size=40))
+def test_rows_of_one_key_are_on_one_side_of_a_hashed_split(keys: list[tuple[int, str]]) -> None:
+    definition = parse_definition(define(extract='key = ["id", "c"]'), "made.toml")
+    rows = pl.DataFrame(keys, schema={"id": pl.Int64, "c": pl.String}, orient="row")
+    rows = rows.with_columns(x=pl.int_range(pl.len()))
+    part = part_of_row(definition, Split(), rows.columns)
+    sides = rows.with_columns(part.alias(PART)).group_by("id", "c").agg(pl.col(PART).n_unique())
+    assert sides[PART].to_list() == [1] * len(sides)
+    assert (
+        rows[::-1].select(part).to_series().to_list()
+        == rows.select(part).to_series()[::-1].to_list()
+    )
