@@ -26,6 +26,7 @@ from tasks.validation import group_rows
 from tasks.windows import PREDICTION
 
 _MONTHS = re.compile(r"(\d{1,3})mo")
+_MOST_DATES = 1_000
 _FEWEST = 50  # rows with a label that a period needs to be measured
 
 
@@ -110,7 +111,8 @@ def list_dates(start: datetime, end: datetime, every: str) -> list[datetime]:
         raise DefinitionError(f"--every {every!r}: must be longer than nothing")
     dates = [start]
     while dates[-1] < end:
-        count = len(dates)
+        if (count := len(dates)) > _MOST_DATES:
+            raise DefinitionError(f"--every {every!r}: gives more than {_MOST_DATES:,} dates")
         dates.append(_add_months(start, count * int(found[1])) if found else start + count * step)
     return [*dates[:-1], end]
 

@@ -58,6 +58,8 @@ def test_months_end_where_months_end() -> None:
         day("2013-12-01"),
         day("2014-01-01"),
     ]
+    with pytest.raises(DefinitionError, match="--every '1m': gives more than 1,000 dates"):
+        list_dates(day("2013-11-01"), day("2014-01-01"), "1m")
 
 
 def test_policies_look_between_dates_too() -> None:
