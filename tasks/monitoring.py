@@ -23,7 +23,7 @@ from tasks.logged import forget_pieces
 from tasks.outcomes import Outcomes, join_outcomes
 from tasks.overview import describe_model
 from tasks.promised import Promise, choose_slices, recall_promise
-from tasks.raised import Raised, raise_causes
+from tasks.raised import Raised, raise_causes, remember_look
 from tasks.registry import read_file
 from tasks.served import Service, check_served, look_at_service
 from tasks.skew import SAMPLE, Skew, measure_skew, sample_rows
@@ -108,9 +108,10 @@ def read_arrivals(watch: Watch) -> Arrivals | None:
 def tell_causes(found: Monitored) -> tuple[Raised, ...]:
     """Tell Prefect what was found, each cause once."""
     store, model = open_store(found.watch.plan.root), found.watch.definition.name
-    causes = list(find_causes(found))
+    causes, as_of = list(find_causes(found)), found.watch.asked or found.watch.now
     waiting = describe_model(store, model)["waiting"][:1] if causes else []
-    raised = tuple(raise_causes(store, model, causes, "".join(waiting)))
+    raised = tuple(raise_causes(store, model, causes, as_of, "".join(waiting)))
+    remember_look(store, model, as_of)
     for each in raised:
         log.info("%s %s: %s", each.state, each.kind, each.reason)
     return raised

@@ -104,6 +104,17 @@ def test_new_data_is_told_once_and_again_when_no_server_heard(
     assert told["rows"] >= told["needed"]
 
 
+def test_look_at_the_past_tells_nothing(watched: Watched) -> None:
+    watched.log()
+    look(UNTIL)
+    for told in (watched.root / "monitoring" / MODEL / "raised").glob("*.json"):
+        told.unlink()
+    past = look(UNTIL - timedelta(days=1))["events"]
+    assert {each["state"] for each in past} == {"held back"}
+    assert "the newest look was as of 2013-07-31 00:00 UTC" in past[0]["detail"]
+    assert set(kinds(look(UNTIL)).values()) == {"raised"}
+
+
 def test_world_that_turned_is_told_with_its_numbers(watched: Watched) -> None:
     turned = watched.answers.with_columns((1 - pl.col("__prediction")).alias("__prediction"))
     watched.log(turned)
