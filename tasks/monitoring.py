@@ -13,6 +13,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.arrivals import Arrivals, find_arrivals
+from tasks.behind import Behind, look_behind
 from tasks.checks import Check
 from tasks.counters import forget_counters
 from tasks.drifted import Drifted, watch_drift
@@ -63,6 +64,15 @@ def measure_quality(watch: Watch, asked: Asked, outcomes: Outcomes, folder: Path
     if judged.quality is not None:
         log.info("%s", judged.quality.detail)
     return judged
+
+
+@task(name="yardstick", cache_policy=NO_CACHE)
+def measure_behind(watch: Watch) -> Behind:
+    """Hold the champion against a quick model of what is known by now."""
+    found = look_behind(watch, open_store(watch.plan.root))
+    if found.lost:
+        log.info("%s", found.lost)
+    return found
 
 
 @task(name="drift", cache_policy=NO_CACHE)

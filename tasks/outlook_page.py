@@ -15,6 +15,7 @@ from tasks.outlook import (
     name_column,
     rank_lost,
     rank_moved,
+    say_behind,
     say_drift,
     say_quality,
     say_service,
@@ -104,6 +105,7 @@ def show_quality(found: Monitored) -> Iterator[Html]:
     """Show quality window by window, known and estimated, then by slice and by version."""
     judged, name = found.judged, name_metric(found.watch.definition.metric)
     yield tag("p", say_quality(found))
+    yield tag("p", say_behind(found))
     drawn = [*_draw_course(found), *_draw_slices(found)]
     if drawn:
         yield grid(*drawn)

@@ -124,13 +124,13 @@ def list_looks(dates: Sequence[datetime], step: timedelta) -> list[datetime]:
     return sorted(looks | set(dates[1:]))
 
 
-def read_history(plan: Plan, end: datetime) -> pl.DataFrame:
-    """Read the rows up to a time, in the order of their time, with what came true of them."""
+def read_history(plan: Plan, end: datetime) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Read the rows up to a time, in the order of their time, with what came true; and classes."""
     table = open_table(plan.definition, plan.project)
     assert table.time is not None, "a replay needs rows with a time"
-    target, _ = settle_target(plan, table.rows)
+    target, classes = settle_target(plan, table.rows)
     rows = label_rows(plan, table.rows, target).filter(table.time <= end).drop(MATURED)
-    return collect(table, rows).sort(TIME, maintain_order=True)
+    return collect(table, rows).sort(TIME, maintain_order=True), classes
 
 
 def measure_periods(

@@ -21,7 +21,8 @@ from tasks.store import open_store
 
 UNTIL = datetime(2013, 7, 31, tzinfo=UTC)
 STEPS = (
-    *("read_asked", "read_outcomes", "measure_quality", "measure_drifted", "measure_skewed"),
+    *("read_asked", "read_outcomes", "measure_quality", "measure_behind", "measure_drifted"),
+    "measure_skewed",
     *("check_contract", "read_service", "read_arrivals", "tell_causes"),
 )
 Found = dict[str, Any]
@@ -124,6 +125,27 @@ def test_world_that_turned_is_told_with_its_numbers(watched: Watched) -> None:
     (payload,) = read_payloads("quality-lost")
     assert payload["found"]["value"] == found["quality"]["value"]
     assert "answers are not what the training path gives" in str(found["events"])
+
+
+def test_champion_is_held_against_what_a_quick_model_learned_since(watched: Watched) -> None:
+    first, second = look(datetime(2013, 7, 1, tzinfo=UTC)), look()
+    assert first["behind"]["problem"].startswith("a yardstick was made")
+    assert second["behind"]["as_of"].startswith("2013-07-01")
+    assert second["behind"]["rows"] > 100
+    assert second["behind"]["lost"] == ""
+    assert "quality-lost" not in kinds(second)
+
+
+def test_champion_that_fell_behind_is_told(watched: Watched) -> None:
+    for file in (watched.project / "data" / "nycflights13").glob("flights-*"):
+        turned = pl.read_parquet(file).with_columns(30 - pl.col("arr_delay"))
+        turned.write_parquet(file)
+    look(datetime(2013, 7, 1, tzinfo=UTC))
+    found = look()
+    assert found["behind"]["lost"].startswith("auc of a quick model is better by")
+    assert kinds(found)["quality-lost"] == "raised"
+    assert read_payloads("quality-lost")[0]["found"]["behind"]["rows"] == found["behind"]["rows"]
+    assert "has fallen behind a quick model" in Path(found["report"]).read_text()
 
 
 def test_torn_empty_and_foreign_parts_are_named_and_skipped(watched: Watched) -> None:
