@@ -81,7 +81,7 @@ def measure_champion(as_of: datetime, folder: Path) -> dict[str, Any]:
         calibration = recall_promise(store, published, recipe, work).calibration()
     assert calibration is not None
     model = load_folder(folder / published.path)
-    every = read_history(plan_retrain("flight-delay", END), END)
+    every, _ = read_history(plan_retrain("flight-delay", END), END)
     predicted = as_column(model.predictor.predict(model.number_frame(every)))
     rows = every.drop("perennial.target").with_columns(predicted.alias(PREDICTION))
     return {

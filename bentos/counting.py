@@ -1,16 +1,16 @@
 """What the service counted, left under the root once a minute for the monitor to read.
 
-Owns the thread that writes it. Refuses to hold up an answer or to fail one: what cannot be written
-is written the next time, for every hour's file holds all of its hour so far.
+Owns what is written, and of which hour. Refuses to hold up an answer or to fail one: what cannot
+be written is written the next time, for every hour's file holds all of its hour so far.
 """
 
 import logging
 import os
 import secrets
-import threading
 from datetime import UTC, datetime
 
 from bentos.metrics import Metrics
+from bentos.periodic import Periodic
 from tasks.counters import Counters, write_counters
 from tasks.errors import first_line
 from tasks.store import Store
@@ -29,30 +29,24 @@ class Counting:
         self._metrics = metrics
         self._server = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._before = self._written = self._look(_this_hour())
-        self._stopping = threading.Event()
         self._complained = False
-        self._thread = threading.Thread(target=self._run, name="counting", daemon=True)
+        self._writing = Periodic("counting", _SECONDS, self._write, last=self._write)
 
     def start(self) -> None:
         if self._store is not None:
-            self._thread.start()
+            self._writing.start()
 
     def stop(self) -> None:
         """Write what was counted since the last time, and end."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(_SECONDS):
-            self._write()
-        self._write()
+        self._writing.stop()
 
     def _write(self) -> None:
         """Write the hour's counts where they changed; with a new hour, begin anew."""
         assert self._store is not None
         now = self._look(_this_hour())
         if now == self._written.model_copy(update={"hour": now.hour}):
+            if now.hour != self._before.hour:  # the next to come in belongs to no hour before
+                self._before = now
             return
         last = self._before.hour  # what came in since the last writing counts to the hour before
         counted = _subtract(now, self._before).model_copy(update={"hour": last})

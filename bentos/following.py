@@ -1,16 +1,16 @@
 """Following releases: the champion of the ledger becomes the model that answers.
 
-Owns the thread that looks at the ledger and what it last found. Refuses to touch a request: it
+Owns when the ledger is looked at, and what was last found there. Refuses to touch a request: it
 swaps one pointer, and only for a model that has been verified and has tested itself.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
 from bentos.metrics import Metrics
 from bentos.model import Model, load_model
+from bentos.periodic import Periodic
 from tasks.errors import first_line
 from tasks.registry import find_champion, read_file
 from tasks.store import Store
@@ -35,17 +35,16 @@ class Follower:
         self._seen: list[str] | None = None
         self._version = ""
         self._failed_at = 0.0
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="following", daemon=True)
+        self._looking = Periodic("following", _POLL_SECONDS, self.look, last=lambda: None)
 
     def start(self, version: str) -> None:
         """Look once before the first request, then keep looking."""
         self._version = version
         self.look()
-        self._thread.start()
+        self._looking.start()
 
     def stop(self) -> None:
-        self._stopping.set()
+        self._looking.stop()
 
     def look(self) -> None:
         """Take up the champion where it is another version than the one that answers."""
@@ -78,7 +77,3 @@ class Follower:
         self.problem = said
         self._failed_at = time.monotonic()
         self._metrics.followed["failed"] += 1
-
-    def _run(self) -> None:
-        while not self._stopping.wait(_POLL_SECONDS):
-            self.look()

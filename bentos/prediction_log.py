@@ -1,6 +1,6 @@
 """The prediction log: what was asked and answered, as Parquet parts under the root.
 
-Owns a bounded queue and the thread that empties it. Refuses to slow an answer down or to fail
+Owns a bounded queue and how it is emptied. Refuses to slow an answer down or to fail
 one: what cannot be kept is counted. A part appears whole or not at all, so a kill loses at most
 what came in since the last flush.
 
@@ -24,6 +24,7 @@ import polars as pl
 
 from bentos.metrics import Metrics
 from bentos.model import Model
+from bentos.periodic import Periodic
 from bentos.schema import Row
 from tasks.errors import first_line
 from tasks.store import Store
@@ -62,20 +63,19 @@ class PredictionLog:
         self._adding = threading.Lock()
         self._added = self._taken = 0
         self._frames: list[tuple[Model, pl.DataFrame]] = []
-        self._stopping = threading.Event()
         self._complained = -_COMPLAINT_SECONDS
         self._retained = ""
-        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+        self._flushed = 0.0
+        self._emptying = Periodic("prediction-log", _POLL_SECONDS, self._empty, last=self._finish)
 
     def start(self) -> None:
         if self._store is not None:
-            self._thread.start()
+            self._flushed = time.monotonic()
+            self._emptying.start()
 
     def stop(self) -> None:
         """Write what waits, and end."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
+        self._emptying.stop()
 
     def add(
         self,
@@ -96,16 +96,18 @@ class PredictionLog:
             self._queue.append(batch)
         self._metrics.waiting_to_log = self._added - self._taken
 
-    def _run(self) -> None:
-        flushed = time.monotonic()
-        while not self._stopping.wait(_POLL_SECONDS):
-            self._guard(self._take)
-            due = min((m.definition.serving.log_flush_s for m, _ in self._frames), default=0)
-            if self._frames and time.monotonic() - flushed >= due:
-                self._guard(self._flush)
-                flushed = time.monotonic()
+    def _empty(self) -> None:
+        """Take what waits, and write it when it is time to."""
         self._guard(self._take)
-        self._guard(self._flush)
+        due = min((m.definition.serving.log_flush_s for m, _ in self._frames), default=0)
+        if self._frames and time.monotonic() - self._flushed >= due:
+            self._guard(self._flush)
+            self._flushed = time.monotonic()
+
+    def _finish(self) -> None:
+        self._guard(self._take)
+        if self._frames:
+            self._guard(self._flush)
 
     def _take(self) -> None:
         """Turn queued batches into frames, few rows at a time so that answers are not held up."""
@@ -118,7 +120,7 @@ class PredictionLog:
             self._frames.append((batches[0].model, _make_frame(batches)))
 
     def _flush(self) -> None:
-        """Write one part for each version; what fails stays for the next time, up to a bound."""
+        """Write a part for each version; what fails stays for the next time, up to a bound."""
         store, frames = self._store, self._frames
         assert store is not None
         while frames:

@@ -20,6 +20,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterDeploymentId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
@@ -136,12 +137,17 @@ def start_runs_directly(pool: str) -> None:
 
 
 def put_back() -> list[str]:
-    """Schedule again all runs that are under way, and give their names."""
+    """Schedule again all runs of deployments that are under way, and give their names.
+
+    Others go on in the process that a person started, or start anew with the run that they are in.
+    """
     going = FlowRunFilterState(
         type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
     )
     with get_client(sync_client=True) as client:
-        runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(state=going))
+        deployed = FlowRunFilterDeploymentId(is_null_=False)
+        asked = FlowRunFilter(state=going, deployment_id=deployed)
+        runs = client.read_flow_runs(flow_run_filter=asked)
         for run in runs:
             client.set_flow_run_state(run.id, AwaitingRetry(), force=True)
     return [run.name for run in runs]

@@ -26,14 +26,9 @@ from flows.retrain import plan_retrain
 from tasks.comparison import draw_comparison
 from tasks.definition import find_definition, load_definition
 from tasks.errors import DataRefused, DefinitionError
-from tasks.policies import (
-    Policy,
-    parse_policies,
-)
+from tasks.policies import Policy, parse_policies
 from tasks.promised import as_column
-from tasks.registry import (
-    publish,
-)
+from tasks.registry import publish
 from tasks.replay import (
     Replay,
     Track,
@@ -62,7 +57,7 @@ def backtest(
     plan = plan_retrain(model, last)
     store = open_store(plan.root)
     with work_folder(store) as folder:
-        past = Past(model, plan, read_history(plan, last), dates, folder)
+        past = Past(model, plan, *read_history(plan, last), dates, folder)
         lanes = open_lanes(past, named)
         for look in list_looks(dates, plan.definition.monitoring.window):
             for lane in lanes:

@@ -16,38 +16,25 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from lightgbm import Booster
 
 from bentos.model import Model, load_folder
 from flows.retrain import make_candidate, plan_retrain
-from tasks.champion import read_recipe
+from tasks.arrivals import count_learned
+from tasks.champion import match_classes, read_recipe
 from tasks.decisions import Decision, record_approval, record_release
 from tasks.definition import Definition
 from tasks.errors import DataRefused, first_line
 from tasks.labels import TARGET, TIME
 from tasks.metrics import Array
 from tasks.plan import Plan
-from tasks.policies import (
-    YARDSTICK,
-    Policy,
-    has_enough_new,
-    look_for_drift,
-    look_for_loss,
-)
+from tasks.policies import YARDSTICK, Policy, has_enough_new, look_for_drift, look_for_loss
 from tasks.promised import Promise, as_column, recall_promise
-from tasks.registry import (
-    Published,
-    find,
-    read_json,
-    snapshot_path,
-)
-from tasks.replay import (
-    Retrain,
-    compare_promoted,
-)
+from tasks.registry import Published, find, read_json, snapshot_path
+from tasks.replay import Retrain, compare_promoted
 from tasks.store import Store, work_folder
-from tasks.training import train_quick
 from tasks.windows import PREDICTION
+from tasks.yardstick import Yardstick, make_yardstick
+from tasks.yardstick import answer as ask_yardstick
 
 log = logging.getLogger("perennial.backtest")
 
@@ -64,15 +51,6 @@ class Champion:
     learned: int
     matured: datetime
     since: datetime
-
-
-@dataclass(frozen=True)
-class Yardstick:
-    """A quick model of all that was known as of a time, for a champion to be held against."""
-
-    as_of: datetime
-    learned: int
-    booster: Booster
 
 
 @dataclass
@@ -92,11 +70,15 @@ class Lane:
 
 @dataclass
 class Past:
-    """What all lanes share: the rows, the dates, and the candidates that were made already."""
+    """What all lanes share: the rows, the dates, and the candidates that were made already.
+
+    Targets and answers are by the `classes` of all rows: a champion may not know all of them yet.
+    """
 
     model: str
     plan: Plan
     rows: pl.DataFrame
+    classes: tuple[str, ...]
     dates: Sequence[datetime]
     folder: Path
     made: dict[tuple[datetime, str], tuple[Store, Published | str, float]] = field(
@@ -143,7 +125,8 @@ def answer_until(past: Past, lane: Lane, now: datetime) -> None:
 
 def answer(past: Past, champion: Champion, rows: slice) -> Array:
     model = champion.model
-    return model.predictor.predict(model.number_frame(past.rows[rows]))
+    predicted = model.predictor.predict(model.number_frame(past.rows[rows]))
+    return match_classes(predicted, model.vocabulary.classes, past.classes)
 
 
 def ask(past: Past, lane: Lane, now: datetime) -> str:
@@ -174,11 +157,11 @@ def ask_quality(past: Past, lane: Lane, now: datetime) -> str:
     """Hold the champion against a yardstick, made anew whenever there is enough new to learn."""
     definition, yardstick = past.definition, lane.yardstick
     if yardstick is not None:
-        rows = past.between(yardstick.as_of, now)
-        numbered = lane.champion.model.number_frame(past.rows[rows])
-        served = past.rows[rows].with_columns(
-            as_column(lane.answers[rows]).alias(PREDICTION),
-            as_column(np.asarray(yardstick.booster.predict(numbered))).alias(YARDSTICK),
+        rows, model = past.between(yardstick.as_of, now), lane.champion.model
+        asked = past.rows[rows]
+        quick = ask_yardstick(yardstick.model, model.features, model.vocabulary, asked)
+        served = asked.with_columns(
+            as_column(lane.answers[rows]).alias(PREDICTION), as_column(quick).alias(YARDSTICK)
         )
         if lost := look_for_loss(definition, served, now):
             return lost
@@ -186,22 +169,20 @@ def ask_quality(past: Past, lane: Lane, now: datetime) -> str:
         if not has_enough_new(definition, yardstick.learned, matured, past.rows, now):
             return ""
     begun = time.monotonic()
-    lane.yardstick = make_yardstick(past, lane.champion.model, now)
+    lane.yardstick = learn_yardstick(past, lane.champion.model, now)
     lane.watching += time.monotonic() - begun
     return ""
 
 
-def make_yardstick(past: Past, model: Model, now: datetime) -> Yardstick:
+def learn_yardstick(past: Past, model: Model, now: datetime) -> Yardstick:
     """Train a quick model on every label that is known by now, numbered as the champion does."""
     definition = past.definition
     matured = now - definition.target.matures_after
     known = past.rows.filter(pl.col(TIME) <= matured, pl.col(TARGET).is_not_null())
     if definition.extract.window is not None:
         known = known.filter(pl.col(TIME) > now - definition.extract.window)
-    rows, target = model.number_frame(known), known[TARGET].to_numpy()
-    categories = model.categories.tolist()
-    booster = train_quick(definition, rows, target, categories, len(model.vocabulary.classes))
-    return Yardstick(as_of=now, learned=len(known), booster=booster)
+    classes = len(past.classes)
+    return make_yardstick(definition, model.features, model.vocabulary, classes, known, now)
 
 
 def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
@@ -274,11 +255,10 @@ def promote(past: Past, store: Store, published: Published) -> None:
 
 def load_champion(store: Store, published: Published, since: datetime) -> Champion:
     lineage = read_json(store, published, "lineage.json")
-    rows = lineage["rows"]
     return Champion(
         published=published,
         model=load_folder(Path(store.root, published.path)),
-        learned=sum(rows.values()) if lineage["refit"] else rows["fit"] + rows["stop"],
+        learned=count_learned(lineage),
         matured=datetime.fromisoformat(lineage["split"]["matured"]),
         since=since,
     )

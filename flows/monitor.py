@@ -3,7 +3,7 @@
 0. Whom to watch, as of when. A model without champion has nothing to be watched yet.
 1. What was asked and answered: the prediction log, put together by the hour.
 2. What came true: answers joined by key to matured labels.
-3. Quality, live and estimated, beside what the holdout promised.
+3. Quality, live and estimated, beside what the holdout promised and what a yardstick would answer.
 4. Drift of inputs and predictions, and the alarms that it rings.
 5. Skew: logged rows once more through the training path, cell by cell.
 6. The data contract on served rows, and how fresh the sources are.
@@ -24,6 +24,7 @@ from tasks.definition import Definition
 from tasks.findings import Monitored
 from tasks.monitoring import (
     check_contract,
+    measure_behind,
     measure_drifted,
     measure_quality,
     measure_skewed,
@@ -55,6 +56,7 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
             asked=asked,
             outcomes=outcomes,
             judged=measure_quality(watch, asked, outcomes, folder),
+            behind=measure_behind(watch),
             drifted=measure_drifted(watch, asked, folder),
             skew=measure_skewed(watch, asked),
             checks=check_contract(watch, asked, outcomes),

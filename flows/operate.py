@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from http.client import HTTPConnection, HTTPException
+from inspect import signature
 from pathlib import Path
 from threading import Event
 from typing import NoReturn
@@ -67,13 +68,20 @@ def main() -> None:
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("names", nargs="*")
     asked = parser.parse_args()
+    command = COMMANDS[asked.command]
+    try:
+        signature(command).bind(*asked.names)
+    except TypeError as error:
+        parser.error(f"{asked.command}: {error}")
     logging.basicConfig(format="%(asctime)s %(name)s  %(message)s")
     logging.getLogger("perennial").setLevel(logging.INFO)
     try:
-        COMMANDS[asked.command](*asked.names)
+        command(*asked.names)
     except PerennialError as error:
         print(f"perennial: {first_line(error)}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def up() -> None:
@@ -153,7 +161,8 @@ def register(*names: str) -> None:
     if not _PROJECT.is_file():
         raise DefinitionError(f"there is no {_PROJECT} here; go to the project's folder")
     here = settle_environment()
-    os.environ.update(settle_variables(read_ready(here) or here))
+    running = read_ready(here) if find_keeper(here.keeper) else None
+    os.environ.update(settle_variables(running or here))  # whose ports may be others by now
     chosen = [word for name in names for word in ("--name", name)] or ["--all"]
     prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
     for words in (
@@ -180,6 +189,8 @@ def service(model: str) -> NoReturn:
     """Wait for a model's first champion, then become its service."""
     here = settle_environment()
     store = open_store()
+    if find_champion(store, model) is None:
+        log.info("%s: waits for its first champion", model)
     while find_champion(store, model) is None:
         time.sleep(1)
     place = ("--host", here.host, "--port", str(here.serve_port))

@@ -51,7 +51,8 @@ def print_version(found: dict[str, Any]) -> None:
     )
     checks = Table("", "gate check", "", box=None, pad_edge=False)
     for check in found["checks"]:
-        checks.add_row(_mark(check["passed"]), check["name"].replace("_", " "), check["detail"])
+        name = escape(check["name"].replace("_", " "))
+        checks.add_row(_mark(check["passed"]), name, escape(check["detail"]))
     out.print(checks)
     champion = (found["champion"] or {}).get("metrics")
     columns = {
@@ -67,7 +68,7 @@ def print_version(found: dict[str, Any]) -> None:
         table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in shown.values()))
     out.print(table)
     for warning in found["warnings"]:
-        out.print(f"[yellow]note[/] {warning}")
+        out.print(f"[yellow]note[/] {escape(warning)}")
     rows = ", ".join(f"{count:,} {part}" for part, count in found["rows"].items())
     seconds = sum(found["seconds"].values())
     out.print(f"rows {rows}\nseconds {seconds:.1f}\nreport {found['report']}", soft_wrap=True)
@@ -90,13 +91,14 @@ def print_release(done: dict[str, Any]) -> None:
 def print_monitored(found: dict[str, Any]) -> None:
     """Print what needs to be acted on, how each part is, and what else to know."""
     if found["champion"] is None:
-        out.print(found["warnings"][0])
+        out.print(escape(found["warnings"][0]))
         return
     colour, word = ("red", "look at it") if found["events"] else ("green", "all quiet")
     out.print(f"\n[bold]{found['model']}[/] {found['champion']}  [bold {colour}]{word}[/]")
     events = Table("event", "", "what was found", box=None, pad_edge=False)
     for each in found["events"]:
-        events.add_row(f"[red]{each['kind']}[/]", each["state"], escape(each["reason"]))
+        why = f" ({each['detail']})" if each["detail"] else ""
+        events.add_row(f"[red]{each['kind']}[/]", each["state"], escape(each["reason"] + why))
     if found["events"]:
         out.print(events)
     states = Table("", "how it is", box=None, pad_edge=False)

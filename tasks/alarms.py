@@ -21,6 +21,7 @@ import polars as pl
 
 from tasks.definition import Definition, Frozen
 from tasks.features import Features
+from tasks.labels import TIME
 from tasks.quarters import (
     RECENT,
     Key,
@@ -48,6 +49,8 @@ from tasks.windows import (
 Kind = Literal["data-broken", "distribution-moved"]
 
 _QUARTER = timedelta(days=91)
+_MOST_STRETCHES = 4_000  # of history that are counted one by one: eleven years of days
+_LONGEST = 400  # stretches that are resampled in a row: of short ones, a part of a quarter
 _LEAST_NEW = 0.02
 _ENOUGH = 0.9  # of a window's rows
 _NAMED = 3
@@ -92,15 +95,20 @@ def calibrate(
     """Settle gauges and limits on the history that a champion learned from.
 
     `history` is raw rows with their event time (`windows.TIME`) and `windows.PREDICTION`, as
-    `watch_columns` takes them. Half of the budget is each kind's.
+    `watch_columns` takes them. Half of the budget is each kind's. Where windows are so short that a
+    quarter has very many, a part of it is resampled, with its part of the budget.
     """
     allowed = definition.monitoring.false_alarms if budget is None else budget
     watched = watch_columns(definition, features, history)
     gauges = make_gauges(watched, importance)
     window, length = split_window(definition.monitoring.window)
-    stretches = count_history(gauges, watched, length, window)
-    learned = stretches.total()
-    paths = draw_paths(len(stretches), window, round(_QUARTER / length), seed)
+    newest = pl.col(TIME) > pl.col(TIME).max() - _MOST_STRETCHES * length
+    stretches = count_history(gauges, watched.filter(newest), length, window)
+    learned = count_window(gauges, watched)
+    quarter = round(_QUARTER / length)
+    span = min(quarter, _LONGEST)
+    share = allowed / 2 * span / quarter
+    paths = draw_paths(len(stretches), window, span, seed)
     lead = (RECENT + 1) * window
     newness = measure_newness_within(gauges, stretches, window)[paths[:, lead - 1 :]]
     return Calibration(
@@ -109,9 +117,9 @@ def calibrate(
         latest=_as_tuples(stretches.take(slice(-RECENT * window, None)).total()),
         rows=float(stretches.rows.mean()) * window,
         limits=find_limits(
-            dict(resample_signs(gauges, stretches, learned, paths, window)), allowed / 2, window
+            dict(resample_signs(gauges, stretches, learned, paths, window)), share, window
         ),
-        newness=max(_LEAST_NEW, find_threshold(newness, allowed / 2, window)),
+        newness=max(_LEAST_NEW, find_threshold(newness, share, window)),
         quarters=len(paths),
         budget=allowed,
     )

@@ -49,7 +49,7 @@ def find_arrivals(plan: Plan, store: Store, champion: Published) -> Arrivals:
     then: dict[str, str] = lineage["sources"]
     changed = {name for name in then | plan.sources if then.get(name) != plan.sources.get(name)}
     same = not changed and lineage["as_of"] == (plan.as_of and plan.as_of.isoformat())
-    share, learned = plan.definition.monitoring.new_rows, _count_learned(lineage)
+    share, learned = plan.definition.monitoring.new_rows, count_learned(lineage)
     return Arrivals(
         champion=champion.version,
         changed=tuple(sorted(changed)),
@@ -58,7 +58,7 @@ def find_arrivals(plan: Plan, store: Store, champion: Published) -> Arrivals:
     )
 
 
-def _count_learned(lineage: dict[str, Any]) -> int:
+def count_learned(lineage: dict[str, Any]) -> int:
     """Count the rows that a champion's model learned from."""
     rows: dict[str, int] = lineage["rows"]
     return sum(rows.values()) if lineage["refit"] else rows["fit"] + rows["stop"]

@@ -3,7 +3,8 @@
 Owns what a backtest's page and its short version show. Refuses to replay and to measure.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from tasks import charts
 from tasks.definition import Metric
@@ -12,6 +13,7 @@ from tasks.page import Html, command, document, figure, fold, grid, table, tag
 from tasks.replay import Replay, Retrain, Track
 from tasks.wording import METRICS, name_metric, tabulate, write_score, write_share
 
+_FORMS = ("%-d %b", "%-d %b %Y", "%Y-%m-%d %H:%M:%S.%f")
 RULES = {
     "never": "the first model is kept",
     "schedule": "a retrain at every calendar date",
@@ -43,7 +45,7 @@ def list_rows(replay: Replay) -> list[list[str]]:
     return [
         [
             track.policy,
-            *(write_score(track.mean[each]) for each in (replay.metric, replay.second)),
+            *(_write_mean(track, each) for each in (replay.metric, replay.second)),
             write_share(reach_gain(replay, track)),
             str(len(track.retrains)),
             str(track.promotions),
@@ -52,6 +54,10 @@ def list_rows(replay: Replay) -> list[list[str]]:
         ]
         for track in replay.tracks
     ]
+
+
+def _write_mean(track: Track, metric: Metric) -> str:
+    return write_score(track.mean[metric]) if metric in track.mean else "–"
 
 
 def reach_gain(replay: Replay, track: Track) -> float | None:
@@ -122,9 +128,15 @@ def _draw_periods(replay: Replay, metric: Metric) -> Html:
     lines: dict[str, list[float]] = {
         track.policy: [each.metrics[metric] for each in track.periods] for track in replay.tracks
     }
-    starts = [f"{each.start:%-d %b}" for each in replay.tracks[0].periods]
+    starts = name_starts([each.start for each in replay.tracks[0].periods])
     drawn = charts.draw_lines(lines, starts, name, f"{name} by period and policy")
     return figure(f"{name} by period", f"{name}: {what}.", drawn)
+
+
+def name_starts(starts: Sequence[datetime]) -> list[str]:
+    """Name each period by as little of its start as tells it from all others."""
+    named = ([f"{each:{form}}" for each in starts] for form in _FORMS)
+    return next(names for names in named if len(set(names)) == len(starts))
 
 
 def show_retrains(replay: Replay) -> Iterator[Html]:

@@ -147,6 +147,7 @@ def look_at_models(store: Store) -> Iterator[Finding]:
         try:
             ledger = read_ledger(store, model)
             champion = find_released(store, model, ledger)
+            versions = list_versions(store, model)
             future = [each for each in ledger if each.time > datetime.now(UTC) + _SKEW]
         except StoreError as error:
             mend = "restore what is named from a copy, or roll back to a version that is whole"
@@ -154,8 +155,7 @@ def look_at_models(store: Store) -> Iterator[Finding]:
             continue
         named = champion.version if champion else "none"
         detail = (
-            f"{len(list_versions(store, model))} versions, champion {named}, "
-            f"{len(ledger)} decisions in a whole chain"
+            f"{len(versions)} versions, champion {named}, {len(ledger)} decisions in a whole chain"
         )
         if future:
             detail += f"; entry {future[0].number} is from the future"
@@ -165,7 +165,10 @@ def look_at_models(store: Store) -> Iterator[Finding]:
 
 def look_at_disk() -> Iterator[Finding]:
     """Ask for room where runs work and versions are kept."""
-    root = os.environ.get("PERENNIAL_ROOT") or ".perennial"
+    try:
+        root = open_store().root
+    except PerennialError:
+        return  # why there is none was said of the root
     place = Path(tempfile.gettempdir() if is_bucket(root) else root).absolute()
     there = next(each for each in (place, *place.parents) if each.exists())
     room = shutil.disk_usage(there).free / 1e9

@@ -102,7 +102,8 @@ def ask_data_guards(
     folder: Path,
 ) -> Drilled:
     """Ask the contract, then the alarms, as a run and the monitor would."""
-    broken = ask_contract(ground, pl.concat([history, window]).drop(TIME), folder)
+    rows = pl.concat([history, window], how="vertical_relaxed")  # a new level is text again
+    broken = ask_contract(ground, rows.drop(TIME), folder)
     if broken or calibration is None:
         return Drilled(fault=fault, guard="data contract" if broken else "", detail=broken)
     timed = add_predictions(ground, window.drop_nulls(TIME))

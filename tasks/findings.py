@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.arrivals import Arrivals
+from tasks.behind import Behind
 from tasks.checks import Check, failed
 from tasks.definition import Frozen
 from tasks.drifted import Drifted
@@ -31,6 +32,7 @@ class Monitored(Frozen):
     asked: Asked
     outcomes: Outcomes
     judged: Judged
+    behind: Behind
     drifted: Drifted
     skew: Skew
     checks: tuple[Check, ...]
@@ -47,14 +49,18 @@ def find_causes(found: Monitored) -> Iterator[Cause]:
     def key(*parts: str) -> str:
         return "/".join([watch.version, *parts, str(place)])
 
-    arrivals, quality = found.arrivals, found.judged.quality
+    arrivals = found.arrivals
     if arrivals is not None and arrivals.enough:
         numbers = arrivals.model_dump(mode="json")
         yield Cause(kind="new-data", reason=arrivals.reason, key=arrivals.key, found=numbers)
-    if quality is not None and quality.lost:
-        numbers = quality.model_dump(mode="json")
+    if reasons := list(_find_lost(found)):
+        quality = found.judged.quality
+        numbers = {
+            **(quality.model_dump(mode="json") if quality else {}),
+            "behind": found.behind.model_dump(mode="json"),
+        }
         yield Cause(
-            kind="quality-lost", reason=quality.detail, key=key("quality-lost"), found=numbers
+            kind="quality-lost", reason="; ".join(reasons), key=key("quality-lost"), found=numbers
         )
     broken = any(alarm.kind == "data-broken" for alarm in found.drifted.alarms)
     for alarm in found.drifted.alarms:
@@ -108,6 +114,15 @@ def warn_of(found: Monitored) -> Iterator[str]:
         yield f"{lost:,} rows could not be logged: look at the disk under the root"
     for path in found.service.damaged:
         yield f"{path} is damaged; it was left out"
+
+
+def _find_lost(found: Monitored) -> Iterator[str]:
+    """Say how quality is lost: answers are worse than promised, or worse than they could be now."""
+    if found.behind.lost:
+        yield found.behind.lost
+    quality = found.judged.quality
+    if quality is not None and quality.lost:
+        yield quality.detail
 
 
 def _find_broken(found: Monitored) -> Iterator[tuple[str, str, dict[str, Any]]]:

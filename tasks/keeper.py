@@ -23,7 +23,7 @@ from tasks.server import stop_server
 log = logging.getLogger("perennial.keeper")
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
-_LOOK_SECONDS, _STOP_SECONDS = 0.2, 60.0
+_LOOK_SECONDS, _GLANCE_SECONDS, _STOP_SECONDS = 0.2, 1.0, 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE, _STEADY_SECONDS = 0.5, 30.0, 60.0
 
 
@@ -71,16 +71,21 @@ def become_keeper(file: Path) -> threading.Event:
     """Hold a lock file until this process ends; the event is set when it is asked to stop."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_CREAT)  # never closed: the end of the process does
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise KeeperRuns(f"{file}: is held by process {find_keeper(file)}") from error
+    if not wait_until(lambda: _lock(handle), _GLANCE_SECONDS):  # who looks for one holds it, too
+        raise KeeperRuns(f"{file}: is held by process {find_keeper(file)}")
     os.ftruncate(handle, 0)
     os.write(handle, str(os.getpid()).encode())
     stopping = threading.Event()
     for asked in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(asked, lambda *_: stopping.set())
     return stopping
+
+
+def _lock(handle: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def adopt_orphans() -> None:

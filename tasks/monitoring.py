@@ -13,6 +13,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.arrivals import Arrivals, find_arrivals
+from tasks.behind import Behind, look_behind
 from tasks.checks import Check
 from tasks.counters import forget_counters
 from tasks.drifted import Drifted, watch_drift
@@ -23,7 +24,7 @@ from tasks.logged import forget_pieces
 from tasks.outcomes import Outcomes, join_outcomes
 from tasks.overview import describe_model
 from tasks.promised import Promise, choose_slices, recall_promise
-from tasks.raised import Raised, raise_causes
+from tasks.raised import Raised, raise_causes, remember_look
 from tasks.registry import read_file
 from tasks.served import Service, check_served, look_at_service
 from tasks.skew import SAMPLE, Skew, measure_skew, sample_rows
@@ -63,6 +64,15 @@ def measure_quality(watch: Watch, asked: Asked, outcomes: Outcomes, folder: Path
     if judged.quality is not None:
         log.info("%s", judged.quality.detail)
     return judged
+
+
+@task(name="yardstick", cache_policy=NO_CACHE)
+def measure_behind(watch: Watch) -> Behind:
+    """Hold the champion against a quick model of what is known by now."""
+    found = look_behind(watch, open_store(watch.plan.root))
+    if found.lost:
+        log.info("%s", found.lost)
+    return found
 
 
 @task(name="drift", cache_policy=NO_CACHE)
@@ -108,9 +118,10 @@ def read_arrivals(watch: Watch) -> Arrivals | None:
 def tell_causes(found: Monitored) -> tuple[Raised, ...]:
     """Tell Prefect what was found, each cause once."""
     store, model = open_store(found.watch.plan.root), found.watch.definition.name
-    causes = list(find_causes(found))
+    causes, as_of = list(find_causes(found)), found.watch.asked or found.watch.now
     waiting = describe_model(store, model)["waiting"][:1] if causes else []
-    raised = tuple(raise_causes(store, model, causes, "".join(waiting)))
+    raised = tuple(raise_causes(store, model, causes, as_of, "".join(waiting)))
+    remember_look(store, model, as_of)
     for each in raised:
         log.info("%s %s: %s", each.state, each.kind, each.reason)
     return raised

@@ -123,7 +123,7 @@ def collect_labels(
         for name, sql in slices.items()
     ]
     rows = _in_period(plan, table, answers)
-    target, strange = _target_of(plan, classes, table, rows)
+    target, strange = target_of(plan, classes, table, rows)
     labelled = label_rows(plan, rows, target)
     chosen = labelled.select(*key, TARGET, MATURED, strange.alias(_FOUND), *named)
     found = collect(table, chosen)
@@ -164,6 +164,18 @@ def count_outcomes(plan: Plan, rows: pl.DataFrame) -> dict[str, int]:
     ).row(0, named=True)
 
 
+def target_of(
+    plan: Plan, classes: tuple[str, ...], table: Table, rows: pl.LazyFrame
+) -> tuple[pl.Expr, pl.Expr]:
+    """Give the label as a model counts it, and whether it is one that the model cannot know."""
+    if plan.definition.target.kind != "multiclass":
+        return settle_target(plan, rows)[0], pl.lit(False)
+    value = compile_target(plan.definition, table.columns, plan.origin).cast(pl.String)
+    codes = pl.Series(range(len(classes)), dtype=pl.Float64)
+    code = value.replace_strict(pl.Series(classes, dtype=pl.String), codes, default=None)
+    return code, value.is_not_null() & code.is_null()
+
+
 def _no_answers(key: Sequence[str]) -> pl.DataFrame:
     moment = pl.Datetime("us", "UTC")
     columns: dict[str, pl.DataType] = {TIME: moment, ASKED: moment, VERSION: pl.String()}
@@ -185,15 +197,3 @@ def _in_period(plan: Plan, table: Table, answers: pl.DataFrame) -> pl.LazyFrame:
 def _as_key(name: str, dtype: pl.DataType) -> pl.Expr:
     """Read a logged key in the type that the sources have by now; what does not fit is unknown."""
     return pl.col(name).cast(dtype, strict=False)
-
-
-def _target_of(
-    plan: Plan, classes: tuple[str, ...], table: Table, rows: pl.LazyFrame
-) -> tuple[pl.Expr, pl.Expr]:
-    """Give the label as the model counts it, and whether it is one that the model cannot know."""
-    if plan.definition.target.kind != "multiclass":
-        return settle_target(plan, rows)[0], pl.lit(False)
-    value = compile_target(plan.definition, table.columns, plan.origin).cast(pl.String)
-    codes = pl.Series(range(len(classes)), dtype=pl.Float64)
-    code = value.replace_strict(pl.Series(classes, dtype=pl.String), codes, default=None)
-    return code, value.is_not_null() & code.is_null()

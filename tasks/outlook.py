@@ -48,6 +48,17 @@ def say_quality(found: Monitored) -> str:
     return said
 
 
+def say_behind(found: Monitored) -> str:
+    """Say whether a quick model of what is known by now would do better."""
+    behind = found.behind
+    if behind.as_of is None:
+        return behind.problem
+    quick = f"a quick model of what was known by {write_moment(behind.as_of)} UTC"
+    if behind.lost:
+        return f"the champion has fallen behind {quick}: {behind.lost}"
+    return f"the champion is not surely behind {quick}, on {behind.rows:,} rows since"
+
+
 def say_drift(found: Monitored) -> str:
     """Say how far inputs and predictions are from what the champion learned."""
     drifted = found.drifted
@@ -115,6 +126,7 @@ def describe(found: Monitored, report: str) -> dict[str, Any]:
         "rows": asked.rows,
         "outcomes": found.outcomes.model_dump(include=fields),
         "quality": judged.quality and judged.quality.model_dump(),
+        "behind": found.behind.model_dump(mode="json"),
         "versions": [each.model_dump() for each in judged.versions],
         "slices": [each.model_dump() for each in rank_lost(found)],
         "estimate": judged.estimate,
@@ -160,6 +172,7 @@ def list_states(found: Monitored) -> list[tuple[str, str]]:
     new = found.arrivals.reason if found.arrivals else found.watch.problem
     return [
         ("Quality", say_quality(found)),
+        ("Yardstick", say_behind(found)),
         ("Drift", say_drift(found)),
         ("Skew", say_skew(found)),
         ("Contract", contract + "".join(f"; {each.detail}" for each in bad[:TOP])),

@@ -15,6 +15,7 @@ from tasks.outlook import (
     name_column,
     rank_lost,
     rank_moved,
+    say_behind,
     say_drift,
     say_quality,
     say_service,
@@ -23,7 +24,7 @@ from tasks.outlook import (
     write_metrics,
     write_missing,
 )
-from tasks.page import Html, document, figure, fold, grid, join, stamp, table, tag
+from tasks.page import Html, document_of, figure, fold, grid, join, stamp, table, tag
 from tasks.store import Store, reaching
 from tasks.wording import (
     MOVED,
@@ -56,13 +57,7 @@ def write_page(found: Monitored) -> str:
         "Service": show_service(found),
         "Answers": show_answers(found),
     }
-    links = [tag("a", title, href=f"#{title.lower()}") for title in sections]
-    header = tag("header", *show_state(found), tag("nav", *links, aria_label="Sections"))
-    body = [
-        tag("section", tag("h2", title), *parts, id=title.lower())
-        for title, parts in sections.items()
-    ]
-    return document(f"{found.watch.definition.name}: monitor", header, *body)
+    return document_of(f"{found.watch.definition.name}: monitor", show_state(found), sections)
 
 
 def show_state(found: Monitored) -> Iterator[Html]:
@@ -110,6 +105,7 @@ def show_quality(found: Monitored) -> Iterator[Html]:
     """Show quality window by window, known and estimated, then by slice and by version."""
     judged, name = found.judged, name_metric(found.watch.definition.metric)
     yield tag("p", say_quality(found))
+    yield tag("p", say_behind(found))
     drawn = [*_draw_course(found), *_draw_slices(found)]
     if drawn:
         yield grid(*drawn)

@@ -4,7 +4,7 @@ Owns markup, escaping and the style sheet. What is not `Html` is escaped, so tha
 from data are never read as markup. Refuses to know what a page is about.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 
@@ -20,6 +20,18 @@ def document(title: str, *children: object) -> str:
         f"{tag('title', title)}<style>{_STYLE}</style></head>\n"
         f"<body>{tag('main', *children)}</body></html>\n"
     )
+
+
+def document_of(
+    title: str, head: Iterable[object], sections: Mapping[str, Iterable[object]]
+) -> str:
+    """Make a whole page of sections by their titles, with a head that leads to each of them."""
+    links = [tag("a", each, href=f"#{each.lower()}") for each in sections]
+    header = tag("header", *head, tag("nav", *links, aria_label="Sections"))
+    body = [
+        tag("section", tag("h2", each), *parts, id=each.lower()) for each, parts in sections.items()
+    ]
+    return document(title, header, *body)
 
 
 def tag(name: str, *children: object, **attributes: object) -> Html:

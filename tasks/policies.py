@@ -25,7 +25,7 @@ POLICIES: tuple[Policy, ...] = get_args(Policy)
 YARDSTICK = "perennial.yardstick"  # the column that holds a quick model's answers
 
 _MOST = 0.9  # of a window that a champion must have served to be judged by it
-_WINDOWS = 4  # that alarms look back on, and that quality is judged by
+WINDOWS = 4  # that alarms look back on, and that quality is judged by
 
 
 def parse_policies(text: str) -> tuple[Policy, ...]:
@@ -56,7 +56,7 @@ def look_for_drift(
     if len(last) < definition.monitoring.rows or began.is_empty():
         return ()
     before = served.filter(
-        pl.col(TIME) <= now - window, pl.col(TIME) > now - (1 + _WINDOWS) * window
+        pl.col(TIME) <= now - window, pl.col(TIME) > now - (1 + WINDOWS) * window
     )
     recent = count_rows(calibration, definition, features, before)
     return judge(calibration, recent, count_rows(calibration, definition, features, last))
@@ -71,7 +71,7 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
     surely beyond the margin by which the gate would refuse a candidate.
     """
     matured = now - definition.target.matures_after
-    oldest = matured - _WINDOWS * definition.monitoring.window
+    oldest = matured - WINDOWS * definition.monitoring.window
     inside = pl.col(TIME).is_between(oldest, matured, closed="right")
     rows = served.filter(inside, pl.col(TARGET).is_not_null())
     if len(rows) < definition.monitoring.rows or rows[TARGET].n_unique() < 2:

@@ -1,12 +1,14 @@
-"""Which causes were told already: once each, and again only if nobody heard.
+"""Which causes were told already: once each, again only if nobody heard, and none about the past.
 
 A cause is remembered after it was told, so that a kill in between tells it twice and never loses
-it. Owns that memory, under `monitoring/NAME/raised/`. Refuses to know when something is worth it.
+it. What is told goes forward in time: a look as of before the newest one only looks. Owns that
+memory, under `monitoring/NAME/raised/`. Refuses to know when something is worth it.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Literal
 
 from tasks.definition import Frozen
@@ -38,25 +40,45 @@ class Raised(Frozen):
 
 
 def raise_causes(
-    store: Store, model: str, causes: Iterable[Cause], waiting: str
+    store: Store, model: str, causes: Iterable[Cause], as_of: datetime, waiting: str
 ) -> Iterator[Raised]:
     """Tell each cause once. A server that did not hear one is not asked again in the same look.
 
     None that retrains is told while a candidate, named by `waiting`, waits for a decision.
     """
-    deaf = ""
+    deaf, later = "", _find_later(store, model, as_of)
     for cause in causes:
-        told = _hold_back(store, model, cause, waiting) or (
+        told = _hold_back(store, model, cause, later, waiting) or (
             _say(cause, "not heard", deaf) if deaf else _tell(store, model, cause)
         )
         deaf = deaf or (told.detail if told.state == "not heard" else "")
         yield told
 
 
-def _hold_back(store: Store, model: str, cause: Cause, waiting: str) -> Raised | None:
+def remember_look(store: Store, model: str, as_of: datetime) -> None:
+    """Remember how far time has come for what is told."""
+    if _find_later(store, model, as_of) is None:
+        with reaching(store.root):
+            store.replace(_newest(model), as_of.isoformat().encode())
+
+
+def _find_later(store: Store, model: str, as_of: datetime) -> datetime | None:
+    """Find the newest look that was remembered, where it was as of a later time."""
+    with reaching(store.root):
+        found = store.read_many([_newest(model)]).get(_newest(model))
+    newest = datetime.fromisoformat(found.decode()) if found else as_of
+    return newest if newest > as_of else None
+
+
+def _hold_back(
+    store: Store, model: str, cause: Cause, later: datetime | None, waiting: str
+) -> Raised | None:
     with reaching(store.root):
         if store.read_many([_path(model, cause)]):
             return _say(cause, "known")
+    if later is not None:
+        said = f"the past: the newest look was as of {later:%Y-%m-%d %H:%M} UTC"
+        return _say(cause, "held back", said)
     if waiting and cause.kind in RETRAINING:
         return _say(cause, "held back", f"{waiting} waits for a decision")
     return None
@@ -74,6 +96,10 @@ def _tell(store: Store, model: str, cause: Cause) -> Raised:
 
 def _say(cause: Cause, state: State, detail: str = "") -> Raised:
     return Raised(kind=cause.kind, reason=cause.reason, key=cause.key, state=state, detail=detail)
+
+
+def _newest(model: str) -> str:
+    return f"monitoring/{model}/raised/newest-look"
 
 
 def _path(model: str, cause: Cause) -> str:

@@ -26,6 +26,7 @@ from tasks.validation import group_rows
 from tasks.windows import PREDICTION
 
 _MONTHS = re.compile(r"(\d{1,3})mo")
+_MOST_DATES = 1_000
 _FEWEST = 50  # rows with a label that a period needs to be measured
 
 
@@ -110,7 +111,8 @@ def list_dates(start: datetime, end: datetime, every: str) -> list[datetime]:
         raise DefinitionError(f"--every {every!r}: must be longer than nothing")
     dates = [start]
     while dates[-1] < end:
-        count = len(dates)
+        if (count := len(dates)) > _MOST_DATES:
+            raise DefinitionError(f"--every {every!r}: gives more than {_MOST_DATES:,} dates")
         dates.append(_add_months(start, count * int(found[1])) if found else start + count * step)
     return [*dates[:-1], end]
 
@@ -122,13 +124,13 @@ def list_looks(dates: Sequence[datetime], step: timedelta) -> list[datetime]:
     return sorted(looks | set(dates[1:]))
 
 
-def read_history(plan: Plan, end: datetime) -> pl.DataFrame:
-    """Read the rows up to a time, in the order of their time, with what came true of them."""
+def read_history(plan: Plan, end: datetime) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Read the rows up to a time, in the order of their time, with what came true; and classes."""
     table = open_table(plan.definition, plan.project)
     assert table.time is not None, "a replay needs rows with a time"
-    target, _ = settle_target(plan, table.rows)
+    target, classes = settle_target(plan, table.rows)
     rows = label_rows(plan, table.rows, target).filter(table.time <= end).drop(MATURED)
-    return collect(table, rows).sort(TIME, maintain_order=True)
+    return collect(table, rows).sort(TIME, maintain_order=True), classes
 
 
 def measure_periods(

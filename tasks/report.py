@@ -13,7 +13,7 @@ from tasks.checks import Check
 from tasks.definition import Metric
 from tasks.drift import FREQUENT, ColumnDrift
 from tasks.metrics import HIGHER_IS_BETTER
-from tasks.page import Html, command, document, figure, fold, grid, join, stamp, table, tag
+from tasks.page import Html, command, document_of, figure, fold, grid, join, stamp, table, tag
 from tasks.preparation import Part
 from tasks.profiles import ColumnSummary
 from tasks.wording import (
@@ -66,13 +66,8 @@ def write_page(candidate: Candidate) -> str:
         "Data": show_data(candidate),
         "Lineage": show_lineage(candidate),
     }
-    links = [tag("a", title, href=f"#{title.lower()}") for title in sections]
-    header = tag("header", *show_verdict(candidate), tag("nav", *links, aria_label="Sections"))
-    body = [
-        tag("section", tag("h2", title), *parts, id=title.lower())
-        for title, parts in sections.items()
-    ]
-    return document(f"{candidate.plan.definition.name} {candidate.plan.version}", header, *body)
+    title = f"{candidate.plan.definition.name} {candidate.plan.version}"
+    return document_of(title, show_verdict(candidate), sections)
 
 
 def show_verdict(candidate: Candidate) -> Iterator[Html]:

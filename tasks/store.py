@@ -118,7 +118,8 @@ class FolderStore:
         return sorted(child.name for child in folder.iterdir()) if folder.is_dir() else []
 
     def remove(self, path: str) -> None:
-        shutil.rmtree(self._at(path))
+        with suppress(FileNotFoundError):  # another run removes it, too
+            shutil.rmtree(self._at(path))
 
     def new_attempt(self) -> str:
         return ""

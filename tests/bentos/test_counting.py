@@ -64,9 +64,15 @@ def test_each_hour_is_counted_by_itself_and_written_only_when_it_changed(
         {"/predict 200": 7},
         {"/predict 200": 0, "/predict 500": 1},
     ]
+    now[0] += timedelta(hours=3)
+    counter._write()
+    metrics.responses["/predict", 200] += 4
+    counter._write()
+    hours = [(each.hour.hour, each.responses.get("/predict 200")) for each in read(store)]
+    assert hours == [(8, 7), (9, 0), (12, 4)]
     total = add_up(read(store))
     assert total is not None
-    assert total.responses == {"/predict 200": 7, "/predict 500": 1}
+    assert total.responses == {"/predict 200": 11, "/predict 500": 1}
     forget_counters(store, MODEL, datetime(2020, 1, 2, tzinfo=UTC))
     assert read(store) == []
 

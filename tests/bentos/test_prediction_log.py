@@ -100,3 +100,14 @@ def test_what_cannot_be_written_waits_up_to_a_bound_and_is_counted(
     wait_for(lambda: metrics.dropped["cannot write"] == 50_000)
     log.stop()
     assert len(said) == 1
+
+
+def test_log_with_nothing_to_write_ends_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = list[object]()
+    monkeypatch.setattr(prediction_log.log, "warning", lambda *parts: said.append(parts))
+    log = PredictionLog(open_store(str(tmp_path)), Metrics())
+    log.start()
+    log.stop()
+    assert said == []

@@ -80,6 +80,25 @@ def test_same_retrain_is_made_once(eager: None, monkeypatch: pytest.MonkeyPatch)
     assert done["policies"]["schedule"]["retrains"][0]["version"] != done["first"]
 
 
+CLASSES = """CASE WHEN arr_delay > 15 AND DATE_PART('doy', time_hour) > 191 THEN 'a new one'
+  WHEN arr_delay > 15 THEN 'late' WHEN arr_delay < -10 THEN 'early' ELSE 'on time' END"""
+
+
+def test_class_that_came_later_is_one_that_the_first_model_lacks(
+    eager: None, definition_file: Path
+) -> None:
+    from flows.backtest import backtest
+
+    text = definition_file.read_text().replace("label_rate = [0.05, 0.5]", "")
+    binary = 'value = "arr_delay > 15"\nkind = "binary"'
+    assert binary in text
+    classes = f'value = """{CLASSES}"""\nkind = "multiclass"'
+    definition_file.write_text(text.replace(binary, classes))
+    done = backtest("flight-delay", START, END, "2w", "never,quality")
+    before, after = done["policies"]["never"]["periods"]
+    assert before["metrics"]["accuracy"] > after["metrics"]["accuracy"] > 0.2
+
+
 def test_stretch_without_a_model_or_rows_is_refused(eager: None) -> None:
     from flows.backtest import backtest
 

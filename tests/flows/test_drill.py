@@ -21,7 +21,8 @@ def many_flights(project: Path) -> None:
     data = project / "data" / "nycflights13"
     for file in data.glob("flights-*"):
         file.unlink()
-    flights.gather_every(4).write_parquet(data / "flights-2013.parquet")
+    listed = pl.col("carrier").cast(pl.Categorical)
+    flights.gather_every(4).with_columns(listed).write_parquet(data / "flights-2013.parquet")
 
 
 def test_each_fault_is_caught_by_the_guard_that_a_run_would_meet(

@@ -21,7 +21,8 @@ from tasks.store import open_store
 
 UNTIL = datetime(2013, 7, 31, tzinfo=UTC)
 STEPS = (
-    *("read_asked", "read_outcomes", "measure_quality", "measure_drifted", "measure_skewed"),
+    *("read_asked", "read_outcomes", "measure_quality", "measure_behind", "measure_drifted"),
+    "measure_skewed",
     *("check_contract", "read_service", "read_arrivals", "tell_causes"),
 )
 Found = dict[str, Any]
@@ -104,6 +105,17 @@ def test_new_data_is_told_once_and_again_when_no_server_heard(
     assert told["rows"] >= told["needed"]
 
 
+def test_look_at_the_past_tells_nothing(watched: Watched) -> None:
+    watched.log()
+    look(UNTIL)
+    for told in (watched.root / "monitoring" / MODEL / "raised").glob("*.json"):
+        told.unlink()
+    past = look(UNTIL - timedelta(days=1))["events"]
+    assert {each["state"] for each in past} == {"held back"}
+    assert "the newest look was as of 2013-07-31 00:00 UTC" in past[0]["detail"]
+    assert set(kinds(look(UNTIL)).values()) == {"raised"}
+
+
 def test_world_that_turned_is_told_with_its_numbers(watched: Watched) -> None:
     turned = watched.answers.with_columns((1 - pl.col("__prediction")).alias("__prediction"))
     watched.log(turned)
@@ -113,6 +125,27 @@ def test_world_that_turned_is_told_with_its_numbers(watched: Watched) -> None:
     (payload,) = read_payloads("quality-lost")
     assert payload["found"]["value"] == found["quality"]["value"]
     assert "answers are not what the training path gives" in str(found["events"])
+
+
+def test_champion_is_held_against_what_a_quick_model_learned_since(watched: Watched) -> None:
+    first, second = look(datetime(2013, 7, 1, tzinfo=UTC)), look()
+    assert first["behind"]["problem"].startswith("a yardstick was made")
+    assert second["behind"]["as_of"].startswith("2013-07-01")
+    assert second["behind"]["rows"] > 100
+    assert second["behind"]["lost"] == ""
+    assert "quality-lost" not in kinds(second)
+
+
+def test_champion_that_fell_behind_is_told(watched: Watched) -> None:
+    for file in (watched.project / "data" / "nycflights13").glob("flights-*"):
+        turned = pl.read_parquet(file).with_columns(30 - pl.col("arr_delay"))
+        turned.write_parquet(file)
+    look(datetime(2013, 7, 1, tzinfo=UTC))
+    found = look()
+    assert found["behind"]["lost"].startswith("auc of a quick model is better by")
+    assert kinds(found)["quality-lost"] == "raised"
+    assert read_payloads("quality-lost")[0]["found"]["behind"]["rows"] == found["behind"]["rows"]
+    assert "has fallen behind a quick model" in Path(found["report"]).read_text()
 
 
 def test_torn_empty_and_foreign_parts_are_named_and_skipped(watched: Watched) -> None:

@@ -51,9 +51,13 @@ def test_broken_chain_and_dead_server_are_found_with_their_mend(
     record("m")
     entry = tmp_path / "root" / "models" / "m" / "ledger" / "000001.json"
     entry.write_text(entry.read_text().replace("Ada", "Eve"))
+    torn = tmp_path / "root" / "models" / "n" / "v1" / "MANIFEST.json"
+    torn.parent.mkdir(parents=True)
+    torn.write_text("{")
     code, found = diagnose(str(tmp_path / "root"), PREFECT_API_URL="http://127.0.0.1:9/api")
     assert code == 1
     assert "was changed after it was recorded" in found["model m"]["detail"]
+    assert "MANIFEST.json: is damaged" in found["model n"]["detail"]
     assert "does not answer" in found["server"]["detail"]
     assert found["server"]["mend"]
 

@@ -6,11 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.comparison import draw_comparison, name_starts
 from tasks.definition import Definition
 from tasks.errors import DefinitionError
 from tasks.labels import TARGET, TIME
 from tasks.policies import YARDSTICK, has_enough_new, look_for_loss, parse_policies
 from tasks.replay import (
+    Replay,
+    Track,
     average_periods,
     compare_promoted,
     list_dates,
@@ -58,6 +61,8 @@ def test_months_end_where_months_end() -> None:
         day("2013-12-01"),
         day("2014-01-01"),
     ]
+    with pytest.raises(DefinitionError, match="--every '1m': gives more than 1,000 dates"):
+        list_dates(day("2013-11-01"), day("2014-01-01"), "1m")
 
 
 def test_policies_look_between_dates_too() -> None:
@@ -99,6 +104,31 @@ def test_periods_count_alike_and_an_empty_one_not_at_all() -> None:
     mean = average_periods(periods)["auc"]
     assert mean == pytest.approx(np.mean([each.metrics["auc"] for each in periods]))
     assert average_periods(()) == {}
+
+
+def test_replay_without_a_period_to_measure_still_has_its_page() -> None:
+    track = Track(policy="never", periods=(), mean={}, retrains=(), broken=0, watching=0.0)
+    replay = Replay(
+        model="made",
+        start=START,
+        end=day("2020-02-01"),
+        every="1mo",
+        metric="auc",
+        second="log_loss",
+        first="v1",
+        tracks=(track,),
+        seconds=1.0,
+    )
+    drawn = draw_comparison(replay)
+    assert "No period has enough rows" in drawn["report.html"]
+    assert "| never | – | – |" in drawn["report.md"]
+
+
+def test_periods_of_several_years_are_told_apart() -> None:
+    months = list_dates(day("2013-01-01"), day("2014-12-31"), "1mo")[:-1]
+    assert name_starts(months[:12])[:2] == ["1 Jan", "1 Feb"]
+    assert len(set(name_starts(months))) == 24
+    assert name_starts(months)[12] == "1 Jan 2014"
 
 
 def test_promoted_model_that_is_worse_is_told() -> None:
