@@ -4,10 +4,12 @@ A run is forked from a process that has imported everything and started no threa
 hits the flow and not the loading of its libraries. A real Prefect server on loopback records it.
 """
 
+import ctypes
 import importlib
 import multiprocessing
 import os
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -51,6 +53,7 @@ STEPS = {
 }
 START = "start"  # of the whole run, before its first step
 _LONGEST_SECONDS = 300.0
+_END_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,8 @@ def run_flow(order: Order, told: Connection) -> None:
     )
 
     os.setsid()
+    if sys.platform == "linux":  # when the tests end, so does this
+        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
     _settle(order)
     tell = Telling(told)
     for step, place in STEPS[order.flow].items():

@@ -1,7 +1,7 @@
 """When to kill: instants drawn by a seed over a whole run, and within each of its named steps."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from runs import START, STEPS, Order, Outcome, Run, Strike
@@ -59,8 +59,8 @@ class Torturer:
         if strike is None:
             return run.wait()
         outcome = run.strike(strike, self._pace)
-        if outcome.ended != "killed":
-            self.strikes.insert(0, strike)  # it was over before: for another run
+        if outcome.ended != "killed":  # it was over before: for another run, at another instant
+            self.strikes.insert(0, replace(strike, part=self.random.random()))
         return outcome
 
     def _keep_pace(self, outcome: Outcome) -> None:
