@@ -44,7 +44,9 @@ def _describe_package(pin: str, hashes: tuple[str, ...]) -> dict[str, Any]:
     name = re.sub(r"[-_.]+", "-", requirement.name).lower()
     version = str(requirement.specifier).removeprefix("==")
     purl = f"pkg:pypi/{name}@{version}"
-    described = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+    described: dict[str, Any] = {
+        "type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl,
+    }  # fmt: skip
     licence = find_licence(name)
     if licence is not None:
         named = {"license": {"name": licence}}
