@@ -85,7 +85,7 @@ def learn_anew(watch: Watch, as_of: datetime, step: int) -> Yardstick:
     """Make a yardstick of each so-manieth row of those that the champion's recipe would take."""
     recipe = watch.recipe
     window = recipe.definition.extract.window
-    known = read_known(watch, window and as_of - window, step)
+    known = read_known(watch, as_of - window if window else None, step)
     classes = len(recipe.vocabulary.classes)
     made = make_yardstick(
         recipe.definition, recipe.features, recipe.vocabulary, classes, known, as_of
