@@ -205,9 +205,15 @@ def status() -> None:
         raise StartFailed("nothing is running; start it with `make up`")
     say_where(ready, list_definitions())
     os.environ.update(settle_variables(ready) | {"PREFECT_API_URL": ready.api})
+    import httpx
+
     from flows.automations import list_mishaps
 
-    mishaps = list_mishaps()
+    try:
+        mishaps = list_mishaps()
+    except (httpx.HTTPError, OSError, RuntimeError) as error:
+        said = f"Prefect's server does not answer: {first_line(error)}"
+        raise StartFailed(f"{said}; it is started again by itself, its log says why") from error
     print("\n".join(["went wrong in the last day:", *mishaps] if mishaps else ["all is well"]))
 
 

@@ -49,13 +49,17 @@ def find_arrivals(plan: Plan, store: Store, champion: Published) -> Arrivals:
     then: dict[str, str] = lineage["sources"]
     changed = {name for name in then | plan.sources if then.get(name) != plan.sources.get(name)}
     same = not changed and lineage["as_of"] == (plan.as_of and plan.as_of.isoformat())
-    share, learned = plan.definition.monitoring.new_rows, count_learned(lineage)
     return Arrivals(
         champion=champion.version,
         changed=tuple(sorted(changed)),
         rows=0 if same else _count_new(plan, store, champion, lineage),
-        needed=max(1, math.ceil(share * learned)),
+        needed=count_needed(plan.definition, count_learned(lineage)),
     )
+
+
+def count_needed(definition: Definition, learned: int) -> int:
+    """Count the new rows that are worth learning from, where so many were learned from before."""
+    return max(1, math.ceil(definition.monitoring.new_rows * learned))
 
 
 def count_learned(lineage: dict[str, Any]) -> int:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from tasks.arrivals import count_learned
+from tasks.arrivals import count_learned, count_needed
 from tasks.definition import Frozen
 from tasks.errors import PerennialError, first_line
 from tasks.labels import MATURED, TARGET, TIME, label_rows
@@ -54,7 +54,7 @@ def look_behind(watch: Watch, store: Store) -> Behind:
             since = kept.as_of - watch.definition.target.matures_after
             learned = kept.learned
         new = count_known(watch, since)
-        if not found.lost and new >= watch.definition.monitoring.new_rows * learned:
+        if not found.lost and new >= count_needed(watch.definition, learned):
             step = max(1, lineage["snapshot_rows"] // _MOST_ROWS)
             _keep(watch, store, learn_anew(watch, watch.plan.as_of, step))
             if kept is None:
@@ -85,7 +85,7 @@ def learn_anew(watch: Watch, as_of: datetime, step: int) -> Yardstick:
     """Make a yardstick of each so-manieth row of those that the champion's recipe would take."""
     recipe = watch.recipe
     window = recipe.definition.extract.window
-    known = read_known(watch, window and as_of - window, step)
+    known = read_known(watch, as_of - window if window else None, step)
     classes = len(recipe.vocabulary.classes)
     made = make_yardstick(
         recipe.definition, recipe.features, recipe.vocabulary, classes, known, as_of

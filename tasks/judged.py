@@ -10,6 +10,7 @@ from datetime import datetime
 import polars as pl
 
 from tasks.definition import Frozen, Metric
+from tasks.errors import StoreError
 from tasks.estimate import Estimator, estimate_metrics, fit_estimator
 from tasks.labels import TARGET, TIME
 from tasks.metrics import Interval
@@ -26,7 +27,7 @@ from tasks.quality import (
     measure_rows,
 )
 from tasks.registry import find_version, read_json
-from tasks.store import open_store
+from tasks.store import Store, open_store
 from tasks.watching import Asked, Watch
 
 _QUALITY_WINDOWS = 4  # that quality is judged on: one week is too few days to be sure of
@@ -128,8 +129,6 @@ def describe_versions(watch: Watch, asked: Asked, outcomes: Outcomes) -> Iterato
     for version in sorted(asked.rows):
         rows = _inside(asked, outcomes.read(version))
         known = rows.drop_nulls([TARGET, PREDICTED])
-        published = find_version(store, watch.definition.name, version)
-        lineage = read_json(store, published, "lineage.json") if published else {}
         enough = len(known) >= _SPAN_ROWS and _knows_classes(watch, known)
         yield Answered(
             version=version,
@@ -137,8 +136,19 @@ def describe_versions(watch: Watch, asked: Asked, outcomes: Outcomes) -> Iterato
             labelled=len(known),
             metrics=measure_rows(watch.definition, known) if enough else {},
             surely=measure_interval(watch.definition, known) if enough else None,
-            holdout=lineage.get("metrics", {}).get("holdout", {}),
+            holdout=_recall_holdout(store, watch.definition.name, version),
         )
+
+
+def _recall_holdout(store: Store, model: str, version: str) -> dict[Metric, float]:
+    """Recall a version's metrics; one that is gone or damaged need not be whole to be listed."""
+    try:
+        published = find_version(store, model, version)
+        lineage = read_json(store, published, "lineage.json") if published else {}
+    except StoreError:
+        return {}
+    found: dict[Metric, float] = lineage.get("metrics", {}).get("holdout", {})
+    return found
 
 
 def _inside(asked: Asked, answers: pl.DataFrame) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import polars as pl
 
 from tasks.alarms import Alarm, Calibration, count_rows, judge
+from tasks.arrivals import count_needed
 from tasks.definition import Definition
 from tasks.errors import DefinitionError, nearest
 from tasks.features import Features
@@ -104,4 +105,4 @@ def has_enough_new(
     """Tell whether enough rows after what a champion learned have a label by now."""
     matured = now - definition.target.matures_after
     new = rows.filter(pl.col(TIME) > until, pl.col(TIME) <= matured, pl.col(TARGET).is_not_null())
-    return len(new) >= definition.monitoring.new_rows * learned
+    return len(new) >= count_needed(definition, learned)

@@ -198,6 +198,9 @@ def test_version_is_kept_apart_and_strangers_do_not_count_for_the_champion(
     )
     watched.log(watched.answers)
     watched.log(other.drop("temp"), "other.parquet")
+    models = watched.root / "models" / MODEL
+    shutil.copytree(models / watched.version, models / "another")
+    (models / "another" / "lineage.json").write_text("damaged, which only its own release minds")
     found = look()
     measured = {each["version"]: each["metrics"] for each in found["versions"]}
     assert measured["another"]["auc"] == 0.5
