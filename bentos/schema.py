@@ -259,11 +259,8 @@ def _last_name(path: str) -> str | None:
 
 
 def _bad_byte(body: bytes) -> int:
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        return error.start
-    return len(body)
+    """Find the first byte that is no UTF-8; Python marks such bytes as these surrogates."""
+    return len(re.split("[\udc80-\udcff]", body.decode(errors="surrogateescape"))[0].encode())
 
 
 def _field_before(body: bytes, place: int) -> str | None:

@@ -242,6 +242,11 @@ def test_body_that_is_too_large_or_never_comes_is_not_read_further(server: Serve
     assert server.metrics.responses["/predict", 499] == 1
 
 
+def test_another_charset_is_refused(server: Server) -> None:
+    assert ask(server, "/predict", write(), JSON + b'; charset="UTF-8"')[0] == 200
+    assert ask(server, "/predict", write(), JSON + b"; charset=latin-1")[0] == 415
+
+
 def test_a_large_body_of_one_row_is_one_answer(server: Server) -> None:
     small, large = (ask(server, "/predict", write() + b" " * room) for room in (0, 20_000))
     assert small == large
