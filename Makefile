@@ -8,8 +8,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 SOURCES := bentos flows tasks tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve up down test torture check prove tiny drill package deploy smoke audit \
-	vulnerable rubric bench lock compiled clean
+.PHONY: help demo serve up down test torture cover mutants check prove tiny drill package deploy \
+	smoke audit vulnerable rubric bench lock compiled clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +39,17 @@ check: .venv/dev  ## Lint, check formatting, types and the way that imports run
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/pytest tests/test_house.py
+
+cover: .venv/dev  ## Run the tests and say which lines and branches none of them reached
+	rm -rf .coverage
+	$(BIN)/coverage run -m pytest; ran=$$?; \
+	$(BIN)/coverage combine --quiet .coverage/data.* && $(BIN)/coverage report && exit $$ran
+
+mutants: .venv/dev  ## Change the gate, the registry and the features, one thing at a time
+	PYTHONPATH=tests $(BIN)/python -m mutants tasks/features.py $(T)/test_features.py $(T)/test_expressions.py
+	PYTHONPATH=tests $(BIN)/python -m mutants tasks/registry.py $(T)/test_registry.py $(T)/test_ledger.py
+	PYTHONPATH=tests $(BIN)/python -m mutants tasks/validation.py $(T)/test_validation.py
+T := tests/tasks
 
 prove: .venv/dev  ## Serve the champion's bento elsewhere, with only its own requirements
 	PYTHONPATH=tests $(BIN)/python -m elsewhere flight-delay

@@ -39,7 +39,7 @@ _COMPARED_ROWS = 500
 Read = Callable[[str], bytes]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A version's parts. Two versions may live side by side while one follows the other."""
 

@@ -106,8 +106,7 @@ class PredictionLog:
 
     def _finish(self) -> None:
         self._guard(self._take)
-        if self._frames:
-            self._guard(self._flush)
+        self._guard(self._flush)
 
     def _take(self) -> None:
         """Turn queued batches into frames, few rows at a time so that answers are not held up."""
@@ -136,7 +135,7 @@ class PredictionLog:
             self._taken += rows
             self._metrics.logged += rows
             self._metrics.waiting_to_log = self._added - self._taken
-        self._retain(store, model)
+            self._retain(store, model)
 
     def _write(self, store: Store, model: Model, frame: pl.DataFrame) -> None:
         now = datetime.now(UTC)

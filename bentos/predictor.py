@@ -70,32 +70,33 @@ class Predictor:
     def _call(self, matrix: Array, kind: int, width: int) -> Array:
         result = np.empty((len(matrix), width))
         length = ctypes.c_int64()
-        failed = _LIB.LGBM_BoosterPredictForMat(
-            self._handle,
-            ctypes.c_void_p(matrix.ctypes.data),
-            ctypes.c_int(_FLOAT64),
-            ctypes.c_int32(len(matrix)),
-            ctypes.c_int32(self.features),
-            ctypes.c_int(_ROW_MAJOR),
-            ctypes.c_int(kind),
-            ctypes.c_int(0),
-            ctypes.c_int(-1),
-            ctypes.c_char_p(_ONE_THREAD),
-            ctypes.byref(length),
-            ctypes.c_void_p(result.ctypes.data),
+        _check(
+            _LIB.LGBM_BoosterPredictForMat(
+                self._handle,
+                ctypes.c_void_p(matrix.ctypes.data),
+                ctypes.c_int(_FLOAT64),
+                ctypes.c_int32(len(matrix)),
+                ctypes.c_int32(self.features),
+                ctypes.c_int(_ROW_MAJOR),
+                ctypes.c_int(kind),
+                ctypes.c_int(0),
+                ctypes.c_int(-1),
+                ctypes.c_char_p(_ONE_THREAD),
+                ctypes.byref(length),
+                ctypes.c_void_p(result.ctypes.data),
+            )
         )
-        if failed:
-            raise lightgbm.basic.LightGBMError(_LIB.LGBM_GetLastError().decode())
         return result
 
     def _predict_single(self, matrix: Array) -> Array:
         """Predict one row by LightGBM's prepared call, whose buffers are one thread's own."""
         single = getattr(self._single, "call", None) or self._prepare_single()
         single.row[:] = matrix[0]
-        if _LIB.LGBM_BoosterPredictForMatSingleRowFast(
-            single.config, single.row_pointer, single.length, single.result_pointer
-        ):
-            raise lightgbm.basic.LightGBMError(_LIB.LGBM_GetLastError().decode())
+        _check(
+            _LIB.LGBM_BoosterPredictForMatSingleRowFast(
+                single.config, single.row_pointer, single.length, single.result_pointer
+            )
+        )
         result: Array = single.result.copy()
         return result if self.classes == 1 else result.reshape(1, -1)
 
@@ -109,18 +110,18 @@ class _SingleRow:
 
     def __init__(self, handle: ctypes.c_void_p, features: int, classes: int) -> None:
         self.config = ctypes.c_void_p()
-        failed = _LIB.LGBM_BoosterPredictForMatSingleRowFastInit(
-            handle,
-            ctypes.c_int(_NORMAL),
-            ctypes.c_int(0),
-            ctypes.c_int(-1),
-            ctypes.c_int(_FLOAT64),
-            ctypes.c_int32(features),
-            ctypes.c_char_p(_ONE_THREAD),
-            ctypes.byref(self.config),
+        _check(
+            _LIB.LGBM_BoosterPredictForMatSingleRowFastInit(
+                handle,
+                ctypes.c_int(_NORMAL),
+                ctypes.c_int(0),
+                ctypes.c_int(-1),
+                ctypes.c_int(_FLOAT64),
+                ctypes.c_int32(features),
+                ctypes.c_char_p(_ONE_THREAD),
+                ctypes.byref(self.config),
+            )
         )
-        if failed:
-            raise lightgbm.basic.LightGBMError(_LIB.LGBM_GetLastError().decode())
         self.row, self.result = np.empty(features), np.empty(classes)
         self.length = ctypes.byref(ctypes.c_int64())
         self.row_pointer = ctypes.c_void_p(self.row.ctypes.data)
@@ -129,3 +130,8 @@ class _SingleRow:
     def __del__(self) -> None:
         if self.config:
             _LIB.LGBM_FastConfigFree(self.config)
+
+
+def _check(failed: int) -> None:
+    if failed:
+        raise lightgbm.basic.LightGBMError(_LIB.LGBM_GetLastError().decode())

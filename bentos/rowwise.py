@@ -311,6 +311,9 @@ def _made_up(dtype: Any, words: Sequence[str], chance: random.Random) -> Any:
         least, most = max(least, -(2**63)), min(most, 2**63 - 1)
         some = (least, most, 0, 1, chance.randint(0, 100), chance.randint(-2400, 2400))
         return min(max(chance.choice(some), least), most)
+    if dtype.is_decimal():
+        most = min(10.0 ** (dtype.precision - dtype.scale) - 1, 1e15)
+        return chance.choice((0.0, most, -most, chance.uniform(-most, most)))
     if dtype.is_numeric():
         return chance.choice(
             (0.0, -0.0, 1e-30, 1e15, -1.5, chance.gauss(0, 1), chance.gauss(0, 1e3))

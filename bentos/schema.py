@@ -34,9 +34,6 @@ class Asked:
     rows: Sequence[Row] = ()
     frame: pl.DataFrame | None = None
 
-    def __len__(self) -> int:
-        return len(self.rows) if self.frame is None else len(self.frame)
-
 
 class Schema:
     """Decoders for one model's columns."""
@@ -62,7 +59,7 @@ class Schema:
         """Decode a JSON object that is one row: the common case, and the quick one."""
         try:
             row: Row = msgspec.structs.astuple(self._row.decode(body))
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise _explain(error, body) from None
         quotes = self._usual_quotes
         if None in row or row.count(UNSET) != len(self._left_out):
@@ -101,7 +98,7 @@ class Schema:
     def _decode_rows(self, body: bytes) -> Asked:
         try:
             decoded = self._rows.decode(body)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise _explain(error, body) from None
         self._check_size(len(decoded))
         rows = [msgspec.structs.astuple(row) for row in decoded]
@@ -112,7 +109,7 @@ class Schema:
     def _decode_columns(self, body: bytes) -> Asked:
         try:
             lists = msgspec.structs.astuple(self._table.decode(body).columns)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise _explain(error, body) from None
         rows = len(next(each for each in lists if each is not UNSET))
         self._check_size(rows)
@@ -176,9 +173,10 @@ def _check_names_once(body: bytes, quotes: int) -> None:
 
 
 def _make_column(column: Column, values: Sequence[Any]) -> pl.Series:
-    exact = not column.dtype.is_decimal()
     try:
-        return pl.Series(column.name, values, dtype=column.dtype, strict=exact)
+        if column.dtype.is_decimal():  # JSON's number is the nearest decimal, or none that fits
+            return pl.Series(column.name, values, dtype=pl.Float64).cast(column.dtype)
+        return pl.Series(column.name, values, dtype=column.dtype)
     except (pl.exceptions.PolarsError, OverflowError, TypeError, ValueError):
         raise Refused(400, f"holds a value that {column.dtype} cannot", column.name) from None
 
@@ -243,9 +241,7 @@ def _explain(error: Exception, body: bytes) -> Refused:
     """Turn a decoder's complaint into a message that names the field."""
     if isinstance(error, UnicodeDecodeError):
         return Refused(400, "the body is not UTF-8", _field_before(body, _bad_byte(body)))
-    said = str(error) or "the body is nested too deeply"
-    if isinstance(error, RecursionError):
-        return Refused(400, "the body is nested too deeply")
+    said = str(error)
     if isinstance(error, msgspec.ValidationError):
         found = re.fullmatch(r"(.*?)(?: - at `\$(.*)`)?", said, re.DOTALL)
         message, path = (found[1], found[2]) if found else (said, None)
@@ -263,11 +259,8 @@ def _last_name(path: str) -> str | None:
 
 
 def _bad_byte(body: bytes) -> int:
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        return error.start
-    return len(body)
+    """Find the first byte that is no UTF-8; Python marks such bytes as these surrogates."""
+    return len(re.split("[\udc80-\udcff]", body.decode(errors="surrogateescape"))[0].encode())
 
 
 def _field_before(body: bytes, place: int) -> str | None:

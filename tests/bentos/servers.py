@@ -63,8 +63,8 @@ class Served:
         return int(found.split()[0])
 
 
-def make_version(steps: Any, when: datetime) -> str:
-    plan = steps.plan_retrain(MODEL, when)
+def make_version(steps: Any, when: datetime | None, model: str = MODEL) -> str:
+    plan = steps.plan_retrain(model, when)
     store = open_store(plan.root)
     with work_folder(store) as folder:
         steps.make_candidate(plan, store, folder)

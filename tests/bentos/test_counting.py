@@ -4,12 +4,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from servers import MODEL, Versions, serving, stop
+from servers import MODEL, Versions, serving, stop, wait_for
 
 from bentos import counting
 from bentos.counting import Counting
 from bentos.metrics import Metrics
-from tasks.counters import Counters, add_up, forget_counters, quantile, read_counters
+from tasks.counters import (
+    Counters,
+    add_up,
+    forget_counters,
+    quantile,
+    read_counters,
+    write_counters,
+)
 from tasks.store import Store, open_store
 
 EVER = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -77,16 +84,62 @@ def test_each_hour_is_counted_by_itself_and_written_only_when_it_changed(
     assert read(store) == []
 
 
-def test_what_cannot_be_written_now_is_in_the_next_file(tmp_path: Path) -> None:
+def test_what_cannot_be_written_now_is_in_the_next_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store, metrics = open_store(str(tmp_path)), Metrics()
     metrics.model = (MODEL, "v1")
     counter = Counting(store, metrics)
     (tmp_path / "monitoring").write_text("no folder")
     metrics.responses["/predict", 200] += 5
     counter._write()
+    counter._write()
+    assert caplog.text.count("what was counted cannot be written") == 1
     (tmp_path / "monitoring").unlink()
     counter._write()
     assert [each.responses for each in read(store)] == [{"/predict 200": 5}]
+
+
+def test_counts_are_written_while_the_server_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "_SECONDS", 0.01)
+    store, metrics = open_store(str(tmp_path)), Metrics()
+    metrics.model = (MODEL, "v1")
+    counter = Counting(store, metrics)
+    counter.start()
+    metrics.responses["/predict", 200] += 5
+    wait_for(lambda: read(store))
+    counter.stop()
+    assert [each.responses for each in read(store)] == [{"/predict 200": 5}]
+
+
+def counters_of(hour: int, server: str = "a", **given: object) -> Counters:
+    said = {"versions": ("v1",), "rows": 1, "responses": {}, "dropped": {}}
+    at = datetime(2020, 1, 1, hour, tzinfo=UTC)
+    return Counters.model_validate(
+        {"server": server, "hour": at, **said, "bounds": (0.1, 1.0), "answers": (1, 1), **given}
+    )
+
+
+def test_only_hours_between_count_and_days_since_are_kept(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    for hour in (1, 5, 9):
+        write_counters(store, MODEL, counters_of(hour))
+    since, until = (datetime(2020, 1, 1, hour, tzinfo=UTC) for hour in (4, 6))
+    counted, _ = read_counters(store, MODEL, since, until)
+    assert [each.hour.hour for each in counted] == [5]
+    forget_counters(store, MODEL, datetime(2020, 1, 1, 23, tzinfo=UTC))
+    assert len(read(store)) == 3
+
+
+def test_servers_that_measure_by_other_bounds_are_not_added_up() -> None:
+    total = add_up([counters_of(1), counters_of(2, bounds=(5.0,), answers=(7,))])
+    assert total is not None
+    assert total.answers == (1, 1)
+    assert quantile(total, 0.99) == 1.0
+    assert quantile(counters_of(1, answers=(0, 0)), 0.99) is None
+    assert quantile(counters_of(1, answers=(0, 0, 9)), 0.99) is None
 
 
 def test_damaged_file_is_named_and_left_out(tmp_path: Path) -> None:

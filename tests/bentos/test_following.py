@@ -96,3 +96,29 @@ def test_a_broken_champion_at_the_start_leaves_the_model_of_the_bento(
     follower.stop()
     assert not swapped
     assert "restore its files or roll back" in follower.problem
+
+
+def test_a_champion_is_taken_up_once_and_what_is_wrong_said_once(
+    versions: Versions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[object] = []
+    monkeypatch.setattr(following.log, "error", lambda *parts: said.append(parts))
+    monkeypatch.setattr(following, "_RETRY_SECONDS", 0.0)
+    root, swapped, metrics = tmp_path / "root", list[Model](), Metrics()
+    shutil.copytree(versions.root / "models", root / "models")
+    follower = Follower(MODEL, open_store(str(root)), metrics, swapped.append)
+    for _ in range(2):
+        follower.look()
+    versions.release(versions.first, root)
+    for _ in range(2):
+        follower.look()
+    versions.release(versions.first, root)
+    follower.look()
+    assert [model.version for model in swapped] == [versions.first]
+    (root / "models" / MODEL / versions.second / MANIFEST).write_text("torn")
+    entries = root / "models" / MODEL / "ledger"
+    (entries / "000005.json").write_bytes((entries / "000001.json").read_bytes())
+    for _ in range(2):
+        follower.look()
+    assert len(said) == 1
+    assert metrics.followed["failed"] == 2

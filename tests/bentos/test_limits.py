@@ -1,5 +1,6 @@
 """A server under attack, or merely misused, says no and goes on answering."""
 
+import json
 import socket
 import subprocess
 import sys
@@ -7,16 +8,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import psutil
 import pytest
-from servers import Served, Versions, alter, serving
+from lightgbm.basic import LightGBMError
+from servers import MODEL, Served, Versions, alter, serving
 
-from bentos.model import load_folder
+from bentos.model import check_model, load_folder
+from bentos.predictor import Predictor
 from tasks.errors import StoreError
+from tasks.forest import Forest
 
 TOKEN = "a-token-of-this-test"
 Question = dict[str, Any]
@@ -28,7 +34,9 @@ def strict(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("strict")
     limits = "concurrency = 1\nmax_body_mb = 4.0\ntimeout_s = 0.5\nlog = false"
     model = alter(versions.folder(versions.second), folder / "model", limits)
-    with serving(folder / "server", model, PERENNIAL_TOKEN=TOKEN) as running:
+    with serving(
+        folder / "server", model, PERENNIAL_TOKEN=TOKEN, PERENNIAL_FOLLOW=MODEL
+    ) as running:
         yield running
 
 
@@ -124,7 +132,8 @@ def test_an_endless_head_is_refused(
                 flood.sendall(part)
         assert client.get("/livez").status_code == 200
         with suppress(ConnectionError):
-            assert flood.recv(1_000)[:12] in (b"", b"HTTP/1.1 400")
+            # Without a token, a body's end need not be waited for.
+            assert flood.recv(1_000)[:12] in (b"", b"HTTP/1.1 400", b"HTTP/1.1 401")
     assert psutil.Process(strict.worker()).memory_info().rss - before < 50_000_000
     assert "Traceback" not in strict.output.read_text()
 
@@ -142,6 +151,73 @@ def test_a_folder_without_a_whole_model_is_not_served(versions: Versions, tmp_pa
     (model / "model.txt").write_text("tree\n")
     with pytest.raises(StoreError, match="changed after it was published"):
         load_folder(model)
+
+
+def test_a_model_that_takes_other_features_is_not_served(versions: Versions) -> None:
+    model = load_folder(versions.folder(versions.second))
+    more = model.features.model_copy(
+        update={"expressions": {**model.features.expressions, "more": "1"}}
+    )
+    with pytest.raises(StoreError, match="takes other features than it is given"):
+        check_model(replace(model, features=more))
+
+
+def test_a_model_that_answers_many_rows_otherwise_than_one_is_not_served(
+    versions: Versions, tmp_path: Path
+) -> None:
+    asks = alter(versions.folder(versions.second), tmp_path / "model", 'predictor = "compiled"')
+    model = load_folder(asks)
+    other = (versions.folder(versions.first) / "model.txt").read_text()
+    model.predictor._forest = Forest(other)
+    with pytest.raises(StoreError, match="no finite, repeatable numbers"):
+        check_model(model)
+
+
+def test_an_empty_folder_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"holds no model; MANIFEST.json is missing"):
+        load_folder(tmp_path)
+
+
+def test_lightgbms_own_failure_is_raised(versions: Versions) -> None:
+    text = (versions.folder(versions.second) / "model.txt").read_text()
+    predictor = Predictor(text)
+    predictor.features += 1
+    for rows in (1, 2):
+        with pytest.raises(LightGBMError, match="number of features"):
+            predictor.predict(np.zeros((rows, predictor.features)))
+
+
+def test_what_asks_for_a_web_socket_is_refused(strict: Served, client: httpx.Client) -> None:
+    upgrade = {
+        "connection": "Upgrade", "upgrade": "websocket",
+        "sec-websocket-version": "13", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }  # fmt: skip
+    assert client.get("/predict", headers=upgrade).status_code >= 400
+    assert client.get("/livez").status_code == 200
+
+
+def test_releases_cannot_be_followed_without_a_root(strict: Served) -> None:
+    assert "are not followed: PERENNIAL_ROOT is not set" in strict.output.read_text()
+
+
+def test_who_does_not_take_the_answer_is_hung_up_on(
+    strict: Served, client: httpx.Client, questions: list[Question]
+) -> None:
+    rows = json.dumps({"columns": {name: [value] * 300 for name, value in questions[0].items()}})
+    head = f"POST /explain HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {TOKEN}\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(rows)}\r\n\r\n"
+    with socket.socket() as lazy:
+        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        lazy.settimeout(10)
+        lazy.connect(("127.0.0.1", int(strict.url.rpartition(":")[2])))
+        with suppress(ConnectionError):
+            for _ in range(40):
+                lazy.sendall((head + rows).encode())
+        time.sleep(1.5)
+        assert client.get("/livez").status_code == 200
+        with suppress(ConnectionResetError):
+            while lazy.recv(1_000_000):
+                pass
 
 
 def test_the_service_loads_no_prefect_whylogs_or_s3fs() -> None:

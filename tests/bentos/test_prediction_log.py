@@ -102,12 +102,23 @@ def test_what_cannot_be_written_waits_up_to_a_bound_and_is_counted(
     assert len(said) == 1
 
 
-def test_log_with_nothing_to_write_ends_without_a_word(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_days_are_kept_as_long_as_the_definition_says_and_an_idle_log_is_silent(
+    versions: Versions, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    said = list[object]()
-    monkeypatch.setattr(prediction_log.log, "warning", lambda *parts: said.append(parts))
-    log = PredictionLog(open_store(str(tmp_path)), Metrics())
+    keeps = alter(
+        versions.folder(versions.second), tmp_path / "model", f'{QUICKLY}\nlog_keep = "7d"'
+    )
+    model, root = load_folder(keeps), tmp_path / "root"
+    days = [root / "predictions" / MODEL / f"date={day}" for day in ("2020-01-01", "9999-01-01")]
+    for each in (*days, root / "predictions" / MODEL / "notes"):
+        each.mkdir(parents=True)
+    log = PredictionLog(open_store(str(root)), Metrics())
     log.start()
+    log.add(model, versions.rows.select(list(model.schema.types))[:1], [0.5], ["r"])
+    wait_for(lambda: not days[0].exists())
     log.stop()
-    assert said == []
+    assert days[1].exists()
+    idle = PredictionLog(open_store(str(root)), Metrics())
+    idle.start()
+    idle.stop()
+    assert caplog.text == ""

@@ -1,12 +1,14 @@
 """The quick way through simple expressions gives what Polars gives, or hands over to it."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 from servers import Versions
 
 from bentos.columns import Column
-from bentos.model import load_folder
+from bentos.model import find_program, load_folder
 from bentos.rowwise import Unknown, agrees, compile_rows, made_up_rows
 from bentos.schema import Schema
 from tasks.features import Features, Vocabulary, encode_expressions, feature_expressions
@@ -20,6 +22,10 @@ TYPES = {
     "word": pl.String(),
     "at": pl.Datetime("us", "UTC"),
     "local": pl.Datetime("us"),
+    "abroad": pl.Datetime("us", "America/New_York"),
+    "day": pl.Date(),
+    "clock": pl.Time(),
+    "span": pl.Duration("us"),
 }
 COLUMNS = tuple(Column(name=name, dtype=dtype) for name, dtype in TYPES.items())
 QUICK = [
@@ -47,6 +53,15 @@ SLOW = [
     "single * 2",
     "COALESCE(small, 0)",
     "DATE_PART('day', at - INTERVAL '1 month')",
+    "DATE_PART('week', at)",
+    "DATE_PART('hour', abroad)",
+    "DATE_PART('month', day)",
+    "DATE_PART('hour', clock)",
+    "DATE_PART('hour', STRPTIME(word, '%H'))",
+    "span > INTERVAL '1 hour'",
+    "small + single",
+    "number % 2",
+    "small + NULL",
 ]
 VOCABULARY = Vocabulary(categories={"word": ("a", "ÄÖ")})
 
@@ -76,6 +91,13 @@ def test_what_is_not_known_exactly_is_left_to_polars(sql: str) -> None:
         compile_rows(features_of(sql), VOCABULARY, COLUMNS)
 
 
+def test_a_category_that_is_computed_is_left_to_polars() -> None:
+    columns = {name: str(dtype) for name, dtype in TYPES.items()}
+    made = Features(expressions={"w": "LOWER(word)"}, categories=("w",), columns=columns)
+    with pytest.raises(Unknown):
+        compile_rows(made, Vocabulary(categories={"w": ()}), COLUMNS)
+
+
 def test_a_difference_is_seen() -> None:
     rows = made_up_rows(COLUMNS, 100)
     program = compile_rows(features_of("small"), VOCABULARY, COLUMNS)
@@ -86,3 +108,11 @@ def test_a_difference_is_seen() -> None:
 def test_the_flights_take_the_quick_way(versions: Versions) -> None:
     model = load_folder(versions.folder(versions.second))
     assert model.program is not None
+
+
+def test_a_quick_way_that_differs_is_not_taken(
+    versions: Versions, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = load_folder(versions.folder(versions.second))
+    assert find_program(replace(model, encode=tuple(each + 1 for each in model.encode))) is None
+    assert "features are left to Polars, as they came out differently" in caplog.text

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tables import Project
 
-# The same examples on every machine: a run that fails here fails everywhere. PROPERTIES=1000 in
-# the environment looks further, with other examples each time.
+# The same examples on every machine: a run that fails here fails everywhere.
 settings.register_profile(
     "fixed",
     max_examples=50,
