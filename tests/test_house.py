@@ -11,7 +11,8 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A module imports only those that stand before it.
 ORDER = [
-    *("errors", "durations", "definition", "checks", "expressions", "features"),
+    *("errors", "durations", "definition", "checks", "expressions", "moments", "tables"),
+    *("features",),
     *("bucket", "store", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
     *("files", "sources", "extraction", "labels"),
