@@ -213,6 +213,7 @@ def _same_target(ours: Definition, theirs: Definition) -> bool:
 
 def _same_data(ours: Definition, theirs: Definition) -> bool:
     mine, other = (
-        (each.sources, each.extract.query, each.tables, each.extract.time) for each in (ours, theirs)
+        (each.sources, each.extract.query, each.tables, each.extract.time)
+        for each in (ours, theirs)
     )
     return mine == other

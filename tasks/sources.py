@@ -27,12 +27,13 @@ _PATTERN = "reads as a pattern of names; rename it in the file"
 class Table(Frozen, arbitrary_types_allowed=True):
     """A definition's sources, opened and joined but not read. `time` is the event time in UTC.
 
-    `plain` are the rows before anything was looked up for them in `tables`.
+    `plain` are the rows before anything was looked up for them in `tables`; `frames` the sources.
     """
 
     rows: pl.LazyFrame
     plain: pl.LazyFrame
     tables: dict[str, pl.LazyFrame]
+    frames: dict[str, pl.LazyFrame]
     columns: pl.Schema
     time: pl.Expr | None
     sources: dict[str, Source]
@@ -63,6 +64,7 @@ def open_table(definition: Definition, project: Path) -> Table:
         rows=rows,
         plain=plain,
         tables=tables,
+        frames=frames,
         columns=rows.collect_schema(),
         time=moment,
         sources=definition.sources,

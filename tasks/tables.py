@@ -219,7 +219,9 @@ def _entity(column: str, schema: pl.Schema, rows: pl.Schema, where: str) -> pl.E
     if not alike:
         raise DefinitionError(f"{where}: {column!r} is {ours} in rows and {theirs} in the source")
     if not (is_text(ours) or ours.is_integer() or ours in _MOMENTOUS):
-        raise DefinitionError(f"{where}: {column!r} is {ours}; what names an entity is text or whole")
+        raise DefinitionError(
+            f"{where}: {column!r} is {ours}; what names an entity is text or whole"
+        )
     return pl.col(column).cast(ours)
 
 

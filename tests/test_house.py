@@ -15,7 +15,7 @@ ORDER = [
     *("features",),
     *("bucket", "store", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
-    *("files", "sources", "extraction", "labels"),
+    *("files", "sources", "extraction", "labels", "materialised", "materialising"),
     *("preparation", "analysis", "training", "evaluation", "champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
@@ -41,7 +41,7 @@ OWNERS = {
 }
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
-    *("decisions", "serving", "monitoring", "events", "diagnosis"),
+    *("decisions", "serving", "monitoring", "events", "diagnosis", "materialising"),
 }
 
 

@@ -100,9 +100,7 @@ def test_a_row_gets_what_a_plain_loop_over_the_events_known_by_then_gives(
     events, rows, over = make_events(drawn), make_rows(asked), known_after + length
     keys = f'time = "at"\nknown_after = "{known_after}h"\nover = "{over}h"'
     found = look_up_rows(define_table(keys, AGGREGATES), rows, events)
-    expected = [
-        aggregate(known_events(row, events, known_after, over)) for row in rows.to_dicts()
-    ]
+    expected = [aggregate(known_events(row, events, known_after, over)) for row in rows.to_dicts()]
     assert found == expected
 
 
@@ -120,7 +118,9 @@ def test_without_over_a_row_gets_the_latest_event_known_by_then(
 
 @given(EVENTS, EVENTS, ROWS)
 def test_what_becomes_known_later_changes_nothing(drawn: Any, later: Any, asked: Any) -> None:
-    definition = define_table('time = "at"\nknown_after = "1h"\nover = "9h"', {"mean": "AVG(x * 0.1)"})
+    definition = define_table(
+        'time = "at"\nknown_after = "1h"\nover = "9h"', {"mean": "AVG(x * 0.1)"}
+    )
     rows = make_rows(asked)
     newest = rows["t"].max()
     shifted = [(k, hour and hour + 41, x) for k, hour, x in later if hour is None or hour]
@@ -156,7 +156,11 @@ def test_one_infinite_value_spoils_no_other() -> None:
         ('time = "at"\nover = "1h"', {"n": "x"}, "values.n: x is no aggregate; write AVG(…)"),
         ('time = "at"\nover = "1h"', {"n": "SUM(k)"}, "values.n: k gives String"),
         ('time = "att"\nover = "1h"', {"n": "SUM(x)"}, "there is no column 'att'; did you mean"),
-        ('time = "at"\nover = "1h"\nknown_after = "1h"', {"n": "SUM(x)"}, "longer than known_after"),
+        (
+            'time = "at"\nover = "1h"\nknown_after = "1h"',
+            {"n": "SUM(x)"},
+            "longer than known_after",
+        ),
         ('over = "1h"', {"n": "SUM(x)"}, "over and known_after need time"),
         ("", {"id": "x"}, "'id' is a column of [extract] query already"),
         ('time = "at"\nover = "1h"', {"n": "SUM(y)"}, "the target is made of 'y'"),
