@@ -104,7 +104,7 @@ def prove(store: Store, published: Published, bento: Path, folder: Path) -> Proo
 def lay_tables(
     store: Store, published: Published, reference: Reference, folder: Path
 ) -> dict[str, str]:
-    """Write feature tables as they were known at each holdout row's time, for the server to take."""
+    """Write feature tables as known at each holdout row's time, for the server to take."""
     if not reference.tables:
         return {}
     newest = [t[SINCE].max() for t in reference.tables.values() if SINCE in t.columns]

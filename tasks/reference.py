@@ -3,6 +3,7 @@
 Owns reading that holdout anew, by the version's own split. Refuses to know servers and requests.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class Reference(Frozen, arbitrary_types_allowed=True):
     rows: pl.DataFrame
     expected: Array
     left_out: int
-    tables: dict[str, pl.DataFrame] = {}
+    tables: Mapping[str, pl.DataFrame]
 
 
 def read_definition(store: Store, published: Published) -> Definition:

@@ -6,10 +6,11 @@ know who asked: rows become numbers by the same code as in training and serving.
 
 import logging
 import secrets
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import lightgbm
@@ -49,7 +50,7 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     booster: lightgbm.Booster
     forest: Forest | None = None
     types: dict[str, pl.DataType]
-    tables: dict[str, pl.LazyFrame] = {}
+    tables: Mapping[str, pl.LazyFrame] = MappingProxyType({})
 
 
 def check_target(uri: str) -> str:
