@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from bentos.columns import Column
+from bentos.refusals import Refused
 from tasks.definition import Definition, FeatureTable
 from tasks.errors import StoreError
 from tasks.materialised import LISTING, Listing, find_materialised, read_table
@@ -30,6 +31,7 @@ Row = tuple[Any, ...]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _HOUR = timedelta(hours=1)
+_NEVER = -(2**63)
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,20 @@ class Lookup:
             order += kept
         self._order = itemgetter(*map(order.index, wanted)) if order != wanted else None
         self._moment = _moment_of(definition, names)
+        since = [listing.tables[held.name].since for held in self._held]
+        self._since = max((_microseconds(each) for each in since if each), default=_NEVER)
+        self._time = definition.extract.time
+        known = [f"{each:%Y-%m-%d %H:%M}" for each in since if each]
+        self._too_old = f"is before {max(known, default='')} UTC, which feature tables go back to"
 
     def fill(self, rows: Sequence[Row]) -> list[Row]:
         """Put the values that were known at each row's time behind what it was sent with."""
         filled, missed = [], []
         for row in rows:
-            at, found = self._moment(row), ()
+            at = self._moment(row)
+            found: Row = ()
+            if at is not None and at < self._since:
+                raise Refused(400, self._too_old, self._time)
             for held in self._held:
                 values = held.find(row, at)
                 if values is held.nothing:
@@ -195,9 +205,12 @@ def _moment_of(definition: Definition, names: Sequence[str]) -> Callable[[Row], 
 
 def _local(value: date, zone: ZoneInfo) -> int | None:
     """Read a time without a zone, or a day: local times that clocks skip are missing."""
-    is_day = not isinstance(value, datetime)
-    naive = datetime(value.year, value.month, value.day) if is_day else value
-    for wanted in (naive, naive + _HOUR)[: 2 if is_day else 1]:
+    if isinstance(value, datetime):
+        tried = [value]
+    else:  # some days begin at one in the morning
+        day = datetime(value.year, value.month, value.day)
+        tried = [day, day + _HOUR]
+    for wanted in tried:
         local = wanted.replace(tzinfo=zone)
         moment = local.astimezone(UTC)
         if moment.astimezone(zone).replace(tzinfo=None) == wanted:

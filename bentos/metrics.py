@@ -88,7 +88,9 @@ class Metrics:
     def _render_tables(self) -> Iterable[str]:
         """Write how old what is looked up is, and how often nothing was known of an entity."""
         if self.lookup is not None:
-            ages = {(("table", k),): v for k, v in self.lookup.ages(datetime.now(UTC)).items()}
+            ages: dict[Labels, float] = {
+                (("table", name),): age for name, age in self.lookup.ages(datetime.now(UTC)).items()
+            }
             yield from _family("table_age_seconds", "gauge", ages)
             yield from _family("table_missed_total", "counter", _by("table", self.lookup.missed))
 

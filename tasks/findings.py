@@ -137,9 +137,7 @@ def _find_broken(found: Monitored) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "skew", reason, skew.model_dump(mode="json")
     late = tabled_values(found.watch.recipe.definition)
     differing = [
-        each
-        for each in found.skew.columns
-        if each.share > _DIFFERENT and each.column not in late
+        each for each in found.skew.columns if each.share > _DIFFERENT and each.column not in late
     ]
     if differing:
         named = ", ".join(f"{each.column} ({each.share:.1%})" for each in differing[:_NAMED])

@@ -26,12 +26,14 @@ _VERSIONS = 3
 
 
 class Listed(Frozen):
-    """One table: how many entities it knows, and until when it knows their events.
+    """One table: how many entities it knows, and of which time.
 
-    A row that is later than `as_of` gets the values as of then; None for what has no time.
+    A row that is later than `as_of` gets the values as of then, and one before `since` is refused;
+    None for what has no time.
     """
 
     as_of: datetime | None
+    since: datetime | None = None
     entities: int
     rows: int
 

@@ -16,9 +16,9 @@ from tasks.definition import Definition, FeatureTable
 from tasks.errors import DefinitionError
 from tasks.extraction import digest_sources
 from tasks.materialised import (
+    KEPT,
     Listed,
     Listing,
-    find_materialised,
     forget_old,
     keep_recent,
     read_listing,
@@ -38,48 +38,29 @@ def make_tables(
     definition: Definition, project: Path, as_of: datetime | None, store: Store, folder: Path
 ) -> Published:
     """Publish the tables as of a time, or as of now; what exists already is the answer."""
+    now = datetime.now(UTC)
     if not definition.tables:
         raise DefinitionError(f"{definition.name}: has no [tables] to materialise")
-    now = datetime.now(UTC)
     if as_of is not None and as_of > now:
         raise DefinitionError(f"--as-of {as_of:%Y-%m-%d %H:%M} UTC is in the future")
-    table = open_table(definition, project)
-    used = {each.source for each in definition.tables.values()}
-    sources = {name: digest for name, digest in digest_sources(table).items() if name in used}
+    opened, tables = open_table(definition, project), definition.tables
+    used = {table.source for table in tables.values()}
+    sources = {name: digest for name, digest in digest_sources(opened).items() if name in used}
     known = {
-        name: settle_known(definition, each, table, as_of or now)
-        for name, each in definition.tables.items()
+        name: settle_known(definition, table, opened, as_of or now)
+        for name, table in tables.items()
     }
     newest = max((each for each in known.values() if each is not None), default=None)
-    digests = (*sources.values(), *map(str, known.values()), tables_digest(definition))
-    version = name_version(newest, *digests, code_digest())
-    path = f"{tables_path(definition)}/{version}"
-    found = find(store, path)
-    if found is not None:
+    digest = tables_digest(definition)
+    made_of = (*sources.values(), *map(str, known.values()), digest, code_digest())
+    path = f"{tables_path(definition)}/{name_version(newest, *made_of)}"
+    if found := find(store, path):
         return found
-    made = {
-        name: collect_table(table, name, definition.tables[name], known[name]) for name in known
-    }
-    listing = Listing(
-        digest=tables_digest(definition),
-        made_at=now,
-        sources=sources,
-        tables={
-            name: Listed(
-                as_of=known[name],
-                entities=frame.select(definition.tables[name].entity).n_unique(),
-                rows=len(frame),
-            )
-            for name, frame in made.items()
-        },
-    )
+    made = {name: collect_table(opened, name, tables[name], known[name]) for name in known}
+    listed = {name: list_table(tables[name], frame, known[name]) for name, frame in made.items()}
+    listing = Listing(digest=digest, made_at=now, sources=sources, tables=listed)
     write_tables(made, listing, folder / "tables")
-    try:
-        return publish(store, folder / "tables", path)
-    except FileExistsError:
-        found = find(store, path)
-        assert found is not None
-        return found
+    return _publish_once(store, folder / "tables", path)
 
 
 def settle_known(
@@ -107,6 +88,25 @@ def collect_table(
     return keep_recent(made, table.entity, as_of)
 
 
+def list_table(table: FeatureTable, frame: pl.DataFrame, as_of: datetime | None) -> Listed:
+    return Listed(
+        as_of=as_of,
+        since=None if as_of is None else as_of - KEPT,
+        entities=frame.select(table.entity).n_unique(),
+        rows=len(frame),
+    )
+
+
+def _publish_once(store: Store, folder: Path, path: str) -> Published:
+    try:
+        return publish(store, folder, path)
+    except FileExistsError:
+        log.info("%s was published by another run meanwhile", path)
+        found = find(store, path)
+        assert found is not None
+        return found
+
+
 @task(name="materialising", cache_policy=NO_CACHE)
 def materialise_tables(
     root: str, definition: Definition, project: Path, as_of: datetime | None, folder: Path
@@ -118,7 +118,3 @@ def materialise_tables(
     counts = ", ".join(f"{name} {each.entities:,}" for name, each in listing.tables.items())
     log.info("%s: entities: %s", definition.name, counts)
     return listing
-
-
-def is_materialised(store: Store, definition: Definition) -> bool:
-    return not definition.tables or find_materialised(store, definition) is not None

@@ -107,19 +107,19 @@ def lay_tables(
     """Write feature tables as known at each holdout row's time, for the server to take."""
     if not reference.tables:
         return {}
-    newest = [t[SINCE].max() for t in reference.tables.values() if SINCE in t.columns]
     listed = {
-        name: Listed(
-            as_of=max(newest) if SINCE in table.columns else None,
-            entities=len(table),
-            rows=len(table),
-        )
+        name: Listed(as_of=_newest(table), entities=len(table), rows=len(table))
         for name, table in reference.tables.items()
     }
     digest = tables_digest(read_definition(store, published))
     listing = Listing(digest=digest, made_at=datetime.now(UTC), sources={}, tables=listed)
     write_tables(reference.tables, listing, folder)
     return {"PERENNIAL_TABLES": str(folder)}
+
+
+def _newest(table: pl.DataFrame) -> datetime | None:
+    newest = table[SINCE].max() if SINCE in table.columns else None
+    return newest if isinstance(newest, datetime) else None
 
 
 class Answer(Frozen):

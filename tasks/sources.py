@@ -7,6 +7,7 @@ on its own data, ask alike.
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 
@@ -32,12 +33,12 @@ class Table(Frozen, arbitrary_types_allowed=True):
 
     rows: pl.LazyFrame
     plain: pl.LazyFrame
-    tables: dict[str, pl.LazyFrame]
-    frames: dict[str, pl.LazyFrame]
     columns: pl.Schema
     time: pl.Expr | None
     sources: dict[str, Source]
     files: dict[str, tuple[str, ...]]
+    tables: Mapping[str, pl.LazyFrame] = MappingProxyType({})
+    frames: Mapping[str, pl.LazyFrame] = MappingProxyType({})
 
 
 def open_table(definition: Definition, project: Path) -> Table:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bentos.columns import Column
 from bentos.lookup import Lookup
+from bentos.refusals import Refused
 from tasks.definition import Definition
 from tasks.errors import StoreError
 from tasks.materialised import Listed, Listing, keep_recent
@@ -23,11 +24,16 @@ ASKED = (
 NOW = START + timedelta(hours=60)
 
 
-def make_lookup(definition: Definition, table: pl.DataFrame, as_of: datetime | None) -> Lookup:
+def make_lookup(
+    definition: Definition,
+    table: pl.DataFrame,
+    as_of: datetime | None,
+    since: datetime | None = None,
+) -> Lookup:
     values = tuple(
         Column(name=name, dtype=table.schema[name]) for name in definition.tables["past"].values
     )
-    listed = Listed(as_of=as_of, entities=0, rows=len(table))
+    listed = Listed(as_of=as_of, since=since, entities=0, rows=len(table))
     digest = tables_digest(definition)
     listing = Listing(digest=digest, made_at=NOW, sources={}, tables={"past": listed})
     return Lookup(definition, ASKED, values, listing, lambda name: table)
@@ -80,6 +86,15 @@ def test_a_row_that_is_later_than_all_that_is_known_gets_the_last_that_is() -> N
     assert [row[-1] for row in lookup.fill(rows.select("k", "t").rows())] == [2, 2]
     ages = lookup.ages(NOW)
     assert ages == {"past": timedelta(hours=58).total_seconds()}
+
+
+def test_a_row_from_before_all_that_is_kept_is_refused() -> None:
+    definition = define_table('time = "at"\nover = "5h"', {"n": "COUNT(*)"})
+    rows = make_rows([(("a",), 3), (("a",), 40)])
+    table = plan(definition, rows, make_events([(("a",), 30, 1)]))
+    lookup = make_lookup(definition, table, NOW, since=START + timedelta(hours=9))
+    with pytest.raises(Refused, match="is before 2020-01-01 09:00 UTC"):
+        lookup.fill(rows.select("k", "t").rows())
 
 
 def test_an_entity_that_no_table_knows_is_counted() -> None:
