@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -36,26 +37,15 @@ _NEVER = -(2**63)
 
 @dataclass(frozen=True)
 class Held:
-    """One table: each entity's moments, in order, and the values from each of them on."""
+    """One table: how a row names its entity, and what finds an entity's values at a moment."""
 
     name: str
-    entities: dict[Any, tuple[list[int], list[Row]]]
+    entity: tuple[str, ...]
+    values: tuple[str, ...]
     place: Callable[[Row], Any]
+    find: Callable[[Any, int | None], Row]
     nothing: Row
     as_of: int | None
-
-    def find(self, row: Row, at: int | None) -> Row:
-        """Give the values known at a moment; later than the table's as-of nothing is known yet."""
-        found = self.entities.get(self.place(row))
-        if found is None:
-            return self.nothing
-        moments, values = found
-        if self.as_of is None:
-            return values[0]
-        if at is None:
-            return self.nothing
-        place = bisect_right(moments, at if at < self.as_of else self.as_of)
-        return values[place - 1] if place else self.nothing
 
 
 class Lookup:
@@ -85,31 +75,57 @@ class Lookup:
             self._held.append(_hold(name, table, kept, names, as_of, read(name)))
             order += kept
         self._order = itemgetter(*map(order.index, wanted)) if order != wanted else None
-        self._moment = _moment_of(definition, names)
-        since = [listing.tables[held.name].since for held in self._held]
+        self._steps = [(each.place, each.find, each.nothing, each.name) for each in self._held]
+        self._time = definition.extract.time or ""
+        self._timed = self._time in names
+        self._place = names.index(self._time) if self._timed else 0
+        self._moment = partial(read_moment, ZoneInfo(definition.extract.time_zone))
+        since = [listing.tables[each.name].since for each in self._held]
         self._since = max((_microseconds(each) for each in since if each), default=_NEVER)
-        self._time = definition.extract.time
-        known = [f"{each:%Y-%m-%d %H:%M}" for each in since if each]
-        self._too_old = f"is before {max(known, default='')} UTC, which feature tables go back to"
 
     def fill(self, rows: Sequence[Row]) -> list[Row]:
         """Put the values that were known at each row's time behind what it was sent with."""
-        filled, missed = [], []
+        filled, missed, moment = [], [], self._moment
         for row in rows:
-            at = self._moment(row)
-            found: Row = ()
+            at = moment(row[self._place]) if self._timed else None
             if at is not None and at < self._since:
-                raise Refused(400, self._too_old, self._time)
-            for held in self._held:
-                values = held.find(row, at)
-                if values is held.nothing:
-                    missed.append(held.name)
+                raise self._too_old()
+            found: Row = ()
+            for place, find, nothing, name in self._steps:
+                values = find(place(row), at)
+                if values is nothing:
+                    missed.append(name)
                 found += values
             filled.append(row + (self._order(found) if self._order else found))
+        self._count(missed)
+        return filled
+
+    def fill_frame(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Do the same for a frame, column by column."""
+        moments: list[int | None] = [None] * len(frame)
+        if self._timed:
+            moments = list(map(self._moment, frame[self._time]))
+        if min((at for at in moments if at is not None), default=self._since) < self._since:
+            raise self._too_old()
+        columns: dict[str, Sequence[Any]] = {}
+        for held in self._held:
+            keys = _list_keys(frame, held.entity)
+            found = [held.find(key, at) for key, at in zip(keys, moments, strict=True)]
+            self._count([held.name] * sum(values is held.nothing for values in found))
+            columns |= dict(zip(held.values, zip(*found, strict=True), strict=True))
+        return frame.with_columns(
+            pl.Series(each.name, columns[each.name], dtype=each.dtype) for each in self.values
+        )
+
+    def _count(self, missed: Sequence[str]) -> None:
         if missed:
             with self._lock:
                 self.missed.update(missed)
-        return filled
+
+    def _too_old(self) -> Refused:
+        since = _EPOCH + self._since * _MICROSECOND
+        said = f"is before {since:%Y-%m-%d %H:%M} UTC, which feature tables go back to"
+        return Refused(400, said, self._time)
 
     def ages(self, now: datetime) -> dict[str, float]:
         """Tell for how many seconds each table has known of nothing new."""
@@ -118,12 +134,6 @@ class Lookup:
             for held in self._held
             if held.as_of is not None
         }
-
-    def fill_frame(self, frame: pl.DataFrame) -> pl.DataFrame:
-        width = len(frame.columns)
-        found = [row[width:] for row in self.fill(frame.rows())]
-        columns = zip(self.values, zip(*found, strict=True), strict=True)
-        return frame.with_columns(pl.Series(each.name, v, dtype=each.dtype) for each, v in columns)
 
 
 def load_lookup(
@@ -168,39 +178,64 @@ def _hold(
     as_of: datetime | None,
     frame: pl.DataFrame,
 ) -> Held:
-    entity = frame.select(table.entity)
-    keys = entity.to_series().to_list() if len(table.entity) == 1 else entity.rows()
-    since = frame[SINCE].to_physical().to_list() if table.time else [0] * len(frame)
-    entities: dict[Any, tuple[list[int], list[Row]]] = {}
-    for key, moment, known in zip(keys, since, frame.select(values).rows(), strict=True):
-        moments, held = entities.setdefault(key, ([], []))
-        moments.append(moment)
-        held.append(known)
+    rows = frame.select(values).rows()
+    keys, nothing = _list_keys(frame, table.entity), (None,) * len(values)
+    limit = None if as_of is None else _microseconds(as_of)
+    if limit is None:
+        find = _find_plain(dict(zip(keys, rows, strict=True)), nothing)
+    else:
+        find = _find_known(frame[SINCE].to_physical().to_list(), keys, rows, limit, nothing)
     return Held(
         name=name,
-        entities=entities,
+        entity=table.entity,
+        values=tuple(values),
         place=itemgetter(*(names.index(column) for column in table.entity)),
-        nothing=(None,) * len(values),
-        as_of=_microseconds(as_of) if as_of is not None else None,
+        find=find,
+        nothing=nothing,
+        as_of=limit,
     )
 
 
-def _moment_of(definition: Definition, names: Sequence[str]) -> Callable[[Row], int | None]:
-    """Give the function that reads a row's time, as `moments.moment_of` reads a column."""
-    name, zone = definition.extract.time, ZoneInfo(definition.extract.time_zone)
-    if name not in names:
-        return lambda row: None
-    place = names.index(name)
+def _list_keys(frame: pl.DataFrame, entity: Sequence[str]) -> list[Any]:
+    """Name each row's entity as `itemgetter` does: by a value, or by a tuple of several."""
+    return frame[entity[0]].to_list() if len(entity) == 1 else frame.select(entity).rows()
 
-    def moment(row: Row) -> int | None:
-        value = row[place]
-        if value is None:
-            return None
-        if isinstance(value, datetime) and value.tzinfo is not None:
-            return (value - _EPOCH) // _MICROSECOND
-        return _local(value, zone)
 
-    return moment
+def _find_plain(held: dict[Any, Row], nothing: Row) -> Callable[[Any, int | None], Row]:
+    get = held.get
+    return lambda key, at: get(key, nothing)
+
+
+def _find_known(
+    since: list[int], keys: list[Any], rows: list[Row], as_of: int, nothing: Row
+) -> Callable[[Any, int | None], Row]:
+    """Find the values known at a moment; of what is later than as-of nothing is known yet."""
+    held: dict[Any, tuple[list[int], list[Row]]] = {}
+    for key, moment, known in zip(keys, since, rows, strict=True):
+        moments, values = held.setdefault(key, ([], []))
+        moments.append(moment)
+        values.append(known)
+    get = held.get
+
+    def find(key: Any, at: int | None) -> Row:
+        found = get(key)
+        if found is None or at is None:
+            return nothing
+        moments, values = found
+        place = bisect_right(moments, at if at < as_of else as_of)
+        return values[place - 1] if place else nothing
+
+    return find
+
+
+def read_moment(zone: ZoneInfo, value: date | None) -> int | None:
+    """Read a row's time as `moments.moment_of` reads a column."""
+    if value is None:
+        return None
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        since = value - _EPOCH
+        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return _local(value, zone)
 
 
 def _local(value: date, zone: ZoneInfo) -> int | None:

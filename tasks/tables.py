@@ -48,7 +48,9 @@ def asked_columns(definition: Definition, columns: Iterable[str]) -> list[str]:
     needed, values = dict.fromkeys(columns), tabled_values(definition)
     asked = [column for column in needed if column not in values]
     for table in used_tables(definition, needed).values():
-        asked += [*table.entity, *([definition.extract.time] if table.time else [])]  # type: ignore[list-item]
+        asked += table.entity
+        if table.time is not None and definition.extract.time is not None:
+            asked.append(definition.extract.time)
     return list(dict.fromkeys(asked))
 
 
@@ -122,7 +124,8 @@ def _plan_table(
     _refuse_leak(definition, table, schema, where)
     if table.over is not None:
         values = [part for k, v in table.values.items() for part in _parts(k, v, schema, where)]
-        kinds = {value: _aggregate(sql)[0] for value, sql in table.values.items()}  # type: ignore[index]
+        found = {value: _aggregate(sql) for value, sql in table.values.items()}
+        kinds = {value: each[0] for value, each in found.items() if each is not None}
         moment = _moment(definition, table, schema, where)
         return _roll(known.select(*entity, moment, *values), table, kinds)
     values = [_latest(k, v, schema, where) for k, v in table.values.items()]
@@ -141,12 +144,14 @@ def _roll(events: pl.LazyFrame, table: FeatureTable, kinds: Mapping[str, str]) -
     counted = events.drop_nulls(SINCE).with_columns(pl.lit(1, pl.Int64).alias(_EVENTS))
     begin = counted.with_columns(pl.col(SINCE) + table.known_after)
     cease = counted.with_columns(pl.col(SINCE) + table.over, -parts)
-    ordered = pl.concat([begin, cease]).sort(*entity, SINCE, maintain_order=True)
-    sums = ordered.select(
-        *entity, SINCE, parts.cum_sum().over(entity, mapping_strategy="explode")
-    ).unique([*entity, SINCE], keep="last", maintain_order=True)
+    ordered = pl.concat([begin, cease]).sort(SINCE, maintain_order=True)
+    # Grouping what is sorted by time takes a quarter of the time of sorting by entity and time.
+    listed = ordered.group_by(entity, maintain_order=True).agg(SINCE, parts.cum_sum())
+    sums = listed.explode(pl.exclude(entity))
+    settled = [pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in (*entity, SINCE)]
+    last = sums.filter(pl.any_horizontal(settled))
     values = [_value(name, kind).alias(name) for name, kind in kinds.items()]
-    return sums.select(*entity, SINCE, *values).sort(SINCE, maintain_order=True)
+    return last.select(*entity, SINCE, *values).sort(SINCE, maintain_order=True)
 
 
 def _value(name: str, kind: str) -> pl.Expr:

@@ -126,11 +126,11 @@ def test_times_without_a_zone_are_read_as_in_training(
 ) -> None:
     from zoneinfo import ZoneInfo
 
-    from bentos.lookup import _local, _microseconds
+    from bentos.lookup import read_moment
     from tasks.moments import moment_of
 
     column = pl.DataFrame({"t": [local]})
     (trained,) = column.select(moment_of("t", column.schema, zone, "")).to_series()
     wanted = expected and expected.replace(tzinfo=UTC)
     assert trained == wanted
-    assert _local(local, ZoneInfo(zone)) == (wanted and _microseconds(wanted))
+    assert read_moment(ZoneInfo(zone), local) == (wanted and int(wanted.timestamp() * 1e6))
