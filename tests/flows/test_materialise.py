@@ -16,6 +16,7 @@ from bentos.following import Follower
 from bentos.metrics import Metrics
 from bentos.model import Model, load_folder, with_tables
 from tasks.errors import StoreError
+from tasks.materialising import make_tables
 from tasks.reference import Reference, compute_reference
 from tasks.registry import find_champion
 from tasks.store import Store, open_store
@@ -114,6 +115,18 @@ def test_a_running_service_takes_up_newer_tables(
     assert materialise(MODEL)["tables"] == done["tables"]
     follower.look()
     assert len(swapped) == 1
+
+
+def test_tables_in_a_bucket_are_looked_up_as_those_in_a_folder(
+    tabled: Tabled, bucket: str, tmp_path: Path
+) -> None:
+    store, model = open_store(f"{bucket}/root"), load_folder(tabled.folder)
+    made = make_tables(model.definition, tabled.project, None, store, tmp_path / "work")
+    again = make_tables(model.definition, tabled.project, None, store, tmp_path / "work")
+    assert made == again
+    there, here = with_tables(model, store), tabled.model()
+    assert there.lookup is not None and here.lookup is not None
+    assert there.lookup.listing.tables == here.lookup.listing.tables
 
 
 def seats(model: Model, tailnum: str) -> int:
