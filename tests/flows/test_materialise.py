@@ -125,7 +125,8 @@ def test_tables_in_a_bucket_are_looked_up_as_those_in_a_folder(
     again = make_tables(model.definition, tabled.project, None, store, tmp_path / "work")
     assert made == again
     there, here = with_tables(model, store), tabled.model()
-    assert there.lookup is not None and here.lookup is not None
+    assert there.lookup is not None
+    assert here.lookup is not None
     assert there.lookup.listing.tables == here.lookup.listing.tables
 
 
