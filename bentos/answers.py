@@ -85,6 +85,7 @@ def write_model(model: Model) -> bytes:
                 for each in model.schema.columns
             ],
             "features": model.features.expressions,
+            "tables": model.lookup and model.lookup.listing.model_dump(mode="json"),
             "metrics": model.evaluation["metrics"],
             "baseline": model.evaluation["baseline"],
             "lineage": lineage,

@@ -61,6 +61,7 @@ class Server:
         self.limits = model.definition.serving
         self.most_bytes = int(self.limits.max_body_mb * 1_000_000)
         self.metrics.model = (model.name, model.version)
+        self.metrics.lookup = model.lookup
         self.model = model
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -127,6 +128,7 @@ class Server:
 
     def _predict_many(self, model: Model, asked: Asked, request: str) -> Answer:
         started = perf_counter()
+        asked = model.look_up(asked)
         matrix = number(model, asked)
         predicted = model.predictor.predict(matrix)
         values = predicted.tolist()
@@ -144,7 +146,7 @@ class Server:
         return await self._in_time(partial(self._explain_body, self.model, head, body))
 
     def _explain_body(self, model: Model, head: Head, body: bytes) -> Answer:
-        asked = decode(model, head, body)
+        asked = model.look_up(decode(model, head, body))
         matrix = number(model, asked)
         predicted, explained = model.predictor.predict(matrix), model.predictor.explain(matrix)
         return JSON, write_explanations(model, predicted, explained, asked.shape == "row")

@@ -14,6 +14,7 @@ from msgspec import Meta
 from tasks.definition import Definition, Frozen
 from tasks.errors import StoreError
 from tasks.features import Features
+from tasks.tables import asked_columns, tabled_values
 
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 _SIMPLE = {"String", "Boolean", "Date", "Time", "Null", "Float32", "Float64"}
@@ -41,10 +42,19 @@ class Column(Frozen, arbitrary_types_allowed=True):
 def read_columns(
     definition: Definition, features: Features, profiled: Mapping[str, Any]
 ) -> tuple[Column, ...]:
-    """List the columns that features need, then the key and time that only the log wants."""
-    needed = [Column(name=name, dtype=parse_dtype(text)) for name, text in features.columns.items()]
+    """List the columns that features need, then the key and time that only the log wants.
+
+    What is looked up is not sent: the columns that name the entity are, and the time where it has
+    a say.
+    """
+    types = {name: each["dtype"] for name, each in profiled.items()} | features.columns
+    needed = [
+        Column(name=name, dtype=parse_dtype(types[name]))
+        for name in asked_columns(definition, features.columns)
+    ]
     asked = [*definition.extract.key, *filter(None, [definition.extract.time])]
-    extra = [name for name in dict.fromkeys(asked) if name not in features.columns]
+    known = {column.name for column in needed}
+    extra = [name for name in dict.fromkeys(asked) if name not in known]
     return (
         *needed,
         *(
@@ -52,6 +62,16 @@ def read_columns(
             for name in extra
             if name in profiled
         ),
+    )
+
+
+def read_values(definition: Definition, features: Features) -> tuple[Column, ...]:
+    """List the columns that features need and that are looked up in feature tables."""
+    values = tabled_values(definition)
+    return tuple(
+        Column(name=name, dtype=parse_dtype(text))
+        for name, text in features.columns.items()
+        if name in values
     )
 
 

@@ -58,11 +58,12 @@ class Gatherer:
         started = perf_counter()
         rows = [each.row for each in waiting]
         try:
+            rows = model.look_up_rows(rows)
             matrix = model.number_rows(rows)
             predicted = model.predictor.predict(matrix)
             labels = model.label(predicted)
         except (Exception, pl.exceptions.PanicException) as error:
-            self._refuse(model, waiting, error)
+            self._refuse(model, waiting, rows, error)
             return
         values = predicted.tolist()
         for each, value, label in zip(waiting, values, labels or [None] * len(rows), strict=True):
@@ -71,13 +72,15 @@ class Gatherer:
         self._log.add(model, rows, values, [each.request for each in waiting])
         self._metrics.count_answered(model, matrix, perf_counter() - started)
 
-    def _refuse(self, model: Model, waiting: list[Waiting], error: BaseException) -> None:
+    def _refuse(
+        self, model: Model, waiting: list[Waiting], rows: list[Row], error: BaseException
+    ) -> None:
         """Answer one by one where together failed: one odd row must not cost the others."""
         if len(waiting) > 1:
             for each in waiting:
                 self._answer(model, [each])
         elif not waiting[0].answer.done():
-            waiting[0].answer.set_exception(explain_failure(model, [waiting[0].row], error))
+            waiting[0].answer.set_exception(explain_failure(model, rows, error))
 
 
 def explain_failure(
@@ -87,7 +90,7 @@ def explain_failure(
     if isinstance(error, Refused):
         return error
     if isinstance(error, pl.exceptions.PolarsError):
-        frame = rows if isinstance(rows, pl.DataFrame) else model.schema.frame(rows)
+        frame = rows if isinstance(rows, pl.DataFrame) else model.frame(rows)
         for name, expression in zip(model.features.expressions, model.evaluate, strict=True):
             try:
                 frame.select(expression)

@@ -8,7 +8,9 @@ import threading
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
+from bentos.lookup import Lookup
 from bentos.model import Model
 from bentos.predictor import Array
 
@@ -45,6 +47,7 @@ class Metrics:
         self.waiting_to_log = 0
         self.followed: Counter[str] = Counter()
         self.model = ("", "")
+        self.lookup: Lookup | None = None
 
     def count_answered(self, model: Model, matrix: Array, seconds: float) -> None:
         """Count what one evaluation answered, for one request or for many."""
@@ -78,8 +81,18 @@ class Metrics:
             *_family("log_dropped_rows_total", "counter", _by("reason", self.dropped)),
             *_family("log_waiting_rows", "gauge", {(): self.waiting_to_log}),
             *_family("follow_total", "counter", _by("result", self.followed)),
+            *self._render_tables(),
         ]
         return "\n".join(lines) + "\n"
+
+    def _render_tables(self) -> Iterable[str]:
+        """Write how old what is looked up is, and how often nothing was known of an entity."""
+        if self.lookup is not None:
+            ages: dict[Labels, float] = {
+                (("table", name),): age for name, age in self.lookup.ages(datetime.now(UTC)).items()
+            }
+            yield from _family("table_age_seconds", "gauge", ages)
+            yield from _family("table_missed_total", "counter", _by("table", self.lookup.missed))
 
 
 def _by(label: str, counter: Mapping[str, int]) -> dict[Labels, int]:

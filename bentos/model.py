@@ -17,10 +17,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bentos.columns import read_columns
+from bentos.columns import Column, read_columns, read_values
+from bentos.lookup import Lookup, load_lookup
 from bentos.predictor import Array, Predictor
 from bentos.rowwise import RowProgram, Unknown, agrees, compile_rows, made_up_rows
-from bentos.schema import Row, Schema
+from bentos.schema import Asked, Row, Schema, make_frame
 from tasks.definition import Definition, parse_definition
 from tasks.errors import StoreError
 from tasks.features import (
@@ -31,6 +32,7 @@ from tasks.features import (
     feature_expressions,
 )
 from tasks.registry import MANIFEST
+from tasks.store import Store
 
 log = logging.getLogger("perennial.serving")
 
@@ -54,6 +56,8 @@ class Model:
     evaluate: tuple[pl.Expr, ...]
     encode: tuple[pl.Expr, ...]
     program: RowProgram | None
+    values: tuple[Column, ...] = ()
+    lookup: Lookup | None = None
 
     @property
     def name(self) -> str:
@@ -65,12 +69,37 @@ class Model:
         names = list(self.features.expressions)
         return np.array([names.index(name) for name in self.features.categories], dtype=np.intp)
 
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """What a row is made of: what was sent, then what was looked up for it."""
+        return (*self.schema.columns, *self.values)
+
+    def look_up(self, asked: Asked) -> Asked:
+        """Give rows the values of their entities, where features need any."""
+        if not self.values:
+            return asked
+        if asked.frame is not None:
+            return replace(asked, frame=self._tables().fill_frame(asked.frame))
+        return replace(asked, rows=self._tables().fill(asked.rows))
+
+    def look_up_rows(self, rows: list[Row]) -> list[Row]:
+        return self._tables().fill(rows) if self.values else rows
+
+    def _tables(self) -> Lookup:
+        if self.lookup is None:
+            raise StoreError(f"{self.version}: has no feature tables to look values up in")
+        return self.lookup
+
+    def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
+        """Put whole rows into a frame."""
+        return make_frame(self.columns, zip(*rows, strict=True))
+
     def number_rows(self, rows: Sequence[Row]) -> Array:
-        """Turn raw rows into the model's input: the quick way for few, Polars for many."""
+        """Turn whole rows into the model's input: the quick way for few, Polars for many."""
         if self.program is not None and len(rows) <= self.program.most_rows:
             with suppress(OverflowError):
                 return self.program(rows)
-        return self.number_frame(self.schema.frame(rows))
+        return self.number_frame(self.frame(rows))
 
     def number_frame(self, frame: pl.DataFrame) -> Array:
         """Turn raw rows into the model's input by the expressions that training used."""
@@ -114,9 +143,11 @@ def load_model(read: Read) -> Model:
     features = Features.model_validate_json(read("features.json"))
     vocabulary = Vocabulary.model_validate_json(read("vocabulary.json"))
     columns = read_columns(definition, features, json.loads(read("analysis.json"))["columns"])
+    values = read_values(definition, features)
     schema = Schema(columns, definition.serving.max_rows)
     evaluate = feature_expressions(features)
-    numbered = pl.LazyFrame(schema=schema.types).select(evaluate).collect_schema()
+    types = schema.types | {column.name: column.dtype for column in values}
+    numbered = pl.LazyFrame(schema=types).select(evaluate).collect_schema()
     encode = [each.cast(pl.Float64) for each in encode_expressions(features, vocabulary, numbered)]
     model = Model(
         version=lineage["version"],
@@ -130,9 +161,18 @@ def load_model(read: Read) -> Model:
         evaluate=tuple(evaluate),
         encode=tuple(encode),
         program=None,
+        values=values,
     )
     check_model(model)
     return replace(model, program=find_program(model))
+
+
+def with_tables(model: Model, store: Store | None, folder: Path | None = None) -> Model:
+    """Give a model the newest feature tables that there are; StoreError where it needs others."""
+    if not model.values:
+        return model
+    columns, values = model.schema.columns, model.values
+    return replace(model, lookup=load_lookup(model.definition, columns, values, store, folder))
 
 
 def check_model(model: Model) -> None:
@@ -140,7 +180,7 @@ def check_model(model: Model) -> None:
     wanted = len(model.features.expressions)
     if model.predictor.features != wanted:
         raise StoreError(f"{model.version}: the model takes other features than it is given")
-    matrix = number_made_up(model, made_up_rows(model.schema.columns, 20))
+    matrix = number_made_up(model, made_up_rows(model.columns, 20))
     together = model.predictor.predict(matrix)
     alone = [model.predictor.predict(matrix[n : n + 1])[0] for n in range(len(matrix))]
     if not np.isfinite(together).all() or not np.array_equal(together, np.array(alone)):
@@ -150,10 +190,10 @@ def check_model(model: Model) -> None:
 def find_program(model: Model) -> RowProgram | None:
     """Compile the quick way, and take it only when it agrees with Polars on made-up rows."""
     levels = [level for each in model.vocabulary.categories.values() for level in each]
-    rows = made_up_rows(model.schema.columns, _COMPARED_ROWS, levels)
+    rows = made_up_rows(model.columns, _COMPARED_ROWS, levels)
     try:
-        program = compile_rows(model.features, model.vocabulary, model.schema.columns)
-        if agrees(program, rows, model.number_frame(model.schema.frame(rows))):
+        program = compile_rows(model.features, model.vocabulary, model.columns)
+        if agrees(program, rows, model.number_frame(model.frame(rows))):
             return program
     except (Unknown, pl.exceptions.PolarsError):
         return None
@@ -164,6 +204,6 @@ def find_program(model: Model) -> RowProgram | None:
 def number_made_up(model: Model, rows: Sequence[Row]) -> Array:
     """Turn made-up rows into numbers; text that must be a date leaves only the nulls."""
     try:
-        return model.number_frame(model.schema.frame(rows))
+        return model.number_frame(model.frame(rows))
     except pl.exceptions.PolarsError:
-        return model.number_frame(model.schema.frame([rows[0], rows[0]]))
+        return model.number_frame(model.frame([rows[0], rows[0]]))

@@ -178,7 +178,7 @@ def _make_frame(batches: Sequence[_Batch]) -> pl.DataFrame:
     """Put batches that join into one frame, without the columns that must not be kept."""
     model, raw = batches[0].model, batches[0].rows
     if not isinstance(raw, pl.DataFrame):
-        raw = model.schema.frame([row for each in batches for row in cast(_Rows, each.rows)])
+        raw = model.frame([row for each in batches for row in cast(_Rows, each.rows)])
     times = [each.time_us for each in batches for _ in each.predictions]
     requests = [name for each in batches for name in each.requests]
     return pl.DataFrame(

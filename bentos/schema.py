@@ -89,11 +89,7 @@ class Schema:
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         """Put rows into a frame of the schema's types."""
-        return self._make_frame(zip(*rows, strict=True))
-
-    def _make_frame(self, values: Iterable[Sequence[Any]]) -> pl.DataFrame:
-        pairs = zip(self.columns, values, strict=True)
-        return pl.DataFrame([_make_column(column, each) for column, each in pairs])
+        return make_frame(self.columns, zip(*rows, strict=True))
 
     def _decode_rows(self, body: bytes) -> Asked:
         try:
@@ -125,7 +121,7 @@ class Schema:
             for value in () if lists[n] is UNSET else lists[n]:
                 self._check_limits(n, value, least, most)
         filled = [[None] * rows if each is UNSET else each for each in lists]
-        return Asked("columns", frame=self._make_frame(filled))
+        return Asked("columns", frame=make_frame(self.columns, filled))
 
     def _settle(self, row: Row) -> Row:
         """Fill in what was left out, and refuse what Polars could not hold."""
@@ -161,6 +157,12 @@ class Schema:
         if sum(_count_bytes(each) for each in frame.select(cs.by_dtype(*TEXT))) > _MOST_TEXT:
             raise Refused(413, f"the text of all rows is longer than {_MOST_TEXT} bytes")
         return pl.DataFrame([_check_column(frame, column) for column in self.columns])
+
+
+def make_frame(columns: Sequence[Column], values: Iterable[Sequence[Any]]) -> pl.DataFrame:
+    """Put columns' values into a frame of their types."""
+    pairs = zip(columns, values, strict=True)
+    return pl.DataFrame([_make_column(column, each) for column, each in pairs])
 
 
 def _check_names_once(body: bytes, quotes: int) -> None:

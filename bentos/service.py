@@ -4,6 +4,7 @@ Owns the environment that a server runs in and what starts and stops with it.
 
 - PERENNIAL_MODEL: a folder with a version's files; otherwise `model/` beside this package.
 - PERENNIAL_ROOT: where the prediction log and what is counted go; without it nothing is kept.
+- PERENNIAL_TABLES: a folder with feature tables; otherwise the newest in the root are looked up.
 - PERENNIAL_FOLLOW: a model's name; its champion in the root is followed.
 - PERENNIAL_TOKEN: a bearer token that every request but those for health must bring.
 """
@@ -32,7 +33,7 @@ from bentos.connections import limit_slow_clients, sweep
 from bentos.counting import Counting
 from bentos.following import Follower
 from bentos.metrics import Metrics
-from bentos.model import load_folder
+from bentos.model import load_folder, with_tables
 from bentos.prediction_log import PredictionLog
 from bentos.requests import Receive, Scope, Send
 from tasks.store import Store, is_bucket, open_store
@@ -46,17 +47,18 @@ class Running:
     def __init__(self, bento: Application) -> None:
         self._bento = bento
         store, metrics = find_store(), Metrics()
-        model = load_folder(find_model())
+        folder = os.environ.get("PERENNIAL_TABLES")
+        model = with_tables(load_folder(find_model()), store, Path(folder) if folder else None)
         if store is None and model.definition.serving.log:
             log.warning("predictions are not logged: PERENNIAL_ROOT is not set")
         self._server = Server(model, metrics, PredictionLog(store, metrics))
         self._counting = Counting(store, metrics)
         self._server.token = os.environ.get("PERENNIAL_TOKEN", "").encode()
         self._follower: Follower | None = None
-        name = os.environ.get("PERENNIAL_FOLLOW")
+        name = os.environ.get("PERENNIAL_FOLLOW", "")
         if name and store is None:
             log.warning("releases of %s are not followed: PERENNIAL_ROOT is not set", name)
-        elif name and store is not None:
+        elif store is not None and (name or (model.values and not folder)):
             self._follower = Follower(name, store, metrics, self._server.swap)
             self._server.problem = lambda: self._follower.problem if self._follower else ""
         limit_slow_clients(model.definition.serving.timeout_s)
@@ -72,7 +74,7 @@ class Running:
         self._server.log.start()
         self._counting.start()
         if self._follower is not None:
-            self._follower.start(self._server.model.version)
+            self._follower.start(self._server.model)
         sweeping = asyncio.create_task(sweep())
         calm_collector()
 

@@ -22,6 +22,7 @@ from flows.printed import (
     print_findings,
     print_history,
     print_json,
+    print_materialised,
     print_models,
     print_monitored,
     print_release,
@@ -188,6 +189,23 @@ def score(
     else:
         said = f"{done['rows']:,} rows scored by {done['version']} in {done['seconds']:.1f} s"
         out.print(f"{said}\n{done['output']}", soft_wrap=True)
+
+
+@app.command()
+def materialise(
+    model: Model,
+    as_of: Annotated[
+        str | None, typer.Option(help="What was known then, as in 2013-10-01 (UTC).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the champion's feature tables anew, for the service to look values up in."""
+    moment = _parse_time(as_of)
+    with progress("starting Prefect (the first time takes longest)"):
+        from flows.materialise import materialise as flow
+
+        done = flow(model, moment)
+    print_json(done) if as_json else print_materialised(done)
 
 
 @app.command()

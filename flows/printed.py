@@ -88,6 +88,12 @@ def print_release(done: dict[str, Any]) -> None:
         out.print(f"or as it is: bentoml serve {done['bento']}", soft_wrap=True)
 
 
+def print_materialised(done: dict[str, Any]) -> None:
+    for name, table in done["tables"].items():
+        known = f"as known at {table['as_of']}" if table["as_of"] else "without time"
+        out.print(f"{name}: {table['entities']:,} entities, {known}")
+
+
 def print_monitored(found: dict[str, Any]) -> None:
     """Print what needs to be acted on, how each part is, and what else to know."""
     if found["champion"] is None:

@@ -2,9 +2,10 @@
 
 1. Decision: into the ledger, bound to the digest of the version's manifest. A rejection ends here;
    so does rolling back, because what it leads to was proven before.
-2. Build: a bento of exactly the approved files, in a process of its own.
-3. Proof: its real server answers the holdout as training did, refuses bad requests, and is quick.
-4. Promotion: the ledger names the new champion, unless another run did so first.
+2. Feature tables, where its features need any: materialised, for the service to look values up.
+3. Build: a bento of exactly the approved files, in a process of its own.
+4. Proof: its real server answers the holdout as training did, refuses bad requests, and is quick.
+5. Promotion: the ledger names the new champion, unless another run did so first.
 
 A failure before promotion leaves the old champion as it is; approving again goes on from there.
 """
@@ -16,7 +17,11 @@ from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from tasks.decisions import Decision, decide, promote
+from tasks.definition import find_definition, project_of
 from tasks.ledger import Entry
+from tasks.materialising import materialise_tables
+from tasks.reference import read_definition
+from tasks.registry import get_version
 from tasks.serving import build_bento, describe_release, find_proven, offer_bento, prove_bento
 from tasks.store import Store, open_store, work_folder
 
@@ -52,11 +57,22 @@ def release(
     )
     store = open_store()
     entry = decide(store.root, asked)
+    if entry.action != "reject":
+        tables_for(store, model, entry)
     if entry.action == "approve":
         entry = release_approved(store, model, entry)
     described = describe_release(store, model, entry)
     create_markdown_artifact(key=f"release-{model}", markdown=described["summary"])
     return described
+
+
+def tables_for(store: Store, model: str, entry: Entry) -> None:
+    """Materialise the feature tables that a version needs, before anyone serves it."""
+    definition = read_definition(store, get_version(store, model, entry.version))
+    if definition.tables:
+        project = project_of(find_definition(model))
+        with work_folder(store) as folder:
+            materialise_tables(store.root, definition, project, None, folder)
 
 
 def release_approved(store: Store, model: str, approval: Entry) -> Entry:

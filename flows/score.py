@@ -6,21 +6,25 @@
 """
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import polars as pl
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from bentos.columns import parse_dtype
-from tasks.definition import parse_definition
+from tasks.definition import Definition, find_definition, parse_definition, project_of
 from tasks.errors import DecisionRefused
 from tasks.features import Features, Vocabulary
-from tasks.registry import Published, find_champion, read_file
+from tasks.files import find_files, scan_source
+from tasks.registry import Published, find_champion, read_file, read_json
 from tasks.scoring import Scorer, check_target, find_forest, score_table
 from tasks.store import Store, open_store, reaching, work_folder
+from tasks.tables import asked_columns, plan_tables, tabled_values, used_tables
 from tasks.training import read_model
 
 Word = Annotated[str, Field(min_length=1)]
@@ -66,6 +70,9 @@ def load_scorer(store: Store, published: Published) -> Scorer:
     definition = parse_definition(text, published.path)
     model = read_file(store, published, "model.txt").decode()
     booster = read_model(model)
+    profiled = read_json(store, published, "analysis.json")["columns"]
+    asked = asked_columns(definition, features.columns)
+    types = {name: profiled[name]["dtype"] for name in asked} | features.columns
     vocabulary = Vocabulary.model_validate_json(read_file(store, published, "vocabulary.json"))
     return Scorer(
         version=published.path.rpartition("/")[2],
@@ -74,8 +81,30 @@ def load_scorer(store: Store, published: Published) -> Scorer:
         vocabulary=vocabulary,
         booster=booster,
         forest=find_forest(definition, model, booster),
-        types={name: parse_dtype(dtype) for name, dtype in features.columns.items()},
+        types={name: parse_dtype(dtype) for name, dtype in types.items()},
+        tables=open_tables(definition, features, types),
     )
+
+
+def open_tables(
+    definition: Definition, features: Features, types: Mapping[str, str]
+) -> dict[str, pl.LazyFrame]:
+    """Make the feature tables that features need from the sources, for rows of any time."""
+    used = used_tables(definition, features.columns)
+    if not used:
+        return {}
+    project = project_of(find_definition(definition.name))
+    given = {name: table.source for name, table in used.items()}
+    frames = {
+        name: scan_source(source, find_files(source, project, f"[sources] {name}"))
+        for name, source in definition.sources.items()
+        if name in given.values()
+    }
+    values = tabled_values(definition)
+    sent = pl.Schema({k: parse_dtype(v) for k, v in types.items() if k not in values})
+    only = definition.model_copy(update={"tables": used})
+    planned = plan_tables(only, frames, sent)
+    return {name: table.collect().lazy() for name, table in planned.items()}
 
 
 def publish_log(store: Store, model: str, folder: Path) -> int:

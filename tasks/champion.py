@@ -212,4 +212,8 @@ def _same_target(ours: Definition, theirs: Definition) -> bool:
 
 
 def _same_data(ours: Definition, theirs: Definition) -> bool:
-    return (ours.sources, ours.extract.query) == (theirs.sources, theirs.extract.query)
+    mine, other = (
+        (each.sources, each.extract.query, each.tables, each.extract.time)
+        for each in (ours, theirs)
+    )
+    return mine == other

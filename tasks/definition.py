@@ -110,6 +110,29 @@ class Extract(Section):
         return self
 
 
+class FeatureTable(Section):
+    """What an entity has lived through (`over`) or is, as known at a row's time.
+
+    An event counts from `known_after` its time on, and until `over` after its time. Without `over`
+    the latest event counts; without `time` there is nothing but what the entity is.
+    """
+
+    source: str
+    entity: tuple[str, ...] = Field(min_length=1)
+    time: str | None = None
+    known_after: Duration = timedelta(0)
+    over: Period | None = None
+    values: dict[Annotated[str, Field(pattern=_WORD)], str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _time_makes_sense(self) -> Self:
+        if self.time is None and (self.over or self.known_after):
+            raise ValueError("over and known_after need time: when an event happened")
+        if self.over is not None and self.over <= self.known_after:
+            raise ValueError("over must be longer than known_after, or no event ever counts")
+        return self
+
+
 class Target(Section):
     value: str = Field(min_length=1)
     kind: Kind
@@ -217,6 +240,7 @@ class Definition(Section):
     description: str = ""
     sources: dict[Annotated[str, Field(pattern=_WORD)], Source] = Field(min_length=1)
     extract: Extract = Extract()
+    tables: dict[Annotated[str, Field(pattern=_WORD)], FeatureTable] = {}
     target: Target
     features: dict[Name, str] | None = Field(default=None, min_length=1)
     checks: Checks = Checks()

@@ -69,7 +69,7 @@ def settle_as_of(table: Table, as_of: datetime | None, now: datetime) -> datetim
             raise DefinitionError(f"--as-of {settled:{_MINUTE}} UTC is {when}")
         return settled
     past = table.time.filter(table.time.is_between(_EARLIEST, now))
-    asked = table.rows.select(rows=pl.len(), newest=past.max())
+    asked = table.plain.select(rows=pl.len(), newest=past.max())
     rows, newest = collect(table, asked).row(0)
     if not rows:
         raise DataRefused("[sources]: hold no rows, or [extract] query leaves none")
@@ -89,6 +89,7 @@ def digest_snapshot(
         "sources": dict(sources),
         "read": {name: source.model_dump() for name, source in definition.sources.items()},
         "extract": definition.extract.model_dump(mode="json"),
+        "tables": {k: v.model_dump(mode="json") for k, v in definition.tables.items()},
         "as_of": str(as_of),
         "polars": package_versions()["polars"],
     }
@@ -113,7 +114,7 @@ def describe_snapshot(plan: Plan, table: Table, parts: tuple[Path, ...]) -> Snap
         raise DataRefused(_explain_empty(plan, table))
     future, newest = 0, None
     if table.time is not None:
-        ahead = table.rows.select((table.time > datetime.now(UTC)).sum())
+        ahead = table.plain.select((table.time > datetime.now(UTC)).sum())
         future = collect(table, ahead).item()
         newest = rows.select(table.time.max()).collect().item()
     return Snapshot(
@@ -149,7 +150,7 @@ def _explain_empty(plan: Plan, table: Table) -> str:
     if table.time is None or plan.as_of is None:
         return f"{plan.origin}: the sources hold no rows"
     limits = [limit.dt.to_string(_MINUTE) for limit in (table.time.min(), table.time.max())]
-    first, last = collect(table, table.rows.select(first=limits[0], last=limits[1])).row(0)
+    first, last = collect(table, table.plain.select(first=limits[0], last=limits[1])).row(0)
     window = plan.definition.extract.window
     since = f"after {plan.as_of - window:{_MINUTE}} and " if window else ""
     held = f"they hold {first} to {last}" if first else "they hold no time at all"

@@ -19,6 +19,7 @@ from tasks.outcomes import Outcomes
 from tasks.raised import Cause, Raised
 from tasks.served import Service
 from tasks.skew import Skew
+from tasks.tables import tabled_values
 from tasks.watching import Asked, Watch
 
 _DIFFERENT = 0.01  # share of cells that may differ: sources are corrected later, a little
@@ -108,6 +109,7 @@ def warn_of(found: Monitored) -> Iterator[str]:
     for problem in (found.skew.prediction_problem, found.skew.column_problem):
         if problem and found.skew.rows:
             yield f"training/serving skew: {problem}"
+    yield from _find_late(found)
     if found.service.failing:
         yield f"{found.service.failed:,} of {found.service.answers:,} requests failed (5xx)"
     if found.service.counters and (lost := sum(found.service.counters.dropped.values())):
@@ -125,6 +127,17 @@ def _find_lost(found: Monitored) -> Iterator[str]:
         yield quality.detail
 
 
+def _find_late(found: Monitored) -> Iterator[str]:
+    """Say which looked-up values were not yet what the sources say by now: tables lag a little."""
+    values = tabled_values(found.watch.recipe.definition)
+    for each in found.skew.columns:
+        if each.column in values and each.share > _DIFFERENT:
+            yield (
+                f"feature table {values[each.column]}: {each.share:.0%} of {each.column} were not "
+                "what the sources say by now; materialise it more often"
+            )
+
+
 def _find_broken(found: Monitored) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name what only a person can mend: sources, contract, or a service that answers otherwise."""
     if found.watch.problem:
@@ -137,7 +150,10 @@ def _find_broken(found: Monitored) -> Iterator[tuple[str, str, dict[str, Any]]]:
     if skew is not None and skew.rows:
         reason = f"{skew.rows:,} of {skew.compared:,} answers are not what the training path gives"
         yield "skew", reason, skew.model_dump(mode="json")
-    differing = [each for each in found.skew.columns if each.share > _DIFFERENT]
+    late = tabled_values(found.watch.recipe.definition)
+    differing = [
+        each for each in found.skew.columns if each.share > _DIFFERENT and each.column not in late
+    ]
     if differing:
         named = ", ".join(f"{each.column} ({each.share:.1%})" for each in differing[:_NAMED])
         names = [each.column for each in differing]

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from polars import selectors as cs
 
 from tasks.definition import Frozen, Serving
 from tasks.errors import ProofFailed, first_line
+from tasks.materialised import Listed, Listing, write_tables
 from tasks.metrics import Array
 from tasks.reference import Reference, compute_reference, read_definition
 from tasks.registry import Published
 from tasks.server import HOST, booting_server
 from tasks.store import Store
+from tasks.tables import SINCE, tables_digest
 
 ARROW = "application/vnd.apache.arrow.stream"
 JSON = "application/json"
@@ -67,8 +70,12 @@ def prove(store: Store, published: Published, bento: Path, folder: Path) -> Proo
     home = folder / "proving"
     home.mkdir()
     begun = time.monotonic()
-    with booting_server(bento, home) as server, closing(Caller(server.port)) as caller:
-        reference = compute_reference(store, published, folder / "snapshot")
+    reference = compute_reference(store, published, folder / "snapshot")
+    given = lay_tables(store, published, reference, folder / "tables")
+    with (
+        booting_server(bento, home, **given) as server,
+        closing(Caller(server.port)) as caller,
+    ):
         server.wait()
         predictor = check_identity(caller, model, version)
         difference = compare_ways(server.port, reference, limits)
@@ -92,6 +99,27 @@ def prove(store: Store, published: Published, bento: Path, folder: Path) -> Proo
         budget_ms=limits.latency_budget_ms,
         seconds=time.monotonic() - begun,
     )
+
+
+def lay_tables(
+    store: Store, published: Published, reference: Reference, folder: Path
+) -> dict[str, str]:
+    """Write feature tables as known at each holdout row's time, for the server to take."""
+    if not reference.tables:
+        return {}
+    listed = {
+        name: Listed(as_of=_newest(table), entities=len(table), rows=len(table))
+        for name, table in reference.tables.items()
+    }
+    digest = tables_digest(read_definition(store, published))
+    listing = Listing(digest=digest, made_at=datetime.now(UTC), sources={}, tables=listed)
+    write_tables(reference.tables, listing, folder)
+    return {"PERENNIAL_TABLES": str(folder)}
+
+
+def _newest(table: pl.DataFrame) -> datetime | None:
+    newest = table[SINCE].max() if SINCE in table.columns else None
+    return newest if isinstance(newest, datetime) else None
 
 
 class Answer(Frozen):

@@ -134,7 +134,7 @@ def open_as_text(source: Source, files: tuple[str, ...]) -> Table:
         columns = rows.collect_schema()
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{source.uri}: cannot be read: {first_line(error)}") from error
-    return Table(rows=rows, columns=columns, time=None, sources=sources, files=listed)
+    return Table(rows=rows, plain=rows, columns=columns, time=None, sources=sources, files=listed)
 
 
 def sniff_source(data: str, project: Path) -> tuple[Source, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 Owns reading that holdout anew, by the version's own split. Refuses to know servers and requests.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import polars as pl
 from tasks.definition import Definition, Frozen, parse_definition
 from tasks.errors import DataRefused, ProofFailed
 from tasks.features import Features, Vocabulary, encode
-from tasks.labels import MATURED, TARGET, label_rows, settle_target
+from tasks.labels import MATURED, TARGET, TIME, label_rows, settle_target
 from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.preparation import Part, Split, part_of_row
@@ -26,15 +27,20 @@ from tasks.registry import (
     snapshot_path,
 )
 from tasks.store import Store
+from tasks.tables import SINCE, asked_columns, used_tables
 from tasks.training import model_input, read_model
 
 
 class Reference(Frozen, arbitrary_types_allowed=True):
-    """Raw holdout rows that a request can carry, and what the training path predicts for them."""
+    """Raw holdout rows that a request can carry, and what the training path predicts for them.
+
+    `tables` hold what feature tables said at each row's time.
+    """
 
     rows: pl.DataFrame
     expected: Array
     left_out: int
+    tables: Mapping[str, pl.DataFrame]
 
 
 def read_definition(store: Store, published: Published) -> Definition:
@@ -49,21 +55,43 @@ def compute_reference(store: Store, published: Published, folder: Path) -> Refer
     """
     features = Features.model_validate_json(read_file(store, published, "features.json"))
     vocabulary = Vocabulary.model_validate_json(read_file(store, published, "vocabulary.json"))
-    rows = read_holdout(store, published, features, folder)
-    floats = [name for name, dtype in rows.schema.items() if dtype.is_float()]
+    definition = read_definition(store, published)
+    sent = asked_columns(definition, features.columns)
+    rows = read_holdout(store, published, [*dict.fromkeys([*sent, *features.columns])], folder)
+    floats = [name for name in sent if rows.schema[name].is_float()]
     sendable = pl.all_horizontal(pl.lit(True), pl.col(floats).is_finite().fill_null(True))
     kept = rows.filter(sendable)
     booster = read_model(read_file(store, published, "model.txt").decode())
     numbered = encode(kept.lazy(), features, vocabulary).collect()
     expected = np.asarray(booster.predict(model_input(numbered)))
-    return Reference(rows=kept, expected=expected, left_out=len(rows) - len(kept))
+    return Reference(
+        rows=kept.select(sent),
+        expected=expected,
+        left_out=len(rows) - len(kept),
+        tables=recall_tables(definition, features, kept),
+    )
+
+
+def recall_tables(
+    definition: Definition, features: Features, rows: pl.DataFrame
+) -> dict[str, pl.DataFrame]:
+    """Put the values that rows were trained with back into tables, as known at each row's time."""
+    found = {}
+    for name, table in used_tables(definition, features.columns).items():
+        values = [value for value in table.values if value in features.columns]
+        since = [pl.col(TIME).alias(SINCE)] if table.time else []
+        known = rows.select(*table.entity, *since, *values)
+        held = [*table.entity, *([SINCE] if table.time else [])]
+        found[name] = known.drop_nulls(held).unique(held, maintain_order=True).sort(held)
+    return found
 
 
 def read_holdout(
-    store: Store, published: Published, features: Features, folder: Path
+    store: Store, published: Published, columns: list[str], folder: Path
 ) -> pl.DataFrame:
-    """Read the raw columns of a version's holdout, by its own split."""
+    """Read columns of a version's holdout, and each row's moment, by its own split."""
     lineage = read_json(store, published, "lineage.json")
+    features = Features.model_validate_json(read_file(store, published, "features.json"))
     plan = recall_plan(store, published, lineage, features)
     snapshot = find(store, snapshot_path(plan.snapshot))
     if snapshot is None:
@@ -73,7 +101,7 @@ def read_holdout(
     known = label_rows(plan, rows, target).filter(MATURED, pl.col(TARGET).is_not_null())
     split = Split.model_validate(lineage["split"])
     part = part_of_row(plan.definition, split, rows.collect_schema().names())
-    holdout = known.filter(part == Part.HOLDOUT).select(list(features.columns)).collect()
+    holdout = known.filter(part == Part.HOLDOUT).select(*columns, TIME).collect()
     if len(holdout) != lineage["rows"]["holdout"]:
         counts = f"{len(holdout):,} instead of {lineage['rows']['holdout']:,}"
         raise ProofFailed(f"{published.path}: its holdout has {counts} rows when it is read anew")

@@ -6,10 +6,11 @@ know who asked: rows become numbers by the same code as in training and serving.
 
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import lightgbm
@@ -24,18 +25,23 @@ from tasks.features import Features, Vocabulary, encode
 from tasks.files import find_files, scan_source
 from tasks.forest import Forest, NoForest, compile_forest
 from tasks.metrics import Array
+from tasks.sources import event_time
 from tasks.store import deliver, is_disk_full, reaching
+from tasks.tables import asked_columns, look_up, tabled_values, used_tables
 from tasks.training import model_input
 
 log = logging.getLogger("perennial.scoring")
 
 _FORMATS = ("parquet", "csv")
-_KEY = "__key:"
+_KEY, _ROW = "__key:", "perennial.row"
 _BATCH = 50_000
 
 
 class Scorer(Frozen, arbitrary_types_allowed=True):
-    """One version's parts that scoring needs; `types` are those of the raw columns."""
+    """One version's parts that scoring needs; `types` are those of the raw columns.
+
+    `tables` are the feature tables, for rows that come without the values that are in them.
+    """
 
     version: str
     definition: Definition
@@ -44,6 +50,7 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     booster: lightgbm.Booster
     forest: Forest | None = None
     types: dict[str, pl.DataType]
+    tables: Mapping[str, pl.LazyFrame] = MappingProxyType({})
 
 
 def check_target(uri: str) -> str:
@@ -97,12 +104,15 @@ def open_rows(scorer: Scorer, uri: str) -> pl.LazyFrame:
     source = Source.model_validate(uri)
     files = find_files(source, Path.cwd(), "--input")
     found = scan_source(source, files).collect_schema()
-    missing = [name for name in scorer.features.columns if name not in found]
+    wanted = list(scorer.features.columns)
+    if needs_tables(scorer, found):
+        wanted = asked_columns(scorer.definition, wanted)
+    missing = [name for name in wanted if name not in found]
     if missing:
         hint = nearest(missing[0], found)
         raise DefinitionError(f"--input {uri}: there is no column {missing[0]!r}; {hint}")
     if source.format != "parquet":  # text says nothing of types: read it as those of training
-        types = {name: _plain_type(scorer.types[name]) for name in scorer.features.columns}
+        types = {name: _plain_type(scorer.types[name]) for name in wanted}
         source = source.model_copy(update={"types": types})
     return scan_source(source, files)
 
@@ -110,10 +120,25 @@ def open_rows(scorer: Scorer, uri: str) -> pl.LazyFrame:
 def take_columns(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     """Take keys as they are, and the raw columns in the types of training."""
     keys = [name for name in scorer.definition.extract.key if name in batch.columns]
-    return batch.select(
+    taken = batch.select(
         *(pl.col(name).alias(_KEY + name) for name in keys),
-        *(pl.col(name).cast(scorer.types[name]) for name in scorer.features.columns),
+        *(pl.col(name).cast(dtype) for name, dtype in scorer.types.items() if name in batch),
     )
+    return look_up_values(scorer, taken) if needs_tables(scorer, taken.schema) else taken
+
+
+def needs_tables(scorer: Scorer, columns: Container[str]) -> bool:
+    """Tell whether values that features need are to be looked up, as rows do not hold them."""
+    values = tabled_values(scorer.definition)
+    return any(name in values and name not in columns for name in scorer.features.columns)
+
+
+def look_up_values(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
+    """Give rows what feature tables knew at their time; they keep their order."""
+    used = used_tables(scorer.definition, scorer.features.columns)
+    rows = batch.drop(tabled_values(scorer.definition), strict=False).lazy().with_row_index(_ROW)
+    moment = event_time(scorer.definition, batch.schema) if scorer.definition.extract.time else None
+    return look_up(rows, moment, used, scorer.tables).sort(_ROW).drop(_ROW).collect()
 
 
 def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
@@ -161,9 +186,8 @@ def predict_rows(scorer: Scorer, numbers: pl.DataFrame) -> Array:
 
 def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder: Path) -> None:
     """Keep a part as the service's prediction log would, in a folder still to be published."""
-    kept = batch.select(list(scorer.types)).drop(
-        scorer.definition.serving.log_without, strict=False
-    )
+    held = [name for name in scorer.types if name in batch]
+    kept = batch.select(held).drop(scorer.definition.serving.log_without, strict=False)
     chances = [name for name in answers.columns if name.startswith("probability_")]
     predicted = pl.concat_list(chances) if chances else pl.col("prediction")
     frame = kept.select(

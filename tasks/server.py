@@ -95,9 +95,9 @@ class Booting:
 
 
 @contextmanager
-def booting_server(bento: Path, home: Path) -> Iterator[Booting]:
+def booting_server(bento: Path, home: Path, **given: str) -> Iterator[Booting]:
     """Start a bento on a free port of loopback, and stop it whatever happens."""
-    environment, port = bento_environment(home), find_port()
+    environment, port = bento_environment(home, **given), find_port()
     path = home / "server.log"
     with path.open("wb") as log:
         server = start_server(bento, HOST, port, environment, log.fileno())

@@ -6,18 +6,19 @@ on its own data, ask alike.
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from zoneinfo import available_timezones
+from types import MappingProxyType
 
 import polars as pl
 
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DefinitionError, first_line, nearest
-from tasks.expressions import quote_name, refuse_clock
+from tasks.expressions import refuse_clock
 from tasks.files import FAILURES, read_whole, scan_source
 from tasks.files import find_files as find_files
+from tasks.moments import moment_of
 from tasks.store import is_disk_full
+from tasks.tables import look_up, plan_tables
 
 _SELECT = re.compile(r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*(select|with)\b", re.IGNORECASE | re.DOTALL)
 _READ = re.compile(r"\bread_\w+\s*\(", re.IGNORECASE)
@@ -25,13 +26,19 @@ _PATTERN = "reads as a pattern of names; rename it in the file"
 
 
 class Table(Frozen, arbitrary_types_allowed=True):
-    """A definition's sources, opened and joined but not read. `time` is the event time in UTC."""
+    """A definition's sources, opened and joined but not read. `time` is the event time in UTC.
+
+    `plain` are the rows before anything was looked up for them in `tables`; `frames` the sources.
+    """
 
     rows: pl.LazyFrame
+    plain: pl.LazyFrame
     columns: pl.Schema
     time: pl.Expr | None
     sources: dict[str, Source]
     files: dict[str, tuple[str, ...]]
+    tables: Mapping[str, pl.LazyFrame] = MappingProxyType({})
+    frames: Mapping[str, pl.LazyFrame] = MappingProxyType({})
 
 
 def open_table(definition: Definition, project: Path) -> Table:
@@ -41,8 +48,8 @@ def open_table(definition: Definition, project: Path) -> Table:
         for name, source in definition.sources.items()
     }
     frames = {name: scan_source(source, files[name]) for name, source in definition.sources.items()}
-    rows = plan_query(definition.extract.query, frames)
-    columns = rows.collect_schema()
+    plain = plan_query(definition.extract.query, frames)
+    columns = plain.collect_schema()
     time = (definition.extract.time,) if definition.extract.time else ()
     for key, named in (("time", time), ("key", definition.extract.key)):
         for column in named:
@@ -51,10 +58,16 @@ def open_table(definition: Definition, project: Path) -> Table:
                 raise DefinitionError(f"[extract] {key}: there is no column {column!r}; {hint}")
             if _is_pattern(column):
                 raise DefinitionError(f"[extract] {key}: {column!r} {_PATTERN}")
+    moment = event_time(definition, columns)
+    tables = plan_tables(definition, frames, columns)
+    rows = look_up(plain, moment, definition.tables, tables)
     return Table(
         rows=rows,
-        columns=columns,
-        time=event_time(definition, columns),
+        plain=plain,
+        tables=tables,
+        frames=frames,
+        columns=rows.collect_schema(),
+        time=moment,
         sources=definition.sources,
         files=files,
     )
@@ -80,40 +93,11 @@ def plan_query(query: str | None, frames: Mapping[str, pl.LazyFrame]) -> pl.Lazy
 
 
 def event_time(definition: Definition, columns: Mapping[str, pl.DataType]) -> pl.Expr | None:
-    """Give the event time in UTC, in microseconds; times without a zone are in `time_zone`.
-
-    Clocks that go forward skip local times, which are missing here; of the times that clocks
-    going back give twice, the earlier one is meant.
-    """
+    """Give the event time in UTC; None where rows carry none."""
     name = definition.extract.time
     if name is None:
         return None
-    dtype, column = columns[name], pl.col(name)
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
-        return column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
-    if dtype not in (pl.Datetime, pl.Date, pl.Null):
-        raise DefinitionError(
-            f"[extract] time: column {name!r} is {dtype}, not a date or time; make it one in "
-            f"[extract] query, as in {_as_time(name, dtype)}"
-        )
-    zone = definition.extract.time_zone
-    try:
-        pl.select(pl.lit(datetime(2020, 1, 1)).dt.replace_time_zone(zone))
-    except pl.exceptions.PolarsError as error:
-        hint = nearest(zone, available_timezones(), "write one as in 'Europe/Berlin'")
-        raise DefinitionError(f"[extract] time_zone: there is no zone {zone!r}; {hint}") from error
-    naive = column.cast(pl.Datetime("us"))
-    local = naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    if dtype == pl.Date:  # some days begin at one in the morning
-        later = naive + pl.duration(hours=1)
-        local = local.fill_null(later.dt.replace_time_zone(zone, ambiguous="earliest"))
-    return local.dt.convert_time_zone("UTC")
-
-
-def _as_time(name: str, dtype: pl.DataType) -> str:
-    if dtype.is_numeric():
-        return f"CAST({quote_name(name)} * 1000000 AS TIMESTAMP) from seconds since 1970"
-    return f"STRPTIME({quote_name(name)}, '%Y-%m-%d %H:%M')"
+    return moment_of(name, columns, definition.extract.time_zone, "[extract] time")
 
 
 def collect(table: Table, rows: pl.LazyFrame) -> pl.DataFrame:

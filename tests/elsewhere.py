@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tasks.errors import DecisionRefused
-from tasks.proof import ARROW, JSON, Caller, check_identity, compare_answers
+from tasks.proof import ARROW, JSON, Caller, check_identity, compare_answers, lay_tables
 from tasks.reference import compute_reference
 from tasks.registry import Published, find_champion
 from tasks.server import HOST, Booting, bento_environment, find_port, stop_server
@@ -50,13 +50,13 @@ def bare_environment(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def serving(tag: str, python: str, folder: Path) -> Iterator[int]:
+def serving(tag: str, python: str, folder: Path, given: dict[str, str]) -> Iterator[int]:
     """Serve the carried bento by its tag, from an unrelated folder; give the port."""
     port, log = find_port(), folder / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
             [python, "-m", "bentoml", "serve", tag, "--host", HOST, "--port", str(port)],
-            cwd=folder / "unrelated", env=bare_environment(folder / "there"),
+            cwd=folder / "unrelated", env=bare_environment(folder / "there") | given,
             stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:
@@ -71,7 +71,8 @@ def prove_elsewhere(store: Store, version: Published, python: str, folder: Path)
     _, model, name = version.path.split("/")
     tag = carry(store, version, python, folder)
     reference = compute_reference(store, version, folder / "snapshot")
-    with serving(tag, python, folder) as port, closing(Caller(port)) as caller:
+    given = lay_tables(store, version, reference, folder / "tables")
+    with serving(tag, python, folder, given) as port, closing(Caller(port)) as caller:
         check_identity(caller, model, name)
         for kind in (JSON, ARROW):
             compare_answers(caller, reference, kind, 1_000)

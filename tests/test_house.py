@@ -12,10 +12,11 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A module imports only those that stand before it.
 ORDER = [
-    *("errors", "durations", "definition", "checks", "expressions", "features"),
+    *("errors", "durations", "definition", "checks", "expressions", "moments", "tables"),
+    *("features",),
     *("bucket", "store", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
-    *("files", "sources", "extraction", "labels"),
+    *("files", "sources", "extraction", "labels", "materialised", "materialising"),
     *("preparation", "analysis", "training", "evaluation", "champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
@@ -42,7 +43,7 @@ OWNERS = {
 }
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
-    *("decisions", "serving", "monitoring", "events", "diagnosis"),
+    *("decisions", "serving", "monitoring", "events", "diagnosis", "materialising"),
 }
 
 

@@ -92,7 +92,7 @@ def test_a_broken_champion_at_the_start_leaves_the_model_of_the_bento(
     (root / "models" / MODEL / versions.first / MANIFEST).unlink()
     swapped: list[Model] = []
     follower = Follower(MODEL, open_store(str(root)), Metrics(), swapped.append)
-    follower.start(versions.second)
+    follower.start(load_folder(versions.folder(versions.second)))
     follower.stop()
     assert not swapped
     assert "restore its files or roll back" in follower.problem

@@ -1,0 +1,39 @@
+"""Materialise: what a model's features look up, made anew from its sources for the service.
+
+1. Whose tables: the champion's, as its own definition makes them; without a champion, the file's.
+2. Materialising: each table as of now into a version under the root, which services follow.
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import flow
+
+from tasks.definition import Definition, find_definition, load_definition, project_of
+from tasks.materialising import materialise_tables
+from tasks.reference import read_definition
+from tasks.registry import find_champion
+from tasks.store import Store, open_store, work_folder
+
+
+@flow(name="materialise")
+def materialise(model: str, as_of: datetime | None = None) -> dict[str, Any]:
+    """Materialise a model's feature tables as of a time, or as of now."""
+    begun, path, store = time.monotonic(), find_definition(model), open_store()
+    definition = settle_definition(store, load_definition(path))
+    limit = as_of if as_of is None or as_of.tzinfo else as_of.replace(tzinfo=UTC)
+    with work_folder(store) as folder:
+        listing = materialise_tables(store.root, definition, project_of(path), limit, folder)
+    return {
+        "model": definition.name,
+        "tables": {k: v.model_dump(mode="json") for k, v in listing.tables.items()},
+        "seconds": round(time.monotonic() - begun, 2),
+    }
+
+
+def settle_definition(store: Store, file: Definition) -> Definition:
+    """Take the champion's definition: it is what the service answers by."""
+    champion = find_champion(store, file.name)
+    found = file if champion is None else read_definition(store, champion)
+    return found if found.tables else file

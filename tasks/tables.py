@@ -1,0 +1,251 @@
+"""Feature tables: what an entity has lived through or is, as it was known at a row's time.
+
+A table is a list of moments for each entity, and the values that hold from each of them on. Owns
+how events become moments, and which moment counts for a row. Refuses to know where sources lie, and
+whether rows are there to train on or to be served.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+from tasks.definition import Definition, FeatureTable
+from tasks.errors import DefinitionError, nearest
+from tasks.expressions import compile_expression, expression_type, is_text
+from tasks.moments import MOMENT, moment_of
+
+SINCE = "perennial.since"
+_AT = "perennial.at"
+_EVENTS = "perennial.events"
+_AGGREGATE = re.compile(r"\s*(AVG|SUM|COUNT)\s*\((.+)\)\s*", re.IGNORECASE | re.DOTALL)
+_MOMENTOUS = (pl.Boolean, pl.Date)
+
+
+def tabled_values(definition: Definition) -> dict[str, str]:
+    """Name the table of each value; DefinitionError where two tables give one name."""
+    found: dict[str, str] = {}
+    for name, table in definition.tables.items():
+        for value in table.values:
+            if value in found:
+                where = f"[tables.{name}] values"
+                raise DefinitionError(f"{where}: {value!r} is a value of {found[value]!r} already")
+            found[value] = name
+    return found
+
+
+def used_tables(definition: Definition, columns: Iterable[str]) -> dict[str, FeatureTable]:
+    """Give the tables that these columns are looked up in."""
+    values = tabled_values(definition)
+    used = {values[column] for column in columns if column in values}
+    return {name: table for name, table in definition.tables.items() if name in used}
+
+
+def asked_columns(definition: Definition, columns: Iterable[str]) -> list[str]:
+    """List the columns that a caller sends: those that are not looked up, and what they hang on."""
+    needed, values = dict.fromkeys(columns), tabled_values(definition)
+    asked = [column for column in needed if column not in values]
+    for table in used_tables(definition, needed).values():
+        asked += table.entity
+        if table.time is not None and definition.extract.time is not None:
+            asked.append(definition.extract.time)
+    return list(dict.fromkeys(asked))
+
+
+def tables_digest(definition: Definition) -> str:
+    """Identify how a definition makes its tables, whatever the sources hold."""
+    sources = {table.source for table in definition.tables.values()}
+    made_of = {
+        "tables": {k: v.model_dump(mode="json") for k, v in definition.tables.items()},
+        "sources": {name: definition.sources[name].model_dump() for name in sorted(sources)},
+        "time_zone": definition.extract.time_zone,
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def plan_tables(
+    definition: Definition, frames: Mapping[str, pl.LazyFrame], rows: pl.Schema
+) -> dict[str, pl.LazyFrame]:
+    """Plan every table over its source; nothing but schemas is read."""
+    for value, name in tabled_values(definition).items():
+        if value in rows:
+            where = f"[tables.{name}] values"
+            raise DefinitionError(f"{where}: {value!r} is a column of [extract] query already")
+    return {
+        name: _plan_table(definition, name, table, frames, rows)
+        for name, table in definition.tables.items()
+    }
+
+
+def look_up(
+    rows: pl.LazyFrame,
+    time: pl.Expr | None,
+    tables: Mapping[str, FeatureTable],
+    planned: Mapping[str, pl.LazyFrame],
+) -> pl.LazyFrame:
+    """Give each row the values of its entities that were known at its time."""
+    if not tables:
+        return rows
+    if any(table.time for table in tables.values()):
+        assert time is not None
+        rows = rows.with_columns(time.alias(_AT)).sort(_AT, maintain_order=True)
+    for name, table in tables.items():
+        rows = _look_up(rows, table, planned[name])
+    return rows.drop(_AT, strict=False)
+
+
+def _look_up(rows: pl.LazyFrame, table: FeatureTable, planned: pl.LazyFrame) -> pl.LazyFrame:
+    entity = list(table.entity)
+    if table.time is None:
+        return rows.join(planned, on=entity, how="left", maintain_order="left")
+    joined = rows.join_asof(
+        planned, left_on=_AT, right_on=SINCE, by=entity, check_sortedness=False, coalesce=True
+    )
+    return joined.drop(SINCE, strict=False)
+
+
+def _plan_table(
+    definition: Definition,
+    name: str,
+    table: FeatureTable,
+    frames: Mapping[str, pl.LazyFrame],
+    rows: pl.Schema,
+) -> pl.LazyFrame:
+    where = f"[tables.{name}]"
+    if table.source not in frames:
+        hint = nearest(table.source, frames)
+        raise DefinitionError(f"{where} source: there is no source {table.source!r}; {hint}")
+    events = frames[table.source]
+    schema = events.collect_schema()
+    entity = [_entity(column, schema, rows, where) for column in table.entity]
+    known = events.filter(pl.col(column).is_not_null() for column in table.entity)
+    _refuse_leak(definition, table, schema, where)
+    if table.over is not None:
+        values = [part for k, v in table.values.items() for part in _parts(k, v, schema, where)]
+        found = {value: _aggregate(sql) for value, sql in table.values.items()}
+        kinds = {value: each[0] for value, each in found.items() if each is not None}
+        moment = _moment(definition, table, schema, where)
+        return _roll(known.select(*entity, moment, *values), table, kinds)
+    values = [_latest(k, v, schema, where) for k, v in table.values.items()]
+    if table.time is None:
+        once = known.select(*entity, *values)
+        return once.unique(table.entity, keep="last", maintain_order=True)
+    moment = _moment(definition, table, schema, where) + table.known_after
+    timed = known.select(*entity, moment, *values).drop_nulls(SINCE)
+    ordered = timed.sort(SINCE, maintain_order=True)
+    return ordered.unique([*table.entity, SINCE], keep="last", maintain_order=True)
+
+
+def _roll(events: pl.LazyFrame, table: FeatureTable, kinds: Mapping[str, str]) -> pl.LazyFrame:
+    """Add events up as they begin and cease to count: each moment's sums, from the one before."""
+    entity, parts = list(table.entity), pl.exclude(*table.entity, SINCE)
+    counted = events.drop_nulls(SINCE).with_columns(pl.lit(1, pl.Int64).alias(_EVENTS))
+    begin = counted.with_columns(pl.col(SINCE) + table.known_after)
+    cease = counted.with_columns(pl.col(SINCE) + table.over, -parts)
+    ordered = pl.concat([begin, cease]).sort(SINCE, maintain_order=True)
+    # Grouping what is sorted by time takes a quarter of the time of sorting by entity and time.
+    listed = ordered.group_by(entity, maintain_order=True).agg(SINCE, parts.cum_sum())
+    sums = listed.explode(pl.exclude(entity))
+    settled = [pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in (*entity, SINCE)]
+    last = sums.filter(pl.any_horizontal(settled))
+    values = [_value(name, kind).alias(name) for name, kind in kinds.items()]
+    return last.select(*entity, SINCE, *values).sort(SINCE, maintain_order=True)
+
+
+def _value(name: str, kind: str) -> pl.Expr:
+    """Give an aggregate of a moment's sums; nothing at all where no event counts."""
+    total, count = pl.col(f"{name}.sum"), pl.col(f"{name}.count")
+    if kind == "COUNT":
+        return pl.when(pl.col(_EVENTS) > 0).then(count)
+    return pl.when(count > 0).then(total / count if kind == "AVG" else total)
+
+
+def _parts(value: str, sql: str, schema: pl.Schema, where: str) -> list[pl.Expr]:
+    """Give what an aggregate is added up from: each event's number, and whether it has one."""
+    where = f"{where} values.{value}"
+    found = _aggregate(sql)
+    if found is None:
+        raise DefinitionError(
+            f"{where}: {sql} is no aggregate; write AVG(…), SUM(…) or COUNT(…), or leave out over "
+            "to take the latest event's"
+        )
+    kind, inside = found
+    if kind == "COUNT" and inside == "*":
+        return [pl.lit(1, pl.Int64).alias(f"{value}.count")]
+    expression = compile_expression(inside, schema, where)
+    dtype = expression_type(expression, schema, where)
+    if kind == "COUNT":
+        return [expression.is_not_null().cast(pl.Int64).alias(f"{value}.count")]
+    if not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
+        raise DefinitionError(f"{where}: {inside} gives {dtype}, and {kind} takes numbers")
+    number = expression.cast(pl.Float64)
+    number = pl.when(number.is_finite()).then(number)  # one infinity would stay in every sum after
+    return [
+        number.fill_null(0).alias(f"{value}.sum"),
+        number.is_not_null().cast(pl.Int64).alias(f"{value}.count"),
+    ]
+
+
+def _aggregate(sql: str) -> tuple[str, str] | None:
+    found = _AGGREGATE.fullmatch(sql)
+    return (found[1].upper(), found[2].strip()) if found else None
+
+
+def _latest(value: str, sql: str, schema: pl.Schema, where: str) -> pl.Expr:
+    where = f"{where} values.{value}"
+    if _aggregate(sql):
+        raise DefinitionError(f"{where}: {sql} is an aggregate; say by over of how long a time")
+    return compile_expression(sql, schema, where).alias(value)
+
+
+def _moment(definition: Definition, table: FeatureTable, schema: pl.Schema, where: str) -> pl.Expr:
+    assert table.time is not None
+    if definition.extract.time is None:
+        raise DefinitionError(f"{where} time: needs [extract] time, the time of the rows")
+    if table.time not in schema:
+        hint = nearest(table.time, schema)
+        raise DefinitionError(f"{where} time: there is no column {table.time!r}; {hint}")
+    zone = definition.extract.time_zone
+    return moment_of(table.time, schema, zone, f"{where} time").cast(MOMENT).alias(SINCE)
+
+
+def _entity(column: str, schema: pl.Schema, rows: pl.Schema, where: str) -> pl.Expr:
+    """Take an entity's column in the type that rows have it in."""
+    where = f"{where} entity"
+    for known, what in ((rows, "[extract] query"), (schema, "the source")):
+        if column not in known:
+            hint = nearest(column, known)
+            raise DefinitionError(f"{where}: there is no column {column!r} in {what}; {hint}")
+    theirs, ours = schema[column], rows[column]
+    alike = theirs == ours or (is_text(theirs) and is_text(ours))
+    alike = alike or (theirs.is_integer() and ours.is_integer())
+    if not alike:
+        raise DefinitionError(f"{where}: {column!r} is {ours} in rows and {theirs} in the source")
+    if not (is_text(ours) or ours.is_integer() or ours in _MOMENTOUS):
+        raise DefinitionError(
+            f"{where}: {column!r} is {ours}; what names an entity is text or whole"
+        )
+    return pl.col(column).cast(ours)
+
+
+def _refuse_leak(
+    definition: Definition, table: FeatureTable, schema: pl.Schema, where: str
+) -> None:
+    """Refuse what the target is made of where it is not yet known."""
+    target = set(pl.sql_expr(definition.target.value).meta.root_names())
+    matures = definition.target.matures_after
+    if table.time is not None and table.known_after >= matures and table.known_after:
+        return
+    for value, sql in table.values.items():
+        found = _aggregate(sql)
+        inside = found[1] if found else sql
+        if inside == "*":
+            continue
+        used = compile_expression(inside, schema, f"{where} values.{value}").meta.root_names()
+        for column in sorted(target & set(used)):
+            raise DefinitionError(
+                f"{where} values.{value}: the target is made of {column!r}, which is not known at "
+                "a row's own time; give time, and known_after of [target] matures_after at least"
+            )

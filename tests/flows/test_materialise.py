@@ -1,0 +1,161 @@
+"""A model with feature tables from retrain to skew: nobody sends what can be looked up."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from conftest import REPOSITORY, SMALL_TRAINING
+
+from bentos.following import Follower
+from bentos.metrics import Metrics
+from bentos.model import Model, load_folder, with_tables
+from tasks.errors import StoreError
+from tasks.materialising import make_tables
+from tasks.reference import Reference, compute_reference
+from tasks.registry import find_champion
+from tasks.store import Store, open_store
+
+MODEL, AS_OF = "flight-delay", datetime(2013, 7, 31, tzinfo=UTC)
+LOOKED_UP = {"origin_late", "carrier_late", "dest_late", "flight_late", "flight_delay"}
+PLANE = {"plane_year", "seats", "manufacturer"}
+
+
+@dataclass
+class Tabled:
+    """A project whose champion looks values up, and what it answers its holdout by training."""
+
+    project: Path
+    store: Store
+    folder: Path
+    released: dict[str, Any]
+    reference: Reference
+
+    def model(self) -> Model:
+        return with_tables(load_folder(self.folder), self.store)
+
+
+@pytest.fixture(scope="module")
+def tabled(
+    few_flights: Path, tmp_path_factory: pytest.TempPathFactory, prefect_harness: None
+) -> Iterator[Tabled]:
+    from flows.release import release
+    from flows.retrain import retrain
+
+    project = tmp_path_factory.mktemp("tabled") / "project"
+    shutil.copytree(few_flights, project)
+    text = (REPOSITORY / "benchmarks" / "flight_tables.toml").read_text()
+    small = text.replace("flight-tables", MODEL).partition("[training]")[0] + SMALL_TRAINING
+    small += "[serving]\nlatency_budget_ms = 5000\n"
+    (project / "deployments" / "flight_delay.toml").write_text(small)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        patch.setenv("PERENNIAL_ROOT", str(project / "root"))
+        patch.setenv("BENTOML_HOME", str(project / "bentoml"))
+        version = retrain(MODEL, AS_OF)["version"]
+        released = release(MODEL, version, "approve", "Ada", "good enough", override=True)
+        store = open_store()
+        champion = find_champion(store, MODEL)
+        assert champion is not None
+        reference = compute_reference(store, champion, project / "reference")
+        yield Tabled(project, store, Path(store.root, champion.path), released, reference)
+
+
+def test_the_proof_holds_looked_up_values_against_training(tabled: Tabled) -> None:
+    proof = tabled.released["proof"]
+    assert proof["rows"] > 300
+    assert proof["largest_difference"] == 0
+
+
+def test_a_request_carries_entities_and_not_what_is_known_of_them(tabled: Tabled) -> None:
+    model = tabled.model()
+    sent = {column.name for column in model.schema.columns if column.required}
+    assert not sent & (LOOKED_UP | PLANE)
+    assert {"tailnum", "time_hour", "carrier", "flight", "origin", "dest"} <= sent
+    assert {column.name for column in model.values} == LOOKED_UP | PLANE
+    assert model.program is not None
+
+
+def test_nobody_is_answered_where_there_are_no_tables(tabled: Tabled, tmp_path: Path) -> None:
+    model = load_folder(tabled.folder)
+    with pytest.raises(StoreError, match="run `perennial materialise flight-delay`"):
+        with_tables(model, open_store(str(tmp_path / "elsewhere")))
+    with pytest.raises(StoreError, match="PERENNIAL_ROOT is not set"):
+        with_tables(model, None)
+    with pytest.raises(StoreError, match="has no feature tables to look values up in"):
+        model.look_up_rows([tabled.reference.rows.row(0)])
+
+
+def test_a_running_service_takes_up_newer_tables(
+    tabled: Tabled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.materialise import materialise
+
+    monkeypatch.chdir(tabled.project)
+    swapped: list[Model] = []
+    follower = Follower("", tabled.store, Metrics(), swapped.append)
+    before = tabled.model()
+    follower.start(before)
+    follower.stop()
+    assert not swapped
+    planes = tabled.project / "data" / "nycflights13" / "planes.parquet"
+    (known,) = pl.read_parquet(planes).head(1).to_dicts()
+    pl.read_parquet(planes).with_columns(pl.col("seats") + 1).write_parquet(planes)
+    done = materialise(MODEL)
+    assert set(done["tables"]) == set(before.definition.tables)
+    follower.look()
+    assert len(swapped) == 1
+    assert seats(swapped[0], known["tailnum"]) == known["seats"] + 1
+    assert seats(before, known["tailnum"]) == known["seats"]
+    assert materialise(MODEL)["tables"] == done["tables"]
+    follower.look()
+    assert len(swapped) == 1
+
+
+def test_tables_in_a_bucket_are_looked_up_as_those_in_a_folder(
+    tabled: Tabled, bucket: str, tmp_path: Path
+) -> None:
+    store, model = open_store(f"{bucket}/root"), load_folder(tabled.folder)
+    made = make_tables(model.definition, tabled.project, None, store, tmp_path / "work")
+    again = make_tables(model.definition, tabled.project, None, store, tmp_path / "work")
+    assert made == again
+    there, here = with_tables(model, store), tabled.model()
+    assert there.lookup is not None
+    assert here.lookup is not None
+    assert there.lookup.listing.tables == here.lookup.listing.tables
+
+
+def seats(model: Model, tailnum: str) -> int:
+    columns = [column.name for column in model.columns]
+    asked = tuple(tailnum if name == "tailnum" else None for name in columns[: -len(model.values)])
+    (row,) = model.look_up_rows([asked])
+    return int(row[columns.index("seats")])
+
+
+def test_scored_rows_get_what_was_known_at_their_time_and_are_free_of_skew(
+    tabled: Tabled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.score import load_scorer, score
+    from tasks.skew import compare_predictions
+
+    monkeypatch.chdir(tabled.project)
+    rows = tabled.reference.rows.with_columns(pl.lit("not asked").alias("other"))
+    rows.write_parquet(tmp_path / "in.parquet")
+    score(MODEL, str(tmp_path / "in.parquet"), str(tmp_path / "out.parquet"), log=True)
+    scored = pl.read_parquet(tmp_path / "out.parquet")
+    parts = sorted(Path(tabled.store.root, "predictions").rglob("*.parquet"))
+    logged = pl.read_parquet(parts)
+    assert set(logged.columns) > LOOKED_UP
+    same = np.isclose(scored["prediction"].to_numpy(), tabled.reference.expected, atol=0.2)
+    assert same.mean() > 0.99  # seats are one more by now
+    champion = find_champion(tabled.store, MODEL)
+    assert champion is not None
+    scorer = load_scorer(tabled.store, champion)
+    text = (tabled.folder / "model.txt").read_text()
+    skew = compare_predictions(scorer.features, scorer.vocabulary, text, logged)
+    assert (skew.rows, skew.compared) == (0, len(rows))
