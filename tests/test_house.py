@@ -15,7 +15,8 @@ ORDER = [
     *("bucket", "store", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
     *("files", "sources", "extraction", "labels"),
-    *("preparation", "analysis", "training", "evaluation", "champion", "validation", "quality"),
+    *("preparation", "analysis", "training", "tuning", "evaluation"),
+    *("champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "server", "reference", "proof", "serving", "scoring"),
@@ -35,12 +36,13 @@ OWNERS = {
     "altair": {"tasks.charts"},
     "vl_convert": {"tasks.charts"},
     "llvmlite": {"tasks.forest_loop"},
+    "optuna": {"tasks.tuning"},
     "typer": {"flows.cli"},
     "rich": {"flows.printed"},
 }
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
-    *("decisions", "serving", "monitoring", "events", "diagnosis"),
+    *("tuning", "decisions", "serving", "monitoring", "events", "diagnosis"),
 }
 
 
