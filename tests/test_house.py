@@ -14,7 +14,7 @@ ORDER = [
     *("errors", "durations", "definition", "checks", "expressions", "features"),
     *("bucket", "store", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
-    *("files", "sources", "extraction", "labels"),
+    *("files", "postgres", "exports", "sources", "extraction", "labels"),
     *("preparation", "analysis", "training", "tuning", "evaluation"),
     *("champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),
@@ -37,6 +37,7 @@ OWNERS = {
     "vl_convert": {"tasks.charts"},
     "llvmlite": {"tasks.forest_loop"},
     "optuna": {"tasks.tuning"},
+    "adbc_driver_postgresql": {"tasks.postgres"},
     "typer": {"flows.cli"},
     "rich": {"flows.printed"},
 }
