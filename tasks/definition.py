@@ -26,11 +26,13 @@ from tasks.errors import DefinitionError, explain_value, first_line, hide_passwo
 
 DEFINITIONS = Path("deployments")
 _NAME, _WORD, _TEXT = r"^[a-z0-9][a-z0-9-]{0,62}$", r"^[A-Za-z_]\w*$", r"\S"
+_SCHEDULER = r"^\w+://\S+:\d+$"
 _DATABASES = ("postgresql", "postgres")
 _MEANT = {
     _NAME: "small letters, digits and hyphens, 63 at most",
     _WORD: "letters, digits and _, for the query to name the source by",
     _TEXT: "an SQL query; leave it out where there is one source",
+    _SCHEDULER: "the address of a Dask scheduler, as in tcp://10.0.0.1:8786",
 }
 
 
@@ -177,6 +179,8 @@ class Checks(Section):
 
 
 class Training(Section):
+    """How a model is trained. With Dask, `workers` of the scheduler's cluster learn together."""
+
     rounds: int = Field(default=1000, ge=1, le=100_000)
     early_stopping: int = Field(default=50, ge=0)
     stopping_share: float = Field(default=0.15, gt=0, lt=0.9)
@@ -186,7 +190,17 @@ class Training(Section):
     refit: bool = True
     seed: int = Field(default=1, ge=0)
     threads: int = Field(default=0, ge=0)
+    engine: Literal["local", "dask"] = "local"
+    scheduler: str | None = Field(default=None, pattern=_SCHEDULER)
+    workers: int = Field(default=2, ge=1, le=1000)
     params: dict[str, Parameter] = {}
+
+    @model_validator(mode="after")
+    def _only_dask_has_a_cluster(self) -> Self:
+        for key in {"scheduler", "workers"} & self.model_fields_set:
+            if self.engine != "dask":
+                raise ValueError(f"{key} is for engine = 'dask'")
+        return self
 
 
 class Gate(Section):

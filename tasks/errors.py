@@ -51,6 +51,10 @@ class ContractBroken(DataRefused):
     """The data breaks its contract."""
 
 
+class ClusterFailed(PerennialError):
+    """The machines that train together cannot be reached, or one of them was lost."""
+
+
 class DecisionRefused(PerennialError):
     """A version may not be released, rejected or rolled back to as things stand."""
 

@@ -90,7 +90,7 @@ def _list_columns(connection: Any, source: Source) -> dict[str, str]:
     names = [name for (name,) in found]
     if twins := [name for name in names if names.count(name) > 1]:
         raise DefinitionError(f"query gives two columns named {twins[0]!r}; name one by AS")
-    types = ", ".join(f"pg_typeof(r.{quote_name(name)})::text" for name in names)
+    types = ", ".join(f"pg_typeof({each})::text AS {each}" for each in map(quote_name, names))
     ((*kinds,),) = _ask(connection, f"SELECT {types} FROM ({empty}) AS r")
     return dict(zip(names, kinds, strict=True))
 
@@ -151,7 +151,9 @@ def _cut_ranges(connection: Any, source: Source, columns: dict[str, str]) -> Ite
         )
     column, count = quote_name(source.partition_on), source.partitions
     step = f"(max({column}) - min({column})) / {count}"
-    edges = ", ".join(f"(min({column}) + {step} * {place})::text" for place in range(1, count))
+    edges = ", ".join(
+        f"(min({column}) + {step} * {place})::text AS e{place}" for place in range(1, count)
+    )
     (limits,) = _ask(connection, f"SELECT {edges or 'NULL'} FROM {_name_relation(source)}")
     bounds = [f"{_literal(each)}::{kind}" for each in limits if each is not None]
     if not bounds:
