@@ -9,7 +9,7 @@ from benchmarks.measure import RESULTS, ROOT, describe_machine
 
 BENCHMARKS = (
     *("profile", "retrain", "serve", "score"),
-    *("monitor", "alarms", "backtest", "operate"),
+    *("monitor", "alarms", "backtest", "operate", "cluster"),
 )
 _ABOUT = """# Benchmarks
 
