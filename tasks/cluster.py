@@ -24,7 +24,7 @@ from tasks.errors import ClusterFailed, DefinitionError, first_line
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-_SLICE_ROWS = 250_000
+_SLICE_ROWS = 200_000  # sent in one piece, and what LightGBM looks at to find bins
 _LOOK_SECONDS, _START_SECONDS, _WORD_SECONDS = 2, 30, 600
 _BLOCK = 20  # rounds between two words of the first worker on whether to go on
 _SILENT_MINUTES = 2  # until a worker takes another one for lost
@@ -76,14 +76,20 @@ class Cluster:
 
     def send_first(self, rows: pl.LazyFrame) -> "list[Future]":
         """Send all rows to the first worker, which judges."""
-        count = rows.select(pl.len()).collect().item()
-        packed = _pack(rows, 0, count)
+        packed = _pack(rows, 0, rows.select(pl.len()).collect().item())
         return [self.client.scatter(each, workers=[self.workers[0]], hash=False) for each in packed]
+
+    def send_sample(self, rows: pl.LazyFrame) -> "list[list[Future]]":
+        """Send all workers the same rows, as many as LightGBM looks at to find bins."""
+        count = rows.select(pl.len()).collect().item()
+        (sample,) = _pack(rows.gather_every(1 + count // _SLICE_ROWS), 0, _SLICE_ROWS)
+        return [[self.client.scatter(sample, workers=[each], hash=False)] for each in self.workers]
 
     def grow(
         self,
         growth: Growth,
         shares: "Sequence[Sequence[Future]]",
+        samples: "Sequence[Sequence[Future]]",
         judged: "Sequence[Future]" = (),
     ) -> Forest:
         """Grow one forest; ClusterFailed where a worker is lost on the way."""
@@ -96,6 +102,7 @@ class Cluster:
                 growth,
                 Share(place, machines, job),
                 list(shares[place]),
+                list(samples[place]),
                 list(judged) if place == 0 else [],
                 workers=[worker],
                 allow_other_workers=False,
@@ -140,7 +147,7 @@ def open_cluster(training: Training) -> "Iterator[Cluster]":
             raise ClusterFailed(
                 f"[training] scheduler: no Dask scheduler answers at {address}: {first_line(error)}"
             ) from error
-        with client:
+        with client, client.as_current():
             yield Cluster(client, _choose_workers(client, training.workers, str(address)))
 
 
@@ -153,17 +160,27 @@ def check_installed() -> None:
 
 
 def grow_share(
-    growth: Growth, share: Share, rows: Sequence[bytes], judged: Sequence[bytes]
+    growth: Growth,
+    share: Share,
+    rows: Sequence[bytes],
+    sample: Sequence[bytes],
+    judged: Sequence[bytes],
 ) -> Forest | None:
-    """Grow, on a worker, the same forest as the others do; only the first one gives it."""
+    """Grow, on a worker, the same forest as the others do; only the first one gives it.
+
+    All bin by the same sample. Left to itself, LightGBM would have each worker find the bins of
+    some features from its own rows.
+    """
     from distributed import get_worker
 
-    params: dict[str, Any] = {**growth.params, **_network(share)}
-    params["num_threads"] = min(params["num_threads"], get_worker().state.nthreads)
-    data = _bin(rows, growth.categories, params)
+    alone = dict(growth.params)
+    alone["num_threads"] = min(alone["num_threads"], get_worker().state.nthreads)
+    params = alone | _network(share)
+    bins = _bin(sample, growth.categories, alone).construct()
+    data = _bin(rows, growth.categories, alone, bins)
     curves: dict[str, dict[str, list[float]]] = {}
     watch: list[Any] = [_agree_to_stop(growth, share, curves)] if growth.patience else []
-    valid = [_bin(judged, growth.categories, params, data)] if judged else []
+    valid = [_bin(judged, growth.categories, alone, data)] if judged else []
     if valid:
         watch.insert(0, lightgbm.record_evaluation(curves))
     booster = lightgbm.train(
@@ -245,7 +262,6 @@ def _bin(
     params: Mapping[str, Any],
     reference: lightgbm.Dataset | None = None,
 ) -> lightgbm.Dataset:
-    """Make a dataset that is binned when the network is up: bins are agreed on by all workers."""
     frame = pl.concat([pl.read_ipc(io.BytesIO(each)) for each in packed]).rechunk()
     label, features = frame.to_series(0), frame.select(pl.nth(range(1, frame.width)))
     return lightgbm.Dataset(

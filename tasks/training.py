@@ -146,15 +146,18 @@ def _train_on_cluster(plan: Plan, prepared: Prepared, params: Parameters, folder
     rounds, curve = training.rounds, tuple[float, ...]()
     with open_cluster(training) as cluster:
         rows = cluster.send(_label_first(plan, prepared, Part.FIT))
+        sample = cluster.send_sample(_label_first(plan, prepared, Part.FIT, Part.STOP))
         if training.early_stopping:
             judged = cluster.send_first(_label_first(plan, prepared, Part.STOP))
             settling = Growth(params, places, rounds, training.early_stopping)
-            curve = cut_curve(cluster.grow(settling, rows, judged).curve, training.early_stopping)
+            curve = cut_curve(
+                cluster.grow(settling, rows, sample, judged).curve, training.early_stopping
+            )
             rounds = 1 + curve.index(min(curve))
             late = cluster.send(_label_first(plan, prepared, Part.STOP))
             rows = [[*first, *second] for first, second in zip(rows, late, strict=True)]
-        twin = cluster.grow(Growth(params, places, rounds), rows)
-        simple = cluster.grow(Growth(params | _SIMPLE_TREE, places, 1), rows)
+        twin = cluster.grow(Growth(params, places, rounds), rows, sample)
+        simple = cluster.grow(Growth(params | _SIMPLE_TREE, places, 1), rows, sample)
     return Trained(
         twin=write_text(twin.text, folder / "twin.txt"),
         simple=write_text(simple.text, folder / "simple.txt"),
@@ -193,8 +196,9 @@ def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) 
     if plan.definition.training.engine == "dask":
         with open_cluster(plan.definition.training) as cluster:
             rows = cluster.send(_label_first(plan, prepared, *Part))
+            sample = cluster.send_sample(_label_first(plan, prepared, *Part))
             growth = Growth(trained.params, tuple(category_places(plan)), trained.rounds)
-            return write_text(cluster.grow(growth, rows).text, folder / "model.txt")
+            return write_text(cluster.grow(growth, rows, sample).text, folder / "model.txt")
     with _blaming(plan.origin):
         rows = make_dataset(plan, prepared, *Part)
         booster = _grow(trained.params, rows, trained.rounds)

@@ -80,17 +80,17 @@ def test_number_of_a_settled_scale_stays_exact(uri: str, run: Run) -> None:
     assert rows.rows() == [(Decimal("123456789012345678.123456789012"), "x"), (None, None)]
 
 
-@pytest.mark.parametrize("column", ["i", "f", "d", "t"])
+@pytest.mark.parametrize("column", ["f", "d", "t"])
 def test_parts_together_hold_each_row_once(uri: str, column: str) -> None:
     query = """
     SELECT i, i * 0.5::float8 AS f, date '2013-01-01' + i AS d, NULLIF(i, 7) AS n,
            timestamptz '2013-01-01' + i * interval '1 h' AS t FROM generate_series(1, 1000) AS i
     """
-    keys = {"query": query, "partition_on": column, "partitions": 7}
+    keys = {"query": query, "partition_on": column, "partitions": 3}
     source = Source.model_validate({"uri": uri, **keys})
     files = export_source(source, "[sources] s")
-    assert len(files) == 7
-    assert all(pl.read_parquet(file).height > 100 for file in files)
+    assert len(files) == 3
+    assert all(pl.read_parquet(file).height > 300 for file in files)
     assert sorted(read(uri, **keys)["i"]) == list(range(1, 1001))
     assert sorted(read(uri, **keys | {"partition_on": "n"})["i"]) == list(range(1, 1001))
 
