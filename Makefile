@@ -9,7 +9,7 @@ SOURCES := bentos flows tasks tests benchmarks
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve up down test torture cover mutants check prove tiny drill package deploy \
-	smoke audit vulnerable rubric bench lock compiled clean
+	smoke audit vulnerable rubric bench lock compiled tune postgres dask clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -86,14 +86,26 @@ bench: .venv/dev  ## Measure against peers and bare scripts, side by side in one
 	$(BIN)/python -m benchmarks
 
 lock: .venv/dev  ## Pin every dependency anew, with hashes and without a registry's host
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra compiled $(COMPILE) -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra compiled --extra tune --extra postgres --extra dask \
+		$(COMPILE) -o requirements-dev.lock
 	$(BIN)/uv pip compile pyproject.toml --group build $(COMPILE) -c requirements-dev.lock -o requirements.lock
-	echo llvmlite | $(BIN)/uv pip compile - $(COMPILE) -c requirements-dev.lock -o requirements-compiled.lock
+	set -e; for extra in compiled=llvmlite tune=optuna postgres=adbc-driver-postgresql dask=distributed; do \
+		echo $${extra#*=} | $(BIN)/uv pip compile - $(COMPILE) -c requirements-dev.lock \
+		-o requirements-$${extra%=*}.lock; done
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url
 
 compiled: .venv/run  ## Install what [serving] predictor = "compiled" needs
 	$(INSTALL) --require-hashes -r requirements-compiled.lock
+
+tune: .venv/run  ## Install what perennial retrain --tune needs
+	$(INSTALL) --require-hashes -r requirements-tune.lock
+
+postgres: .venv/run  ## Install what sources in PostgreSQL need
+	$(INSTALL) --require-hashes -r requirements-postgres.lock
+
+dask: .venv/run  ## Install what [training] engine = "dask" needs
+	$(INSTALL) --require-hashes -r requirements-dask.lock
 
 clean: down  ## Remove the environments and what runs left behind
 	rm -rf .venv .venv-* .perennial .perennial-* dist

@@ -9,7 +9,7 @@ from benchmarks.measure import RESULTS, ROOT, describe_machine
 
 BENCHMARKS = (
     *("profile", "retrain", "serve", "score"),
-    *("monitor", "alarms", "backtest", "operate", "tables"),
+    *("monitor", "alarms", "backtest", "operate", "tables", "cluster"),
 )
 _ABOUT = """# Benchmarks
 

@@ -97,6 +97,9 @@ def retrain(
     approve_as: Annotated[
         str | None, typer.Option(help="Who approves it, and releases it at once, if it passes.")
     ] = None,
+    tune: Annotated[
+        int, typer.Option(help="How many sets of parameters to try on the training window.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Train a candidate, judge it by its gate and put it into the registry."""
@@ -106,10 +109,10 @@ def retrain(
     with progress("looking at the sources"):
         from flows import retrain as flow_module
 
-        done = flow_module.find_done(model, moment, approve_as)
+        done = flow_module.find_done(model, moment, approve_as, tune)
     if done is None:
         with progress("starting Prefect (the first time takes longest)"):
-            done = flow_module.retrain(model, moment, approve_as)
+            done = flow_module.retrain(model, moment, approve_as, tune)
     if as_json:
         print_json(done)
     else:

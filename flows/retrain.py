@@ -4,7 +4,7 @@
    A version that exists already is the answer.
 1. Extraction: an immutable snapshot of the rows known as of that time.
 2. Analysis: its profile, and the data contract it must keep.
-3. Preparation: labels, a split by time, a frozen vocabulary.
+3. Preparation: labels, a split by time, a frozen vocabulary. Tuning, where it is asked for.
 4. Training: the twin that is evaluated, and a simple model to beat.
 5. Evaluation: both on the holdout.
 6. Validation: the gate. What passes is fitted once more on all rows with a matured label.
@@ -39,6 +39,7 @@ from tasks.sources import open_table
 from tasks.standing import find_release, is_open
 from tasks.store import Store, open_store, work_folder
 from tasks.training import check_parameters, refit, train
+from tasks.tuning import Trial, name_search, search, take_best
 from tasks.validation import validate
 
 AUTOMATIC = "auto (gate passed)"
@@ -46,13 +47,14 @@ AUTOMATIC = "auto (gate passed)"
 
 @flow(name="retrain")
 def retrain(
-    model: str, as_of: datetime | None = None, approve_as: str | None = None
+    model: str, as_of: datetime | None = None, approve_as: str | None = None, tune: int = 0
 ) -> dict[str, Any]:
     """Retrain a model, given by name or definition file, on what was known as of a time.
 
-    `approve_as` is who approves the candidate if it passes; it is then released at once.
+    `approve_as` is who approves the candidate if it passes; it is then released at once. `tune` is
+    how many sets of parameters are tried on the training window first.
     """
-    plan = plan_retrain(model, as_of)
+    plan = plan_retrain(model, as_of, tune)
     store = open_store(plan.root)
     published = find_version(store, plan.definition.name, plan.version)
     if published is None:
@@ -72,10 +74,10 @@ def retrain(
 
 
 def find_done(
-    model: str, as_of: datetime | None = None, approve_as: str | None = None
+    model: str, as_of: datetime | None = None, approve_as: str | None = None, tune: int = 0
 ) -> dict[str, Any] | None:
     """Find the candidate that `retrain` would make, where nothing is left to do about it."""
-    plan = plan_retrain(model, as_of)
+    plan = plan_retrain(model, as_of, tune)
     store = open_store(plan.root)
     published = find_version(store, plan.definition.name, plan.version)
     if published is None:
@@ -97,11 +99,12 @@ def name_approver(
     return approve_as
 
 
-def plan_retrain(model: str, as_of: datetime | None) -> Plan:
+def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
     """Settle all that a run depends on, and refuse whatever needs no data to be refused."""
     path = find_definition(model)
     definition, project, origin = load_definition(path), project_of(path), str(path)
     check_parameters(definition, origin)
+    tuning = name_search(tune)
     table = open_table(definition, project)
     features = compile_features(definition, table.columns, origin)
     sources = digest_sources(table)
@@ -118,7 +121,8 @@ def plan_retrain(model: str, as_of: datetime | None) -> Plan:
         sources=sources,
         snapshot=snapshot,
         features=features,
-        version=name_version(settled, snapshot, definition.digest, code_digest()),
+        version=name_version(settled, snapshot, definition.digest, code_digest(), *tuning),
+        tune=tune,
     )
 
 
@@ -136,8 +140,12 @@ def make_candidate(
         analysis = analyse(plan, snapshot, folder)
     with timed("preparation", steps):
         prepared = prepare(plan, snapshot, folder)
+    trials: tuple[Trial, ...] = ()
+    if plan.tune:
+        with timed("tuning", steps):
+            trials = search(plan, prepared)
     with timed("training", steps):
-        trained = train(plan, prepared, folder)
+        trained = train(take_best(plan, trials), prepared, folder)
     with timed("evaluation", steps):
         evaluation, scored = evaluate(plan, snapshot, prepared, trained, folder)
     with timed("validation", steps):
@@ -151,6 +159,7 @@ def make_candidate(
         snapshot=snapshot,
         analysis=analysis,
         prepared=prepared,
+        trials=trials,
         trained=trained,
         evaluation=evaluation,
         verdict=verdict,

@@ -35,6 +35,7 @@ from tasks.registry import (
 )
 from tasks.store import Store, reaching
 from tasks.training import Trained
+from tasks.tuning import Trial, best_trial, tuner
 from tasks.validation import Verdict
 
 log = logging.getLogger("perennial.candidate")
@@ -56,6 +57,7 @@ class Candidate(Frozen):
     snapshot: Snapshot
     analysis: Analysis
     prepared: Prepared
+    trials: tuple[Trial, ...] = ()
     trained: Trained
     evaluation: Evaluation
     verdict: Verdict
@@ -130,9 +132,10 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         "definition": plan.definition.digest,
         "code": code_digest(),
         "modules": module_digest(),
-        "packages": package_versions(),
+        "packages": package_versions() | (tuner() if candidate.trials else {}),
         "parameters": candidate.trained.params,
         "rounds": candidate.trained.rounds,
+        "tuning": trace_tuning(candidate.trials),
         "refit": candidate.refitted is not None,
         "split": candidate.prepared.split.model_dump(mode="json"),
         "rows": candidate.prepared.rows,
@@ -147,6 +150,16 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
             "cpus": os.cpu_count(),
         },
         "flow_run": candidate.run_id,
+    }
+
+
+def trace_tuning(trials: tuple[Trial, ...]) -> dict[str, Any] | None:
+    """Tell what was tried on the training window, and which trial was taken."""
+    if not trials:
+        return None
+    return {
+        "taken": best_trial(trials),
+        "trials": [{**each.model_dump(), "loss": each.loss} for each in trials],
     }
 
 

@@ -22,14 +22,17 @@ from pydantic import (
 )
 
 from tasks.durations import Duration, Period, ShareOrPeriod
-from tasks.errors import DefinitionError, explain_value, first_line, nearest
+from tasks.errors import DefinitionError, explain_value, first_line, hide_password, nearest
 
 DEFINITIONS = Path("deployments")
 _NAME, _WORD, _TEXT = r"^[a-z0-9][a-z0-9-]{0,62}$", r"^[A-Za-z_]\w*$", r"\S"
+_SCHEDULER = r"^\w+://\S+:\d+$"
+_DATABASES = ("postgresql", "postgres")
 _MEANT = {
     _NAME: "small letters, digits and hyphens, 63 at most",
     _WORD: "letters, digits and _, for the query to name the source by",
     _TEXT: "an SQL query; leave it out where there is one source",
+    _SCHEDULER: "the address of a Dask scheduler, as in tcp://10.0.0.1:8786",
 }
 
 
@@ -53,8 +56,10 @@ def _check_parameter(value: object) -> object:
 
 def _check_uri(value: str) -> str:
     scheme = re.match(r"(\w+):/", value)
-    if not value or (scheme and scheme[1] != "s3"):
-        raise ValueError("must be a path, a glob or an address that begins with s3://")
+    if not value or (scheme and scheme[1] not in ("s3", *_DATABASES)):
+        raise ValueError("must be a path, a glob or an address: s3:// or postgresql://")
+    if scheme and scheme[1] in _DATABASES and hide_password(value) != value:
+        raise ValueError("must hold no password; set PGPASSWORD in the environment")
     return value
 
 
@@ -72,13 +77,36 @@ METRICS: dict[Kind, tuple[Metric, ...]] = {
 
 
 class Source(Section):
-    """A table in files: a path, a glob or s3://, as Parquet, CSV or NDJSON."""
+    """A table in files, as Parquet, CSV or NDJSON: a path, a glob or s3://; or in PostgreSQL.
+
+    There, `partitions` are equal ranges of the column `partition_on`, read at the same time.
+    """
 
     uri: Annotated[str, AfterValidator(_check_uri)]
     format: Literal["parquet", "csv", "ndjson"] = "parquet"
     separator: str = Field(default=",", min_length=1, max_length=1)
     null_values: tuple[str, ...] = ()
     types: dict[str, ColumnType] = {}
+    table: str | None = Field(default=None, min_length=1)
+    query: str | None = Field(default=None, pattern=_TEXT)
+    partition_on: str | None = None
+    partitions: int = Field(default=4, ge=1, le=256)
+
+    @property
+    def in_database(self) -> bool:
+        return self.uri.startswith(tuple(f"{name}://" for name in _DATABASES))
+
+    @model_validator(mode="after")
+    def _keys_fit_the_address(self) -> Self:
+        theirs = {"table", "query", "partition_on", "partitions"}
+        ours = {"format", "separator", "null_values", "types"}
+        for key in sorted((ours if self.in_database else theirs) & self.model_fields_set):
+            if key != "format" or self.format != "parquet":
+                other = "files" if self.in_database else "postgresql://"
+                raise ValueError(f"{key} is for {other}")
+        if self.in_database and (self.table is None) == (self.query is None):
+            raise ValueError("postgresql:// needs either table or query")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -174,6 +202,8 @@ class Checks(Section):
 
 
 class Training(Section):
+    """How a model is trained. With Dask, `workers` of the scheduler's cluster learn together."""
+
     rounds: int = Field(default=1000, ge=1, le=100_000)
     early_stopping: int = Field(default=50, ge=0)
     stopping_share: float = Field(default=0.15, gt=0, lt=0.9)
@@ -183,7 +213,17 @@ class Training(Section):
     refit: bool = True
     seed: int = Field(default=1, ge=0)
     threads: int = Field(default=0, ge=0)
+    engine: Literal["local", "dask"] = "local"
+    scheduler: str | None = Field(default=None, pattern=_SCHEDULER)
+    workers: int = Field(default=2, ge=1, le=1000)
     params: dict[str, Parameter] = {}
+
+    @model_validator(mode="after")
+    def _only_dask_has_a_cluster(self) -> Self:
+        for key in {"scheduler", "workers"} & self.model_fields_set:
+            if self.engine != "dask":
+                raise ValueError(f"{key} is for engine = 'dask'")
+        return self
 
 
 class Gate(Section):

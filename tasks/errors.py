@@ -3,6 +3,7 @@
 A message is one line: the file, key or column, what is wrong with it, and what to do.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -50,6 +51,10 @@ class ContractBroken(DataRefused):
     """The data breaks its contract."""
 
 
+class ClusterFailed(PerennialError):
+    """The machines that train together cannot be reached, or one of them was lost."""
+
+
 class DecisionRefused(PerennialError):
     """A version may not be released, rejected or rolled back to as things stand."""
 
@@ -90,6 +95,12 @@ def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> st
     return f"known: {shown}{', …' if len(names) > 12 else ''}" if names else "there are none"
 
 
+def hide_password(text: str) -> str:
+    """Hide what an address must not have said: the password before the host, or as an option."""
+    text = re.sub(r"(\w+://[^\s:/@]*):\S*@", r"\1:***@", text)
+    return re.sub(r"\b(\w*password)=[^&\s'\"]*", r"\1=***", text)
+
+
 def first_line(error: BaseException) -> str:
     """Take the first line of what a library says; the rest is for its own users."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -116,7 +127,9 @@ def explain_value(error: ValidationError, model: type[BaseModel], meant: Mapping
         said = f"must be {meant[first['ctx']['pattern']]}"
     elif first["type"] == "too_short":
         said = "must not be empty"
-    given = "" if isinstance(first["input"], dict) or not key else f" (got {first['input']!r})"
+    given = f" (got {hide_password(repr(first['input']))})" if key else ""
+    if isinstance(first["input"], dict):
+        given = ""
     return f"{where}: {said}{given}" if where else said
 
 

@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -19,14 +18,14 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Definition, Frozen
 from tasks.errors import DataRefused, DefinitionError
+from tasks.files import digest_files
 from tasks.plan import Plan
 from tasks.registry import fetch_snapshot, find, package_versions, snapshot_path
 from tasks.sources import Table, collect, open_table
-from tasks.store import digest_source, open_store, reaching
+from tasks.store import open_store, reaching
 
 log = logging.getLogger("perennial.extraction")
 
-_DIGESTED_AT_ONCE = 8
 _MINUTE = "%Y-%m-%d %H:%M"
 _EARLIEST = datetime(1000, 1, 1, tzinfo=UTC)  # so that a window before as-of has a date
 
@@ -46,11 +45,7 @@ class Snapshot(Frozen):
 
 def digest_sources(table: Table) -> dict[str, str]:
     """Identify each source's content, whatever its files are called."""
-    with ThreadPoolExecutor(_DIGESTED_AT_ONCE) as pool:
-        return {
-            name: hashlib.sha256("".join(pool.map(digest_source, files)).encode()).hexdigest()
-            for name, files in table.files.items()
-        }
+    return {name: digest_files(files) for name, files in table.files.items()}
 
 
 def settle_as_of(table: Table, as_of: datetime | None, now: datetime) -> datetime | None:
@@ -164,7 +159,7 @@ def _explain_empty(plan: Plan, table: Table) -> str:
 def extract(plan: Plan, folder: Path) -> Snapshot:
     """Reuse the snapshot if the root holds it, or extract it into the run's own folder."""
     store = open_store(plan.root)
-    table = open_table(plan.definition, plan.project)
+    table = open_table(plan.definition, plan.project, plan.sources)
     kept = find(store, snapshot_path(plan.snapshot))
     parts = (
         tuple(fetch_snapshot(store, kept, folder / "snapshot"))

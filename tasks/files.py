@@ -4,6 +4,7 @@ Owns what Parquet, CSV and NDJSON need to be read lazily, and one type a column 
 Refuses to know what the table is for.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +17,11 @@ import polars as pl
 from tasks.definition import Source
 from tasks.errors import DefinitionError, SourceError, first_line, nearest
 from tasks.expressions import is_text
-from tasks.store import is_bucket, list_files, scan_options
+from tasks.store import digest_source, is_bucket, list_files, scan_options
 
 FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 _INFERRED_ROWS = 100_000
-_OPEN_AT_ONCE = 16
+_OPEN_AT_ONCE, _DIGESTED_AT_ONCE = 16, 8
 _TYPES: dict[str, pl.DataType] = {
     "integer": pl.Int64(),
     "number": pl.Float64(),
@@ -48,6 +49,12 @@ def find_files(source: Source, project: Path, where: str) -> tuple[str, ...]:
     if not files:
         raise SourceError(f"{where}: no file matches {uri}; {_nearest_file(uri)}")
     return files
+
+
+def digest_files(files: Iterable[str]) -> str:
+    """Identify what files hold together, whatever they are called."""
+    with ThreadPoolExecutor(_DIGESTED_AT_ONCE) as pool:
+        return hashlib.sha256("".join(pool.map(digest_source, files)).encode()).hexdigest()
 
 
 def scan_source(source: Source, files: tuple[str, ...]) -> pl.LazyFrame:

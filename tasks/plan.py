@@ -11,7 +11,8 @@ class Plan(Frozen):
     """`origin` is the definition's file, `sources` and `snapshot` are digests, `root` an address.
 
     `asked_at` is when the data should be fresh: as-of if it was asked for, or else now. Equal
-    inputs give an equal `version`: see `registry.name_version`.
+    inputs give an equal `version`: see `registry.name_version`. `tune` is how many sets of
+    parameters are tried before training.
     """
 
     definition: Definition
@@ -24,3 +25,4 @@ class Plan(Frozen):
     snapshot: str
     features: Features
     version: str
+    tune: int = 0

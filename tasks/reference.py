@@ -124,4 +124,5 @@ def recall_plan(
         snapshot=lineage["snapshot"],
         features=features,
         version=lineage["version"],
+        tune=len((lineage.get("tuning") or {"trials": ()})["trials"]),
     )

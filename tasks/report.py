@@ -16,6 +16,7 @@ from tasks.metrics import HIGHER_IS_BETTER
 from tasks.page import Html, command, document_of, figure, fold, grid, join, stamp, table, tag
 from tasks.preparation import Part
 from tasks.profiles import ColumnSummary
+from tasks.tuning import best_trial
 from tasks.wording import (
     METRICS,
     MOVED,
@@ -202,6 +203,23 @@ def _draw_curves(candidate: Candidate) -> Iterator[Html]:
         text = "Loss by round on the stopping slice. Dashed: the rounds that were taken."
         drawn = charts.draw_learning(curves["learning"], candidate.trained.rounds, "Loss by round")
         yield figure("Learning curve", text, drawn)
+    if candidate.trials:
+        yield _draw_trials(candidate)
+
+
+def _draw_trials(candidate: Candidate) -> Html:
+    trials = candidate.trials
+    best = [trials[best_trial(trials[:end])].loss for end in range(1, len(trials) + 1)]
+    losses = {
+        "whole": [None if each.pruned else each.loss for each in trials],
+        "pruned": [each.loss if each.pruned else None for each in trials],
+    }
+    first, taken = trials[0].loss, best_trial(trials)
+    text = (
+        f"Loss on slices of the training window: {first:.5f} as defined, {best[-1]:.5f} by trial "
+        f"{taken + 1}, which was taken. Pale: given up after its first slices."
+    )
+    return figure("Tuning", text, charts.draw_trials(losses, best, "Loss by trial"))
 
 
 def _draw_calibration(candidate: Candidate) -> Html:
@@ -373,3 +391,19 @@ def show_lineage(candidate: Candidate) -> Iterator[Html]:
     seconds = [[step.name, f"{step.seconds:.2f}"] for step in candidate.steps]
     tables = table(["Made from", "Value"], values), table(["Step", "Seconds"], seconds, "numbers")
     yield grid(*tables)
+    if candidate.trials:
+        yield fold(f"All {len(candidate.trials)} trials", _tabulate_trials(candidate))
+
+
+def _tabulate_trials(candidate: Candidate) -> Html:
+    searched = list(dict.fromkeys(name for each in candidate.trials for name in each.params))
+    taken = best_trial(candidate.trials)
+    rows = [
+        [
+            f"{place + 1}{' (taken)' if place == taken else ''}",
+            *(f"{each.params[name]:.4g}" if name in each.params else "–" for name in searched),
+            f"{each.loss:.5f}{' (pruned)' if each.pruned else ''}",
+        ]
+        for place, each in enumerate(candidate.trials)
+    ]
+    return table(["Trial", *searched, "Loss"], rows, "numbers")

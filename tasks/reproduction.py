@@ -32,6 +32,7 @@ from tasks.registry import (
 from tasks.sources import open_table
 from tasks.store import Store, digest_file
 from tasks.training import model_parameters, refit_model, train_models
+from tasks.tuning import search_parameters, take_best, tuner
 
 log = logging.getLogger("perennial.reproduction")
 
@@ -99,7 +100,8 @@ def make_again(
     """Take the steps from preparation to evaluation, and give the files that they made."""
     features = compile_features(plan.definition, snapshot.scan().collect_schema(), plan.origin)
     prepared = prepare_rows(plan, snapshot, folder)
-    trained = train_models(plan, prepared, folder)
+    trials = search_parameters(plan, prepared, folder / "tuning.json")
+    trained = train_models(take_best(plan, trials), prepared, folder)
     log.info("%d rounds trained", trained.rounds)
     evaluation, _ = evaluate_models(plan, snapshot, prepared, trained, folder)
     texts = {"features.json": features, "vocabulary.json": prepared.vocabulary}
@@ -119,7 +121,7 @@ def make_again(
 def name_changes(plan: Plan, lineage: dict[str, Any]) -> Iterator[str]:
     """Name what is not as it was then: data, packages, code, machine."""
     yield from _name_data(plan)
-    packages = package_versions()
+    packages = package_versions() | (tuner() if plan.tune else {})
     for name, before in lineage["packages"].items():
         if packages.get(name) != before:
             yield f"package: {name} was {before} and is {packages.get(name, 'missing')} now"

@@ -13,6 +13,7 @@ import polars as pl
 
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DefinitionError, first_line, nearest
+from tasks.exports import export_source
 from tasks.expressions import refuse_clock
 from tasks.files import FAILURES, read_whole, scan_source
 from tasks.files import find_files as find_files
@@ -41,10 +42,17 @@ class Table(Frozen, arbitrary_types_allowed=True):
     frames: Mapping[str, pl.LazyFrame] = MappingProxyType({})
 
 
-def open_table(definition: Definition, project: Path) -> Table:
-    """Open the sources and plan the query; nothing but schemas is read."""
+def open_table(
+    definition: Definition, project: Path, digests: Mapping[str, str] | None = None
+) -> Table:
+    """Open the sources and plan the query; of files, nothing but schemas is read.
+
+    Databases change by the minute: `digests` are of the content that a run began with.
+    """
     files = {
-        name: find_files(source, project, f"[sources] {name}")
+        name: export_source(source, f"[sources] {name}", (digests or {}).get(name))
+        if source.in_database
+        else find_files(source, project, f"[sources] {name}")
         for name, source in definition.sources.items()
     }
     frames = {name: scan_source(source, files[name]) for name, source in definition.sources.items()}

@@ -19,6 +19,7 @@ import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.cluster import Growth, check_installed, cut_curve, open_cluster
 from tasks.definition import Definition, Frozen, Kind
 from tasks.errors import DefinitionError, first_line, nearest
 from tasks.plan import Plan
@@ -69,6 +70,8 @@ class Trained(Frozen):
 
 def check_parameters(definition: Definition, origin: str) -> None:
     """Refuse a LightGBM parameter that does not exist, or cannot be set, or not to this value."""
+    if definition.training.engine == "dask":
+        check_installed()
     names = _parameter_names()
     for given, value in definition.training.params.items():
         where = f"{origin}: [training.params] {given}"
@@ -116,6 +119,8 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     training, kind = plan.definition.training, plan.definition.target.kind
     params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
     _try_parameters(params, kind, plan.origin, len(plan.features.expressions))
+    if training.engine == "dask":
+        return _train_on_cluster(plan, prepared, params, folder)
     rounds, curve = training.rounds, tuple[float, ...]()
     with _blaming(plan.origin):
         rows = make_dataset(plan, prepared, Part.FIT, Part.STOP)
@@ -130,6 +135,43 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
         params=params,
         curve=curve,
     )
+
+
+def _train_on_cluster(plan: Plan, prepared: Prepared, params: Parameters, folder: Path) -> Trained:
+    """Train both on a cluster. Its first worker judges by the stopping slice, as one process does.
+
+    Rows stay where they were sent, so that the models on all training rows need no second journey.
+    """
+    training, places = plan.definition.training, tuple(category_places(plan))
+    rounds, curve = training.rounds, tuple[float, ...]()
+    with open_cluster(training) as cluster:
+        rows = cluster.send(_label_first(plan, prepared, Part.FIT))
+        sample = cluster.send_sample(_label_first(plan, prepared, Part.FIT, Part.STOP))
+        if training.early_stopping:
+            judged = cluster.send_first(_label_first(plan, prepared, Part.STOP))
+            settling = Growth(params, places, rounds, training.early_stopping)
+            curve = cut_curve(
+                cluster.grow(settling, rows, sample, judged).curve, training.early_stopping
+            )
+            rounds = 1 + curve.index(min(curve))
+            late = cluster.send(_label_first(plan, prepared, Part.STOP))
+            rows = [[*first, *second] for first, second in zip(rows, late, strict=True)]
+        twin = cluster.grow(Growth(params, places, rounds), rows, sample)
+        simple = cluster.grow(Growth(params | _SIMPLE_TREE, places, 1), rows, sample)
+    return Trained(
+        twin=write_text(twin.text, folder / "twin.txt"),
+        simple=write_text(simple.text, folder / "simple.txt"),
+        rounds=rounds,
+        params=params,
+        curve=curve,
+    )
+
+
+def _label_first(plan: Plan, prepared: Prepared, *parts: Part) -> pl.LazyFrame:
+    names = list(plan.features.expressions)
+    plain = model_input(pl.DataFrame(schema=dict.fromkeys(names, pl.Float64))).columns
+    renamed = (pl.col(name).alias(other) for name, other in zip(names, plain, strict=True))
+    return prepared.scan(*parts).select(pl.col(TARGET), *renamed)
 
 
 def settle_rounds(
@@ -151,6 +193,12 @@ def settle_rounds(
 
 def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) -> Path:
     """Fit once more by the same recipe and rounds, on every row whose label has matured."""
+    if plan.definition.training.engine == "dask":
+        with open_cluster(plan.definition.training) as cluster:
+            rows = cluster.send(_label_first(plan, prepared, *Part))
+            sample = cluster.send_sample(_label_first(plan, prepared, *Part))
+            growth = Growth(trained.params, tuple(category_places(plan)), trained.rounds)
+            return write_text(cluster.grow(growth, rows, sample).text, folder / "model.txt")
     with _blaming(plan.origin):
         rows = make_dataset(plan, prepared, *Part)
         booster = _grow(trained.params, rows, trained.rounds)
@@ -198,8 +246,12 @@ def model_input(features: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_model(booster: lightgbm.Booster, path: Path) -> Path:
+    return write_text(booster.model_to_string(), path)
+
+
+def write_text(text: str, path: Path) -> Path:
     with reaching(str(path)):
-        path.write_text(booster.model_to_string(), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     return path
 
 

@@ -16,8 +16,10 @@ ORDER = [
     *("features",),
     *("bucket", "store", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
-    *("files", "sources", "extraction", "labels", "materialised", "materialising"),
-    *("preparation", "analysis", "training", "evaluation", "champion", "validation", "quality"),
+    *("files", "postgres", "exports", "sources", "extraction", "labels"),
+    *("materialised", "materialising"),
+    *("preparation", "analysis", "cluster", "training", "tuning", "evaluation"),
+    *("champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "licences", "materials"),
@@ -38,12 +40,15 @@ OWNERS = {
     "altair": {"tasks.charts"},
     "vl_convert": {"tasks.charts"},
     "llvmlite": {"tasks.forest_loop"},
+    "optuna": {"tasks.tuning"},
+    "distributed": {"tasks.cluster"},
+    "adbc_driver_postgresql": {"tasks.postgres"},
     "typer": {"flows.cli"},
     "rich": {"flows.printed"},
 }
 STEPS = {
     *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
-    *("decisions", "serving", "monitoring", "events", "diagnosis", "materialising"),
+    *("tuning", "decisions", "serving", "monitoring", "events", "diagnosis", "materialising"),
 }
 
 
