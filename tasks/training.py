@@ -6,7 +6,6 @@ to look at the holdout.
 
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,14 +14,16 @@ from typing import Any
 
 import lightgbm
 import numpy as np
-import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.binning import Parameters, make_dataset
+from tasks.binning import model_input as model_input
 from tasks.definition import Definition, Frozen, Kind
 from tasks.errors import DefinitionError, first_line, nearest
+from tasks.metrics import Array
 from tasks.plan import Plan
-from tasks.preparation import PART, TARGET, Part, Prepared
+from tasks.preparation import PART, Part, Prepared
 from tasks.store import reaching
 
 log = logging.getLogger("perennial.training")
@@ -50,8 +51,6 @@ _PINNED = {  # what a rerun's bytes hang on, and what makes LightGBM read, write
     "label_column", "weight_column", "group_column", "ignore_column",
     "num_machines", "machines", "machine_list_filename", "local_listen_port",
 }  # fmt: skip
-
-Parameters = dict[str, bool | int | float | str]
 
 
 class Trained(Frozen):
@@ -118,7 +117,7 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     _try_parameters(params, kind, plan.origin, len(plan.features.expressions))
     rounds, curve = training.rounds, tuple[float, ...]()
     with _blaming(plan.origin):
-        rows = make_dataset(plan, prepared, Part.FIT, Part.STOP)
+        rows = make_dataset(plan, prepared, params, Part.FIT, Part.STOP)
         if training.early_stopping:
             rounds, curve = settle_rounds(plan.definition, params, rows, prepared)
         twin = _grow(params, rows, rounds)
@@ -137,8 +136,8 @@ def settle_rounds(
 ) -> tuple[int, tuple[float, ...]]:
     """Find the number of rounds after which the training window's last slice gains no more."""
     training = definition.training
-    parts = prepared.scan(Part.FIT, Part.STOP).select(PART).collect()[PART]
-    fit, stop = (rows.subset(_places(parts, part)) for part in (Part.FIT, Part.STOP))
+    parts = prepared.scan(Part.FIT, Part.STOP).select(PART).collect()[PART].to_numpy()
+    fit, stop = (_take(rows, np.flatnonzero(parts == part)) for part in (Part.FIT, Part.STOP))
     curves: dict[str, dict[str, list[float]]] = {}
     watch: list[Callable[[Any], None]] = [
         lightgbm.early_stopping(training.early_stopping, verbose=False),
@@ -152,7 +151,7 @@ def settle_rounds(
 def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) -> Path:
     """Fit once more by the same recipe and rounds, on every row whose label has matured."""
     with _blaming(plan.origin):
-        rows = make_dataset(plan, prepared, *Part)
+        rows = make_dataset(plan, prepared, trained.params, *Part)
         booster = _grow(trained.params, rows, trained.rounds)
     return write_model(booster, folder / "model.txt")
 
@@ -164,37 +163,6 @@ def train_quick(
     params = model_parameters(definition, classes) | _QUICK
     dataset = lightgbm.Dataset(rows, label=target, categorical_feature=categories, params=params)
     return _grow(params, dataset, _QUICK_ROUNDS)
-
-
-def make_dataset(plan: Plan, prepared: Prepared, *parts: Part) -> lightgbm.Dataset:
-    """Bin the rows of some parts; their frame is gone when this returns."""
-    # Arrow takes a frame as it is only where each column is one piece; LightGBM would have it
-    # copied whole. Column by column, there is one copy, and never more of the file in memory.
-    rows = prepared.scan(*parts)
-    label, *columns = (
-        rows.select(name).collect().to_series().rechunk()
-        for name in (TARGET, *plan.features.expressions)
-    )
-    dataset = lightgbm.Dataset(
-        model_input(pl.DataFrame(columns)),
-        label=label.to_numpy(),
-        categorical_feature=category_places(plan),
-        params=model_parameters(plan.definition, len(prepared.vocabulary.classes)),
-    )
-    return dataset.construct()
-
-
-def category_places(plan: Plan) -> list[int]:
-    names = list(plan.features.expressions)
-    return [names.index(name) for name in plan.features.categories]
-
-
-def model_input(features: pl.DataFrame) -> pl.DataFrame:
-    """Name features so that LightGBM's text can hold them: no spaces, no signs of JSON."""
-    plain = [re.sub(r"\W", "_", name, flags=re.ASCII) or "_" for name in features.columns]
-    if len(set(plain)) < len(plain):
-        plain = [f"f{place}_{name}" for place, name in enumerate(plain)]
-    return features.rename(dict(zip(features.columns, plain, strict=True)))
 
 
 def write_model(booster: lightgbm.Booster, path: Path) -> Path:
@@ -225,8 +193,11 @@ def _grow(
     )
 
 
-def _places(parts: pl.Series, part: Part) -> Any:  # lightgbm asks for a list, of millions
-    return np.flatnonzero(parts.to_numpy() == part)
+def _take(rows: lightgbm.Dataset, places: Array) -> lightgbm.Dataset:
+    """Take some rows by their rising numbers; `subset` itself would list millions of them."""
+    subset = rows.subset([])
+    subset.used_indices = places
+    return subset
 
 
 def _log_progress(rounds: int) -> Callable[[Any], None]:
