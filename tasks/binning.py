@@ -43,9 +43,7 @@ class _Unbinned(lightgbm.Dataset):
         return dict(self.params)
 
 
-def make_dataset(
-    plan: Plan, prepared: Prepared, params: Parameters, *parts: Part
-) -> lightgbm.Dataset:
+def open_bins(plan: Plan, prepared: Prepared, params: Parameters, *parts: Part) -> lightgbm.Dataset:
     """Give the bins of the rows of some parts: those that are kept, or new ones."""
     params = params | name_categories(plan)
     rows = sum(prepared.rows[part.name.lower()] for part in parts)

@@ -17,7 +17,7 @@ import numpy as np
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.binning import Parameters, make_dataset
+from tasks.binning import Parameters, open_bins
 from tasks.binning import model_input as model_input
 from tasks.definition import Definition, Frozen, Kind
 from tasks.errors import DefinitionError, first_line, nearest
@@ -117,7 +117,7 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     _try_parameters(params, kind, plan.origin, len(plan.features.expressions))
     rounds, curve = training.rounds, tuple[float, ...]()
     with _blaming(plan.origin):
-        rows = make_dataset(plan, prepared, params, Part.FIT, Part.STOP)
+        rows = make_dataset(plan, prepared, Part.FIT, Part.STOP)
         if training.early_stopping:
             rounds, curve = settle_rounds(plan.definition, params, rows, prepared)
         twin = _grow(params, rows, rounds)
@@ -151,7 +151,7 @@ def settle_rounds(
 def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) -> Path:
     """Fit once more by the same recipe and rounds, on every row whose label has matured."""
     with _blaming(plan.origin):
-        rows = make_dataset(plan, prepared, trained.params, *Part)
+        rows = make_dataset(plan, prepared, *Part)
         booster = _grow(trained.params, rows, trained.rounds)
     return write_model(booster, folder / "model.txt")
 
@@ -163,6 +163,12 @@ def train_quick(
     params = model_parameters(definition, classes) | _QUICK
     dataset = lightgbm.Dataset(rows, label=target, categorical_feature=categories, params=params)
     return _grow(params, dataset, _QUICK_ROUNDS)
+
+
+def make_dataset(plan: Plan, prepared: Prepared, *parts: Part) -> lightgbm.Dataset:
+    """Bin the rows of some parts by the definition's parameters."""
+    params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
+    return open_bins(plan, prepared, params, *parts)
 
 
 def write_model(booster: lightgbm.Booster, path: Path) -> Path:

@@ -14,7 +14,7 @@ ORDER = [
     *("errors", "durations", "definition", "checks", "expressions", "features"),
     *("bucket", "store", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
-    *("files", "sources", "extraction", "labels"),
+    *("files", "sources", "partitions", "extraction", "labels"),
     *("preparation", "analysis", "binning", "training"),
     *("evaluation", "champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),

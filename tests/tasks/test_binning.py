@@ -9,7 +9,7 @@ import pytest
 from tables import ROWS, Project
 
 from tasks import binning
-from tasks.binning import bin_rows, bins_folder, make_dataset, model_input, name_categories
+from tasks.binning import bin_rows, bins_folder, model_input, name_categories, open_bins
 from tasks.plan import Plan
 from tasks.preparation import TARGET, Part, Prepared
 from tasks.training import model_parameters, refit_model, train_models
@@ -77,11 +77,11 @@ def test_bins_whose_bytes_have_changed_are_made_again(
 ) -> None:
     plan, prepared = steps
     params = model_parameters(plan.definition, 0)
-    before = grow(make_dataset(plan, prepared, params, *TRAINING), params)
+    before = grow(open_bins(plan, prepared, params, *TRAINING), params)
     (kept,) = bins_folder(plan.root).iterdir()
     whole = kept.read_bytes()
     kept.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    assert grow(make_dataset(plan, prepared, params, *TRAINING), params) == before
+    assert grow(open_bins(plan, prepared, params, *TRAINING), params) == before
     assert kept.read_bytes() == whole
     assert "is damaged; its rows are binned again" in caplog.text
 
@@ -91,14 +91,14 @@ def test_other_rows_parts_and_bins_are_kept_apart_and_the_oldest_goes(
 ) -> None:
     plan, prepared = steps
     params, folder = model_parameters(plan.definition, 0), bins_folder(plan.root)
-    make_dataset(plan, prepared, params, *TRAINING)
+    open_bins(plan, prepared, params, *TRAINING)
     (first,) = folder.iterdir()
-    make_dataset(plan, prepared, params | {"num_leaves": 7, "learning_rate": 0.5}, *TRAINING)
+    open_bins(plan, prepared, params | {"num_leaves": 7, "learning_rate": 0.5}, *TRAINING)
     assert list(folder.iterdir()) == [first]
     path = tmp_path / "changed.arrow"
     pl.read_ipc(prepared.path).with_columns(1 - pl.col(TARGET)).write_ipc(path)
-    make_dataset(plan, prepared.model_copy(update={"path": path}), params, *TRAINING)
+    open_bins(plan, prepared.model_copy(update={"path": path}), params, *TRAINING)
     for others in ({"max_bin": 7}, {"seed": 2}, {"min_data_in_leaf": 6}):
-        make_dataset(plan, prepared, params | others, *TRAINING)
+        open_bins(plan, prepared, params | others, *TRAINING)
     assert len(list(folder.iterdir())) == 4
     assert not first.exists()
