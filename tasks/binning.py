@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -21,13 +20,12 @@ import polars as pl
 
 from tasks.metrics import Array
 from tasks.plan import Plan
-from tasks.preparation import PART, TARGET, Part, Prepared
+from tasks.preparation import TARGET, Part, Prepared
 from tasks.registry import package_versions
 from tasks.store import digest_file, open_store, reaching
 
 log = logging.getLogger("perennial.binning")
 
-_STRETCH = 200_000  # rows that are turned into LightGBM's numbers at once
 _WORTH_KEEPING = 1_000_000  # fewer rows are binned in less than a second
 _KEPT = 4  # a run has two: one for its twin, one for the model that is released
 _SLAB = 1 << 26  # bytes of a file that are digested at once
@@ -63,17 +61,15 @@ def bin_rows(
     plan: Plan, prepared: Prepared, params: Parameters, parts: tuple[Part, ...]
 ) -> lightgbm.Dataset:
     """Bin rows a stretch at a time, as LightGBM bins a whole frame; never are all in memory."""
-    rows, names = prepared.scan(), list(plan.features.expressions)
-    parted = rows.select(PART).collect()[PART].to_numpy()
-    inside = np.isin(parted, [int(part) for part in parts])
+    names = list(plan.features.expressions)
+    target = prepared.scan(*parts).select(pl.col(TARGET).cast(pl.Float32)).collect()[TARGET]
     unbinned = _Unbinned(None, params=dict(params))
-    _choose_bins(unbinned, rows.select(names), np.flatnonzero(inside))
-    for numbers in _read_stretches(rows.select(names), inside):
-        unbinned._push_rows(numbers)
+    _choose_bins(unbinned, prepared.scan(*parts).select(names), len(target))
+    for frame in prepared.stretches(names, *parts):
+        unbinned._push_rows(_row_by_row(frame))
     dataset = lightgbm.Dataset(None, params=dict(params))
     dataset._handle, unbinned._handle = unbinned._handle, None
-    label = rows.select(pl.col(TARGET).cast(pl.Float32)).collect()[TARGET].to_numpy()
-    dataset.set_label(label[inside])
+    dataset.set_label(target.to_numpy())
     return dataset.set_feature_name(plain_names(names))
 
 
@@ -139,30 +135,24 @@ def keep_bins(dataset: lightgbm.Dataset, folder: Path, name: str, draft: Path) -
             old.unlink(missing_ok=True)
 
 
-def _choose_bins(unbinned: _Unbinned, rows: pl.LazyFrame, places: Array) -> None:
+def _choose_bins(unbinned: _Unbinned, rows: pl.LazyFrame, count: int) -> None:
     """Let LightGBM choose bins by the rows that it would have looked at in a whole frame."""
-    picked = places[unbinned._create_sample_indices(total_nrow=len(places))]
+    picked = unbinned._create_sample_indices(total_nrow=count)
     values, numbers = [], []
     for name in rows.collect_schema():
         column = rows.select(name).collect().to_series()[picked].cast(pl.Float64).to_numpy()
         told = (np.abs(column) > _ZERO) | np.isnan(column)
         values.append(column[told])
         numbers.append(np.flatnonzero(told).astype(np.int32))
-    unbinned._init_from_sample(values, numbers, len(picked), len(places))
+    unbinned._init_from_sample(values, numbers, len(picked), count)
 
 
-def _read_stretches(rows: pl.LazyFrame, inside: Array) -> Iterator[Array]:
-    """Give all rows that are inside in turn, as numbers row after row; missing is NaN."""
-    names = rows.collect_schema().names()
-    numbers = np.empty((_STRETCH, len(names)))
-    for start in range(0, len(inside), _STRETCH):
-        taken = inside[start : start + _STRETCH]
-        if not taken.any():
-            continue
-        frame = rows.slice(start, _STRETCH).collect()
-        for place, name in enumerate(names):
-            numbers[: taken.sum(), place] = frame[name].to_numpy()[taken]
-        yield numbers[: taken.sum()]
+def _row_by_row(frame: pl.DataFrame) -> Array:
+    """Turn a frame into numbers in the order that LightGBM takes; missing is NaN."""
+    numbers = np.empty(frame.shape)
+    for place, column in enumerate(frame):
+        numbers[:, place] = column.to_numpy()
+    return numbers
 
 
 def _digest_slabs(path: Path) -> str:

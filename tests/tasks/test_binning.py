@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from tables import ROWS, Project
 
-from tasks import binning
+from tasks import binning, preparation
 from tasks.binning import bin_rows, bins_folder, model_input, name_categories, open_bins
 from tasks.plan import Plan
 from tasks.preparation import TARGET, Part, Prepared
@@ -21,7 +21,7 @@ TRAINING = (Part.FIT, Part.STOP)
 @pytest.fixture
 def steps(made: Project, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, Prepared]:
     """Prepare the made-up rows, some values missing, and read them in many stretches."""
-    monkeypatch.setattr(binning, "_STRETCH", 37)
+    monkeypatch.setattr(preparation, "STRETCH", 37)
     monkeypatch.setattr(binning, "_WORTH_KEEPING", 0)
     gaps = pl.col("id") % 7 == 0
     rows = ROWS.with_columns(pl.when(~gaps).then(name).alias(name) for name in ("x", "k", "c"))
