@@ -7,10 +7,8 @@ the same rows, does not bin them again. Refuses to know what grows on them.
 import hashlib
 import json
 import logging
-import os
 import re
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,12 @@ import lightgbm
 import numpy as np
 import polars as pl
 
+from tasks.kept import find_kept, keep_file, kept_folder
 from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.preparation import TARGET, Part, Prepared
 from tasks.registry import package_versions
-from tasks.store import digest_file, open_store, reaching
+from tasks.store import reaching
 
 log = logging.getLogger("perennial.binning")
 
@@ -47,13 +46,16 @@ def open_bins(plan: Plan, prepared: Prepared, params: Parameters, *parts: Part) 
     rows = sum(prepared.rows[part.name.lower()] for part in parts)
     if rows < _WORTH_KEEPING:
         return bin_rows(plan, prepared, params, parts)
-    folder, name = bins_folder(plan.root), name_bins(plan, prepared, params, parts)
-    kept = read_bins(folder, name, params)
+    folder, name = kept_folder(plan.root, "bins"), name_bins(plan, prepared, params, parts)
+    kept = find_kept(folder, name)
     if kept is not None:
         log.info("bins of %s rows reused", f"{rows:,}")
-        return kept
-    dataset = bin_rows(plan, prepared, params, parts)
-    keep_bins(dataset, folder, name, prepared.path.with_name("bins.draft"))
+        return lightgbm.Dataset(str(kept), params=params).construct()
+    dataset, draft = bin_rows(plan, prepared, params, parts), prepared.path.with_name("bins.draft")
+    with reaching(str(draft)):
+        draft.unlink(missing_ok=True)  # LightGBM writes over nothing
+        dataset.save_binary(draft)
+    keep_file(draft, folder, name, _KEPT)
     return dataset
 
 
@@ -63,11 +65,11 @@ def bin_rows(
     """Bin rows a stretch at a time, as LightGBM bins a whole frame; never are all in memory."""
     names = list(plan.features.expressions)
     target = prepared.scan(*parts).select(pl.col(TARGET).cast(pl.Float32)).collect()[TARGET]
-    unbinned = _Unbinned(None, params=dict(params))
+    unbinned = _Unbinned(None, params=params)
     _choose_bins(unbinned, prepared.scan(*parts).select(names), len(target))
     for frame in prepared.stretches(names, *parts):
         unbinned._push_rows(_row_by_row(frame))
-    dataset = lightgbm.Dataset(None, params=dict(params))
+    dataset = lightgbm.Dataset(None, params=params)
     dataset._handle, unbinned._handle = unbinned._handle, None
     dataset.set_label(target.to_numpy())
     return dataset.set_feature_name(plain_names(names))
@@ -93,46 +95,18 @@ def plain_names(names: list[str]) -> list[str]:
     return plain
 
 
-def bins_folder(root: str) -> Path:
-    """Name the local folder of kept bins: whatever is in it can be made again."""
-    return open_store(root).workspace() / "bins"
-
-
 def name_bins(plan: Plan, prepared: Prepared, params: Parameters, parts: tuple[Part, ...]) -> str:
     """Name bins by all that they are made of: the rows' bytes, and what LightGBM bins them by."""
     made_of = {
         "rows": _digest_slabs(prepared.path),
         "parts": parts,
         "features": plan.features.model_dump(),
-        "params": lightgbm.Dataset(None, params=dict(params)).get_params(),
+        "params": lightgbm.Dataset(None, params=params).get_params(),
         # The seed says which rows are looked at; a feature that no leaf can part is left out.
         "more": {name: params.get(name) for name in ("seed", "min_data_in_leaf")},
         "lightgbm": package_versions()["lightgbm"],
     }
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def read_bins(folder: Path, name: str, params: Parameters) -> lightgbm.Dataset | None:
-    """Read kept bins, if their bytes are those that were written."""
-    for path in folder.glob(f"{name}-*.bin"):
-        with suppress(FileNotFoundError):  # another run may clear it away
-            if digest_file(path) == path.stem.partition("-")[2]:
-                os.utime(path)
-                return lightgbm.Dataset(str(path), params=dict(params)).construct()
-            log.warning("%s: is damaged; its rows are binned again", path)
-            path.unlink()
-    return None
-
-
-def keep_bins(dataset: lightgbm.Dataset, folder: Path, name: str, draft: Path) -> None:
-    """Write bins under their name and their digest, and clear away those used longest ago."""
-    with reaching(str(folder)):
-        folder.mkdir(exist_ok=True)
-        draft.unlink(missing_ok=True)  # LightGBM writes over nothing
-        dataset.save_binary(draft)
-        os.replace(draft, folder / f"{name}-{digest_file(draft)}.bin")
-        for old in sorted(folder.glob("*.bin"), key=os.path.getmtime)[:-_KEPT]:
-            old.unlink(missing_ok=True)
 
 
 def _choose_bins(unbinned: _Unbinned, rows: pl.LazyFrame, count: int) -> None:

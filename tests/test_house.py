@@ -12,10 +12,10 @@ REPOSITORY = Path(__file__).parents[1]
 # A module imports only those that stand before it.
 ORDER = [
     *("errors", "durations", "definition", "checks", "expressions", "features"),
-    *("bucket", "store", "ledger", "registry", "standing", "decisions", "overview"),
+    *("bucket", "store", "kept", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
     *("files", "sources", "partitions", "extraction", "labels"),
-    *("preparation", "analysis", "binning", "training"),
+    *("preparation", "profiling", "analysis", "binning", "training"),
     *("evaluation", "champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),

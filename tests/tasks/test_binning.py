@@ -9,7 +9,8 @@ import pytest
 from tables import ROWS, Project
 
 from tasks import binning, preparation
-from tasks.binning import bin_rows, bins_folder, model_input, name_categories, open_bins
+from tasks.binning import bin_rows, model_input, name_categories, open_bins
+from tasks.kept import kept_folder
 from tasks.plan import Plan
 from tasks.preparation import TARGET, Part, Prepared
 from tasks.training import model_parameters, refit_model, train_models
@@ -64,10 +65,10 @@ def test_models_are_the_same_with_kept_bins_and_without(
 ) -> None:
     plan, prepared = steps
     first = train_twice(plan, prepared, tmp_path / "first")
-    kept = {path: path.read_bytes() for path in bins_folder(plan.root).iterdir()}
+    kept = {path: path.read_bytes() for path in kept_folder(plan.root, "bins").iterdir()}
     monkeypatch.setattr(binning, "bin_rows", None)
     assert train_twice(plan, prepared, tmp_path / "kept") == first
-    assert {path: path.read_bytes() for path in bins_folder(plan.root).iterdir()} == kept
+    assert {path: path.read_bytes() for path in kept_folder(plan.root, "bins").iterdir()} == kept
     monkeypatch.undo()
     assert train_twice(plan, prepared, tmp_path / "without") == first
 
@@ -78,19 +79,19 @@ def test_bins_whose_bytes_have_changed_are_made_again(
     plan, prepared = steps
     params = model_parameters(plan.definition, 0)
     before = grow(open_bins(plan, prepared, params, *TRAINING), params)
-    (kept,) = bins_folder(plan.root).iterdir()
+    (kept,) = kept_folder(plan.root, "bins").iterdir()
     whole = kept.read_bytes()
     kept.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert grow(open_bins(plan, prepared, params, *TRAINING), params) == before
     assert kept.read_bytes() == whole
-    assert "is damaged; its rows are binned again" in caplog.text
+    assert "is damaged; it is made again" in caplog.text
 
 
 def test_other_rows_parts_and_bins_are_kept_apart_and_the_oldest_goes(
     steps: tuple[Plan, Prepared], tmp_path: Path
 ) -> None:
     plan, prepared = steps
-    params, folder = model_parameters(plan.definition, 0), bins_folder(plan.root)
+    params, folder = model_parameters(plan.definition, 0), kept_folder(plan.root, "bins")
     open_bins(plan, prepared, params, *TRAINING)
     (first,) = folder.iterdir()
     open_bins(plan, prepared, params | {"num_leaves": 7, "learning_rate": 0.5}, *TRAINING)
