@@ -8,7 +8,9 @@ import hashlib
 import json
 import logging
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,6 @@ import numpy as np
 import polars as pl
 
 from tasks.kept import find_kept, keep_file, kept_folder
-from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.preparation import TARGET, Part, Prepared
 from tasks.registry import package_versions
@@ -26,6 +27,7 @@ from tasks.store import reaching
 log = logging.getLogger("perennial.binning")
 
 _WORTH_KEEPING = 1_000_000  # fewer rows are binned in less than a second
+_PUSHED = 20_000  # rows that LightGBM is given at once, and that a core's cache may hold
 _KEPT = 4  # a run has two: one for its twin, one for the model that is released
 _SLAB = 1 << 26  # bytes of a file that are digested at once
 _ZERO = 1e-35  # what lies nearer to zero is zero to LightGBM
@@ -66,9 +68,10 @@ def bin_rows(
     names = list(plan.features.expressions)
     target = prepared.scan(*parts).select(pl.col(TARGET).cast(pl.Float32)).collect()[TARGET]
     unbinned = _Unbinned(None, params=params)
-    _choose_bins(unbinned, prepared.scan(*parts).select(names), len(target))
+    _choose_bins(unbinned, prepared.stretches(names, *parts), len(target))
     for frame in prepared.stretches(names, *parts):
-        unbinned._push_rows(_row_by_row(frame))
+        for few in frame.iter_slices(_PUSHED):
+            unbinned._push_rows(few.cast(pl.Float64).to_numpy(order="c"))  # missing becomes NaN
     dataset = lightgbm.Dataset(None, params=params)
     dataset._handle, unbinned._handle = unbinned._handle, None
     dataset.set_label(target.to_numpy())
@@ -98,7 +101,7 @@ def plain_names(names: list[str]) -> list[str]:
 def name_bins(plan: Plan, prepared: Prepared, params: Parameters, parts: tuple[Part, ...]) -> str:
     """Name bins by all that they are made of: the rows' bytes, and what LightGBM bins them by."""
     made_of = {
-        "rows": _digest_slabs(prepared.path),
+        "rows": _digest_rows(prepared.path, prepared.path.stat().st_mtime_ns),
         "parts": parts,
         "features": plan.features.model_dump(),
         "params": lightgbm.Dataset(None, params=params).get_params(),
@@ -109,28 +112,28 @@ def name_bins(plan: Plan, prepared: Prepared, params: Parameters, parts: tuple[P
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _choose_bins(unbinned: _Unbinned, rows: pl.LazyFrame, count: int) -> None:
+def _choose_bins(unbinned: _Unbinned, frames: Iterator[pl.DataFrame], count: int) -> None:
     """Let LightGBM choose bins by the rows that it would have looked at in a whole frame."""
-    picked = unbinned._create_sample_indices(total_nrow=count)
+    picked, seen, found = unbinned._create_sample_indices(total_nrow=count), 0, []
+    for frame in frames:
+        first, end = np.searchsorted(picked, (seen, seen + len(frame)))
+        found.append(frame[picked[first:end] - seen])
+        seen += len(frame)
     values, numbers = [], []
-    for name in rows.collect_schema():
-        column = rows.select(name).collect().to_series()[picked].cast(pl.Float64).to_numpy()
-        told = (np.abs(column) > _ZERO) | np.isnan(column)
-        values.append(column[told])
+    for column in pl.concat(found).cast(pl.Float64):
+        value = column.to_numpy()
+        told = (np.abs(value) > _ZERO) | np.isnan(value)
+        values.append(value[told])
         numbers.append(np.flatnonzero(told).astype(np.int32))
     unbinned._init_from_sample(values, numbers, len(picked), count)
 
 
-def _row_by_row(frame: pl.DataFrame) -> Array:
-    """Turn a frame into numbers in the order that LightGBM takes; missing is NaN."""
-    numbers = np.empty(frame.shape)
-    for place, column in enumerate(frame):
-        numbers[:, place] = column.to_numpy()
-    return numbers
+@lru_cache
+def _digest_rows(path: Path, written: int) -> str:
+    """Identify a large file's content by the digests of its slabs, several at once.
 
-
-def _digest_slabs(path: Path) -> str:
-    """Identify a large file's content by the digests of its slabs, several at once."""
+    A run asks twice of the same file, as long as it was `written` at the same time.
+    """
 
     def digest(start: int) -> str:
         with path.open("rb") as file:

@@ -23,6 +23,7 @@ TRAINING = (Part.FIT, Part.STOP)
 def steps(made: Project, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, Prepared]:
     """Prepare the made-up rows, some values missing, and read them in many stretches."""
     monkeypatch.setattr(preparation, "STRETCH", 37)
+    monkeypatch.setattr(binning, "_PUSHED", 10)
     monkeypatch.setattr(binning, "_WORTH_KEEPING", 0)
     gaps = pl.col("id") % 7 == 0
     rows = ROWS.with_columns(pl.when(~gaps).then(name).alias(name) for name in ("x", "k", "c"))
