@@ -14,6 +14,7 @@ from typing import Any
 
 import lightgbm
 import numpy as np
+import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -21,7 +22,6 @@ from tasks.binning import Parameters, open_bins
 from tasks.binning import model_input as model_input
 from tasks.definition import Definition, Frozen, Kind
 from tasks.errors import DefinitionError, first_line, nearest
-from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.preparation import PART, Part, Prepared
 from tasks.store import reaching
@@ -136,8 +136,8 @@ def settle_rounds(
 ) -> tuple[int, tuple[float, ...]]:
     """Find the number of rounds after which the training window's last slice gains no more."""
     training = definition.training
-    parts = prepared.scan(Part.FIT, Part.STOP).select(PART).collect()[PART].to_numpy()
-    fit, stop = (_take(rows, np.flatnonzero(parts == part)) for part in (Part.FIT, Part.STOP))
+    parts = prepared.scan(Part.FIT, Part.STOP).select(PART).collect()[PART]
+    fit, stop = (_take(rows, (parts == part).arg_true()) for part in (Part.FIT, Part.STOP))
     curves: dict[str, dict[str, list[float]]] = {}
     watch: list[Callable[[Any], None]] = [
         lightgbm.early_stopping(training.early_stopping, verbose=False),
@@ -199,10 +199,10 @@ def _grow(
     )
 
 
-def _take(rows: lightgbm.Dataset, places: Array) -> lightgbm.Dataset:
+def _take(rows: lightgbm.Dataset, places: pl.Series) -> lightgbm.Dataset:
     """Take some rows by their rising numbers; `subset` itself would list millions of them."""
     subset = rows.subset([])
-    subset.used_indices = places
+    subset.used_indices = places.cast(pl.Int32).to_numpy()
     return subset
 
 
