@@ -16,8 +16,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.history import DATA, DEFINITION
 from benchmarks.measure import describe_machine, measure, write_record
-from benchmarks.retrain import DATA, DEFINITION, _hide_scikit_learn, _start_prefect
+from benchmarks.retrain import _hide_scikit_learn, _start_prefect
 
 COPIES = 12
 AS_OF, UNTIL = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 10, 1, tzinfo=UTC)

@@ -24,10 +24,10 @@ from tasks.profiles import (
     ColumnSummary,
     Profile,
     from_bytes,
-    profile_table,
     summarise,
     to_bytes,
 )
+from tasks.profiling import profile_snapshot
 from tasks.registry import find_champion, read_file
 from tasks.sources import event_time
 from tasks.store import open_store, reaching
@@ -267,7 +267,7 @@ def _days(age: timedelta) -> str:
 @task(name="analysis", cache_policy=NO_CACHE)
 def analyse(plan: Plan, snapshot: Snapshot, folder: Path) -> Analysis:
     """Profile the snapshot and hold it against its contract; what breaks it stops the run."""
-    profile = profile_table(snapshot.scan())
+    profile = profile_snapshot(snapshot, plan.root, folder)
     path = folder / "profile.bin"
     with reaching(str(path)):
         path.write_bytes(to_bytes(profile))

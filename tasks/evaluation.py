@@ -88,9 +88,10 @@ def evaluate_models(
 ) -> tuple[Evaluation, Scored]:
     """Score the holdout once, measure, and keep the scores for the gate."""
     twin, simple = (read_model(path.read_text("utf-8")) for path in (trained.twin, trained.simple))
-    rows, seen = prepared.scan(Part.HOLDOUT).collect(), sample_training(prepared)
-    target, predicted = rows[TARGET].to_numpy(), predict(twin, rows)
-    baseline, simply = predict_baseline(plan, prepared, len(rows)), predict(simple, rows)
+    rows = prepared.scan(Part.HOLDOUT).select(ROW, TIME, TARGET).collect()
+    seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
+    predicted, simply = predict_holdout(plan, prepared, twin, simple)
+    baseline = predict_baseline(plan, prepared, len(rows))
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
     evaluation = Evaluation(
         rows=len(rows),
@@ -103,14 +104,14 @@ def evaluate_models(
         calibration=calibrate(target, predicted),
         calibration_error=calibration_error(target, predicted, calibration_unit(plan, target)),
         slices=measure_slices(plan, slices, target, predicted),
-        importance=rank_features(plan, twin, rows),
+        importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan, trained, target, predicted),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     columns = [pl.Series(name, values) for name, values in predictions.items()]
     path = folder / "scored.arrow"
     with reaching(str(path)):
-        rows.select(ROW, TIME, TARGET).with_columns(*columns, *slices).write_ipc(path)
+        rows.with_columns(*columns, *slices).write_ipc(path)
     return evaluation, Scored(path=path)
 
 
@@ -126,6 +127,13 @@ def predict(booster: Booster, rows: pl.DataFrame) -> Array:
     return predicted
 
 
+def predict_holdout(plan: Plan, prepared: Prepared, *models: Booster) -> tuple[Array, ...]:
+    """Let models predict the holdout, a stretch at a time."""
+    frames = prepared.stretches(list(plan.features.expressions), Part.HOLDOUT)
+    predicted = [[predict(model, frame) for model in models] for frame in frames]
+    return tuple(np.concatenate(each) for each in zip(*predicted, strict=True))
+
+
 def predict_baseline(plan: Plan, prepared: Prepared, rows: int) -> Array:
     """Predict for every row what training rows say on the whole: class shares or the mean."""
     target = prepared.scan(Part.FIT, Part.STOP).select(TARGET)
@@ -136,13 +144,14 @@ def predict_baseline(plan: Plan, prepared: Prepared, rows: int) -> Array:
     return np.tile(shares, (rows, 1))
 
 
-def sample_training(prepared: Prepared) -> pl.DataFrame:
+def sample_training(plan: Plan, prepared: Prepared) -> pl.DataFrame:
     """Read about as many training rows as train metrics need.
 
     They are drawn by a hash: every tenth row could be the same shop each day.
     """
     step = math.ceil((prepared.rows["fit"] + prepared.rows["stop"]) / _TRAIN_ROWS)
-    return prepared.scan(Part.FIT, Part.STOP).filter(pl.col(ROW).hash() % step == 0).collect()
+    frames = prepared.stretches((ROW, TARGET, *plan.features.expressions), Part.FIT, Part.STOP)
+    return pl.concat(frame.filter(pl.col(ROW).hash() % step == 0) for frame in frames)
 
 
 def slice_rows(
@@ -223,12 +232,16 @@ def calibration_unit(plan: Plan, target: Array) -> float:
     return spread or 1.0
 
 
-def rank_features(plan: Plan, booster: Booster, rows: pl.DataFrame) -> tuple[Importance, ...]:
+def rank_features(
+    plan: Plan, prepared: Prepared, booster: Booster, numbers: pl.Series
+) -> tuple[Importance, ...]:
     """Rank features by LightGBM's own contributions (tree SHAP) on a sample of rows."""
     affordable = max(_CONTRIBUTIONS // max(booster.num_trees(), 1), _FEWEST_CONTRIBUTION_ROWS)
-    wanted = min(affordable, _CONTRIBUTION_ROWS, len(rows))
-    sample = rows.sample(wanted, seed=plan.definition.training.seed).drop(*_META)
+    wanted = min(affordable, _CONTRIBUTION_ROWS, len(numbers))
+    chosen = numbers.sample(wanted, seed=plan.definition.training.seed).implode()
     names = list(plan.features.expressions)
+    frames = prepared.stretches((ROW, *names), Part.HOLDOUT)
+    sample = pl.concat(frame.filter(pl.col(ROW).is_in(chosen)) for frame in frames).drop(ROW)
     parts = np.asarray(booster.predict(model_input(sample), pred_contrib=True))
     by_class = parts.reshape(len(sample), -1, len(names) + 1)[:, :, :-1]  # the last is the bias
     means = np.abs(by_class).mean(axis=(0, 1))

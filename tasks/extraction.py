@@ -7,6 +7,7 @@ value and leaves out no row but those after as-of or before the window.
 import hashlib
 import json
 import logging
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.definition import Definition, Frozen
 from tasks.errors import DataRefused, DefinitionError
 from tasks.files import digest_files
+from tasks.partitions import Partition, find_partitions, open_partition, recall_parts
 from tasks.plan import Plan
 from tasks.registry import fetch_snapshot, find, package_versions, snapshot_path
 from tasks.sources import Table, collect, open_table
@@ -91,14 +93,66 @@ def digest_snapshot(
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def extract_snapshot(plan: Plan, table: Table, folder: Path) -> tuple[Path, ...]:
-    """Write the rows in the window up to as-of, in an order that is always the same."""
+def extract_snapshot(
+    plan: Plan, table: Table, folder: Path, earlier: Mapping[str, Path] | None = None
+) -> tuple[Path, ...]:
+    """Write the rows in the window up to as-of, in an order that is always the same.
+
+    Of partitions whose rows are among `earlier` parts, by key, nothing is read.
+    """
     folder.mkdir(parents=True)
-    part = folder / "part-0000.parquet"
-    rows = _order_rows(plan.definition, table, _select_window(plan, table))
     with reaching(str(folder)):
-        collect(table, rows.sink_parquet(part, lazy=True))
-    return (part,)
+        parts = extract_partitions(plan, table, folder, earlier or {})
+        return parts or (write_part(plan, table, folder / "part-0000.parquet"),)
+
+
+def extract_partitions(
+    plan: Plan, table: Table, folder: Path, earlier: Mapping[str, Path]
+) -> tuple[Path, ...]:
+    """Write a part a partition; none where their times overlap: then all is sorted at once.
+
+    A part that holds the whole of its partition has the partition's key in its name.
+    """
+    spans: list[tuple[datetime, datetime, Path, str]] = []
+    for number, partition in enumerate(find_partitions(plan.definition, table, plan.sources)):
+        part, kept = folder / f"{number}.parquet", earlier.get(partition.key)
+        whole = extract_partition(plan, table, partition, part, kept)
+        first, last, rows, timed = _measure_times(plan, part)
+        if not rows:
+            part.unlink()
+            continue
+        if timed < rows or any(first <= end and start <= last for start, end, *_ in spans):
+            for written in folder.iterdir():
+                written.unlink()
+            return ()
+        spans.append((first, last, part, f"-{partition.key}" if whole else ""))
+    taken = sum(each.endswith(tuple(earlier)) for *_, each in spans) if earlier else 0
+    log.info("%d partitions, %d of them from the newest version's snapshot", len(spans), taken)
+    return tuple(
+        part.rename(folder / f"part-{place:04}{key}.parquet")
+        for place, (_, _, part, key) in enumerate(sorted(spans))
+    )
+
+
+def extract_partition(
+    plan: Plan, table: Table, partition: Partition, part: Path, kept: Path | None
+) -> bool:
+    """Write a partition's rows that belong to the snapshot; tell whether these are all it has."""
+    opened = open_partition(plan.definition, table, partition)
+    if kept is not None:
+        opened = opened.model_copy(update={"rows": pl.scan_parquet(kept, glob=False)})
+    whole = not collect(opened, opened.rows.select((~_is_inside(plan, table)).sum())).item()
+    if whole and kept is not None:
+        shutil.copyfile(kept, part)
+    else:
+        write_part(plan, opened, part)
+    return whole
+
+
+def write_part(plan: Plan, table: Table, part: Path) -> Path:
+    rows = table.rows.filter(_is_inside(plan, table))
+    collect(table, _order_rows(plan.definition, table, rows).sink_parquet(part, lazy=True))
+    return part
 
 
 def describe_snapshot(plan: Plan, table: Table, parts: tuple[Path, ...]) -> Snapshot:
@@ -117,13 +171,21 @@ def describe_snapshot(plan: Plan, table: Table, parts: tuple[Path, ...]) -> Snap
     )
 
 
-def _select_window(plan: Plan, table: Table) -> pl.LazyFrame:
+def _is_inside(plan: Plan, table: Table) -> pl.Expr:
+    """Tell whether a row is in the window up to as-of; without a time, the contract counts it."""
     if table.time is None or plan.as_of is None:
-        return table.rows
+        return pl.lit(True)
     inside = table.time <= plan.as_of
     if plan.definition.extract.window:
         inside &= table.time > plan.as_of - plan.definition.extract.window
-    return table.rows.filter(inside | table.time.is_null())  # no time: for the contract to count
+    return inside | table.time.is_null()
+
+
+def _measure_times(plan: Plan, part: Path) -> tuple[datetime, datetime, int, int]:
+    """Give a part's first and last time as its rows are sorted, its rows, and those with a time."""
+    time = pl.col(cast(str, plan.definition.extract.time))
+    limits = (time.min(), time.max().alias("last"), pl.len().alias("rows"), time.count().alias("n"))
+    return pl.scan_parquet(part, glob=False).select(limits).collect().row(0)
 
 
 def _order_rows(definition: Definition, table: Table, rows: pl.LazyFrame) -> pl.LazyFrame:
@@ -161,11 +223,11 @@ def extract(plan: Plan, folder: Path) -> Snapshot:
     store = open_store(plan.root)
     table = open_table(plan.definition, plan.project, plan.sources)
     kept = find(store, snapshot_path(plan.snapshot))
-    parts = (
-        tuple(fetch_snapshot(store, kept, folder / "snapshot"))
-        if kept
-        else extract_snapshot(plan, table, folder / "snapshot")
-    )
+    if kept:
+        parts = tuple(fetch_snapshot(store, kept, folder / "snapshot"))
+    else:
+        earlier = recall_parts(store, plan.definition.name, folder / "earlier")
+        parts = extract_snapshot(plan, table, folder / "snapshot", earlier)
     snapshot = describe_snapshot(plan, table, parts)
     log.info("%s rows %s", f"{snapshot.rows:,}", "reused" if kept else "extracted")
     return snapshot

@@ -127,11 +127,10 @@ def _encode_category(name: str, levels: Sequence[str]) -> pl.Expr:
     column = pl.col(name)
     if not levels:
         return pl.when(column.is_not_null()).then(pl.lit(OTHER, pl.Int32)).alias(name)
-    codes = pl.Series(range(1, len(levels) + 1), dtype=pl.Int32)
-    known = column.replace_strict(
-        pl.Series(levels, dtype=pl.String), codes, default=OTHER, return_dtype=pl.Int32
-    )
-    return pl.when(column.is_not_null()).then(known).alias(name)
+    # Polars looks levels up as it streams; of a `replace` it would keep the whole table in memory.
+    codes = column.cast(pl.Enum(levels), strict=False).to_physical().cast(pl.Int32) + 1
+    other = pl.when(column.is_not_null()).then(pl.lit(OTHER, pl.Int32))
+    return pl.coalesce(codes, other).alias(name)
 
 
 def _encode_number(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -57,8 +57,7 @@ def _settle_classes(
     classes = tuple(matured.select(text.unique().drop_nulls().sort()).collect().to_series())
     if len(classes) > _MOST_CLASSES:
         raise DataRefused(f"{where}: has {len(classes):,} classes; is it a regression?")
-    codes = pl.Series(range(len(classes)), dtype=pl.Int32)
-    return text.replace_strict(pl.Series(classes, dtype=pl.String), codes, default=None), classes
+    return text.cast(pl.Enum(classes), strict=False).to_physical().cast(pl.Int32), classes
 
 
 def _settle_number(kind: Kind, value: pl.Expr, matured: pl.LazyFrame, where: str) -> pl.Expr:

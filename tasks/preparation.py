@@ -5,7 +5,7 @@ know what learns from the rows.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -32,6 +32,7 @@ from tasks.store import reaching
 log = logging.getLogger("perennial.preparation")
 
 PART = "perennial.part"
+STRETCH = 200_000  # rows that are in memory at once, with all their columns
 _PART_ROWS, _CLASS_ROWS = 50, 10
 
 
@@ -66,6 +67,15 @@ class Prepared(Frozen):
     def scan(self, *parts: Part) -> pl.LazyFrame:
         rows = pl.scan_ipc(self.path)
         return rows.filter(pl.col(PART).is_in([int(part) for part in parts])) if parts else rows
+
+    def stretches(self, columns: Sequence[str], *parts: Part) -> Iterator[pl.DataFrame]:
+        """Read the rows of some parts in turn: a scan of every column would hold the whole file."""
+        parted = self.scan().select(PART).collect()[PART]
+        inside = parted.is_in([int(part) for part in parts])
+        for start in range(0, len(inside), STRETCH):
+            taken = inside[start : start + STRETCH]
+            if taken.any():
+                yield self.scan().slice(start, STRETCH).select(columns).collect().filter(taken)
 
 
 def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
@@ -135,13 +145,14 @@ def learn_categories(plan: Plan, training: pl.LazyFrame) -> dict[str, tuple[str,
     """Freeze each category's levels: those that training saw often enough."""
     limits = plan.definition.training
     evaluated = training.select(feature_expressions(plan.features)).select(plan.features.categories)
-    counts = pl.collect_all(
-        evaluated.group_by(pl.col(name).alias("level")).agg(pl.len().alias("count"))
+    # One after the other: together, Polars would keep what they share in memory.
+    counts = {
+        name: evaluated.group_by(pl.col(name).alias("level")).agg(pl.len().alias("count")).collect()
         for name in plan.features.categories
-    )
+    }
     return {
         name: learn_levels(count, limits.category_rows, limits.category_levels)
-        for name, count in zip(plan.features.categories, counts, strict=True)
+        for name, count in counts.items()
     }
 
 

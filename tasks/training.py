@@ -6,7 +6,6 @@ to look at the holdout.
 
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,8 @@ import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.binning import Parameters, category_places, open_bins
+from tasks.binning import model_input as model_input
 from tasks.cluster import Growth, check_installed, cut_curve, open_cluster
 from tasks.definition import Definition, Frozen, Kind
 from tasks.errors import DefinitionError, first_line, nearest
@@ -51,8 +52,6 @@ _PINNED = {  # what a rerun's bytes hang on, and what makes LightGBM read, write
     "label_column", "weight_column", "group_column", "ignore_column",
     "num_machines", "machines", "machine_list_filename", "local_listen_port",
 }  # fmt: skip
-
-Parameters = dict[str, bool | int | float | str]
 
 
 class Trained(Frozen):
@@ -179,8 +178,8 @@ def settle_rounds(
 ) -> tuple[int, tuple[float, ...]]:
     """Find the number of rounds after which the training window's last slice gains no more."""
     training = definition.training
-    parts = prepared.scan(Part.FIT, Part.STOP).select(PART).collect()[PART]
-    fit, stop = (rows.subset(_places(parts, part)) for part in (Part.FIT, Part.STOP))
+    parts = prepared.scan(Part.FIT, Part.STOP).select(PART).collect()[PART].to_numpy()
+    fit, stop = (take_rows(rows, parts == part) for part in (Part.FIT, Part.STOP))
     curves: dict[str, dict[str, list[float]]] = {}
     watch: list[Callable[[Any], None]] = [
         lightgbm.early_stopping(training.early_stopping, verbose=False),
@@ -195,10 +194,10 @@ def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) 
     """Fit once more by the same recipe and rounds, on every row whose label has matured."""
     if plan.definition.training.engine == "dask":
         with open_cluster(plan.definition.training) as cluster:
-            rows = cluster.send(_label_first(plan, prepared, *Part))
+            shares = cluster.send(_label_first(plan, prepared, *Part))
             sample = cluster.send_sample(_label_first(plan, prepared, *Part))
             growth = Growth(trained.params, tuple(category_places(plan)), trained.rounds)
-            return write_text(cluster.grow(growth, rows, sample).text, folder / "model.txt")
+            return write_text(cluster.grow(growth, shares, sample).text, folder / "model.txt")
     with _blaming(plan.origin):
         rows = make_dataset(plan, prepared, *Part)
         booster = _grow(trained.params, rows, trained.rounds)
@@ -215,34 +214,16 @@ def train_quick(
 
 
 def make_dataset(plan: Plan, prepared: Prepared, *parts: Part) -> lightgbm.Dataset:
-    """Bin the rows of some parts; their frame is gone when this returns."""
-    # Arrow takes a frame as it is only where each column is one piece; LightGBM would have it
-    # copied whole. Column by column, there is one copy, and never more of the file in memory.
-    rows = prepared.scan(*parts)
-    label, *columns = (
-        rows.select(name).collect().to_series().rechunk()
-        for name in (TARGET, *plan.features.expressions)
-    )
-    dataset = lightgbm.Dataset(
-        model_input(pl.DataFrame(columns)),
-        label=label.to_numpy(),
-        categorical_feature=category_places(plan),
-        params=model_parameters(plan.definition, len(prepared.vocabulary.classes)),
-    )
-    return dataset.construct()
+    """Bin the rows of some parts by the definition's parameters."""
+    params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
+    return open_bins(plan, prepared, params, *parts)
 
 
-def category_places(plan: Plan) -> list[int]:
-    names = list(plan.features.expressions)
-    return [names.index(name) for name in plan.features.categories]
-
-
-def model_input(features: pl.DataFrame) -> pl.DataFrame:
-    """Name features so that LightGBM's text can hold them: no spaces, no signs of JSON."""
-    plain = [re.sub(r"\W", "_", name, flags=re.ASCII) or "_" for name in features.columns]
-    if len(set(plain)) < len(plain):
-        plain = [f"f{place}_{name}" for place, name in enumerate(plain)]
-    return features.rename(dict(zip(features.columns, plain, strict=True)))
+def take_rows(rows: lightgbm.Dataset, chosen: Any) -> lightgbm.Dataset:
+    """Take the rows that an array of booleans chooses; `subset` would list millions of numbers."""
+    subset: Any = rows.subset([])
+    subset.used_indices = np.flatnonzero(chosen).astype(np.int32)
+    return subset
 
 
 def write_model(booster: lightgbm.Booster, path: Path) -> Path:
@@ -275,10 +256,6 @@ def _grow(
         callbacks=[*(callbacks or ()), _log_progress(rounds)],
         keep_training_booster=True,
     )
-
-
-def _places(parts: pl.Series, part: Part) -> Any:  # lightgbm asks for a list, of millions
-    return np.flatnonzero(parts.to_numpy() == part)
 
 
 def _log_progress(rounds: int) -> Callable[[Any], None]:

@@ -20,13 +20,14 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from pydantic import ValidationError
 
+from tasks.binning import Parameters
 from tasks.definition import Frozen
 from tasks.errors import DataRefused, DefinitionError
 from tasks.plan import Plan
 from tasks.preparation import TIME, Part, Prepared
 from tasks.registry import code_digest, name_version
 from tasks.store import open_store, reaching
-from tasks.training import Parameters, make_dataset, model_parameters
+from tasks.training import make_dataset, model_parameters, take_rows
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -149,7 +150,7 @@ def cut_slices(plan: Plan, prepared: Prepared, params: Parameters) -> list[Slice
     for start, end in itertools.pairwise(edges):
         older, judged = place < start - delay, (place >= start) & (place < end)
         if min(older.sum(), judged.sum()) >= _SLICE_ROWS:
-            cut.append((rows.subset(np.flatnonzero(older)), rows.subset(np.flatnonzero(judged))))
+            cut.append((take_rows(rows, older), take_rows(rows, judged)))
     if not cut:
         raise DataRefused(
             f"{plan.origin}: --tune: the training window is too short to be cut into slices of "

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from flows.retrain import plan_retrain
+from tasks.binning import category_places
 from tasks.champion import Opponent
 from tasks.checks import Check, failed
 from tasks.definition import Definition, parse_definition
@@ -18,7 +19,6 @@ from tasks.extraction import extract
 from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.preparation import PART, ROW, TARGET, TIME, Part, prepare
-from tasks.training import category_places
 from tasks.validation import Verdict, group_rows, judge
 
 REPOSITORY = Path(__file__).parents[2]

@@ -1,0 +1,180 @@
+"""Partitions: stretches of one source's files that a snapshot can be made from one by one.
+
+Owns the proof that the rows of a whole are those of its partitions, and what names a partition, so
+that an earlier snapshot's rows are taken instead of read anew. Refuses to guess: where the proof
+fails there are no partitions, and all is read.
+
+The proof holds for one source of Parquet files of the same columns, where the query, if there is
+one, takes that source first and once, chooses, computes and filters row by row, and joins others to
+it from its left. The others must be what they were: they are part of the name.
+"""
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import polars as pl
+
+from tasks.definition import Definition, Frozen
+from tasks.errors import StoreError
+from tasks.files import scan_source
+from tasks.registry import (
+    fetch_snapshot,
+    find,
+    list_versions,
+    package_versions,
+    read_json,
+    snapshot_path,
+)
+from tasks.sources import Table, plan_query
+from tasks.store import Store, digest_source, scan_options
+
+log = logging.getLogger("perennial.partitions")
+
+_ROWS = 1_000_000  # that a partition has at least, but for the last
+_AT_ONCE = 16
+_NAMED = re.compile(r"part-\d+-([0-9a-f]{32})\.parquet")
+_NO_CODE = re.compile(r"'[^']*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_TABLE_WISE = {  # words by which SQL looks at more than one row, or at a table once more
+    *("group", "having", "distinct", "order", "limit", "offset", "fetch", "top", "qualify"),
+    *("over", "window", "partition", "with", "union", "intersect", "except", "values", "exists"),
+    *("right", "full", "cross", "natural", "semi", "anti", "asof", "lateral", "unnest", "sample"),
+}
+_ROW_WISE = {  # what may stand before a bracket
+    *("select", "from", "join", "on", "where", "and", "or", "not", "in", "between", "like"),
+    *("when", "then", "else", "as", "cast", "try_cast", "coalesce", "nullif", "if"),
+    *("abs", "ceil", "floor", "round", "sqrt", "exp", "ln", "log", "log10", "mod", "pow", "sign"),
+    *("greatest", "least", "concat", "lower", "upper", "trim", "ltrim", "rtrim", "replace"),
+    *("length", "substr", "left", "starts_with", "strptime", "strftime", "date_part"),
+}
+
+
+class Partition(Frozen):
+    """Some files of a source; equal keys give equal rows, before any is left out by its time."""
+
+    source: str
+    files: tuple[str, ...]
+    key: str
+
+
+def find_partitions(
+    definition: Definition, table: Table, digests: Mapping[str, str]
+) -> tuple[Partition, ...]:
+    """Cut the table into partitions; none where it is not sure that they make it up, or one.
+
+    Feature tables look at the events of other partitions, too.
+    """
+    source = find_divisible(definition)
+    if source is None or definition.extract.time is None or definition.tables:
+        return ()
+    groups = list(_group_files(table.files[source]))
+    if len(groups) < 2:
+        return ()
+    partitions = tuple(
+        Partition(source=source, files=files, key=_name(definition, source, files, digests))
+        for files in groups
+    )
+    whole = all(
+        open_partition(definition, table, each).columns == table.columns for each in partitions
+    )
+    return partitions if whole else ()
+
+
+def find_divisible(definition: Definition) -> str | None:
+    """Name the source whose files can be read one by one; None where that is not sure."""
+    name, query = next(iter(definition.sources)), definition.extract.query
+    if query is not None:
+        name = _first_table(query)
+    source = definition.sources.get(name)
+    return name if source and source.format == "parquet" else None
+
+
+def open_partition(definition: Definition, table: Table, partition: Partition) -> Table:
+    """Open the table as if its source had no other files than a partition's."""
+    files = {**table.files, partition.source: partition.files}
+    frames = {name: scan_source(source, files[name]) for name, source in table.sources.items()}
+    rows = plan_query(definition.extract.query, frames)
+    changed = {"rows": rows, "columns": rows.collect_schema(), "files": files}
+    return table.model_copy(update=changed)
+
+
+def recall_parts(store: Store, model: str, folder: Path) -> dict[str, Path]:
+    """Give the parts of the newest version's snapshot by the keys of their partitions."""
+    versions = list(list_versions(store, model).values())
+    if not versions:
+        return {}
+    snapshot = find(
+        store, snapshot_path(read_json(store, versions[-1], "lineage.json")["snapshot"])
+    )
+    if snapshot is None or not any(map(_NAMED.fullmatch, snapshot.manifest.files)):
+        return {}
+    try:
+        parts = fetch_snapshot(store, snapshot, folder)
+    except StoreError as error:
+        log.warning("all is read anew: %s", error)
+        return {}
+    return {named[1]: part for part in parts if (named := _NAMED.fullmatch(part.name))}
+
+
+def _first_table(query: str) -> str:
+    """Name the table that a query takes row by row; empty where it may do more than that."""
+    code = _NO_CODE.sub(lambda found: "''" if found[0][0] in "'\"" else " ", query)
+    words = re.findall(r"[a-z_]\w*", code.lower())
+    calls = re.findall(r"([a-z_]\w*)\s*\(", code.lower())
+    tables = re.findall(r"\b(?:from|join)\s+(\w+)", code, re.IGNORECASE)
+    listed = re.split(r"\bwhere\b", re.split(r"\bfrom\b", code.lower())[-1])[0]
+    sure = (
+        not _TABLE_WISE & set(words)
+        and set(calls) <= _ROW_WISE
+        and words.count("select") == words.count("from") == 1
+        and len(tables) == 1 + words.count("join")
+        and tables.count(tables[0]) == 1
+        and "," not in re.sub(r"\([^()]*\)", "", listed)
+    )
+    return tables[0] if sure else ""
+
+
+def _group_files(files: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Put neighbours together until they have enough rows; a new file changes the last group only.
+
+    Nothing comes where files have other columns than the first.
+    """
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        heads = list(pool.map(_read_head, files))
+    if any(schema != heads[0][1] for _, schema in heads):
+        return
+    group: list[str] = []
+    held = 0
+    for file, (rows, _) in zip(files, heads, strict=True):
+        group.append(file)
+        held += rows
+        if held >= _ROWS:
+            yield tuple(group)
+            group, held = [], 0
+    if group:
+        yield tuple(group)
+
+
+def _read_head(file: str) -> tuple[int, pl.Schema]:
+    rows = pl.scan_parquet(file, glob=False, storage_options=scan_options(file))
+    return rows.select(pl.len()).collect().item(), rows.collect_schema()
+
+
+def _name(
+    definition: Definition, source: str, files: tuple[str, ...], digests: Mapping[str, str]
+) -> str:
+    """Name a partition by all that its rows and their order come from."""
+    extract = definition.extract
+    made_of = {
+        "files": [digest_source(file) for file in files],
+        "others": {name: digest for name, digest in digests.items() if name != source},
+        "read": {name: each.model_dump() for name, each in definition.sources.items()},
+        "extract": extract.model_dump(mode="json", exclude={"window"}),
+        "unique": bool(extract.key) and not definition.checks.duplicates,
+        "polars": package_versions()["polars"],
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
