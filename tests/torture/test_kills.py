@@ -1,8 +1,8 @@
 """Retrain and release killed at random instants and in each step, while a server follows.
 
-The ordinary test run has a few kills of one version, in steps that the seed draws: how long a whole
-run takes is not known yet, so that instants drawn over it could all be early. `make torture` goes on
-with one version after another until all kills have struck.
+The ordinary test run kills one version a few times, within steps that the seed draws: how long a
+whole run takes is not known yet, and instants drawn over it could all be early. `make torture` goes
+on with one version after another until all kills have struck.
 """
 
 from itertools import count
