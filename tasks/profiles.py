@@ -41,6 +41,10 @@ _PER_SECOND = {"ms": 1e3, "us": 1e6, "ns": 1e9}
 _SQUARABLE = 1e150  # merging squares the distance of two means, which overflows beyond this
 _MAGIC = b"PROFILE1"
 
+# At their first array the sketches import a part of NumPy behind a lock of C++, for which a second
+# thread waits with Python's own lock in its hand: two columns at once could wait for ever.
+metrics.DistributionMetric.zero(_CONFIG).kll.value.update(pl.Series([0.0]).to_numpy())
+
 
 class ProfileError(PerennialError):
     """A profile cannot be read, or profiles cannot be put together."""

@@ -187,6 +187,23 @@ def test_nasty_columns_survive_every_step(rows: int) -> None:
     json.dumps([column.model_dump(mode="json") for column in columns.values()], allow_nan=False)
 
 
+def test_first_columns_of_a_process_do_not_wait_for_each_other_when_imports_are_slow() -> None:
+    """Both threads reach the sketches' first array while the import that it needs goes on."""
+    code = """
+import sys, time
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        time.sleep(0.3 if name == "numpy.core.multiarray" else 0)
+
+sys.meta_path.insert(0, Slow())
+import polars as pl
+from tasks.profiles import profile_table
+profile_table(pl.LazyFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_a_profile_comes_back_from_bytes(profile: Profile) -> None:
     assert summarise(from_bytes(to_bytes(profile))) == summarise(profile)
 

@@ -1,6 +1,8 @@
 """Retrain and release killed at random instants and in each step, while a server follows.
 
-The few kills of the ordinary test run are the first of the long one: `make torture`.
+The ordinary test run kills one version a few times, within steps that the seed draws: how long a
+whole run takes is not known yet, and instants drawn over it could all be early. `make torture` goes
+on with one version after another until all kills have struck.
 """
 
 from itertools import count
@@ -8,25 +10,30 @@ from random import Random
 
 import pytest
 from followed import Followed
-from ground import KILLS, SEED, Ground, in_the_long_run, later
+from ground import KILLS, LONG, SEED, Ground, in_the_long_run, later
 from runs import Run
 from strikes import Torturer, draw_strikes
 from whole import wait_until_gone
 
 from tasks.store import work_folder
 
-EACH_STEP = KILLS // 20
+
+def start_torturer(flow: str, ground: Ground) -> Torturer:
+    random = Random(f"{SEED} {flow} {ground.kind}")
+    if LONG:
+        strikes = draw_strikes(flow, KILLS, KILLS // 20, random)
+    else:
+        strikes = draw_strikes(flow, 0, 1, random)[:KILLS]
+    return Torturer(flow, strikes, random, ground.inspector())
 
 
 def test_retrain_killed_at_any_instant_ends_as_if_nothing_had_been(ground: Ground) -> None:
-    random = Random(f"{SEED} retrain {ground.kind}")
-    strikes = draw_strikes("retrain", KILLS, EACH_STEP, random)
-    torturer = Torturer("retrain", strikes, random, ground.inspector())
+    torturer = start_torturer("retrain", ground)
     for number in count():
-        if not strikes:
-            break
         when = later(number)
         ground.check_retrained(torturer.endure(ground.retrain(when)), when)
+        if not torturer.strikes or not LONG:
+            break
     settle(ground, torturer)
 
 
@@ -36,15 +43,13 @@ def test_retrain_killed_at_any_instant_ends_as_if_nothing_had_been(ground: Groun
 def test_release_killed_at_any_instant_ends_as_if_nothing_had_been(
     ground: Ground, followed: Followed
 ) -> None:
-    random = Random(f"{SEED} release {ground.kind}")
-    strikes = draw_strikes("release", KILLS, EACH_STEP, random)
-    torturer = Torturer("release", strikes, random, ground.inspector())
+    torturer = start_torturer("release", ground)
     version = ground.newer
     for number in count():
         ground.check_released(torturer.endure(ground.release(version)), version)
         followed.wait_for(version)
         followed.check()
-        if not strikes:
+        if not torturer.strikes or not LONG:
             break
         version = Run(ground.retrain(later(number))).wait().value["version"]
     settle(ground, torturer, followed)

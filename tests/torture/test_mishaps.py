@@ -41,9 +41,9 @@ def test_bucket_that_stumbles_costs_time_and_nothing_else(
         inspector.look()
         return outcome if outcome.ended == "done" else Run(order).wait()
 
-    for number in range(ROUNDS):
-        when = later(number)
-        version = ground.check_retrained(disturbed(ground.retrain(when)), when)
+    moments = [later(number) for number in range(ROUNDS)]
+    versions = [ground.check_retrained(disturbed(ground.retrain(each)), each) for each in moments]
+    for version in versions:
         ground.check_released(disturbed(ground.release(version)), version)
         followed.wait_for(version)
         followed.check()
@@ -64,9 +64,9 @@ def test_disk_that_fills_up_is_told_and_room_mends_it(ground: Ground) -> None:
         inspector.look()
         return outcome if outcome.ended == "done" else Run(order).wait()
 
-    for number in range(ROUNDS):
-        when = later(number)
-        version = ground.check_retrained(disturbed(ground.retrain(when)), when)
+    moments = [later(number) for number in range(ROUNDS)]
+    versions = [ground.check_retrained(disturbed(ground.retrain(each)), each) for each in moments]
+    for version in versions:
         ground.check_released(disturbed(ground.release(version)), version)
     inspector.look_again()
     print(f"\nfull disk: {count_up(seen)}")
