@@ -94,3 +94,9 @@ def test_keeper_that_does_not_stop_is_killed(
 def test_what_was_never_started_need_not_be_stopped(tmp_path: Path) -> None:
     Kept("idle", ["true"], {}, tmp_path / "log").stop()
     assert not (tmp_path / "log").exists()
+
+
+def test_other_systems_than_linux_adopt_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(keeping.ctypes, "CDLL", lambda name: pytest.fail("this is Linux only"))
+    keeping.adopt_orphans()

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
@@ -370,3 +371,13 @@ def test_folder_that_cannot_be_published_raises_what_stood_in_the_way(tmp_path: 
 def test_mistake_in_our_own_code_is_not_taken_for_the_disks(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), reaching(str(tmp_path)):
         _ = 1 // 0
+
+
+def test_folder_that_cannot_be_removed_now_is_removed_by_the_next_run(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "root"))
+    with ExitStack() as later:
+        with work_folder(store) as folder:
+            later.enter_context(small_disk(folder / "busy", "64k"))
+        assert folder.exists()
+    with work_folder(store):
+        assert not folder.exists()
