@@ -197,15 +197,17 @@ def _find_code(code: CodeType, name: str) -> CodeType:
 class Hunt:
     """Takes pytest's loop over the tests: once as they are, then once for each mutant."""
 
-    def __init__(self, module: Module) -> None:
-        self.module = module
+    def __init__(self, path: str) -> None:
+        self.path = path
         self.survivors: list[Mutant] = []
         self.calls: dict[pytest.Item, set[str]] = {}
         self.seconds: dict[pytest.Item, float] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        from hypothesis import Phase, settings  # pytest rewrites its plugin before anyone loads it
+        # Not before: pytest rewrites its plugins, which the module may import too.
+        from hypothesis import Phase, settings
 
+        self.module = Module(self.path)
         quick = settings(settings.default, phases=(Phase.explicit, Phase.generate))
         settings.register_profile("quick", quick)
         settings.load_profile("quick")
@@ -274,7 +276,7 @@ def _give_up(*_: object) -> None:
 
 def main(path: str, *tests: str) -> int:
     signal.signal(signal.SIGALRM, _give_up)
-    hunt = Hunt(Module(path))
+    hunt = Hunt(path)
     options = ["-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:terminal"]
     if pytest.main([*options, *tests], plugins=[hunt]):
         return 1
