@@ -164,13 +164,11 @@ class Module:
     def changed(self, mutant: Mutant) -> Iterator[None]:
         """Put a mutant in the sound code's place for a while."""
         if not mutant.function:
-            scope: dict[str, Any] = {}
-            exec(compile(mutant.tree, str(self.path), "exec"), {"__name__": "mutant"}, scope)
-            sound = dict(vars(self.loaded))
-            plain = {name: each for name, each in scope.items() if type(each) in (int, float, str)}
-            vars(self.loaded).update(plain)
+            before = dict(vars(self.loaded))
+            mutant.tree.body = [each for each in mutant.tree.body if isinstance(each, ast.Assign)]
+            exec(compile(mutant.tree, str(self.path), "exec"), vars(self.loaded))
             yield
-            vars(self.loaded).update(sound)
+            vars(self.loaded).update(before)
             return
         function, wrapper = self.functions[mutant.function]
         sound = function.__code__
