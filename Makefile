@@ -47,8 +47,8 @@ cover: .venv/dev  ## Run the tests and say which lines and branches none of them
 
 mutants: .venv/dev  ## Change the gate, the registry and the features, one thing at a time
 	PYTHONPATH=tests $(BIN)/python -m mutants tasks/features.py $(T)/test_features.py $(T)/test_expressions.py
-	PYTHONPATH=tests $(BIN)/python -m mutants tasks/registry.py $(T)/test_registry.py $(T)/test_ledger.py
-	PYTHONPATH=tests $(BIN)/python -m mutants tasks/validation.py $(T)/test_validation.py
+	PYTHONPATH=tests $(BIN)/python -m mutants tasks/registry.py $(T)/test_versions.py $(T)/test_registry.py
+	PYTHONPATH=tests $(BIN)/python -m mutants tasks/validation.py $(T)/test_gate.py $(T)/test_validation.py
 T := tests/tasks
 
 prove: .venv/dev  ## Serve the champion's bento elsewhere, with only its own requirements

@@ -200,6 +200,7 @@ def look_at_server() -> Iterator[Finding]:
     try:
         with get_client(sync_client=True) as client:
             found = re.sub(r"\+.*", "", client.api_version())
+            client.read_work_pool(POOL)  # what asks for workers says less clearly that it is gone
             workers = client.read_workers_for_work_pool(POOL)
     except ObjectNotFound:
         yield Finding(

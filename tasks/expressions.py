@@ -129,8 +129,8 @@ def _nodes(tree: Any) -> Iterator[str]:
     elif isinstance(tree, list):
         for child in tree:
             yield from _nodes(child)
-    elif isinstance(tree, dict):
-        for kind, child in tree.items():
+    else:
+        for kind, child in tree.items() if isinstance(tree, dict) else ():
             yield kind
             if kind == "Function":
                 yield from _nodes(child["input"])

@@ -81,9 +81,6 @@ def prove(store: Store, published: Published, bento: Path, folder: Path) -> Proo
         difference = compare_ways(server.port, reference, limits)
         bad = try_bad_requests(caller, reference.rows)
         p50, p99 = measure_latency(server.port, reference, limits)
-    if p99 > limits.latency_budget_ms:
-        over = f"{p99:.1f} ms; the budget is {limits.latency_budget_ms:g} ms"
-        raise ProofFailed(f"{model}:{version}: p99 is {over}")
     return Proof(
         model=model,
         version=version,
@@ -243,17 +240,18 @@ def measure_latency(port: int, reference: Reference, limits: Serving) -> tuple[f
 
     A neighbour that takes the machine for a moment is not the service's latency: it may try again.
     """
+    budget = limits.latency_budget_ms
     places = np.linspace(0, len(reference.rows) - 1, _CALLERS * _CALLS).astype(int)
     shares = [places[caller::_CALLERS] for caller in range(_CALLERS)]
-    best = (math.inf, math.inf)
+    best = math.inf
     with ThreadPoolExecutor(min(_CALLERS, limits.concurrency)) as callers:
         for _ in range(_TRIES):
             taken = callers.map(lambda share: ask_singly(port, reference, share), shares)
             p50, p99 = np.quantile(np.concatenate(list(taken)), [0.5, 0.99]).tolist()
-            best = min(best, (p50, p99), key=lambda pair: pair[1])
-            if p99 <= limits.latency_budget_ms:
-                break
-    return best
+            if p99 <= budget:
+                return p50, p99
+            best = min(best, p99)
+    raise ProofFailed(f"/predict answers too late: p99 is {best:.1f} ms, the budget {budget:g} ms")
 
 
 def ask_singly(port: int, reference: Reference, places: Array) -> list[float]:

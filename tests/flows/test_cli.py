@@ -123,3 +123,42 @@ def test_init_writes_a_definition_that_retrains(run: Run, prefect_harness: None)
     assert json.loads(out)["model"] == "engines"
     assert run("init", planes, "--target", "engines", "--name", "engines")[0] == 2
     assert run("retrain", "engines", "--json")[0] in (0, 3)
+
+
+def test_people_are_shown_what_is_there_and_the_next_step(
+    run: Run, made: dict[str, Any], prefect_harness: None
+) -> None:
+    code, out, _ = run("status")
+    assert code == 0
+    assert made["version"] in out.replace("\n", "")
+    code, out, _ = run("reproduce", "flight-delay", made["version"])
+    assert code == 0
+    assert "everything is as it was then" in out
+    found = json.loads(run("reproduce", "flight-delay", made["version"], "--json")[1])
+    assert found["reproduced"] is True
+    planes = "data/nycflights13/planes.parquet"
+    code, out, _ = run("init", planes, "--target", "engines", "--name", "engines")
+    assert "run: perennial retrain engines" in out
+    assert run("retrain", "flight-delay", "--approve-as", " ")[0] == 2
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), ValueError("odd\nmore")])
+def test_what_nobody_expected_is_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    def fail() -> None:
+        raise failure
+
+    monkeypatch.setattr(cli, "app", fail)
+    code, _, errors = run("status")
+    if isinstance(failure, KeyboardInterrupt):
+        assert (code, "interrupted; nothing was published" in errors) == (130, True)
+        return
+    assert code == 1
+    assert "unexpected ValueError: odd (set PERENNIAL_DEBUG=1 to see where)" in " ".join(
+        errors.split()
+    )
+    monkeypatch.setenv("PERENNIAL_DEBUG", "1")
+    monkeypatch.setattr(sys, "argv", ["perennial", "status"])
+    with pytest.raises(ValueError, match="odd"):
+        cli.main()

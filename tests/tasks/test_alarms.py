@@ -1,6 +1,6 @@
 """Alarms on real flights: the season is quiet, faults ring at once, a moved world is told apart."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.alarms import Alarm, Calibration, calibrate, count_rows, judge
+from tasks.alarms import Alarm, Calibration, calibrate, count_rows, judge, split_window
 from tasks.definition import Definition, load_definition
 from tasks.features import Features, compile_features
 from tasks.labels import TIME
@@ -147,3 +147,8 @@ def test_a_history_of_hours_and_empty_columns_can_be_calibrated() -> None:
     assert "temp" not in {gauge.column for gauge in made.gauges}
     counted = count_rows(made, definition, features, short)
     assert judge(made, None, counted) == ()
+
+
+def test_window_is_judged_in_days_or_in_quarters_where_it_is_short() -> None:
+    assert split_window(timedelta(days=4)) == (4, timedelta(days=1))
+    assert split_window(timedelta(hours=8)) == (4, timedelta(hours=2))

@@ -9,6 +9,7 @@ import pytest
 from tasks.decisions import (
     Decision,
     check_decision,
+    decide,
     record_approval,
     record_rejection,
     record_release,
@@ -166,3 +167,22 @@ def test_versions_without_times_are_never_older() -> None:
     assert not is_older(FEBRUARY, JANUARY)
     assert not is_older("20140101T000000Z-aaa", "20140101T000000Z-bbb")
     assert not is_older("0123456789", "abcdef0123")
+
+
+def test_rolling_back_without_a_version_takes_the_champion_before(
+    store: FolderStore, tmp_path: Path
+) -> None:
+    first, second = (put(store, tmp_path, each) for each in (JANUARY, FEBRUARY))
+    release(store, first)
+    release(store, second)
+    decide.fn(store.root, ask("", "rollback"))
+    assert find_champion(store, "m") == first
+
+
+def test_rolling_back_to_changed_files_is_refused(store: FolderStore, tmp_path: Path) -> None:
+    first, second = (put(store, tmp_path, each) for each in (JANUARY, FEBRUARY))
+    release(store, first)
+    release(store, second)
+    changed = first.model_copy(update={"digest": "another"})
+    with pytest.raises(StoreError, match=f"m: {JANUARY} is not what was released; restore its"):
+        record_rollback(store, ask(JANUARY, "rollback"), changed)

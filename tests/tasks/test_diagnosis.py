@@ -1,12 +1,18 @@
+"""The doctor finds what is not well, and says how it is mended."""
+
 import json
 import os
+import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tasks import diagnosis, ledger
+from tasks.diagnosis import look_at_libraries, look_at_models, look_at_packages, look_at_server
 from tasks.ledger import append_entry
 from tasks.store import open_store
 
@@ -67,3 +73,58 @@ def test_root_that_is_a_file_is_found(tmp_path: Path) -> None:
     code, found = diagnose(str(tmp_path / "file"))
     assert code == 1
     assert not found["root"]["well"]
+
+
+@pytest.mark.parametrize(
+    ("lock", "said"),
+    [
+        (None, "no lock beside the project to compare"),
+        ("no-such-package==1.0\n", "no-such-package is missing"),
+        ("polars==0.1\n", "polars is .*, locked ==0.1"),
+        ("polars==0.1 ; python_version < '3'\n", "1 packages are as locked"),
+    ],
+)
+def test_packages_are_held_against_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: str | None, said: str
+) -> None:
+    monkeypatch.setattr(diagnosis, "LOCK", tmp_path / "lock")
+    if lock is not None:
+        (tmp_path / "lock").write_text(lock)
+    (finding,) = look_at_packages()
+    assert re.fullmatch(said, finding.detail)
+    assert finding.well == ("lock" in said and "==0" not in said)
+
+
+def test_library_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "_NATIVE", {"no_such_library": "install it"})
+    (finding,) = look_at_libraries()
+    assert (finding.well, finding.mend) == (False, "install it")
+
+
+def test_decision_from_the_future_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_ROOT", str(tmp_path / "root"))
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return datetime(2999, 1, 1, tzinfo=UTC)
+
+    monkeypatch.setattr(ledger, "datetime", Ahead)
+    record("m")
+    (finding,) = look_at_models(open_store())
+    assert not finding.well
+    assert finding.detail.endswith("; entry 1 is from the future")
+
+
+def test_server_without_a_pool_or_a_worker_is_found(prefect_harness: None) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+
+    (finding,) = look_at_server()
+    assert (finding.well, finding.mend) == (False, "make up")
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="local", type="process"))
+        server, worker = look_at_server()
+        client.delete_work_pool("local")
+    assert server.well
+    assert (worker.well, worker.detail) == (False, "0 of pool 'local' are online")

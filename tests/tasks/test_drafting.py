@@ -1,10 +1,11 @@
 """A drafted definition says what was seen, and `retrain` takes it as it is."""
 
+import gzip
 import json
 import math
 import tomllib
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from tasks.analysis import check_contract
 from tasks.checks import failed
 from tasks.definition import Definition, parse_definition
 from tasks.drafting import draft_definition, write_draft
-from tasks.errors import PerennialError
+from tasks.errors import DefinitionError, PerennialError
 from tasks.extraction import describe_snapshot, extract_snapshot
+from tasks.giveaways import judge_alone
 from tasks.preparation import prepare_rows
 from tasks.profiles import profile_table
 from tasks.sources import open_table
@@ -409,3 +411,60 @@ def test_draft_is_never_written_over_a_definition(
     with pytest.raises(PerennialError, match="is there already"):
         write_draft("two-words", "second")
     assert path.read_text() == "first"
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (b'[{"a": 1, "y": 2}]', "t.json", "is one JSON array; write one object a line (NDJSON)"),
+        (b"a\0b,y\n1,2\n", "t.csv", "is neither Parquet, nor CSV, nor NDJSON"),
+        (b"^x$,y\n1,2\n3,4\n", "t.csv", "column '^x$' reads as a pattern of names; rename it"),
+    ],
+)
+def test_file_that_cannot_be_drafted_from_is_named(
+    tmp_path: Path, content: bytes, name: str, said: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(PerennialError) as refused:
+        draft_definition(name, "y", time=None, key=(), name=None, project=tmp_path)
+    assert said in str(refused.value)
+
+
+def test_compressed_file_is_read_by_its_ending(draft: Draft, tmp_path: Path) -> None:
+    lines = "\n".join(["x,y", *(f"{X[row]},{Y[row]}" for row in range(ROWS))])
+    (tmp_path / "table.csv.gz").write_bytes(gzip.compress(lines.encode()))
+    definition, _ = draft("table.csv.gz", "y")
+    assert definition.sources["table"].format == "csv"
+
+
+def test_target_that_many_rows_lack_widens_the_contract(draft_columns: Draft) -> None:
+    some = [Y[row] if row % 2 else None for row in range(ROWS)]
+    definition, text = draft_columns(columns={"y": some})
+    assert definition.checks.unlabelled == pytest.approx(0.68)
+    assert "50.0% have no target" in text
+
+
+def test_rows_that_are_still_to_come_are_allowed_where_they_were_seen(
+    draft_columns: Draft,
+) -> None:
+    start = datetime.now(UTC).replace(tzinfo=None) - timedelta(hours=ROWS - 5)
+    times = [start + timedelta(hours=row) for row in range(ROWS)]
+    definition, text = draft_columns(columns={"at": times}, time="at")
+    assert definition.checks.allow_future
+    assert "rows are later than now" in text
+
+
+def test_text_of_too_many_kinds_is_no_target(draft_columns: Draft) -> None:
+    with pytest.raises(DefinitionError, match="has 600 different texts, of which 0 are"):
+        draft_columns(columns={"y": [f"text {row}" for row in range(ROWS)]})
+
+
+def test_counter_is_a_key_with_a_question(draft_columns: Draft) -> None:
+    _, text = draft_columns(columns={"n": list(range(ROWS))})
+    assert "counts the rows: does it go on in the next file?" in text
+
+
+def test_few_rows_and_a_column_without_values_foretell_nothing() -> None:
+    sample = pl.DataFrame({"y": Y, "empty": pl.Series([None] * ROWS, dtype=pl.Float64)})
+    assert judge_alone(sample.head(10), "regression") == {}
+    assert judge_alone(sample, "regression")["empty"] < 0.05

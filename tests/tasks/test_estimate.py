@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tasks import estimate
 from tasks.definition import Definition
 from tasks.estimate import Estimator, calibrate_chances, estimate_metrics, fit_estimator
 from tasks.metrics import measure
@@ -67,3 +68,14 @@ def test_values_take_the_error_of_near_predictions_and_no_share_explained() -> N
 
 def test_no_rows_give_no_estimate() -> None:
     assert estimate_metrics(define("binary"), Estimator(), np.zeros(0)) == {}
+
+
+def test_line_that_did_not_settle_in_time_is_used_as_far_as_it_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draw = np.random.default_rng(1)
+    predicted = draw.uniform(0.05, 0.95, 500)
+    target = (draw.random(500) < predicted) * 1.0
+    settled = estimate._fit_odds(target, predicted)
+    monkeypatch.setattr(estimate, "_STEPS", 2)
+    assert estimate._fit_odds(target, predicted) == pytest.approx(settled, abs=0.01)

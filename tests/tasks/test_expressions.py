@@ -94,3 +94,8 @@ def test_unusual_name_without_quotes_is_shown_with_them(name: str) -> None:
 def test_name_that_reads_as_a_pattern_is_refused() -> None:
     with pytest.raises(DefinitionError, match="is a pattern of names; rename that column"):
         compile_expression('"^x$"', SCHEMA, "here")
+
+
+def test_expression_of_no_column_or_with_a_name_of_its_own_is_taken() -> None:
+    assert compile_expression("1 + 1", SCHEMA, "here").meta.root_names() == []
+    assert compile_expression("k + 1 AS more", SCHEMA, "here").meta.output_name() == "more"

@@ -116,3 +116,8 @@ def test_digests_ignore_what_files_are_called(made: Project) -> None:
         definition = parse_definition(define(sources=f's = "{name}"'), "made.toml")
         digests.append(digest_sources(open_table(definition, made.folder)))
     assert digests[0] == digests[1]
+
+
+def test_sources_without_a_row_are_refused(made: Project) -> None:
+    with pytest.raises(DataRefused, match=r"^made.toml: the sources hold no rows$"):
+        made.extract(ROWS.clear(), extract='key = ["id"]')

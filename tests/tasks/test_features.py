@@ -54,11 +54,46 @@ def test_features_left_out_are_all_columns_but_key_time_and_target() -> None:
         ({"target": 'value = "yy"\nkind = "binary"'}, r"\[target\] value: .*'yy'; .*'y'"),
         ({"target": 'value = "c"\nkind = "binary"'}, "gives String for a binary.*c = 'yes'"),
         ({"target": 'value = "t"\nkind = "regression"'}, "gives Datetime.*CAST"),
+        ({"target": 'value = "l"\nkind = "multiclass"'}, "gives List.*write one number or text"),
+        (
+            {"features": 'f = "l"'},
+            r"f: gives List\(Int64\), and.*make one of it in \[extract\] query$",
+        ),
     ],
 )
 def test_expression_of_a_wrong_kind_is_refused(sections: dict[str, str], said: str) -> None:
+    rows = ROWS.with_columns(l=pl.concat_list("k"))
     with pytest.raises(DefinitionError, match="^made.toml: .*" + said):
-        compile_made(**sections)
+        compile_made(rows, **sections)
+
+
+def test_column_that_is_no_feature_may_be_left_out_by_a_list() -> None:
+    definition = parse_definition(define().partition("[features]")[0], "made.toml")
+    listed = (
+        r"^made.toml: \[features\] l: gives List.*query \(to leave it out, list \[features\]\)$"
+    )
+    with pytest.raises(DefinitionError, match=listed):
+        compile_features(definition, ROWS.with_columns(l=pl.concat_list("k")).schema, "made.toml")
+    with pytest.raises(DefinitionError, match=r"^made.toml: no column is left to be a feature$"):
+        compile_features(definition, ROWS.select("id", "t", "y").schema, "made.toml")
+
+
+@pytest.mark.parametrize(
+    ("given", "encoded"),
+    [(pl.Boolean(), pl.Int8()), (pl.Null(), pl.Int8()), (pl.Float32(), pl.Float32()),
+     (pl.Decimal(9, 2), pl.Float64()), (pl.UInt64(), pl.Float64()), (pl.Int128(), pl.Float64()),
+     (pl.Int16(), pl.Int16())],
+)  # fmt: skip
+def test_numbers_keep_a_type_that_holds_them(given: pl.DataType, encoded: pl.DataType) -> None:
+    features = Features(expressions={"f": "f"}, categories=(), columns={"f": str(given)})
+    rows = pl.LazyFrame({"f": pl.Series([None, None], dtype=given)})
+    assert encode(rows, features, Vocabulary(categories={})).collect_schema()["f"] == encoded
+
+
+def test_codes_are_whole_numbers_whether_or_not_there_are_levels() -> None:
+    for levels in ((), ("red",)):
+        coded = encode(pl.LazyFrame({"c": ["red"]}), COLORS, Vocabulary(categories={"c": levels}))
+        assert coded.collect_schema()["c"] == pl.Int32
 
 
 def test_unseen_and_rare_levels_are_other_and_a_missing_one_stays_missing() -> None:

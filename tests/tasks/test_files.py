@@ -123,3 +123,22 @@ def test_ndjson_that_is_none_is_refused(tmp_path: Path, text: str, said: str) ->
     (tmp_path / "s.ndjson").write_text(text)
     with pytest.raises(SourceError, match=f"s.ndjson: cannot be read: .*{said}"):
         read_source(tmp_path, "s.ndjson")
+
+
+def test_file_without_a_column_is_refused(tmp_path: Path) -> None:
+    pl.DataFrame().write_parquet(tmp_path / "s.parquet")
+    with pytest.raises(SourceError, match=r"s.parquet: holds no columns"):
+        read_source(tmp_path, "s.parquet")
+
+
+def test_text_becomes_the_date_that_it_is_said_to_be(tmp_path: Path) -> None:
+    written = pl.DataFrame({"day": ["2020-01-02"], "at": ["2020-01-02 03:04"]})
+    write_file(written, tmp_path / "s.parquet")
+    read = read_source(tmp_path, "s.parquet", types={"day": "date", "at": "time"})
+    assert read.dtypes == [pl.Date, pl.Datetime("us")]
+
+
+def test_text_and_categories_agree_on_text(tmp_path: Path) -> None:
+    for name, dtype in (("a", pl.String), ("b", pl.Categorical)):
+        write_file(pl.DataFrame({"c": ["x"]}, schema={"c": dtype}), tmp_path / f"{name}.parquet")
+    assert read_source(tmp_path, "*.parquet")["c"].to_list() == ["x", "x"]

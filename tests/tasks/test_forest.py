@@ -7,7 +7,8 @@ import lightgbm
 import numpy as np
 import pytest
 
-from tasks.forest import Array, Forest, NoForest
+from tasks import forest
+from tasks.forest import Array, Forest, NoForest, compile_forest
 
 QUIET = {"verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5, "seed": 1}
 EDGES = (np.nan, 0.0, -0.0, 1e-40, -1e300, 1e300, np.inf, -np.inf)
@@ -103,3 +104,20 @@ def test_threads_do_not_disturb_each_other() -> None:
         for answer in pool.map(forest.predict, [matrix] * 40):
             np.testing.assert_array_equal(answer, wanted)
     assert len(forest.predict(matrix[:0])) == 0
+
+
+def test_forest_that_answers_otherwise_is_not_taken() -> None:
+    ours, other = (train(make_target() > above, objective="binary") for above in (1, 2))
+    with pytest.raises(NoForest, match="answers otherwise than LightGBM"):
+        compile_forest(ours.model_to_string(), 6, lambda rows: np.asarray(other.predict(rows)))
+
+
+def test_machine_that_llvm_does_not_know_is_left_to_lightgbm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("no such target")
+
+    monkeypatch.setattr(forest, "compile_loop", fail)
+    with pytest.raises(NoForest, match="cannot compile for this machine: no such target"):
+        Forest("")

@@ -9,7 +9,8 @@ import psutil
 import pytest
 from system import wait_for
 
-from tasks.keeper import find_keeper, stop_keeper
+from tasks import keeper as keeping
+from tasks.keeper import Kept, find_keeper, stop_keeper, wait_until
 
 # Keeps one process, which leaves another behind that is in nobody's group.
 KEEPER = """
@@ -73,3 +74,29 @@ def test_process_that_has_a_dead_keepers_id_is_left_alone(tmp_path: Path) -> Non
         assert not stop_keeper(tmp_path / "lock")
         assert innocent.poll() is None
         innocent.kill()
+
+
+def test_keeper_that_does_not_stop_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_STOP_SECONDS", 0.2)
+    code = "import fcntl, os, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    code += "f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX)\n"
+    code += "f.write(str(os.getpid())); f.flush(); time.sleep(60)"
+    file = tmp_path / "keeper"
+    deaf = subprocess.Popen([sys.executable, "-S", "-c", code, str(file)])
+    wait_for(lambda: find_keeper(file) == deaf.pid)
+    assert stop_keeper(file)
+    assert deaf.wait(5) == -9
+    assert not wait_until(lambda: False, 0.0)
+
+
+def test_what_was_never_started_need_not_be_stopped(tmp_path: Path) -> None:
+    Kept("idle", ["true"], {}, tmp_path / "log").stop()
+    assert not (tmp_path / "log").exists()
+
+
+def test_other_systems_than_linux_adopt_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(keeping.ctypes, "CDLL", lambda name: pytest.fail("this is Linux only"))
+    keeping.adopt_orphans()

@@ -1,5 +1,6 @@
 """The ledger holds what was decided: any decisions verify, and any one changed byte is found."""
 
+import os
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import StoreError
-from tasks.ledger import Entry, append_entry, read_ledger
+from tasks.ledger import Entry, append_entry, name_os_user, read_ledger
 from tasks.registry import find_released, publish
 from tasks.store import Store, open_store, work_folder
 
@@ -96,3 +97,10 @@ def test_champion_is_the_last_one_released_and_approved(
         return
     champion = find_released(store, "m", ledger)
     assert (champion.version if champion else None) == (released or [None])[-1]
+
+
+def test_user_without_a_name_here_is_known_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert name_os_user() == "54321"

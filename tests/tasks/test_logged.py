@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tasks import logged
 from tasks.logged import Log, forget_pieces, read_log
 from tasks.store import Store, open_store
 
@@ -106,3 +107,52 @@ def test_log_in_a_bucket_is_read_the_same(bucket: str, tmp_path: Path) -> None:
         log = read(store, tmp_path)
         assert log.rows == {"v1": 42}
         assert log.scan("v1").select("x").sum().collect().item() == sum(range(30)) + sum(range(12))
+
+
+def test_torn_part_is_named_and_costs_no_other_row(store: Store, tmp_path: Path) -> None:
+    write(store, NOW, rows=10)
+    hour = Path(store.root, f"predictions/m/date={NOW:%Y-%m-%d}/hour={NOW:%H}")
+    (hour / "empty.parquet").write_bytes(b"")
+    (hour / "half.parquet").write_bytes((hour / "a.parquet").read_bytes()[:100])
+    pl.DataFrame({"x": [1]}).write_parquet(hour / "other.parquet")
+    log = read(store, tmp_path)
+    assert log.rows == {"v1": 10}
+    said = {name.rpartition("/")[2]: why for name, why in log.torn.items()}
+    assert said["empty.parquet"] == "is empty"
+    assert said["half.parquet"].startswith("cannot be read: ")
+    assert said["other.parquet"] == "is no part of a prediction log: it lacks __time"
+
+
+def test_many_rows_become_several_files(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logged, "_PIECE_ROWS", 15)
+    for name in "abc":
+        write(store, NOW - timedelta(days=1), rows=10, name=name)
+    log = read(store, tmp_path)
+    assert (log.rows, len(log.files["v1"])) == ({"v1": 30}, 2)
+    assert len(log.scan("v1").collect()) == 30
+
+
+def test_day_that_another_run_put_together_meanwhile_is_read_once(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(store, NOW - timedelta(days=1), rows=10)
+    create = store.create
+
+    def be_second(path: str, data: bytes) -> None:
+        if path.endswith(".json"):
+            create(path, data)
+        create(path, data)
+
+    monkeypatch.setattr(store, "create", be_second)
+    assert read(store, tmp_path).rows == {"v1": 10}
+    monkeypatch.undo()
+    assert read(store, tmp_path).rows == {"v1": 10}
+
+
+def test_pieces_of_days_that_are_kept_stay(store: Store, tmp_path: Path) -> None:
+    write(store, NOW - timedelta(days=1), rows=10)
+    read(store, tmp_path)
+    forget_pieces(store, "m", NOW - timedelta(days=1))
+    assert kept(store) == ["2020-01-02/000"]

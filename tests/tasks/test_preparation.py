@@ -7,12 +7,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from faults import small_disk
 from hypothesis import given
 from hypothesis import strategies as st
 from tables import ROWS, START, Project, define
 
 from tasks.definition import parse_definition
-from tasks.errors import DataRefused, DefinitionError
+from tasks.errors import DataRefused, DefinitionError, StorageFull
 from tasks.labels import MATURED, label_rows
 from tasks.plan import Plan
 from tasks.preparation import (
@@ -24,6 +25,7 @@ from tasks.preparation import (
     Prepared,
     Split,
     part_of_row,
+    prepare_rows,
     split_by_time,
 )
 
@@ -220,3 +222,10 @@ def test_rows_of_one_key_are_on_one_side_of_a_hashed_split(keys: list[tuple[int,
         rows[::-1].select(part).to_series().to_list()
         == rows.select(part).to_series()[::-1].to_list()
     )
+
+
+def test_full_disk_is_told_where_no_feature_is_to_blame(made: Project, tmp_path: Path) -> None:
+    rows = pl.concat([ROWS] * 400).with_columns(x=pl.int_range(pl.len()).sin())
+    plan, snapshot = made.extract(rows, extract='time = "t"')
+    with small_disk(tmp_path / "disk", "64k") as disk, pytest.raises(StorageFull, match="is full"):
+        prepare_rows(plan, snapshot, disk)

@@ -105,3 +105,11 @@ def test_several_classes_and_values_are_judged_by_their_own_metrics() -> None:
     mixed = classes.with_columns(pl.col(PREDICTED).shuffle(seed=1))
     assert judge_quality(define("multiclass"), mixed, classes).lost
     assert not judge_quality(define("multiclass"), classes, classes).lost
+
+
+def test_slice_that_the_holdout_hardly_had_is_not_judged() -> None:
+    live, holdout = make_rows(1), make_rows(2)
+    lone = live.with_columns(pl.lit("new").alias(f"{SLICE}lone"))
+    assert judge_slices(define(), lone, holdout) == judge_slices(define(), live, holdout)
+    elsewhere = live.with_columns(pl.lit("elsewhere").alias(f"{SLICE}half"))
+    assert not judge_slices(define(), elsewhere, holdout)

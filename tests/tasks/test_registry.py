@@ -356,16 +356,3 @@ def test_damaged_manifest_is_named(folder_store: Store, tmp_path: Path) -> None:
 def test_manifest_lists_one_deeper_down_as_a_file(store: Store) -> None:
     published = publish_files(store, "models/m/v1", {"bento/MANIFEST.json": "{}"})
     assert read_file(store, published, "bento/MANIFEST.json") == b"{}"
-
-
-def test_user_without_a_name_is_known_by_number() -> None:
-    if os.getuid():
-        pytest.skip("only root may become another user")
-    code = (
-        "import os; from tasks.ledger import name_os_user; os.setuid(54321); print(name_os_user())"
-    )
-    nameless = {
-        name: value for name, value in os.environ.items() if name not in ("USER", "LOGNAME")
-    }
-    told = subprocess.check_output([sys.executable, "-c", code], env=nameless, text=True)
-    assert told.strip() == "54321"

@@ -1,3 +1,7 @@
+"""A version is made again from its lineage, and what differs is named."""
+
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -5,6 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tasks import reproduction
 from tasks.errors import StoreError
 from tasks.registry import find_version
 from tasks.reproduction import Reproduction, reproduce_version
@@ -69,3 +74,37 @@ def test_another_machine_is_named(
     monkeypatch.setattr("platform.platform", lambda: "another system")
     (cause,) = reproduce().causes
     assert cause.startswith("machine: it was made on ")
+
+
+def test_other_packages_code_and_threads_are_named(
+    reproduce: Callable[[], Reproduction], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reproduction, "package_versions", lambda: {"polars": "0.1"})
+    monkeypatch.setattr(reproduction, "module_digest", lambda: "other")
+    monkeypatch.setattr(reproduction, "model_parameters", lambda *_: {"num_threads": 7})
+    causes = "\n".join(reproduce().causes)
+    assert re.search(r"^package: polars was \S+ and is 0.1 now$", causes, re.MULTILINE)
+    assert re.search(r"^package: lightgbm was \S+ and is missing now$", causes, re.MULTILINE)
+    assert "code: Perennial's own modules are not those that made it" in causes
+    assert "machine: LightGBM had 2 threads and has 7 here; set [training] threads" in causes
+
+
+def test_sources_that_are_gone_are_named(
+    reproduce: Callable[[], Reproduction], project: Path
+) -> None:
+    shutil.rmtree(project / "data")
+    (cause,) = reproduce().causes
+    assert cause.startswith("data: the sources cannot be read any more: [sources] flights: ")
+
+
+def test_model_that_was_not_fitted_once_more_is_made_again(
+    retrain: Retrain, definition_file: Path, project: Path, tmp_path: Path
+) -> None:
+    definition_file.write_text(definition_file.read_text() + "refit = false\n")
+    store, version = open_store(), retrain()["version"]
+    published = find_version(store, "flight-delay", version)
+    assert published is not None
+    (tmp_path / "again").mkdir()
+    found = reproduce_version(store, published, tmp_path / "again", project)
+    assert found.reproduced
+    assert "twin.txt" not in found.same

@@ -4,30 +4,45 @@ import ast
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 from elsewhere import prove_elsewhere
 
-from tasks.errors import BuildFailed, ProofFailed, StoreError
+from tasks import reference, requirements, serving
+from tasks.errors import (
+    BuildFailed,
+    DataRefused,
+    DecisionRefused,
+    DefinitionError,
+    ProofFailed,
+    StoreError,
+)
+from tasks.features import Features
 from tasks.ledger import append_entry, read_ledger
 from tasks.proof import prove as prove_served
-from tasks.registry import MANIFEST, Published, get_version, publish
+from tasks.reference import read_holdout
+from tasks.registry import MANIFEST, Published, get_version, publish, read_file, read_json
 from tasks.requirements import SERVING, close_requirements, read_pins, serving_requirements
 from tasks.server import booting_server, is_ready
 from tasks.serving import (
     Bento,
     bento_tag,
+    build_bento,
     check_model,
     find_bento,
+    find_proven,
     make_bento,
     needed_modules,
+    offer_bento,
     place_bento,
     prove_bento,
+    publish_bento,
     read_proof,
     unpack_champion,
 )
@@ -278,3 +293,110 @@ def test_exported_bento_answers_elsewhere_as_before(
         each.relative_to(released.home / "bentos").as_posix()
         for each in (released.home / "bentos").glob("*/*")
     }
+
+
+def test_model_without_a_champion_is_not_served(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "root"))
+    with pytest.raises(DecisionRefused, match="m: has no champion to serve; approve a candidate"):
+        unpack_champion(store, "m", tmp_path / "home")
+
+
+def test_bento_of_other_files_than_those_approved_is_not_taken(
+    released: "Released", store: Store
+) -> None:
+    approval = read_ledger(store, MODEL)[0]
+    assert find_proven(store, MODEL, approval) is not None
+    other = approval.model_copy(update={"manifest": "other"})
+    with pytest.raises(StoreError, match="was made of other files than those that are approved"):
+        find_proven(store, MODEL, other)
+    with pytest.raises(DecisionRefused, match=r"has other files than Ada approved"):
+        build_bento.fn(store.root, MODEL, other, released.root)
+
+
+def test_bento_with_another_manifest_is_refused(built: Bento, newer: Published) -> None:
+    manifest = built.folder / "src" / "model" / "MANIFEST.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    with pytest.raises(ProofFailed, match="holds another version than the one that was approved"):
+        check_model(built, newer)
+
+
+def test_of_two_releases_of_one_bento_the_first_is_kept(
+    released: "Released", store: Store, tmp_path: Path
+) -> None:
+    first = find_bento(store, MODEL, released.older)
+    assert first is not None
+    home, tag = tmp_path / "home", bento_tag(MODEL, released.older)
+    placed = place_bento(store, first, tag, home)
+    assert place_bento(store, first, tag, home) == placed
+    again = Bento(folder=placed, tag=tag)
+    (tmp_path / "work").mkdir()
+    assert publish_bento(store, again, read_proof(store, first), tmp_path / "work") == first
+
+
+def test_bento_that_another_process_unpacks_meanwhile_is_the_same(
+    released: "Released", store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, tag = find_bento(store, MODEL, released.older), bento_tag(MODEL, released.older)
+    assert first is not None
+
+    def be_second(archive: tarfile.TarFile, path: Path, **given: str) -> None:
+        (tmp_path / "bentos" / tag.replace(":", "/")).mkdir(parents=True)
+        path.mkdir(parents=True)
+        (path / "file").write_text("")
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", be_second)
+    monkeypatch.setattr(Path, "rename", refuse_rename)
+    assert place_bento(store, first, tag, tmp_path).is_dir()
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def refuse_rename(self: Path, target: Path) -> Path:
+    raise FileExistsError(target)
+
+
+def test_home_that_cannot_be_written_costs_no_release(
+    released: "Released",
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first = find_bento(store, MODEL, released.older)
+    assert first is not None
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "file"))
+    offer_bento(store, MODEL, released.older, first)
+    assert f"{bento_tag(MODEL, released.older)} is not in {tmp_path}/file: " in caplog.text
+
+
+def test_what_bentoml_says_when_it_cannot_build_is_told(
+    released: "Released", store: Store, newer: Published, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(serving, "leash", lambda *words: ["sh", "-c", "echo no room >&2; exit 1"])
+    (tmp_path / "work").mkdir()
+    with pytest.raises(BuildFailed, match=f"{released.newer}: cannot be built: no room"):
+        make_bento(store, newer, tmp_path / "work")
+
+
+def test_holdout_that_cannot_be_read_anew_is_told(
+    released: "Released", store: Store, newer: Published, tmp_path: Path
+) -> None:
+    features = Features.model_validate_json(read_file(store, newer, "features.json"))
+    lineage = read_json(store, newer, "lineage.json")
+    changed = {**lineage, "rows": {**lineage["rows"], "holdout": 1}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "read_json", lambda *_: changed)
+        with pytest.raises(ProofFailed, match=r"its holdout has \d+ instead of 1 rows when it is"):
+            read_holdout(store, newer, features, tmp_path / "snapshot")
+    shutil.rmtree(released.root / "snapshots")
+    with pytest.raises(DataRefused, match=r"its snapshot .* is gone"):
+        read_holdout(store, newer, features, tmp_path / "snapshot")
+
+
+def test_compiled_predictor_that_is_not_installed_is_told_before_any_build(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert close_requirements("no-such-package") == set()
+    monkeypatch.setattr(requirements, "COMPILED", "no-such-package")
+    with pytest.raises(DefinitionError, match="needs no-such-package, which is not installed"):
+        serving_requirements(compiled=True)

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 
@@ -14,7 +16,16 @@ from faults import FaultyS3, small_disk
 
 from tasks import bucket as bucket_module
 from tasks.errors import PerennialError, SourceError, StorageFull, StoreError
-from tasks.store import Store, digest_source, list_files, open_store, reaching, work_folder
+from tasks.store import (
+    Store,
+    deliver,
+    digest_source,
+    list_files,
+    open_store,
+    reaching,
+    scan_options,
+    work_folder,
+)
 
 HOLD = """
 import sys
@@ -280,3 +291,93 @@ def test_full_disk_leaves_no_half_file_and_room_mends_it(disk: Path) -> None:
     (disk / "ballast").unlink()
     store.create("models/large", b"1" * 200_000)
     assert len(store.read("models/large")) == 200_000
+
+
+def test_file_is_replaced_and_a_folder_removed(store: Store) -> None:
+    for text in (b"one", b"two"):
+        store.replace("made/file", text)
+        assert store.read("made/file") == text
+    store.create("made/deeper/file", b"")
+    store.remove("made")
+    assert store.children("made") == []
+
+
+def test_probe_tells_the_time_of_the_root_and_leaves_nothing(store: Store) -> None:
+    assert abs((datetime.now(UTC) - store.probe()).total_seconds()) < 60
+    assert [name for name in store.children("") if name != "tmp"] == []
+
+
+@pytest.mark.parametrize("deaf", [403, 409])
+def test_bucket_that_will_not_write_is_told(
+    bucket: str, faulty: FaultyS3, monkeypatch: pytest.MonkeyPatch, deaf: int
+) -> None:
+    monkeypatch.setattr(bucket_module, "_CONFLICT_WAITS", (0.0, 0.0))
+    store = open_store(f"{bucket}/root")
+    faulty.fault = lambda method, path: deaf if method == "PUT" else None
+    with pytest.raises(StoreError, match=bucket), reaching(store.root):
+        store.create("file", b"")
+
+
+def test_bucket_that_denies_one_of_many_files_is_told(bucket: str, faulty: FaultyS3) -> None:
+    store = open_store(f"{bucket}/root")
+    for name in ("one", "two"):
+        store.create(name, b"")
+    faulty.fault = lambda method, path: 403 if path.endswith("two") else None
+    with pytest.raises(StoreError, match=bucket), reaching(store.root):
+        store.read_many(["one", "two"])
+
+
+def test_work_folder_of_another_user_is_refused(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(bucket)
+    monkeypatch.setattr(bucket_module.tempfile, "gettempdir", lambda: str(tmp_path))
+    folder = tmp_path / f"perennial-{os.getuid()}"
+    folder.mkdir()
+    try:
+        os.chown(folder, 54321, -1)
+    except PermissionError:
+        pytest.skip("only root may give a folder away")
+    with pytest.raises(StoreError, match=f"{folder}: belongs to another user; set TMPDIR"):
+        store.workspace()
+
+
+def test_result_is_delivered_whole_to_a_path_or_a_bucket(bucket: str, tmp_path: Path) -> None:
+    for target in (str(tmp_path / "new" / "result.csv"), f"{bucket}/result.csv"):
+        (tmp_path / "made").write_text("rows")
+        deliver(tmp_path / "made", target)
+        assert list_files(target) == [target]
+    assert [each.name for each in (tmp_path / "new").iterdir()] == ["result.csv"]
+
+
+def test_amazons_own_address_needs_no_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    options = scan_options("s3://b/file")
+    assert options is not None
+    assert "aws_endpoint_url" not in options
+    assert scan_options("file") is None
+
+
+def test_folder_that_cannot_be_published_raises_what_stood_in_the_way(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "root"))
+    (tmp_path / "made").mkdir()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "v1").write_text("a file where a folder is to be")
+    with pytest.raises(NotADirectoryError):
+        store.publish(tmp_path / "made", "v1", "", "last")
+
+
+def test_mistake_in_our_own_code_is_not_taken_for_the_disks(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), reaching(str(tmp_path)):
+        _ = 1 // 0
+
+
+def test_folder_that_cannot_be_removed_now_is_removed_by_the_next_run(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "root"))
+    with ExitStack() as later:
+        with work_folder(store) as folder:
+            later.enter_context(small_disk(folder / "busy", "64k"))
+        assert folder.exists()
+    with work_folder(store):
+        assert not folder.exists()

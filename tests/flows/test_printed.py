@@ -1,0 +1,113 @@
+"""What the command line shows to people: every value that it was given, and the next step."""
+
+from collections.abc import Callable
+
+import pytest
+
+from flows import printed
+
+Shown = Callable[[], str]
+
+
+@pytest.fixture
+def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shown:
+    monkeypatch.setattr(printed.out, "width", 200)
+
+    def read() -> str:
+        return capsys.readouterr().out
+
+    return read
+
+
+def test_release_says_how_the_bento_is_served(shown: Shown) -> None:
+    printed.print_release({"summary": "m v1: rejected by Ada"})
+    assert shown() == "m v1: rejected by Ada\n"
+    printed.print_release({"summary": "m v1: released", "model": "m", "bento": "m:v1"})
+    assert shown().splitlines()[1:] == [
+        "serve it: perennial serve m",
+        "or as it is: bentoml serve m:v1",
+    ]
+
+
+def test_monitored_model_is_shown_with_what_to_act_on(shown: Shown) -> None:
+    printed.print_monitored({"champion": None, "warnings": ["there is no champion"]})
+    assert shown() == "there is no champion\n"
+    found = {"model": "m", "champion": "v1", "events": [], "warnings": [], "report": "page.html"}
+    printed.print_monitored(found | {"summary": {"quality": "as promised"}})
+    quiet = shown()
+    assert "m v1  all quiet" in quiet
+    assert "quality  as promised" in quiet
+    event = {"kind": "quality-lost", "state": "told", "reason": "auc [0.5] fell"}
+    printed.print_monitored(
+        found | {"summary": {}, "events": [event], "warnings": ["no key [in] the log"]}
+    )
+    loud = shown()
+    assert "m v1  look at it" in loud
+    assert "quality-lost  told  auc [0.5] fell" in loud
+    assert "note no key [in] the log" in loud
+
+
+def test_models_are_shown_with_what_waits(shown: Shown) -> None:
+    printed.print_models("root", {})
+    assert shown() == "root: no model yet; run `perennial retrain MODEL`\n"
+    models = {
+        "new": {"champion": None, "candidates": ["v1"], "waiting": ["v1"]},
+        "old": {"champion": "v7", "candidates": ["v7", "v8"], "waiting": []},
+    }
+    printed.print_models("root", models)
+    rows = [line.strip("│ ").split("│") for line in shown().splitlines() if "│" in line]
+    cells = [[cell.strip() for cell in row] for row in rows]
+    assert ["new", "–", "1", "v1"] in cells
+    assert ["old", "v7", "2", "–"] in cells
+
+
+def test_policies_are_shown_side_by_side(shown: Shown) -> None:
+    track = {"mean": {"auc": 0.7, "brier": 0.1}, "retrains": [1, 2], "seconds": 3.2}
+    counts = {"promotions": 1, "refusals": 1}
+    policies = {"drift": track | counts, "never": track | counts | {"mean": None}}
+    printed.print_backtest(
+        {"metric": "auc", "second": "brier", "policies": policies, "report": "page.html"}
+    )
+    said = shown()
+    assert "0.7000" in said
+    assert said.count("–") >= 2
+    assert "report page.html" in said
+
+
+def test_drill_shows_what_caught_each_fault_and_what_did_not(shown: Shown) -> None:
+    faults = [
+        {"fault": "unit", "guard": "alarm", "detail": "x [is] 100 times", "caught": True},
+        {"fault": "clock", "guard": "", "detail": "", "caught": False},
+    ]
+    alarms = [{"guard": "gate", "detail": "slices"}]
+    printed.print_drill({"faults": faults, "false_alarms": alarms, "caught": 1})
+    said = shown()
+    assert "✓  unit   alarm      x [is] 100 times" in said
+    assert "✗  clock  nothing" in said
+    assert "without a fault gate: slices" in said
+    assert "1 of 2 faults caught" in said
+
+
+def test_reproduction_shows_each_file_and_why_it_differs(shown: Shown) -> None:
+    printed.print_reproduction({"same": ["a"], "different": ["b"], "causes": ["package: p"]})
+    assert [line.split() for line in shown().splitlines()] == [
+        ["✓", "a", "the", "same"],
+        ["✗", "b", "differs"],
+        ["package:", "p"],
+    ]
+    printed.print_reproduction({"same": ["a"], "different": [], "causes": []})
+    assert "everything is as it was then" in shown()
+
+
+def test_findings_are_shown_with_the_mend_of_what_is_not_well(shown: Shown) -> None:
+    printed.print_findings(
+        [
+            {"name": "disk", "well": True, "detail": "9 GB", "mend": "free some"},
+            {"name": "clock", "well": False, "detail": "2 hours off", "mend": "set it"},
+        ]
+    )
+    said = shown()
+    assert "✓  disk   9 GB" in said
+    assert "✗  clock  2 hours off" in said
+    assert "→ set it" in said
+    assert "free some" not in said
