@@ -134,7 +134,7 @@ class PredictionLog:
             self._taken += rows
             self._metrics.logged += rows
             self._metrics.waiting_to_log = self._added - self._taken
-        self._retain(store, model)
+            self._retain(store, model)
 
     def _write(self, store: Store, model: Model, frame: pl.DataFrame) -> None:
         now = datetime.now(UTC)
