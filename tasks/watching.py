@@ -24,7 +24,7 @@ _CLOCKS = timedelta(minutes=5)  # by which the clocks of two machines may disagr
 
 
 class Watch(Frozen):
-    """A champion to be watched. `plan` has its features, tables and target, and the file's the rest.
+    """A champion to be watched. `plan` has its features, tables, target; the file's the rest.
 
     `asked` is the as-of time that was asked for. `problem` says why the sources cannot be read.
     """
