@@ -26,7 +26,7 @@ from tasks.overview import describe_model
 from tasks.promised import Promise, choose_slices, recall_promise
 from tasks.raised import Raised, raise_causes, remember_look
 from tasks.registry import read_file
-from tasks.served import Service, check_served, look_at_service
+from tasks.served import Service, check_served, check_tables, look_at_service
 from tasks.skew import SAMPLE, Skew, measure_skew, sample_rows
 from tasks.store import open_store
 from tasks.stretches import forget_stretches
@@ -97,7 +97,8 @@ def measure_skewed(watch: Watch, asked: Asked) -> Skew:
 @task(name="contract", cache_policy=NO_CACHE)
 def check_contract(watch: Watch, asked: Asked, outcomes: Outcomes) -> tuple[Check, ...]:
     """Hold served rows to the data contract."""
-    return tuple(check_served(watch, asked, outcomes))
+    tables = check_tables(watch, open_store(watch.plan.root))
+    return (*check_served(watch, asked, outcomes), *tables)
 
 
 @task(name="service", cache_policy=NO_CACHE)

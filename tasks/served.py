@@ -10,6 +10,7 @@ from tasks.analysis import check_columns
 from tasks.checks import Check, share_at_most
 from tasks.counters import Counters, add_up, quantile, read_counters
 from tasks.definition import Frozen
+from tasks.materialised import find_materialised, read_listing
 from tasks.outcomes import Outcomes
 from tasks.profiles import profile_table
 from tasks.store import Store
@@ -58,6 +59,28 @@ def check_served(watch: Watch, asked: Asked, outcomes: Outcomes) -> Iterator[Che
             passed=age <= definition.checks.max_age,
             detail=f"the newest row is {_days(age)} old, "
             f"at most {_days(definition.checks.max_age)} allowed",
+            numbers={"age_seconds": age.total_seconds()},
+        )
+
+
+def check_tables(watch: Watch, store: Store) -> Iterator[Check]:
+    """See that what the champion looks up is there, and how far it reaches."""
+    definition = watch.recipe.definition
+    if not definition.tables:
+        return
+    name, found = "feature tables", find_materialised(store, definition)
+    if found is None:
+        detail = f"none are there; run `perennial materialise {definition.name}`"
+        yield Check(name=name, passed=False, detail=detail)
+        return
+    known = [each.as_of for each in read_listing(store, found).tables.values() if each.as_of]
+    if known:
+        age, limit = watch.plan.asked_at - min(known), definition.checks.max_age
+        yield Check(
+            name=name,
+            passed=limit is None or age <= limit,
+            detail=f"events are known until {_days(age)} ago"
+            + ("" if limit is None else f", at most {_days(limit)} allowed"),
             numbers={"age_seconds": age.total_seconds()},
         )
 

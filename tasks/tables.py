@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 import polars as pl
+from polars import selectors as cs
 
 from tasks.definition import Definition, FeatureTable
 from tasks.errors import DefinitionError, nearest
@@ -147,7 +148,7 @@ def _roll(events: pl.LazyFrame, table: FeatureTable, kinds: Mapping[str, str]) -
     ordered = pl.concat([begin, cease]).sort(SINCE, maintain_order=True)
     # Grouping what is sorted by time takes a quarter of the time of sorting by entity and time.
     listed = ordered.group_by(entity, maintain_order=True).agg(SINCE, parts.cum_sum())
-    sums = listed.explode(pl.exclude(entity))
+    sums = listed.explode(cs.exclude(*entity))
     settled = [pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in (*entity, SINCE)]
     last = sums.filter(pl.any_horizontal(settled))
     values = [_value(name, kind).alias(name) for name, kind in kinds.items()]

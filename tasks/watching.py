@@ -24,7 +24,7 @@ _CLOCKS = timedelta(minutes=5)  # by which the clocks of two machines may disagr
 
 
 class Watch(Frozen):
-    """A champion to be watched. `plan` has its own features and target, and the file's the rest.
+    """A champion to be watched. `plan` has its features, tables, target; the file's the rest.
 
     `asked` is the as-of time that was asked for. `problem` says why the sources cannot be read.
     """
@@ -86,7 +86,8 @@ def settle_watch(model: str, as_of: datetime | None) -> Watch | Definition:
     if champion is None:
         return file
     recipe = read_recipe(store, champion, champion.version)
-    own = {"target": recipe.definition.target, "serving": recipe.definition.serving}
+    theirs = recipe.definition
+    own = {"target": theirs.target, "serving": theirs.serving, "tables": theirs.tables}
     definition = file.model_copy(update=own)
     sources, settled, problem = _settle_sources(definition, project, asked, now)
     plan = Plan(

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bentos.columns import Column
-from bentos.lookup import Lookup
+from bentos.held import read_moment
+from bentos.lookup import Lookup, read_zone
 from bentos.refusals import Refused
 from tasks.definition import Definition
 from tasks.errors import StoreError
 from tasks.materialised import Listed, Listing, keep_recent
+from tasks.moments import moment_of
 from tasks.tables import look_up, plan_tables, tables_digest
 
 ASKED = (
@@ -124,13 +126,8 @@ def test_tables_of_another_definition_are_refused() -> None:
 def test_times_without_a_zone_are_read_as_in_training(
     zone: str, local: datetime, expected: datetime | None
 ) -> None:
-    from zoneinfo import ZoneInfo
-
-    from bentos.lookup import read_moment
-    from tasks.moments import moment_of
-
     column = pl.DataFrame({"t": [local]})
     (trained,) = column.select(moment_of("t", column.schema, zone, "")).to_series()
     wanted = expected and expected.replace(tzinfo=UTC)
     assert trained == wanted
-    assert read_moment(ZoneInfo(zone), local) == (wanted and int(wanted.timestamp() * 1e6))
+    assert read_moment(read_zone(zone), local) == (wanted and int(wanted.timestamp() * 1e6))

@@ -15,6 +15,8 @@ from conftest import REPOSITORY, SMALL_TRAINING
 from bentos.following import Follower
 from bentos.metrics import Metrics
 from bentos.model import Model, load_folder, with_tables
+from bentos.refusals import Refused
+from bentos.schema import Asked
 from tasks.errors import StoreError
 from tasks.materialising import make_tables
 from tasks.reference import Reference, compute_reference
@@ -89,6 +91,13 @@ def test_nobody_is_answered_where_there_are_no_tables(tabled: Tabled, tmp_path: 
         with_tables(model, None)
     with pytest.raises(StoreError, match="has no feature tables to look values up in"):
         model.look_up_rows([tabled.reference.rows.row(0)])
+
+
+def test_a_row_that_is_older_than_what_tables_keep_is_refused(tabled: Tabled) -> None:
+    oldest = tabled.reference.rows.sort("time_hour").head(1)
+    with pytest.raises(Refused, match="is before 2013-0") as refused:
+        tabled.model().look_up(Asked("arrow", frame=oldest))
+    assert (refused.value.status, refused.value.field) == (400, "time_hour")
 
 
 def test_a_running_service_takes_up_newer_tables(
