@@ -202,7 +202,7 @@ def _grow(
 def _take(rows: lightgbm.Dataset, places: pl.Series) -> lightgbm.Dataset:
     """Take some rows by their rising numbers; `subset` itself would list millions of them."""
     subset = rows.subset([])
-    subset.used_indices = places.cast(pl.Int32).to_numpy()
+    subset.used_indices = places.cast(pl.Int32).to_numpy()  # type: ignore[assignment]
     return subset
 
 
