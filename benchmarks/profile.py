@@ -1,8 +1,8 @@
 """How fast and how lean `profile_table` is against whylogs itself, which takes a pandas frame.
 
-Run `python -m benchmarks.profile [TABLE...]`. Every figure, from a Parquet file to a profile, comes from a
-fresh interpreter; polars' `describe` stands beside them for scale and makes no profile. Half of
-whylogs' time goes into the one column of times, which it takes value by value; ten million rows
+Run `python -m benchmarks.profile [TABLE...]`. Every figure, from a Parquet file to a profile, comes
+from a fresh interpreter; polars' `describe` stands beside them for scale and makes no profile. Half
+of whylogs' time goes into the one column of times, which it takes value by value; ten million rows
 would take it minutes.
 """
 
@@ -144,7 +144,7 @@ def write_table(title: str, compared: dict[str, Any]) -> str:
 
 
 def main() -> str:
-    """Measure, record beside what was recorded of other tables, print, and give what was printed."""
+    """Measure, record beside what was recorded of others, print, and give what was printed."""
     named = sys.argv[1:] or list(TABLES)
     peers = install_peers() if named != ["long"] else ""
     with tempfile.TemporaryDirectory() as folder:
