@@ -151,6 +151,17 @@ def test_files_whose_times_overlap_are_sorted_as_a_whole(made: Project) -> None:
     assert len(list(snapshot.parts[0].parent.iterdir())) == 1
 
 
+def test_large_tables_are_not_joined_to_every_partition(
+    made: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.write({**DAYS, "other.parquet": OTHER})
+    definition = parse_definition(define(sources=FILES, extract=EXTRACT), "made.toml")
+    table = open_table(definition, made.folder)
+    assert len(find_partitions(definition, table, {})) == 4
+    monkeypatch.setattr(partitions, "_JOINED_ROWS", 1)
+    assert not find_partitions(definition, table, {})
+
+
 def test_files_of_other_types_or_order_are_read_as_a_whole(made: Project) -> None:
     wider = DAYS["s-1.parquet"].with_columns(pl.col("k").cast(pl.Int32))
     made.write({**DAYS, "s-1.parquet": wider, "other.parquet": OTHER})
