@@ -16,10 +16,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import ROOT, Measurement, describe_machine, measure, write_record
+from benchmarks.measure import (
+    ROOT,
+    Measurement,
+    describe_machine,
+    measure,
+    read_record,
+    write_record,
+)
 
 SIZES = (1_000_000, 10_000_000)
-RUNS = {1_000_000: 3}
+RUNS = 3
 GOALS = {"lightgbm": 0.9, "compiled": 2.5}  # the loop's time, as a multiple of ours
 MODEL = "flight-delay"
 BATCH = 50_000
@@ -97,10 +104,10 @@ def run_loop(folder: str, rows: str) -> Callable[[], object]:
 def compare(rows: int, folder: str) -> dict[str, Any]:
     """Measure all three on a table of so many rows."""
     measure("benchmarks.score:make_table", folder, str(rows))
-    runs, each = RUNS.get(rows, 1), (folder, str(rows))
-    loop = measure("benchmarks.score:run_loop", *each, runs=runs)
+    each = folder, str(rows)
+    loop = measure("benchmarks.score:run_loop", *each, runs=RUNS)
     found = {"loop": loop} | {
-        name: measure("benchmarks.score:run_score", *each, name, runs=runs) for name in GOALS
+        name: measure("benchmarks.score:run_score", *each, name, runs=RUNS) for name in GOALS
     }
     return {name: describe(run, loop) for name, run in found.items()}
 
@@ -123,13 +130,14 @@ def write_table(title: str, found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure, record and print."""
+    """Measure, record beside what was recorded of other sizes, and print."""
     sizes = [int(size) for size in sys.argv[1:]] or list(SIZES)
     with tempfile.TemporaryDirectory() as folder:
         make_root(Path(folder))
         tables = {f"{rows:,} rows": compare(rows, folder) for rows in sizes}
     print("\n\n".join(write_table(title, found) for title, found in tables.items()))
     versions = {name: version(name) for name in ("polars", "lightgbm", "llvmlite")}
+    tables = read_record("score").get("tables", {}) | tables
     record = {"tables": tables, "goals": GOALS, "machine": describe_machine(), "versions": versions}
     write_record("score", record)
 

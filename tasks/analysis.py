@@ -149,23 +149,20 @@ def check_columns(
     rules: Mapping[str, ColumnCheck], rows: pl.LazyFrame, profile: Profile
 ) -> Iterator[Check]:
     """Check the columns that the contract names, each against its rule."""
-    schema = rows.collect_schema()
+    schema, counts = rows.collect_schema(), _count_broken(rules, rows)
     for name, rule in rules.items():
         if name not in schema:
             detail = f"there is no column {name!r}; {nearest(name, schema)}"
             yield Check(name=f"column {name!r}", passed=False, detail=detail)
             continue
         facts, kind = profile.columns[name].facts, _kind_of(schema[name])
-        limited = rule.min is not None or rule.max is not None
-        wanted = rule.type or ("number" if limited else None)
+        wanted = _wanted_kind(rule)
         if wanted is not None:
             detail = f"column {name!r} is {kind}, must be {wanted}"
             yield Check(name=f"type of {name!r}", passed=kind == wanted, detail=detail)
         nulls = facts.nulls + facts.nans
         yield share_at_most(f"nulls of {name!r}", nulls, facts.rows, rule.nulls, "lack a value")
-        broken = _broken_rules(name, rule, schema[name]) if wanted in (None, kind) else []
-        counts = rows.select(broken).collect().to_dicts()
-        for what, count in (counts[0] if broken else {}).items():
+        for what, count in counts.get(name, {}).items():
             allowed = rule.unseen if what.startswith("unlisted") else rule.outside
             yield share_at_most(f"{what} of {name!r}", count, facts.rows, allowed, f"are {what}")
 
@@ -232,6 +229,25 @@ def compare_champion(plan: Plan, profile: Profile) -> dict[str, Any]:
     reference = from_bytes(read_file(store, champion, "profile.bin"))
     drift = tuple(measure_drift(reference, profile))
     return {"drift": drift, "reference": champion.path.rpartition("/")[2]}
+
+
+def _count_broken(
+    rules: Mapping[str, ColumnCheck], rows: pl.LazyFrame
+) -> dict[str, dict[str, int]]:
+    """Count in one pass what breaks the rules of columns that are of the kind they must be."""
+    schema = rows.collect_schema()
+    broken = {
+        name: _broken_rules(name, rule, schema[name])
+        for name, rule in rules.items()
+        if name in schema and _wanted_kind(rule) in (None, _kind_of(schema[name]))
+    }
+    counted = [pl.struct(each).alias(name) for name, each in broken.items() if each]
+    return rows.select(counted).collect().row(0, named=True) if counted else {}
+
+
+def _wanted_kind(rule: ColumnCheck) -> str | None:
+    limited = rule.min is not None or rule.max is not None
+    return rule.type or ("number" if limited else None)
 
 
 def _broken_rules(name: str, rule: ColumnCheck, dtype: pl.DataType) -> list[pl.Expr]:

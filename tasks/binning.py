@@ -39,12 +39,12 @@ class _Unbinned(lightgbm.Dataset):
     """A dataset that tells LightGBM all its parameters: of the seed come the rows it looks at."""
 
     def get_params(self) -> dict[str, Any]:
-        return dict(self.params)
+        return dict(self.params or {})
 
 
 def open_bins(plan: Plan, prepared: Prepared, params: Parameters, *parts: Part) -> lightgbm.Dataset:
     """Give the bins of the rows of some parts: those that are kept, or new ones."""
-    params = params | name_categories(plan)
+    params = {**params, **name_categories(plan)}
     rows = sum(prepared.rows[part.name.lower()] for part in parts)
     if rows < _WORTH_KEEPING:
         return bin_rows(plan, prepared, params, parts)

@@ -36,6 +36,7 @@ from tasks.store import Store, digest_source, scan_options
 log = logging.getLogger("perennial.partitions")
 
 _ROWS = 1_000_000  # that a partition has at least, but for the last
+_JOINED_ROWS = 1_000_000  # that the other sources have at most, together
 _AT_ONCE = 16
 _NAMED = re.compile(r"part-\d+-([0-9a-f]{32})\.parquet")
 _NO_CODE = re.compile(r"'[^']*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -70,6 +71,8 @@ def find_partitions(
     """
     source = find_divisible(definition)
     if source is None or definition.extract.time is None or definition.tables:
+        return ()
+    if not _others_are_small(table, source):
         return ()
     groups = list(_group_files(table.files[source]))
     if len(groups) < 2:
@@ -157,6 +160,15 @@ def _group_files(files: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
             group, held = [], 0
     if group:
         yield tuple(group)
+
+
+def _others_are_small(table: Table, source: str) -> bool:
+    """Tell whether it costs little to join the other sources to every partition."""
+    others = [name for name in table.sources if name != source]
+    if any(table.sources[name].format != "parquet" for name in others):
+        return False  # nobody knows without reading them
+    files = [file for name in others for file in table.files[name]]
+    return len(files) <= _AT_ONCE and sum(_read_head(file)[0] for file in files) <= _JOINED_ROWS
 
 
 def _read_head(file: str) -> tuple[int, pl.Schema]:

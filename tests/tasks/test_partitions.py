@@ -1,5 +1,6 @@
 """Partitions: which tables can be read file by file, and that growth reads new files only."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from tables import ROWS, START, Project, define
 from tasks import partitions
 from tasks.definition import parse_definition
 from tasks.extraction import Snapshot, describe_snapshot, extract_snapshot
-from tasks.partitions import find_divisible, find_partitions
+from tasks.partitions import find_divisible, find_partitions, recall_parts
+from tasks.registry import publish, snapshot_path, version_path
 from tasks.sources import open_table
+from tasks.store import open_store
 
 FILES = 's = "s-*.parquet"\nother = "other.parquet"'
 JOIN = "SELECT s.*, o.z FROM s LEFT JOIN other AS o ON s.c = o.c WHERE x < 10"
@@ -148,8 +151,38 @@ def test_files_whose_times_overlap_are_sorted_as_a_whole(made: Project) -> None:
     assert len(list(snapshot.parts[0].parent.iterdir())) == 1
 
 
+def test_large_tables_are_not_joined_to_every_partition(
+    made: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.write({**DAYS, "other.parquet": OTHER})
+    definition = parse_definition(define(sources=FILES, extract=EXTRACT), "made.toml")
+    table = open_table(definition, made.folder)
+    assert len(find_partitions(definition, table, {})) == 4
+    monkeypatch.setattr(partitions, "_JOINED_ROWS", 1)
+    assert not find_partitions(definition, table, {})
+
+
 def test_files_of_other_types_or_order_are_read_as_a_whole(made: Project) -> None:
     wider = DAYS["s-1.parquet"].with_columns(pl.col("k").cast(pl.Int32))
     made.write({**DAYS, "s-1.parquet": wider, "other.parquet": OTHER})
     definition = parse_definition(define(sources=FILES, extract=EXTRACT), "made.toml")
     assert not find_partitions(definition, open_table(definition, made.folder), {})
+
+
+def test_parts_are_recalled_from_the_newest_version_unless_they_were_changed(made: Project) -> None:
+    made.write({**DAYS, "other.parquet": OTHER})
+    store = open_store()
+    assert recall_parts(store, "made", made.folder / "none") == {}
+    first = extract(made, "first")
+    snapshot = publish(store, first.parts[0].parent, snapshot_path(first.digest))
+    version = made.folder / "version"
+    version.mkdir()
+    (version / "lineage.json").write_text(json.dumps({"snapshot": first.digest}))
+    publish(store, version, version_path("made", "20200117T150000Z-0123456789"))
+    recalled = recall_parts(store, "made", made.folder / "recalled")
+    assert recalled == {
+        key: Path(store.root, snapshot.path, part.name) for key, part in keys(first).items()
+    }
+    with recalled.popitem()[1].open("ab") as part:
+        part.write(b"?")
+    assert recall_parts(store, "made", made.folder / "damaged") == {}
