@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import Field, ValidationError
 
 from tasks.definition import Definition, Extract, Frozen, Source, Target
-from tasks.errors import SourceError, first_line
+from tasks.errors import SourceError, first_line, hide_password
 from tasks.expressions import quote_name
 from tasks.files import find_files
 from tasks.sources import Table, collect, event_time, open_table, plan_query
@@ -143,7 +143,7 @@ def sniff_source(data: str, project: Path) -> tuple[Source, tuple[str, ...]]:
         source = Source.model_validate(data)
     except ValidationError as error:
         hint = "give a path, a glob or an address that begins with s3://"
-        raise SourceError(f"{data!r} names no data; {hint}") from error
+        raise SourceError(f"{hide_password(data)!r} names no data; {hint}") from error
     files = find_files(source, project, data)
     kind = source.format if is_bucket(files[0]) else _sniff_format(Path(files[0])) or source.format
     found = {"format": kind} | ({"separator": _sniff_separator(files[0])} if kind == "csv" else {})

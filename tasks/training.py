@@ -144,17 +144,17 @@ def _train_on_cluster(plan: Plan, prepared: Prepared, params: Parameters, folder
     training, places = plan.definition.training, tuple(category_places(plan))
     rounds, curve = training.rounds, tuple[float, ...]()
     with open_cluster(training) as cluster:
-        rows = cluster.send(_label_first(plan, prepared, Part.FIT))
         sample = cluster.send_sample(_label_first(plan, prepared, Part.FIT, Part.STOP))
+        first, second = (
+            cluster.send(_label_first(plan, prepared, part)) for part in (Part.FIT, Part.STOP)
+        )
         if training.early_stopping:
             judged = cluster.send_first(_label_first(plan, prepared, Part.STOP))
             settling = Growth(params, places, rounds, training.early_stopping)
-            curve = cut_curve(
-                cluster.grow(settling, rows, sample, judged).curve, training.early_stopping
-            )
+            seen = cluster.grow(settling, first, sample, judged).curve
+            curve = cut_curve(seen, training.early_stopping)
             rounds = 1 + curve.index(min(curve))
-            late = cluster.send(_label_first(plan, prepared, Part.STOP))
-            rows = [[*first, *second] for first, second in zip(rows, late, strict=True)]
+        rows = [[*fit, *stop] for fit, stop in zip(first, second, strict=True)]
         twin = cluster.grow(Growth(params, places, rounds), rows, sample)
         simple = cluster.grow(Growth(params | _SIMPLE_TREE, places, 1), rows, sample)
     return Trained(
