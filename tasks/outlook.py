@@ -54,6 +54,9 @@ def say_behind(found: Monitored) -> str:
     if behind.as_of is None:
         return behind.problem
     quick = f"a quick model of what was known by {write_moment(behind.as_of)} UTC"
+    least = found.watch.definition.monitoring.rows
+    if behind.rows < least:
+        return f"{behind.rows:,} labels are new to {quick}, {least:,} are needed to tell"
     if behind.lost:
         return f"the champion has fallen behind {quick}: {behind.lost}"
     return f"the champion is not surely behind {quick}, on {behind.rows:,} rows since"
