@@ -130,7 +130,8 @@ def _nodes(tree: Any) -> Iterator[str]:
         for child in tree:
             yield from _nodes(child)
     else:
-        for kind, child in tree.items() if isinstance(tree, dict) else ():
+        inside: dict[str, Any] = tree if isinstance(tree, dict) else {}
+        for kind, child in inside.items():
             yield kind
             if kind == "Function":
                 yield from _nodes(child["input"])

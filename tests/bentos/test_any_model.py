@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from servers import make_version
@@ -22,6 +23,7 @@ from bentos.model import Model, load_folder
 from bentos.prediction_log import PredictionLog
 from bentos.refusals import Refused
 from tasks.errors import StoreError
+from tasks.scoring import Scorer, answer_rows, write_log
 
 ID = pl.col("id")
 TABLE = ROWS.with_columns(
@@ -278,3 +280,33 @@ def test_column_that_no_request_can_hold_is_refused() -> None:
         parse_dtype("List(Int64)")
     assert parse_dtype("Categorical") == pl.String
     assert parse_dtype("Null") == pl.Null
+
+
+@pytest.mark.parametrize("kind", ["classes", "amount"])
+def test_a_table_is_scored_as_the_service_answers(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    model: Model = request.getfixturevalue(kind)
+    scorer = Scorer(
+        version=model.version,
+        definition=model.definition,
+        features=model.features,
+        vocabulary=model.vocabulary,
+        booster=model.predictor._booster,
+        types=model.schema.types,
+    )
+    batch = TABLE.head(20).with_columns(pl.col("id").alias("__key:id"))
+    answers = answer_rows(scorer, batch)
+    matrix = model.number_frame(TABLE.head(20).select(list(model.schema.types)))
+    predicted = model.predictor.predict(matrix)
+    write_log(scorer, batch, answers, tmp_path)
+    (part,) = tmp_path.iterdir()
+    logged = pl.read_parquet(part)
+    np.testing.assert_allclose(logged["__prediction"].to_list(), predicted)
+    assert logged["__version"].unique().to_list() == [model.version]
+    if kind == "amount":
+        assert answers.columns == ["id", "prediction"]
+        return
+    assert answers.columns[:2] == ["id", "label"]
+    assert answers["label"].to_list() == model.label(predicted)
+    assert answers["probability_north"].to_list() == pytest.approx(predicted[:, 1].tolist())

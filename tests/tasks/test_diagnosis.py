@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from tasks import diagnosis, ledger
-from tasks.diagnosis import look_at_libraries, look_at_models, look_at_packages, look_at_server
+from tasks.diagnosis import (
+    look_at_libraries,
+    look_at_models,
+    look_at_packages,
+    look_at_root,
+    look_at_server,
+)
 from tasks.ledger import append_entry
 from tasks.store import open_store
 
@@ -68,11 +74,11 @@ def test_broken_chain_and_dead_server_are_found_with_their_mend(
     assert found["server"]["mend"]
 
 
-def test_root_that_is_a_file_is_found(tmp_path: Path) -> None:
+def test_root_that_is_a_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
-    code, found = diagnose(str(tmp_path / "file"))
-    assert code == 1
-    assert not found["root"]["well"]
+    monkeypatch.setenv("PERENNIAL_ROOT", str(tmp_path / "file"))
+    (finding,) = look_at_root()
+    assert (finding.name, finding.well) == ("root", False)
 
 
 @pytest.mark.parametrize(

@@ -183,3 +183,43 @@ def test_vocabulary_is_the_frequent_levels_whatever_the_order_and_frozen(
         expected = known.index(value) + 1 if value in known else OTHER
         assert code == (None if value is None else expected)
     assert codes_of([*seen, *served], vocabulary)[len(seen) :] == codes
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        ("binary", "c", "gives String for a binary target; write c = 'yes'"),
+        ("regression", "c", "gives String for a regression target; write CAST(… AS DOUBLE)"),
+        ("multiclass", "l", "gives List(Int64) for a multiclass target; write one number or text"),
+    ],
+)
+def test_target_that_cannot_be_learned_is_told_how_to_write_it(
+    kind: str, value: str, said: str
+) -> None:
+    given = define(target=f"value = '{value}'\nkind = '{kind}'")
+    schema = ROWS.with_columns(l=pl.concat_list("k")).schema
+    with pytest.raises(DefinitionError) as refusal:
+        compile_features(parse_definition(given, "made.toml"), schema, "made.toml")
+    assert str(refusal.value) == f"made.toml: [target] value: {said}"
+
+
+def test_classes_may_be_text_dates_or_numbers() -> None:
+    for value in ("c", "t", "k", "y"):
+        compile_made(target=f"value = '{value}'\nkind = 'multiclass'", features='x = "x"')
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("t", "Datetime(time_unit='us', time_zone=None), and a feature must be a number, text or "
+         "true/false; take a part of it, as in DATE_PART('hour', t)"),
+        ("t - t", "Duration(time_unit='us'), and a feature must be a number, text or true/false; "
+         "subtract seconds, as in DATE_PART('epoch', a) - DATE_PART('epoch', b)"),
+        ("l", "List(Int64), and a feature must be a number, text or true/false; "
+         "make one of it in [extract] query"),
+    ],
+)  # fmt: skip
+def test_feature_that_is_none_is_told_how_to_make_one_of_it(sql: str, said: str) -> None:
+    with pytest.raises(DefinitionError) as refusal:
+        compile_made(ROWS.with_columns(l=pl.concat_list("k")), features=f"f = '{sql}'")
+    assert str(refusal.value) == f"made.toml: [features] f: gives {said}"

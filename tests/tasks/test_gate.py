@@ -11,8 +11,16 @@ import pytest
 from tasks.champion import Opponent
 from tasks.checks import Check
 from tasks.definition import parse_definition
-from tasks.evaluation import SLICE
-from tasks.metrics import Array, Interval, measure
+from tasks.evaluation import SLICE, calibration_unit
+from tasks.metrics import (
+    Array,
+    Interval,
+    compare_calibration,
+    compare_means,
+    measure,
+    read_certainty,
+    row_losses,
+)
 from tasks.plan import Plan
 from tasks.preparation import TARGET, TIME
 from tasks.validation import (
@@ -110,7 +118,7 @@ def test_two_rows_of_a_class_are_needed_and_values_have_none() -> None:
 
 @pytest.mark.parametrize(
     ("ours", "theirs", "passed", "left"),
-    [(0.4, 1.0, True, 0.4), (0.25, 1.0, False, 0.25), (0.0, 0.0, True, 1.0), (0.5, 0.0, True, 1.0)],
+    [(0.4, 1.0, True, 0.4), (0.25, 1.0, False, 0.25), (0.0, 0.0, True, 1.0), (0.8, 2.0, True, 0.4)],
 )
 def test_four_tenths_of_the_champions_error_may_be_left_at_least(
     ours: float, theirs: float, passed: bool, left: float
@@ -240,7 +248,7 @@ def test_of_many_slices_the_worst_three_are_named_and_values_lose_squared_error(
     assert found.numbers["worse"] == found.numbers["slices"] == 8
     assert found.detail.startswith("of 8 slices, squared error is surely worse on ")
     assert found.detail.count(" (by ") == 3
-    assert found.detail.endswith(" and 5 more")
+    assert found.detail.endswith(") and 5 more")
     three = rows.drop(f"{SLICE}fifth").with_columns(predicted=pl.col("predicted") + 3)
     few = judge_slices(plan, face(plan, three, rows["predicted"]))
     assert "more" not in few.detail
@@ -305,3 +313,37 @@ def test_rows_without_a_time_are_grouped_by_the_seed() -> None:
     assert group_rows(timeless, 1).tolist() == group_rows(timeless, 1).tolist()
     assert group_rows(timeless, 1).tolist() != group_rows(timeless, 2).tolist()
     assert np.bincount(group_rows(timeless, 1)).tolist() == [5] * 200
+
+
+def test_an_equal_is_not_worse_even_where_nothing_may_be_lost() -> None:
+    plan, rows = plan_of(gate="slice_margin = 0.0, calibration_margin = 0.0"), make_rows()
+    duel = face(plan, rows, rows["predicted"])
+    assert judge_metric(plan, "second_metric", "auc", 0.0, duel, champion_of(0.7, 0.7)).passed
+    assert judge_slices(plan, duel).passed
+    assert judge_calibration(plan, duel).passed
+
+
+def test_each_of_three_slices_has_a_third_of_the_doubt() -> None:
+    rows = make_rows()
+    gain = compare_slices(plan_of(), duel_of(rows))["half = odd"][0]
+    odd = rows.filter(pl.col(f"{SLICE}half") == "odd")
+    ours, theirs = (
+        row_losses("log_loss", odd[TARGET].to_numpy(), odd[name].to_numpy())
+        for name in ("predicted", "simple")
+    )
+    groups = group_rows(odd[TIME], 1)
+    assert gain == compare_means(ours, theirs, groups, confidence=1 - 0.05 / 3)
+
+
+def test_calibration_of_values_is_said_in_shares_of_the_outcomes_spread() -> None:
+    rows = make_rows().with_columns(pl.col(TARGET, "predicted", "simple") * 50)
+    plan, duel = plan_of("regression"), face(plan_of("regression"), rows, rows["simple"] * 1.01)
+    found, unit = judge_calibration(plan, duel), calibration_unit(plan, duel.target)
+    assert unit > 10
+    spread = read_certainty(duel.target, duel.theirs)[0].std()
+    assert found.numbers["margin"] == pytest.approx(0.02 * spread / unit)
+    whole = compare_calibration(
+        duel.target, duel.ours, duel.theirs, duel.groups, confidence=0.95, seed=1
+    )
+    for name, value in numbers_of(whole).items():
+        assert found.numbers[name] == pytest.approx(value / unit)

@@ -32,7 +32,7 @@ def decide(store: Store, decision: dict[str, Any], manifest: str = "0" * 64) -> 
     return append_entry(store, "m", manifest=manifest, **decision)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(DECISIONS, max_size=8))
 def test_any_decisions_are_read_back_in_one_chain(decisions: list[dict[str, Any]]) -> None:
     with TemporaryDirectory() as folder:
@@ -80,7 +80,7 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, dict[str,
     return store, made
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(decisions=st.lists(DECISIONS, max_size=8))
 def test_champion_is_the_last_one_released_and_approved(
     versions: tuple[Store, dict[str, str]], decisions: list[dict[str, Any]]

@@ -225,7 +225,7 @@ def test_rows_of_one_key_are_on_one_side_of_a_hashed_split(keys: list[tuple[int,
 
 
 def test_full_disk_is_told_where_no_feature_is_to_blame(made: Project, tmp_path: Path) -> None:
-    rows = pl.concat([ROWS] * 400).with_columns(x=pl.int_range(pl.len()).sin())
+    rows = pl.concat([ROWS] * 100).with_columns(x=pl.int_range(pl.len()).sin())
     plan, snapshot = made.extract(rows, extract='time = "t"')
     with small_disk(tmp_path / "disk", "64k") as disk, pytest.raises(StorageFull, match="is full"):
         prepare_rows(plan, snapshot, disk)

@@ -76,9 +76,10 @@ def test_another_machine_is_named(
     assert cause.startswith("machine: it was made on ")
 
 
-def test_other_packages_code_and_threads_are_named(
-    reproduce: Callable[[], Reproduction], monkeypatch: pytest.MonkeyPatch
+def test_other_packages_code_and_threads_and_lost_sources_are_named(
+    reproduce: Callable[[], Reproduction], monkeypatch: pytest.MonkeyPatch, project: Path
 ) -> None:
+    shutil.rmtree(project / "data")
     monkeypatch.setattr(reproduction, "package_versions", lambda: {"polars": "0.1"})
     monkeypatch.setattr(reproduction, "module_digest", lambda: "other")
     monkeypatch.setattr(reproduction, "model_parameters", lambda *_: {"num_threads": 7})
@@ -86,15 +87,8 @@ def test_other_packages_code_and_threads_are_named(
     assert re.search(r"^package: polars was \S+ and is 0.1 now$", causes, re.MULTILINE)
     assert re.search(r"^package: lightgbm was \S+ and is missing now$", causes, re.MULTILINE)
     assert "code: Perennial's own modules are not those that made it" in causes
+    assert "data: the sources cannot be read any more: [sources] flights: " in causes
     assert "machine: LightGBM had 2 threads and has 7 here; set [training] threads" in causes
-
-
-def test_sources_that_are_gone_are_named(
-    reproduce: Callable[[], Reproduction], project: Path
-) -> None:
-    shutil.rmtree(project / "data")
-    (cause,) = reproduce().causes
-    assert cause.startswith("data: the sources cannot be read any more: [sources] flights: ")
 
 
 def test_model_that_was_not_fitted_once_more_is_made_again(
