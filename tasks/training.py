@@ -19,11 +19,12 @@ import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.cluster import Growth, check_installed, cut_curve, open_cluster
+from tasks.cluster import check_installed, open_cluster
 from tasks.definition import Definition, Frozen, Kind
 from tasks.errors import DefinitionError, first_line, nearest
 from tasks.plan import Plan
 from tasks.preparation import PART, TARGET, Part, Prepared
+from tasks.shares import Growth, cut_curve
 from tasks.store import reaching
 
 log = logging.getLogger("perennial.training")
