@@ -196,10 +196,10 @@ def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) 
     """Fit once more by the same recipe and rounds, on every row whose label has matured."""
     if plan.definition.training.engine == "dask":
         with open_cluster(plan.definition.training) as cluster:
-            rows = cluster.send(_label_first(plan, prepared, *Part))
+            shares = cluster.send(_label_first(plan, prepared, *Part))
             sample = cluster.send_sample(_label_first(plan, prepared, *Part))
             growth = Growth(trained.params, tuple(category_places(plan)), trained.rounds)
-            return write_text(cluster.grow(growth, rows, sample).text, folder / "model.txt")
+            return write_text(cluster.grow(growth, shares, sample).text, folder / "model.txt")
     with _blaming(plan.origin):
         rows = make_dataset(plan, prepared, *Part)
         booster = _grow(trained.params, rows, trained.rounds)

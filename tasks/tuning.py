@@ -96,13 +96,18 @@ def cut_slices(plan: Plan, prepared: Prepared, params: Parameters) -> list[Slice
     for start, end in itertools.pairwise(edges):
         older, judged = place < start - delay, (place >= start) & (place < end)
         if min(older.sum(), judged.sum()) >= _SLICE_ROWS:
-            cut.append((rows.subset(np.flatnonzero(older)), rows.subset(np.flatnonzero(judged))))
+            cut.append((_take_rows(rows, older), _take_rows(rows, judged)))
     if not cut:
         raise DataRefused(
             f"{plan.origin}: --tune: the training window is too short to be cut into slices of "
             f"{_SLICE_ROWS} rows; give more history, or leave --tune out"
         )
     return cut
+
+
+def _take_rows(rows: lightgbm.Dataset, chosen: Any) -> lightgbm.Dataset:
+    places: Any = np.flatnonzero(chosen)  # lightgbm asks for a list, of millions
+    return rows.subset(places)
 
 
 def _place_rows(plan: Plan, prepared: Prepared) -> tuple[Any, float]:
