@@ -33,13 +33,14 @@ from tasks.ledger import read_ledger
 from tasks.overview import describe_version
 from tasks.plan import Plan
 from tasks.preparation import prepare
+from tasks.proposals import Trial
 from tasks.registry import Published, code_digest, find_version, name_version, read_file
 from tasks.report import draw_report
 from tasks.sources import open_table
 from tasks.standing import find_release, is_open
 from tasks.store import Store, open_store, work_folder
 from tasks.training import check_parameters, refit, train
-from tasks.tuning import Trial, name_search, search, take_best
+from tasks.tuning import name_search, search, take_best
 from tasks.validation import validate
 
 AUTOMATIC = "auto (gate passed)"

@@ -23,6 +23,7 @@ from tasks.extraction import Snapshot
 from tasks.ledger import name_os_user
 from tasks.plan import Plan
 from tasks.preparation import Prepared
+from tasks.proposals import Trial, tuner
 from tasks.registry import (
     Published,
     code_digest,
@@ -35,7 +36,7 @@ from tasks.registry import (
 )
 from tasks.store import Store, reaching
 from tasks.training import Trained
-from tasks.tuning import Trial, best_trial, tuner
+from tasks.tuning import best_trial
 from tasks.validation import Verdict
 
 log = logging.getLogger("perennial.candidate")

@@ -140,21 +140,19 @@ def draw_learning(curve: Points, rounds: int, label: str) -> str:
     return _render([rule, line, text], label)
 
 
-def draw_trials(losses: Points, best: Sequence[float], label: str) -> str:
-    """Draw each trial's loss (`whole`, or `pruned` where it was given up), and the best so far."""
-    ends = [*losses["whole"], *losses["pruned"]]
-    known = [each for each in ends if each is not None]
-    points = _chart(trial=range(1, len(best) + 1), best=best, **losses)
+def draw_trials(
+    losses: Sequence[float], pruned: Sequence[bool], best: Sequence[float], label: str
+) -> str:
+    """Draw each trial's loss, pale where it was given up, and the best loss so far."""
+    points = _chart(trial=range(1, len(best) + 1), best=best, loss=losses, pruned=pruned)
     axis = alt.Axis(grid=False, tickCount=6, format="d")
     x = alt.X("trial:Q", title="Trial", scale=alt.Scale(nice=False, padding=8), axis=axis)
     scale = alt.Scale(zero=False, padding=8)
-    y = alt.Y("best:Q", title="Loss", scale=scale, axis=_numbers(known))
-    line = points.mark_line(color=ACCENT, strokeWidth=2, interpolate="step-after").encode(x=x, y=y)
-    layers = [line]
-    for name, color in (("pruned", PALE), ("whole", ACCENT)):
-        tried = points.transform_filter(f"isValid(datum.{name})")
-        dots = tried.mark_circle(color=color, size=34, opacity=1)
-        layers.append(dots.encode(x=x, y=alt.Y(f"{name}:Q", scale=scale)))
+    y = alt.Y("best:Q", title="Loss", scale=scale, axis=_numbers(losses))
+    line = points.mark_line(color=ACCENT, strokeWidth=2, interpolate="step-after")
+    color = alt.when("datum.pruned").then(alt.value(PALE)).otherwise(alt.value(ACCENT))
+    dots = points.mark_circle(size=34, opacity=1)
+    layers = [line.encode(x=x, y=y), dots.encode(x=x, y=alt.Y("loss:Q", scale=scale), color=color)]
     return _render(layers, label)
 
 

@@ -210,16 +210,13 @@ def _draw_curves(candidate: Candidate) -> Iterator[Html]:
 def _draw_trials(candidate: Candidate) -> Html:
     trials = candidate.trials
     best = [trials[best_trial(trials[:end])].loss for end in range(1, len(trials) + 1)]
-    losses = {
-        "whole": [None if each.pruned else each.loss for each in trials],
-        "pruned": [each.loss if each.pruned else None for each in trials],
-    }
+    losses, pruned = [each.loss for each in trials], [each.pruned for each in trials]
     first, taken = trials[0].loss, best_trial(trials)
     text = (
         f"Loss on slices of the training window: {first:.5f} as defined, {best[-1]:.5f} by trial "
         f"{taken + 1}, which was taken. Pale: given up after its first slices."
     )
-    return figure("Tuning", text, charts.draw_trials(losses, best, "Loss by trial"))
+    return figure("Tuning", text, charts.draw_trials(losses, pruned, best, "Loss by trial"))
 
 
 def _draw_calibration(candidate: Candidate) -> Html:

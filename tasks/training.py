@@ -20,11 +20,12 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.binning import Parameters, category_places, open_bins
 from tasks.binning import model_input as model_input
-from tasks.cluster import Growth, check_installed, cut_curve, open_cluster
+from tasks.cluster import check_installed, open_cluster
 from tasks.definition import Definition, Frozen, Kind
 from tasks.errors import DefinitionError, first_line, nearest
 from tasks.plan import Plan
 from tasks.preparation import PART, TARGET, Part, Prepared
+from tasks.shares import Growth, cut_curve
 from tasks.store import reaching
 
 log = logging.getLogger("perennial.training")
@@ -221,8 +222,9 @@ def make_dataset(plan: Plan, prepared: Prepared, *parts: Part) -> lightgbm.Datas
 
 def take_rows(rows: lightgbm.Dataset, chosen: Any) -> lightgbm.Dataset:
     """Take the rows that an array of booleans chooses; `subset` would list millions of numbers."""
-    subset: Any = rows.subset([])
-    subset.used_indices = np.flatnonzero(chosen).astype(np.int32)
+    places: Any = np.flatnonzero(chosen).astype(np.int32)
+    subset = rows.subset([])
+    subset.used_indices = places
     return subset
 
 

@@ -1,18 +1,16 @@
 """Tuning: LightGBM's parameters searched on the training window, before the model is trained.
 
-Owns Optuna, which parameters are searched and between which limits, and how a trial is judged: on
-slices of the training window, each later than the rows that it learned from. Refuses to look at
-the holdout. The definition's own parameters are the first trial; what it sets beyond those that
-are searched stays as it is.
+Owns how a trial is judged, on slices of the training window that are later than the rows that it
+learned from, and that a killed search goes on where it was. Refuses to look at the holdout, and to
+know what is tried next (`proposals`). The definition's own parameters are the first trial.
 """
 
 import itertools
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -25,56 +23,16 @@ from tasks.definition import Frozen
 from tasks.errors import DataRefused, DefinitionError
 from tasks.plan import Plan
 from tasks.preparation import TIME, Part, Prepared
+from tasks.proposals import Trial, complete_parameters, propose, tuner
 from tasks.registry import code_digest, name_version
 from tasks.store import open_store, reaching
 from tasks.training import make_dataset, model_parameters, take_rows
-
-if TYPE_CHECKING:
-    from optuna import Study
-    from optuna.distributions import BaseDistribution
-    from optuna.trial import FrozenTrial
 
 log = logging.getLogger("perennial.tuning")
 
 _EDGES = (0.55, 0.7, 0.85, 1.0)  # a slice between each two, judged by all that is older
 _SLICE_ROWS = 50
 _MOST_TRIALS = 1000
-_RANDOM_TRIALS, _UNPRUNED_TRIALS = 8, 4
-
-
-class Limits(NamedTuple):
-    """Between which values a parameter is searched; `usual` is what LightGBM takes by itself."""
-
-    low: float
-    high: float
-    usual: float
-    scale: str = "linear"
-    whole: bool = False
-
-
-SPACE = {
-    "learning_rate": Limits(0.02, 0.2, 0.1, "log"),
-    "num_leaves": Limits(7, 255, 31, "log", whole=True),
-    "min_data_in_leaf": Limits(5, 1000, 20, "log", whole=True),
-    "feature_fraction": Limits(0.3, 1.0, 1.0),
-    "bagging_fraction": Limits(0.5, 1.0, 1.0),
-    "lambda_l2": Limits(0.001, 100.0, 0.0, "log"),
-}
-
-
-class Trial(Frozen):
-    """What one trial set otherwise than the definition does, and its loss on each slice.
-
-    A trial that does worse than most is pruned: the slices that are left are not tried.
-    """
-
-    params: Parameters
-    losses: tuple[float, ...]
-    pruned: bool = False
-
-    @property
-    def loss(self) -> float:
-        return sum(self.losses) / len(self.losses)
 
 
 class Search(Frozen):
@@ -85,17 +43,6 @@ class Search(Frozen):
 
 
 Slice = tuple[lightgbm.Dataset, lightgbm.Dataset]
-
-
-def tuner() -> dict[str, str]:
-    """Name the package that proposes trials, with its version; DefinitionError without it."""
-    try:
-        return {"optuna": version("optuna")}
-    except PackageNotFoundError:
-        raise DefinitionError(
-            "--tune needs optuna, which is not installed; run `make tune` or "
-            "`pip install perennial[tune]`"
-        ) from None
 
 
 def name_search(trials: int) -> tuple[str, ...]:
@@ -172,9 +119,8 @@ def _try_next(
     plan: Plan, params: Parameters, slices: Sequence[Slice], done: Sequence[Trial]
 ) -> Trial:
     """Ask what to try after these trials, and try it slice by slice, until it is hopeless."""
-    study, distributions = _open_study(plan, params, done)
-    asked = study.ask(distributions)
-    ours = _override(params, asked.params) if done else {}
+    asked = propose(params, done, plan.definition.training.seed)
+    ours = complete_parameters(params, asked.params) if done else {}
     losses = list[float]()
     for loss in _judge(plan, {**params, **ours}, slices):
         losses.append(loss)
@@ -198,77 +144,6 @@ def _judge(plan: Plan, params: Parameters, slices: Sequence[Slice]) -> Iterator[
         )  # fmt: skip
         (curve,) = curves["valid_0"].values()
         yield curve[booster.best_iteration - 1]  # without early stopping it is 0, and this the last
-
-
-def _open_study(
-    plan: Plan, params: Parameters, done: Sequence[Trial]
-) -> tuple["Study", dict[str, "BaseDistribution"]]:
-    """Tell Optuna what was tried. A study of its own for each trial is what makes it repeatable.
-
-    So a trial hangs on those before it alone, whether or not the run was killed in between.
-    """
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    limits = _settle_limits(params)
-    distributions: dict[str, BaseDistribution] = {
-        name: optuna.distributions.IntDistribution(int(each.low), int(each.high), log=True)
-        if each.whole
-        else optuna.distributions.FloatDistribution(each.low, each.high, log=each.scale == "log")
-        for name, each in limits.items()
-    }
-    seed = plan.definition.training.seed + len(done)
-    study = optuna.create_study(
-        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=_RANDOM_TRIALS),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=_UNPRUNED_TRIALS),
-    )
-    study.add_trials([_recall_trial(limits, distributions, params, each) for each in done])
-    return study, distributions
-
-
-def _recall_trial(
-    limits: Mapping[str, Limits],
-    distributions: dict[str, "BaseDistribution"],
-    params: Parameters,
-    trial: Trial,
-) -> "FrozenTrial":
-    from optuna.trial import TrialState, create_trial
-
-    values = {name: each.usual for name, each in limits.items()} | params | trial.params
-    means = np.cumsum(trial.losses) / np.arange(1, len(trial.losses) + 1)
-    return create_trial(
-        state=TrialState.PRUNED if trial.pruned else TrialState.COMPLETE,
-        params={name: _move_inside(each, values[name]) for name, each in limits.items()},
-        distributions=distributions,
-        intermediate_values=dict(enumerate(map(float, means), 1)),
-        value=trial.loss,
-    )
-
-
-def _settle_limits(params: Parameters) -> dict[str, Limits]:
-    """Widen the limits to what the definition itself sets; leave out what does not go with it."""
-    sampling = {str(params.get(name)) for name in ("boosting", "data_sample_strategy")}
-    found = {}
-    for name, each in SPACE.items():
-        if name == "bagging_fraction" and sampling & {"goss", "rf"}:
-            continue
-        given = float(params.get(name, each.usual))
-        low = min(each.low, given) if given > 0 else each.low  # a logarithm has no place for 0
-        found[name] = each._replace(low=low, high=max(each.high, given))
-    return found
-
-
-def _move_inside(limits: Limits, value: bool | int | float | str) -> float:
-    inside = min(max(float(value), limits.low), limits.high)
-    return round(inside) if limits.whole else inside
-
-
-def _override(params: Parameters, asked: Mapping[str, Any]) -> Parameters:
-    """Give what a trial sets; a share of the rows has no effect without how often it is drawn."""
-    often = (
-        {} if "bagging_freq" in params or "bagging_fraction" not in asked else {"bagging_freq": 1}
-    )
-    return {**asked, **often}
 
 
 def _adjust(plan: Plan, params: Parameters) -> Plan:

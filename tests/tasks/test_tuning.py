@@ -20,11 +20,12 @@ from tasks.errors import DefinitionError
 from tasks.extraction import extract
 from tasks.plan import Plan
 from tasks.preparation import PART, TARGET, TIME, Part, Prepared, prepare
+from tasks.proposals import Trial
 from tasks.registry import find_version, read_file, read_json
 from tasks.reproduction import reproduce_version
 from tasks.store import open_store
 from tasks.training import model_parameters
-from tasks.tuning import Search, Trial, best_trial, cut_slices, search_parameters
+from tasks.tuning import Search, best_trial, cut_slices, search_parameters
 
 MODEL = "flight-delay"
 TRIALS = 5
@@ -146,7 +147,7 @@ def test_missing_package_is_named_with_its_cure(
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("tasks.tuning.version", missing)
+    monkeypatch.setattr("tasks.proposals.version", missing)
     with pytest.raises(DefinitionError, match=r"run `make tune` or `pip install"):
         plan_retrain(MODEL, None, 2)
     assert plan_retrain(MODEL, None).tune == 0
