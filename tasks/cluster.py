@@ -93,7 +93,7 @@ class Cluster:
                 try:
                     wait(waiting, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED")
                 except TimeoutError:
-                    lost = set(self.workers) - set(self.client.scheduler_info(-1)["workers"])
+                    lost = set(self.workers) - set(self.client.nthreads())
                     if lost:
                         raise ClusterFailed(_explain_loss(sorted(lost))) from None
                 if failed := [each for each in futures if each.status in ("error", "lost")]:
@@ -164,12 +164,12 @@ def _choose_workers(client: "Client", count: int, address: str) -> tuple[str, ..
     try:
         client.wait_for_workers(count, timeout=_START_SECONDS)
     except TimeoutError as error:
-        found = len(client.scheduler_info(-1)["workers"])
+        found = len(client.nthreads())
         raise ClusterFailed(
             f"[training] workers = {count}: the Dask scheduler at {address} has {found}; "
             "start more, or ask for fewer"
         ) from error
-    return tuple(sorted(client.scheduler_info(-1)["workers"])[:count])
+    return tuple(sorted(client.nthreads())[:count])
 
 
 def _host(address: str) -> str:

@@ -48,10 +48,9 @@ class Workers:
         self.processes.append(self.start("dask_worker", self.address, *plain))
 
     def stop(self) -> None:
-        for each in self.processes:
-            each.terminate()
-        for each in self.processes:
-            each.wait(20)
+        for each in reversed(self.processes):
+            each.kill()
+            each.wait()
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,7 @@ def test_release_killed_at_any_instant_ends_as_if_nothing_had_been(
 
 def settle(ground: Ground, torturer: Torturer, followed: Followed | None = None) -> None:
     """Read the whole root once more; nothing may be left of the runs that were killed."""
+    assert torturer.killed, "no kill has struck"
     torturer.inspector.look_again()
     wait_until_gone(ground.work, followed.processes() if followed else ())
     with work_folder(ground.store):  # clears away what is left of them
