@@ -10,7 +10,6 @@ from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import lightgbm
@@ -18,6 +17,7 @@ import numpy as np
 import polars as pl
 from polars import selectors as cs
 from polars.io.plugins import register_io_source
+from pydantic import Field
 
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DataRefused, DefinitionError, first_line, nearest
@@ -50,7 +50,7 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     booster: lightgbm.Booster
     forest: Forest | None = None
     types: dict[str, pl.DataType]
-    tables: Mapping[str, pl.LazyFrame] = MappingProxyType({})
+    tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
 
 
 def check_target(uri: str) -> str:

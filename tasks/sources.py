@@ -7,9 +7,9 @@ on its own data, ask alike.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import polars as pl
+from pydantic import Field
 
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DefinitionError, first_line, nearest
@@ -38,8 +38,8 @@ class Table(Frozen, arbitrary_types_allowed=True):
     time: pl.Expr | None
     sources: dict[str, Source]
     files: dict[str, tuple[str, ...]]
-    tables: Mapping[str, pl.LazyFrame] = MappingProxyType({})
-    frames: Mapping[str, pl.LazyFrame] = MappingProxyType({})
+    tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
+    frames: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
 
 
 def open_table(

@@ -104,11 +104,12 @@ def test_a_champion_is_taken_up_once_and_what_is_wrong_said_once(
     said: list[object] = []
     monkeypatch.setattr(following.log, "error", lambda *parts: said.append(parts))
     monkeypatch.setattr(following, "_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(following, "_POLL_SECONDS", 3600.0)
     root, swapped, metrics = tmp_path / "root", list[Model](), Metrics()
     shutil.copytree(versions.root / "models", root / "models")
     follower = Follower(MODEL, open_store(str(root)), metrics, swapped.append)
-    for _ in range(2):
-        follower.look()
+    follower.start(load_folder(versions.folder(versions.second)))
+    follower.look()
     versions.release(versions.first, root)
     for _ in range(2):
         follower.look()
@@ -120,5 +121,6 @@ def test_a_champion_is_taken_up_once_and_what_is_wrong_said_once(
     (entries / "000005.json").write_bytes((entries / "000001.json").read_bytes())
     for _ in range(2):
         follower.look()
+    follower.stop()
     assert len(said) == 1
     assert metrics.followed["failed"] == 2

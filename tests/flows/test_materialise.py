@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from conftest import REPOSITORY, SMALL_TRAINING
+from system import REPOSITORY
+from tables import SMALL_TRAINING
 
 from bentos.following import Follower
 from bentos.metrics import Metrics

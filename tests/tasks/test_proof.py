@@ -23,7 +23,7 @@ from tasks.proof import (
 from tasks.reference import Reference
 
 ROWS = pl.DataFrame({"x": [1.0, 2.0, 3.0]})
-REFERENCE = Reference(rows=ROWS, expected=np.array([2.0, 4.0, 6.0]), left_out=0)
+REFERENCE = Reference(rows=ROWS, expected=np.array([2.0, 4.0, 6.0]), left_out=0, tables={})
 Answering = Callable[[str, Any], tuple[int, Any]]
 
 
