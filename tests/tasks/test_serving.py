@@ -7,13 +7,13 @@ import sys
 import tarfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from elsewhere import prove_elsewhere
 
-from tasks import reference, requirements, serving
+from tasks import reference, requirements
 from tasks.errors import (
     BuildFailed,
     DataRefused,
@@ -320,15 +320,6 @@ def test_home_that_cannot_be_written_costs_no_release(
     monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "file"))
     offer_bento(store, MODEL, released.older, first)
     assert f"{bento_tag(MODEL, released.older)} is not in {tmp_path}/file: " in caplog.text
-
-
-def test_what_bentoml_says_when_it_cannot_build_is_told(
-    released: "Released", store: Store, newer: Published, tmp_path: Path, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(serving, "leash", lambda *words: ["sh", "-c", "echo no room >&2; exit 1"])
-    (tmp_path / "work").mkdir()
-    with pytest.raises(BuildFailed, match=f"{released.newer}: cannot be built: no room"):
-        make_bento(store, newer, tmp_path / "work")
 
 
 def test_holdout_that_cannot_be_read_anew_is_told(
