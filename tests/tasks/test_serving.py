@@ -322,6 +322,15 @@ def test_home_that_cannot_be_written_costs_no_release(
     assert f"{bento_tag(MODEL, released.older)} is not in {tmp_path}/file: " in caplog.text
 
 
+def test_what_bentoml_says_when_it_cannot_build_is_told(
+    released: "Released", store: Store, newer: Published, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(serving, "leash", lambda *words: ["sh", "-c", "echo no room >&2; exit 1"])
+    (tmp_path / "work").mkdir()
+    with pytest.raises(BuildFailed, match="cannot be built: no room"):
+        make_bento(store, newer, tmp_path / "work")
+
+
 def test_holdout_that_cannot_be_read_anew_is_told(
     released: "Released", store: Store, newer: Published, tmp_path: Path
 ) -> None:
