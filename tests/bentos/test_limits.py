@@ -35,7 +35,7 @@ def strict(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Iter
     limits = "concurrency = 1\nmax_body_mb = 4.0\ntimeout_s = 0.5\nlog = false"
     model = alter(versions.folder(versions.second), folder / "model", limits)
     with serving(
-        folder / "server", model, PERENNIAL_TOKEN=TOKEN, PERENNIAL_FOLLOW=MODEL
+        folder / "server", model, PERENNIAL_TOKEN=TOKEN, PERENNIAL_ROOT="", PERENNIAL_FOLLOW=MODEL
     ) as running:
         yield running
 

@@ -8,13 +8,13 @@ import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from elsewhere import prove_elsewhere
 
-from tasks import reference, requirements, serving
+from tasks import reference, requirements
 from tasks.errors import (
     BuildFailed,
     DataRefused,
@@ -374,7 +374,7 @@ def test_what_bentoml_says_when_it_cannot_build_is_told(
 ) -> None:
     monkeypatch.setattr(serving, "leash", lambda *words: ["sh", "-c", "echo no room >&2; exit 1"])
     (tmp_path / "work").mkdir()
-    with pytest.raises(BuildFailed, match=f"{released.newer}: cannot be built: no room"):
+    with pytest.raises(BuildFailed, match="cannot be built: no room"):
         make_bento(store, newer, tmp_path / "work")
 
 
