@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import reduce
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 from pydantic import TypeAdapter
 
@@ -33,6 +34,9 @@ QUANTILES = (5, 25, 50, 75, 95)
 TOP_VALUES = 20
 
 _CONFIG = metrics.MetricConfig(hll_lg_k=14)
+# The first array that a sketch takes makes it import NumPy's C side, under a lock of its own. Two
+# threads that came there at once would wait for ever: one for that lock, one for Python's.
+metrics.DistributionMetric.zero(_CONFIG).kll.value.update(np.zeros(1))
 _COLUMNS_AT_ONCE = 2  # half of the work on one keeps a single core busy
 _NAME_LENGTH = _CONFIG.max_frequent_item_size
 _LEVELS = 768  # as many as whylogs' sketch of frequent items holds before it starts to estimate

@@ -264,3 +264,8 @@ def test_importing_loads_neither_prefect_nor_s3fs_and_reports_to_nobody() -> Non
         "assert os.environ['WHYLOGS_NO_ANALYTICS']"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=DATA.parents[1])
+
+
+def test_sketches_have_met_numpy_before_threads_ask_them() -> None:
+    code = "import sys, tasks.profiles; print('numpy.core.multiarray' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "True"
