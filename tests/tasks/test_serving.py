@@ -7,13 +7,13 @@ import sys
 import tarfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 from elsewhere import prove_elsewhere
 
-from tasks import reference, requirements
+from tasks import reference, requirements, serving
 from tasks.errors import (
     BuildFailed,
     DataRefused,
