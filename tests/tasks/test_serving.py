@@ -8,13 +8,13 @@ import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
 from elsewhere import prove_elsewhere
 
-from tasks import reference, requirements
+from tasks import reference, requirements, serving
 from tasks.errors import (
     BuildFailed,
     DataRefused,
