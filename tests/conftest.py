@@ -14,12 +14,16 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tables import SMALL_TRAINING
 
 import flows  # noqa: F401  its environment must be there before Prefect is
 
 REPOSITORY = Path(__file__).parents[1]
 FLIGHTS = REPOSITORY / "data" / "nycflights13"
+SMALL_TRAINING = """[training]
+threads = 2
+holdout = "60d"
+params = { num_leaves = 7, learning_rate = 0.05 }
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -32,12 +32,6 @@ SECTIONS = {
     "features": 'x = "x"\nk = "k"\nc = "c"',
 }
 
-SMALL_TRAINING = """[training]
-threads = 2
-holdout = "60d"
-params = { num_leaves = 7, learning_rate = 0.05 }
-"""
-
 
 def define(**sections: str) -> str:
     """Write a definition; a section that is given takes the usual one's place."""

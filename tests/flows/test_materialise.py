@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from system import REPOSITORY
-from tables import SMALL_TRAINING
 
 from bentos.following import Follower
 from bentos.metrics import Metrics
@@ -24,6 +22,7 @@ from tasks.reference import Reference, compute_reference
 from tasks.registry import find_champion
 from tasks.store import Store, open_store
 
+REPOSITORY = Path(__file__).parents[2]
 MODEL, AS_OF = "flight-delay", datetime(2013, 7, 31, tzinfo=UTC)
 LOOKED_UP = {"origin_late", "carrier_late", "dest_late", "flight_late", "flight_delay"}
 PLANE = {"plane_year", "seats", "manufacturer"}
@@ -53,9 +52,10 @@ def tabled(
     project = tmp_path_factory.mktemp("tabled") / "project"
     shutil.copytree(few_flights, project)
     text = (REPOSITORY / "benchmarks" / "flight_tables.toml").read_text()
-    small = text.replace("flight-tables", MODEL).partition("[training]")[0] + SMALL_TRAINING
-    small += "[serving]\nlatency_budget_ms = 5000\n"
-    (project / "deployments" / "flight_delay.toml").write_text(small)
+    definition = project / "deployments" / "flight_delay.toml"
+    small = text.replace("flight-tables", MODEL).partition("[training]")[0]
+    small += "[training]" + definition.read_text().partition("[training]")[2]
+    definition.write_text(small + "[serving]\nlatency_budget_ms = 5000\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         patch.setenv("PERENNIAL_ROOT", str(project / "root"))
