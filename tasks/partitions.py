@@ -105,9 +105,8 @@ def recall_parts(store: Store, model: str, folder: Path) -> dict[str, Path]:
     versions = list(list_versions(store, model).values())
     if not versions:
         return {}
-    snapshot = find(
-        store, snapshot_path(read_json(store, versions[-1], "lineage.json")["snapshot"])
-    )
+    lineage = read_json(store, versions[-1], "lineage.json")
+    snapshot = find(store, snapshot_path(lineage.get("snapshot", "")))
     if snapshot is None or not any(map(_NAMED.fullmatch, snapshot.manifest.files)):
         return {}
     try:
