@@ -76,10 +76,9 @@ def find_partitions(
         Partition(source=source, files=files, key=_name(definition, source, files, digests))
         for files in groups
     )
-    whole = all(
-        open_partition(definition, table, each).columns == table.columns for each in partitions
-    )
-    return partitions if whole else ()
+    # Partitions lack whatever else was joined to the table's rows.
+    alike = open_partition(definition, table, partitions[0]).columns == table.columns
+    return partitions if alike else ()
 
 
 def find_divisible(definition: Definition) -> str | None:
