@@ -81,10 +81,9 @@ def find_partitions(
         Partition(source=source, files=files, key=_name(definition, source, files, digests))
         for files in groups
     )
-    whole = all(
-        open_partition(definition, table, each).columns == table.columns for each in partitions
-    )
-    return partitions if whole else ()
+    # Partitions lack whatever else was joined to the table's rows.
+    alike = open_partition(definition, table, partitions[0]).columns == table.columns
+    return partitions if alike else ()
 
 
 def find_divisible(definition: Definition) -> str | None:
@@ -110,9 +109,8 @@ def recall_parts(store: Store, model: str, folder: Path) -> dict[str, Path]:
     versions = list(list_versions(store, model).values())
     if not versions:
         return {}
-    snapshot = find(
-        store, snapshot_path(read_json(store, versions[-1], "lineage.json")["snapshot"])
-    )
+    lineage = read_json(store, versions[-1], "lineage.json")
+    snapshot = find(store, snapshot_path(lineage.get("snapshot", "")))
     if snapshot is None or not any(map(_NAMED.fullmatch, snapshot.manifest.files)):
         return {}
     try:
