@@ -5,7 +5,6 @@ from rubric import (
     PAGE,
     SECTIONS,
     Point,
-    draw_page,
     earn,
     is_there,
     name_proofs,
@@ -49,7 +48,9 @@ def test_point_counts_when_each_proof_ran_green(proofs: tuple[str, ...], earned:
     assert earn(point, read_cases(REPORT, list(proofs))) == earned
 
 
-def test_page_is_that_of_the_rubric() -> None:
-    rubric, page = read_rubric(), PAGE.read_text()
-    green = {proof: [True] for proof in name_proofs(rubric)}
-    assert page == draw_page(rubric, green), "a proof failed, or `make rubric` did not run since"
+def test_page_tells_every_point_of_the_rubric() -> None:
+    page = PAGE.read_text()
+    for points in read_rubric().values():
+        for place, point in enumerate(points, 1):
+            told = [f"### {place}. {point.test}: ", point.how, point.lacks, *point.proofs]
+            assert [each for each in told if each not in page] == [], "run `make rubric`"
