@@ -7,6 +7,7 @@ giving up where one is lost. Refuses to know what a worker does with its share (
 import socket
 import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -92,10 +93,12 @@ class Cluster:
             while waiting := [each for each in futures if each.status == "pending"]:
                 try:
                     wait(waiting, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED")
-                except TimeoutError:
+                except (TimeoutError, CancelledError) as error:
                     lost = set(self.workers) - set(self.client.nthreads())
                     if lost:
                         raise ClusterFailed(_explain_loss(sorted(lost))) from None
+                    if isinstance(error, CancelledError):
+                        raise ClusterFailed(f"a Dask worker failed: {first_line(error)}") from error
                 if failed := [each for each in futures if each.status in ("error", "lost")]:
                     raise ClusterFailed(
                         f"a Dask worker failed: {first_line(failed[0].exception())}"
@@ -147,12 +150,13 @@ def _scheduler(training: Training) -> Iterator[Any]:
     if training.scheduler is not None:
         yield training.scheduler
         return
-    from distributed import CPU_COUNT, LocalCluster
+    from dask.system import CPU_COUNT
+    from distributed import LocalCluster
 
     with LocalCluster(
         n_workers=training.workers,
         threads_per_worker=max(1, CPU_COUNT // training.workers),
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         host="127.0.0.1",
         memory_limit=0,
         silence_logs=50,

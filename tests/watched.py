@@ -96,14 +96,15 @@ def make_watched(few_flights: Path, folder: Path) -> Watched:
     return Watched(project, root, made.version, answers)
 
 
-def read_payloads(kind: str) -> list[dict[str, Any]]:
-    """Read what Prefect's server was told of a kind, newest first, waiting for something."""
+def read_payloads(kind: str, reason: str = "") -> list[dict[str, Any]]:
+    """Read what Prefect's server was told of a kind and for a reason, waiting for something."""
     asked = {"filter": {"event": {"name": [f"perennial.{kind}"]}}}
     until = time.monotonic() + 10
     with get_client(sync_client=True) as client:
         while time.monotonic() < until:
-            found = client.request("POST", "/events/filter", json=asked).json()["events"]
-            if found:
-                return [each["payload"] for each in found]
+            events = client.request("POST", "/events/filter", json=asked).json()["events"]
+            payloads = [each["payload"] for each in events]
+            if found := [each for each in payloads if reason in each["reason"]]:
+                return found
             time.sleep(0.1)
     return []

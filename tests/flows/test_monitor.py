@@ -144,7 +144,8 @@ def test_champion_that_fell_behind_is_told(watched: Watched) -> None:
     found = look()
     assert found["behind"]["lost"].startswith("auc of a quick model is better by")
     assert kinds(found)["quality-lost"] == "raised"
-    assert read_payloads("quality-lost")[0]["found"]["behind"]["rows"] == found["behind"]["rows"]
+    told = read_payloads("quality-lost", found["behind"]["lost"])[0]["found"]["behind"]
+    assert told["rows"] == found["behind"]["rows"]
     assert "has fallen behind a quick model" in Path(found["report"]).read_text()
 
 

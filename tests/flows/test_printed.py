@@ -37,7 +37,7 @@ def test_monitored_model_is_shown_with_what_to_act_on(shown: Shown) -> None:
     quiet = shown()
     assert "m v1  all quiet" in quiet
     assert "quality  as promised" in quiet
-    event = {"kind": "quality-lost", "state": "told", "reason": "auc [0.5] fell"}
+    event = {"kind": "quality-lost", "state": "told", "reason": "auc [0.5] fell", "detail": ""}
     printed.print_monitored(
         found | {"summary": {}, "events": [event], "warnings": ["no key [in] the log"]}
     )

@@ -23,11 +23,10 @@ from tasks.errors import (
     ProofFailed,
     StoreError,
 )
-from tasks.features import Features
 from tasks.ledger import append_entry, read_ledger
 from tasks.proof import prove as prove_served
 from tasks.reference import read_holdout
-from tasks.registry import MANIFEST, Published, get_version, publish, read_file, read_json
+from tasks.registry import MANIFEST, Published, get_version, publish, read_json
 from tasks.requirements import SERVING, close_requirements, read_pins, serving_requirements
 from tasks.server import booting_server, is_ready
 from tasks.serving import (
@@ -200,7 +199,7 @@ def test_bento_that_is_slower_than_its_budget_is_refused(
     shutil.copytree(released.root / "snapshots", tmp_path / "other" / "snapshots")
     published = publish(other, slow, newer.path)
     (tmp_path / "work").mkdir()
-    with pytest.raises(ProofFailed, match=r"p99 is .* ms; the budget is 0\.001 ms"):
+    with pytest.raises(ProofFailed, match=r"p99 is .* ms, the budget 0\.001 ms"):
         prove_served(other, published, built.folder, tmp_path / "work")
 
 
@@ -347,7 +346,7 @@ def test_bento_that_another_process_unpacks_meanwhile_is_the_same(
     monkeypatch.setattr(tarfile.TarFile, "extractall", be_second)
     monkeypatch.setattr(Path, "rename", refuse_rename)
     assert place_bento(store, first, tag, tmp_path).is_dir()
-    assert not list((tmp_path / "tmp").iterdir())
+    assert [each.name for each in (tmp_path / "tmp").iterdir()] == ["lock"]
 
 
 def refuse_rename(self: Path, target: Path) -> Path:
@@ -381,16 +380,15 @@ def test_what_bentoml_says_when_it_cannot_build_is_told(
 def test_holdout_that_cannot_be_read_anew_is_told(
     released: "Released", store: Store, newer: Published, tmp_path: Path
 ) -> None:
-    features = Features.model_validate_json(read_file(store, newer, "features.json"))
     lineage = read_json(store, newer, "lineage.json")
     changed = {**lineage, "rows": {**lineage["rows"], "holdout": 1}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reference, "read_json", lambda *_: changed)
         with pytest.raises(ProofFailed, match=r"its holdout has \d+ instead of 1 rows when it is"):
-            read_holdout(store, newer, features, tmp_path / "snapshot")
+            read_holdout(store, newer, ["carrier"], tmp_path / "snapshot")
     shutil.rmtree(released.root / "snapshots")
     with pytest.raises(DataRefused, match=r"its snapshot .* is gone"):
-        read_holdout(store, newer, features, tmp_path / "snapshot")
+        read_holdout(store, newer, ["carrier"], tmp_path / "snapshot")
 
 
 def test_compiled_predictor_that_is_not_installed_is_told_before_any_build(
