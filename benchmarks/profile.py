@@ -1,65 +1,58 @@
-"""How fast and how lean `profile_table` is against whylogs itself, which takes a pandas frame.
+"""What a profile of a table costs, beside whylogs itself, Evidently, and polars' `describe`.
 
-Run `python -m benchmarks.profile`. Every figure, from a Parquet file to a profile, comes from a
-fresh interpreter; polars' `describe` stands beside them for scale and makes no profile. Half of
-whylogs' time goes into the one column of times, which it takes value by value.
+Run `python -m benchmarks.profile [ROWS...]`. Every figure, from a Parquet file of 20 columns to a
+profile, comes from a fresh interpreter. whylogs and Evidently take a pandas frame; half of whylogs'
+time goes into the one column of times, which it takes value by value. `describe` makes no profile.
 """
 
-import re
-import tempfile
+import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+from benchmarks.growth import Goal, Study
 from benchmarks.measure import (
     LOCK,
     ROOT,
     Measurement,
-    describe_machine,
     install_peers,
     measure,
-    write_record,
+    read_versions,
 )
 
 FLIGHTS = str(ROOT / "data/nycflights13/flights-*.parquet")
 WEATHER = str(ROOT / "data/nycflights13/weather.parquet")
-PLANES = str(ROOT / "data/nycflights13/planes.parquet")
-TABLES = {"tall": "1,000,000 rows x 20 columns", "wide": "336,776 rows x 38 columns"}
-RUNS = 3
-GOALS = {"time": 10.0, "peak memory": 0.5}
+MOST_RUNS = 3  # of those that take seconds
 
 
-def make_tall(path: str) -> Callable[[], object]:
-    """Write the flights three times over, with the temperature, cut at a million rows."""
+def make_table(path: str, rows: str) -> Callable[[], object]:
+    """Write the flights over and over, with the temperature, cut at so many rows."""
     import polars as pl
 
     flights, hour = pl.scan_parquet(FLIGHTS), ["origin", "time_hour"]
     weather = pl.scan_parquet(WEATHER).select(*hour, "temp")
-    table = pl.concat([flights] * 3).head(1_000_000).join(weather, on=hour, how="left")
-    return lambda: table.sink_parquet(path)
-
-
-def make_wide(path: str) -> Callable[[], object]:
-    """Write the flights once, with all that is known of the plane and the weather."""
-    import polars as pl
-
-    weather = pl.scan_parquet(WEATHER).drop("year", "month", "day", "hour")
-    flights = pl.scan_parquet(FLIGHTS).join(weather, on=["origin", "time_hour"], how="left")
-    table = flights.join(pl.scan_parquet(PLANES), on="tailnum", how="left", suffix="_built")
+    copies = -(-int(rows) // flights.select(pl.len()).collect().item())
+    table = pl.concat([flights] * copies).head(int(rows)).join(weather, on=hour, how="left")
     return lambda: table.sink_parquet(path)
 
 
 def run_perennial(path: str) -> Callable[[], object]:
-    import sys
-
-    # whylogs loads it where it is there: with the tests, but not in what Perennial installs.
-    sys.modules["sklearn"] = None  # type: ignore[assignment]
+    hide_scikit_learn()
     import polars as pl
 
     from tasks.profiles import profile_table
 
     return lambda: profile_table(pl.scan_parquet(path))
+
+
+def hide_scikit_learn() -> None:
+    # whylogs loads it where it is there: with the tests, but not in what Perennial installs.
+    sys.modules["sklearn"] = None  # type: ignore[assignment]
+
+
+def run_describe(path: str) -> Callable[[], object]:
+    import polars as pl
+
+    return lambda: pl.scan_parquet(path).describe()
 
 
 def run_whylogs(path: str) -> Callable[[], object]:
@@ -72,78 +65,54 @@ def run_whylogs(path: str) -> Callable[[], object]:
     return lambda: why.log(pandas=pd.read_parquet(path)).view()
 
 
-def run_describe(path: str) -> Callable[[], object]:
-    import polars as pl
+def run_evidently(path: str) -> Callable[[], object]:
+    """Prepare Evidently's summary of a table."""
+    import os
 
-    return lambda: pl.scan_parquet(path).describe()
+    os.environ |= {"DO_NOT_TRACK": "1", "ITERATIVE_DO_NOT_TRACK": "1"}
+    import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from evidently import Report  # type: ignore[import-not-found,unused-ignore]
+    from evidently.presets import DataSummaryPreset  # type: ignore[import-not-found,unused-ignore]
+
+    return lambda: Report([DataSummaryPreset()]).run(pd.read_parquet(path), None).dict()
 
 
-def measure_table(table: str, folder: str, peers: str) -> dict[str, Measurement]:
-    path = str(Path(folder, f"{table}.parquet"))
-    measure(f"benchmarks.profile:make_{table}", path)
+def compare(rows: int, folder: Path) -> dict[str, Measurement]:
+    """Measure everyone side by side on a table of so many rows."""
+    path, peers = str(folder / f"{rows}.parquet"), install_peers()
+    measure("benchmarks.profile:make_table", path, str(rows))
+    runs = {"perennial": MOST_RUNS, "describe": MOST_RUNS}
     return {
-        "perennial": measure("benchmarks.profile:run_perennial", path, runs=RUNS),
-        "whylogs": measure("benchmarks.profile:run_whylogs", path, python=peers),
-        "describe": measure("benchmarks.profile:run_describe", path, runs=RUNS),
+        who: measure(
+            f"benchmarks.profile:run_{who}",
+            path,
+            python=sys.executable if who in runs else peers,
+            runs=runs.get(who, 1),
+        )
+        for who in STUDY.those_at(rows)
     }
 
 
-def compare(runs: dict[str, Measurement]) -> dict[str, Any]:
-    ours, peer = runs["perennial"], runs["whylogs"]
-    figures = {
-        name: {
-            "seconds": round(run.seconds, 3),
-            "peak_mb": round(run.peak_mb),
-            "peak_above_imports_mb": round(run.own_mb),
-        }
-        for name, run in runs.items()
-    }
-    ratios = {
-        "time": round(peer.seconds / ours.seconds, 1),
-        "peak memory": round(ours.peak_mb / peer.peak_mb, 2),
-        "peak memory above imports": round(ours.own_mb / peer.own_mb, 2),
-    }
-    met = {
-        "time": ratios["time"] >= GOALS["time"],
-        "peak memory": ratios["peak memory"] <= GOALS["peak memory"],
-    }
-    return {"runs": figures, "ratios": ratios, "met": met}
+def list_versions() -> dict[str, str]:
+    peers = read_versions("evidently", "pandas", lock=LOCK)
+    return read_versions("polars", "whylogs") | peers
 
 
-def write_table(title: str, compared: dict[str, Any]) -> str:
-    lines = [f"profile, {title}", f"{'':12}{'seconds':>9}{'peak MB':>9}{'above imports':>15}"]
-    for name, run in compared["runs"].items():
-        seconds, peak, own = run.values()
-        lines.append(f"{name:12}{seconds:>9.2f}{peak:>9}{own:>15}")
-    ratios = compared["ratios"]
-    lines.append(
-        f"{ratios['time']} times as fast as whylogs (goal {GOALS['time']:g}); "
-        f"{ratios['peak memory']} of its memory (goal {GOALS['peak memory']:g}), "
-        f"{ratios['peak memory above imports']} above imports"
-    )
-    return "\n".join(lines)
-
-
-def main() -> str:
-    """Measure, record, print, and give what was printed."""
-    peers = install_peers()
-    with tempfile.TemporaryDirectory() as folder:
-        tables = {
-            title: compare(measure_table(table, folder, peers)) for table, title in TABLES.items()
-        }
-    text = "\n\n".join(write_table(title, compared) for title, compared in tables.items())
-    print(text)
-    locked = dict(re.findall(r"^(\S+)==(\S+)", LOCK.read_text(), re.MULTILINE))
-    record = {
-        "tables": tables,
-        "goals": GOALS,
-        "machine": describe_machine(),
-        "versions": {name: version(name) for name in ("numpy", "polars", "whylogs")},
-        "peer_versions": {name: locked[name] for name in ("numpy", "pandas", "pyarrow", "whylogs")},
-    }
-    write_record("profile", record)
-    return text
-
+STUDY = Study(
+    name="profile",
+    title="From a Parquet file of 20 columns to a profile, beside polars' describe, whylogs and "
+    "Evidently on pandas.",
+    compare=compare,
+    versions=list_versions,
+    ours=("perennial",),
+    peers=("describe", "whylogs", "evidently"),
+    goals=(
+        Goal("perennial", "describe", 2.5, rows=10_000_000),
+        Goal("perennial", "whylogs", 0.1),
+        Goal("perennial", "whylogs", 0.5, of="peak_mb"),
+    ),
+    limits={"whylogs": 3_000_000, "evidently": 3_000_000},
+)
 
 if __name__ == "__main__":
-    main()
+    STUDY.run(sys.argv[1:])

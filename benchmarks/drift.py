@@ -1,0 +1,90 @@
+"""What it costs to hold a table against another, beside whylogs and Evidently.
+
+Run `python -m benchmarks.drift [ROWS...]`. Both tables have so many rows of 20 columns; both are
+read from Parquet and profiled anew, though Perennial keeps the reference's profile. whylogs
+profiles pandas frames and gives its drift scores; Evidently makes its drift report of the same.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.growth import Goal, Study
+from benchmarks.measure import Measurement, install_peers, measure
+from benchmarks.profile import hide_scikit_learn, list_versions
+
+MOST_RUNS = 3
+
+
+def run_perennial(before: str, now: str) -> Callable[[], object]:
+    hide_scikit_learn()
+    import polars as pl
+
+    from tasks.drift import measure_drift
+    from tasks.profiles import profile_table
+
+    return lambda: measure_drift(*(profile_table(pl.scan_parquet(path)) for path in (before, now)))
+
+
+def run_whylogs(before: str, now: str) -> Callable[[], object]:
+    import os
+
+    os.environ["WHYLOGS_NO_ANALYTICS"] = "1"
+    import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    import whylogs as why
+    from whylogs.drift.column_drift_algorithms import calculate_drift_scores
+
+    def work() -> None:
+        reference, target = (why.log(pandas=pd.read_parquet(path)).view() for path in (before, now))
+        calculate_drift_scores(target, reference, with_thresholds=True)
+
+    return work
+
+
+def run_evidently(before: str, now: str) -> Callable[[], object]:
+    import os
+
+    os.environ |= {"DO_NOT_TRACK": "1", "ITERATIVE_DO_NOT_TRACK": "1"}
+    import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from evidently import Report  # type: ignore[import-not-found,unused-ignore]
+    from evidently.presets import DataDriftPreset  # type: ignore[import-not-found,unused-ignore]
+
+    def work() -> None:
+        reference, current = (pd.read_parquet(path) for path in (before, now))
+        Report([DataDriftPreset()]).run(current, reference).dict()
+
+    return work
+
+
+def compare(rows: int, folder: Path) -> dict[str, Measurement]:
+    """Measure everyone side by side on two tables of so many rows."""
+    tables = [str(folder / f"{rows}-{side}.parquet") for side in ("old", "new")]
+    for path in tables:
+        measure("benchmarks.profile:make_table", path, str(rows))
+    peers = install_peers()
+    runs = {"perennial": MOST_RUNS}
+    return {
+        who: measure(
+            f"benchmarks.drift:run_{who}",
+            *tables,
+            python=sys.executable if who in runs else peers,
+            runs=runs.get(who, 1),
+        )
+        for who in STUDY.those_at(rows)
+    }
+
+
+STUDY = Study(
+    name="drift",
+    title="From two Parquet files of 20 columns to what has moved, beside whylogs and Evidently on "
+    "pandas.",
+    compare=compare,
+    versions=list_versions,
+    ours=("perennial",),
+    peers=("whylogs", "evidently"),
+    goals=(Goal("perennial", "whylogs", 0.1),),
+    limits={"whylogs": 1_000_000, "evidently": 3_000_000},
+)
+
+if __name__ == "__main__":
+    STUDY.run(sys.argv[1:])
