@@ -32,7 +32,7 @@ def run_whylogs(before: str, now: str) -> Callable[[], object]:
     os.environ["WHYLOGS_NO_ANALYTICS"] = "1"
     import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
     import whylogs as why
-    from whylogs.drift.column_drift_algorithms import calculate_drift_scores
+    from whylogs.viz.drift.column_drift_algorithms import calculate_drift_scores
 
     def work() -> None:
         reference, target = (why.log(pandas=pd.read_parquet(path)).view() for path in (before, now))

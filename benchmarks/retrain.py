@@ -75,6 +75,8 @@ def run_zenml(project: str) -> Callable[[], object]:
         "ZENML_LOCAL_STORES_PATH": f"{project}/zenml/stores",
         "ZENML_ANALYTICS_OPT_IN": "false",
         "ZENML_LOGGING_VERBOSITY": "ERROR",
+        "ZENML_REPOSITORY_PATH": project,
+        "OMP_WAIT_POLICY": "PASSIVE",  # as `plain` has it, which is imported too late here
     }
     from benchmarks import plain_zenml
 
