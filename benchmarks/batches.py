@@ -15,7 +15,6 @@ import time
 import urllib.parse
 from pathlib import Path
 
-from benchmarks.growth import Goal, Study
 from benchmarks.measure import Measurement, install_peers, read_versions
 from benchmarks.serve import (
     LOCK,
@@ -27,6 +26,7 @@ from benchmarks.serve import (
     make_model,
     running,
 )
+from benchmarks.study import Goal, Study
 
 SECONDS, LEAST = 2.0, 5
 ASKED = {  # which of the servers, and in which form

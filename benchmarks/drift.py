@@ -9,11 +9,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.growth import Goal, Study
-from benchmarks.measure import Measurement, install_peers, measure
-from benchmarks.profile import hide_scikit_learn, list_versions
-
-MOST_RUNS = 3
+from benchmarks.measure import Measurement, hide_scikit_learn, install_peers, measure
+from benchmarks.profile import list_versions
+from benchmarks.study import Goal, Study, measure_everyone
 
 
 def run_perennial(before: str, now: str) -> Callable[[], object]:
@@ -62,16 +60,7 @@ def compare(rows: int, folder: Path) -> dict[str, Measurement]:
     for path in tables:
         measure("benchmarks.profile:make_table", path, str(rows))
     peers = install_peers()
-    runs = {"perennial": MOST_RUNS}
-    return {
-        who: measure(
-            f"benchmarks.drift:run_{who}",
-            *tables,
-            python=sys.executable if who in runs else peers,
-            runs=runs.get(who, 1),
-        )
-        for who in STUDY.those_at(rows)
-    }
+    return measure_everyone(STUDY, rows, peers, ("perennial",), *tables)
 
 
 STUDY = Study(

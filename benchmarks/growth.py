@@ -1,23 +1,15 @@
-"""How cost grows with rows: measured size by size, fitted, drawn, and held against goals.
+"""How cost grows with rows: fitted, drawn, and held against goals, from a study's record.
 
-Owns what benchmarks of growing tables share: their records (one entry a size, so that a run may
-go on where another ended), the exponent, the table and the plot. Refuses to know what is measured.
+Owns the exponent, the tables and the plot of the page. Refuses to know what is measured.
 """
 
 import math
-import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from benchmarks.measure import Measurement, describe_machine, read_record, write_record
+from benchmarks.study import Goal, Of, Record, Study, read_points
 
-SIZES = (336_776, 1_000_000, 3_000_000, 10_000_000, 30_000_000)
 MOST_EXPONENT = 1.05
-Of = Literal["seconds", "peak_mb"]
-Record = Mapping[str, Any]
 
 # Readable on white and on black alike.
 _TEXT = "#7d8590"
@@ -39,69 +31,6 @@ _CONFIG = {
     "legend": {"labelColor": _TEXT, "title": None, "orient": "bottom", "columns": 4},
 }
 _TICKS = 8
-
-
-@dataclass(frozen=True)
-class Goal:
-    """At most so many times what stands beside it costs; or, beside nothing, at most so much."""
-
-    who: str
-    beside: str
-    most: float
-    of: Of = "seconds"
-    rows: int | None = None
-
-
-@dataclass(frozen=True)
-class Study:
-    """One benchmark over sizes. `limits` says up to which size each of them is measured."""
-
-    name: str
-    title: str
-    compare: Callable[[int, Path], dict[str, Measurement]]
-    versions: Callable[[], dict[str, str]]
-    ours: tuple[str, ...]
-    peers: tuple[str, ...]
-    goals: tuple[Goal, ...]
-    sizes: tuple[int, ...] = SIZES
-    unit: str = "rows"
-    limits: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def everyone(self) -> tuple[str, ...]:
-        return (*self.ours, *self.peers)
-
-    def those_at(self, rows: int) -> list[str]:
-        """Give who is measured at a size."""
-        return [who for who in self.everyone if rows <= self.limits.get(who, rows)]
-
-    def run(self, arguments: Sequence[str]) -> None:
-        """Measure the sizes given, or all, and keep each as soon as it is known."""
-        with tempfile.TemporaryDirectory(prefix=f"bench-{self.name}-") as folder:
-            for rows in [int(each) for each in arguments] or self.sizes:
-                runs = self.compare(rows, Path(folder))
-                self.keep(rows, runs)
-                for who, run in runs.items():
-                    said = f"{self.name} {rows:,}: {who} {run.seconds:.2f} s, {run.peak_mb:.0f} MB"
-                    print(said, file=sys.stderr)
-
-    def keep(self, rows: int, runs: Mapping[str, Measurement]) -> None:
-        kept = read_record(self.name).get("sizes", {})
-        kept[str(rows)] = {
-            "runs": {
-                who: {"seconds": round(run.seconds, 5), "peak_mb": round(run.peak_mb)}
-                for who, run in runs.items()
-            },
-            "machine": describe_machine(),
-            "versions": self.versions(),
-        }
-        write_record(self.name, {"sizes": dict(sorted(kept.items(), key=lambda at: int(at[0])))})
-
-
-def read_points(record: Record, who: str, of: Of) -> dict[int, float]:
-    """Give what one of them cost at each size that was measured."""
-    sizes = record["sizes"].items()
-    return {int(rows): each["runs"][who][of] for rows, each in sizes if who in each["runs"]}
 
 
 def fit_exponent(points: Mapping[int, float]) -> float | None:

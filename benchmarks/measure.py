@@ -76,6 +76,11 @@ def install_peers(lock: Path = LOCK, folder: Path = PEERS) -> str:
     return python
 
 
+def hide_scikit_learn() -> None:
+    """Do without it: whylogs and LightGBM load it where it is there, which is not with users."""
+    sys.modules["sklearn"] = None  # type: ignore[assignment]
+
+
 def describe_machine() -> dict[str, Any]:
     return {
         "cores": os.cpu_count(),

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.growth import Goal, Study
 from benchmarks.history import DATA, DEFINITION
-from benchmarks.measure import Measurement, measure, read_versions
-from benchmarks.retrain import _hide_scikit_learn, _start_prefect
+from benchmarks.measure import Measurement, hide_scikit_learn, measure, read_versions
+from benchmarks.retrain import start_prefect
+from benchmarks.study import Goal, Study
 
 LOGGED = 86_000  # flights of July to September
 AS_OF, UNTIL = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 10, 1, tzinfo=UTC)
@@ -61,7 +61,7 @@ def run_look(folder: str, look: str) -> Callable[[], object]:
             shutil.rmtree(kept / name)
     from flows.monitor import monitor
 
-    _start_prefect()
+    start_prefect()
 
     def work() -> None:
         found = monitor("flight-delay", UNTIL)
@@ -75,7 +75,7 @@ def _enter(project: Path) -> None:
     os.chdir(project)
     os.environ["PERENNIAL_ROOT"] = str(project / "root")
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
-    _hide_scikit_learn()
+    hide_scikit_learn()
 
 
 def _release() -> None:
@@ -152,6 +152,7 @@ STUDY = Study(
         *(Goal(f"{look} look", "", 1000, of="peak_mb", rows=1_000_000) for look in LOOKS),
     ),
     unit="logged rows",
+    limits={f"{look} look": 10_000_000 for look in LOOKS},  # the maker holds all rows at once
 )
 
 if __name__ == "__main__":

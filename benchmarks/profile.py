@@ -9,19 +9,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.growth import Goal, Study
 from benchmarks.measure import (
     LOCK,
     ROOT,
     Measurement,
+    hide_scikit_learn,
     install_peers,
     measure,
     read_versions,
 )
+from benchmarks.study import Goal, Study, measure_everyone
 
 FLIGHTS = str(ROOT / "data/nycflights13/flights-*.parquet")
 WEATHER = str(ROOT / "data/nycflights13/weather.parquet")
-MOST_RUNS = 3  # of those that take seconds
 
 
 def make_table(path: str, rows: str) -> Callable[[], object]:
@@ -42,11 +42,6 @@ def run_perennial(path: str) -> Callable[[], object]:
     from tasks.profiles import profile_table
 
     return lambda: profile_table(pl.scan_parquet(path))
-
-
-def hide_scikit_learn() -> None:
-    # whylogs loads it where it is there: with the tests, but not in what Perennial installs.
-    sys.modules["sklearn"] = None  # type: ignore[assignment]
 
 
 def run_describe(path: str) -> Callable[[], object]:
@@ -81,16 +76,7 @@ def compare(rows: int, folder: Path) -> dict[str, Measurement]:
     """Measure everyone side by side on a table of so many rows."""
     path, peers = str(folder / f"{rows}.parquet"), install_peers()
     measure("benchmarks.profile:make_table", path, str(rows))
-    runs = {"perennial": MOST_RUNS, "describe": MOST_RUNS}
-    return {
-        who: measure(
-            f"benchmarks.profile:run_{who}",
-            path,
-            python=sys.executable if who in runs else peers,
-            runs=runs.get(who, 1),
-        )
-        for who in STUDY.those_at(rows)
-    }
+    return measure_everyone(STUDY, rows, peers, ("perennial", "describe"), path)
 
 
 def list_versions() -> dict[str, str]:

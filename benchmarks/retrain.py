@@ -14,26 +14,31 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.growth import Goal, Study
-from benchmarks.history import FLIGHTS
-from benchmarks.measure import ROOT, Measurement, install_peers, measure, read_versions
+from benchmarks.measure import (
+    ROOT,
+    Measurement,
+    hide_scikit_learn,
+    install_peers,
+    measure,
+    read_versions,
+)
+from benchmarks.study import Goal, Study, measure_everyone
 
 LOCK, PEERS = ROOT / "benchmarks/flow_peers.lock", ROOT / ".venv-flow-peers"
-RUNS = {FLIGHTS: 3}
 TEN, THREE = 10_000_000, 3_000_000
 
 
-def run_flow(project: str) -> Callable[[], object]:
+def run_perennial(project: str) -> Callable[[], object]:
     """Prepare the real flow, Prefect's temporary server started."""
     import os
 
     os.chdir(project)
     os.environ["PERENNIAL_ROOT"] = tempfile.mkdtemp(dir=project)
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
-    _hide_scikit_learn()
+    hide_scikit_learn()
     from flows.retrain import retrain
 
-    _start_prefect()
+    start_prefect()
     return lambda: retrain("flight-delay")
 
 
@@ -84,32 +89,17 @@ def run_zenml(project: str) -> Callable[[], object]:
     return plain_zenml.retrain
 
 
-def _start_prefect() -> None:
+def start_prefect() -> None:
     from prefect import flow
 
     flow(lambda: None, name="start")()
-
-
-def _hide_scikit_learn() -> None:
-    # whylogs and LightGBM load it where it is there: with the tests, not in what users install.
-    sys.modules["sklearn"] = None  # type: ignore[assignment]
 
 
 def compare(rows: int, folder: Path) -> dict[str, Measurement]:
     """Measure everyone side by side on a project of so many rows."""
     project, peers = str(folder / str(rows)), install_peers(LOCK, PEERS)
     measure("benchmarks.history:make_project", project, str(rows))
-    pythons = {"perennial": sys.executable, "script": sys.executable}
-    names = {"perennial": "flow"}
-    return {
-        who: measure(
-            f"benchmarks.retrain:run_{names.get(who, who)}",
-            project,
-            python=pythons.get(who, peers),
-            runs=RUNS.get(rows, 1),
-        )
-        for who in STUDY.those_at(rows)
-    }
+    return measure_everyone(STUDY, rows, peers, ("perennial", "script"), project)
 
 
 def list_versions() -> dict[str, str]:

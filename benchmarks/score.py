@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.growth import Goal, Study
 from benchmarks.measure import ROOT, Measurement, measure, read_versions
+from benchmarks.study import Goal, Study
 
 PREDICTORS = {"perennial": "lightgbm", "compiled": "compiled"}
 MODEL = "flight-delay"
