@@ -42,14 +42,13 @@ ASKED = {  # which of the servers, and in which form
 
 def compare(rows: int, folder: Path) -> dict[str, Measurement]:
     """Ask each server for so many rows at once; all answer the same."""
-    model = next((folder / "root/models/flight-delay").glob("20*"), None) or make_model(folder)
-    work = folder / str(rows)
-    work.mkdir()
-    peers = {peer.name: peer for peer in list_peers(model, work, install_peers(LOCK, PEERS), rows)}
+    shared, python = folder.parent, install_peers(LOCK, PEERS)
+    model = next((shared / "root/models/flight-delay").glob("20*"), None) or make_model(shared)
+    peers = {peer.name: peer for peer in list_peers(model, folder, python, rows)}
     found, answers = {}, set()
     for who in STUDY.those_at(rows):
         name, form = ASKED[who]
-        found[who], answer = ask_again(peers[name], peers[name].many[form], model, work)
+        found[who], answer = ask_again(peers[name], peers[name].many[form], model, folder)
         answers.add(answer)
     if len(answers) > 1:
         raise RuntimeError(f"the servers do not answer the same: {answers}")

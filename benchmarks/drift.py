@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.measure import Measurement, hide_scikit_learn, install_peers, measure
-from benchmarks.profile import list_versions
+from benchmarks.profile import list_versions, prepare_evidently
 from benchmarks.study import Goal, Study, measure_everyone
 
 
@@ -40,23 +40,16 @@ def run_whylogs(before: str, now: str) -> Callable[[], object]:
 
 
 def run_evidently(before: str, now: str) -> Callable[[], object]:
-    import os
-
-    os.environ |= {"DO_NOT_TRACK": "1", "ITERATIVE_DO_NOT_TRACK": "1"}
-    import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    read = prepare_evidently()
     from evidently import Report  # type: ignore[import-not-found,unused-ignore]
     from evidently.presets import DataDriftPreset  # type: ignore[import-not-found,unused-ignore]
 
-    def work() -> None:
-        reference, current = (pd.read_parquet(path) for path in (before, now))
-        Report([DataDriftPreset()]).run(current, reference).dict()
-
-    return work
+    return lambda: Report([DataDriftPreset()]).run(read(now), read(before)).dict()
 
 
 def compare(rows: int, folder: Path) -> dict[str, Measurement]:
     """Measure everyone side by side on two tables of so many rows."""
-    tables = [str(folder / f"{rows}-{side}.parquet") for side in ("old", "new")]
+    tables = [str(folder / f"{side}.parquet") for side in ("old", "new")]
     for path in tables:
         measure("benchmarks.profile:make_table", path, str(rows))
     peers = install_peers()

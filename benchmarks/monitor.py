@@ -134,7 +134,7 @@ def _write_log(project: Path) -> None:
 
 def compare(rows: int, folder: Path) -> dict[str, Measurement]:
     """Measure the looks, one after the other, of about so many logged rows."""
-    project, copies = str(folder / str(rows)), max(1, round(rows / LOGGED))
+    project, copies = str(folder / "project"), max(1, round(rows / LOGGED))
     measure("benchmarks.monitor:make_project", project, str(copies))
     return {f"{look} look": measure("benchmarks.monitor:run_look", project, look) for look in LOOKS}
 

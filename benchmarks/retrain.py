@@ -97,7 +97,7 @@ def start_prefect() -> None:
 
 def compare(rows: int, folder: Path) -> dict[str, Measurement]:
     """Measure everyone side by side on a project of so many rows."""
-    project, peers = str(folder / str(rows)), install_peers(LOCK, PEERS)
+    project, peers = str(folder / "project"), install_peers(LOCK, PEERS)
     measure("benchmarks.history:make_project", project, str(rows))
     return measure_everyone(STUDY, rows, peers, ("perennial", "script"), project)
 

@@ -39,7 +39,7 @@ def make_table(folder: str, rows: str) -> Callable[[], object]:
     import polars as pl
 
     def write() -> None:
-        snapshot = pl.scan_parquet(f"{folder}/root/snapshots/*/*.parquet")
+        snapshot = pl.scan_parquet(f"{folder}/../root/snapshots/*/*.parquet")
         copies = -(-int(rows) // snapshot.select(pl.len()).collect().item())
         table = pl.concat([snapshot] * copies).head(int(rows))
         table.sink_parquet(f"{folder}/{rows}.parquet")
@@ -52,7 +52,7 @@ def open_scorer(folder: str) -> Any:
     from tasks.registry import list_versions
     from tasks.store import open_store
 
-    store = open_store(f"{folder}/root")
+    store = open_store(f"{folder}/../root")
     return load_scorer(store, next(iter(list_versions(store, MODEL).values())))
 
 
@@ -94,8 +94,8 @@ def run_loop(folder: str, rows: str) -> Callable[[], object]:
 
 def compare(rows: int, folder: Path) -> dict[str, Measurement]:
     """Measure all three on a table of so many rows."""
-    if not (folder / "root").exists():
-        make_root(folder)
+    if not (folder.parent / "root").exists():
+        make_root(folder.parent)
     given = (str(folder), str(rows))
     measure("benchmarks.score:make_table", *given)
     runs = 3 if rows <= 1_000_000 else 1
@@ -105,8 +105,6 @@ def compare(rows: int, folder: Path) -> dict[str, Measurement]:
     }
     if "loop" in STUDY.those_at(rows):
         found["loop"] = measure("benchmarks.score:run_loop", *given, runs=runs)
-    for made in folder.glob("*.parquet"):
-        made.unlink()
     return found
 
 

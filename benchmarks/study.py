@@ -4,6 +4,7 @@ Owns the records of growing tables, one entry a size, so that a run may go on wh
 Refuses to know what is measured, and what is made of the numbers: `growth` does.
 """
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -61,11 +62,17 @@ class Study:
         return [who for who in self.everyone if rows <= self.limits.get(who, rows)]
 
     def run(self, arguments: Sequence[str]) -> None:
-        """Measure the sizes given, or all, and keep each as soon as it is known."""
+        """Measure the sizes given, or all, and keep each as soon as it is known.
+
+        Each gets a folder of its own; what sizes share lies beside it.
+        """
         with tempfile.TemporaryDirectory(prefix=f"bench-{self.name}-") as folder:
             for rows in [int(each) for each in arguments] or self.sizes:
                 if self.those_at(rows):
-                    self.keep(rows, self.compare(rows, Path(folder)))
+                    own = Path(folder, str(rows))
+                    own.mkdir()
+                    self.keep(rows, self.compare(rows, own))
+                    shutil.rmtree(own)
 
     def keep(self, rows: int, runs: Mapping[str, Measurement]) -> None:
         kept = read_record(self.name).get("sizes", {})
