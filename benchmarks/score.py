@@ -98,7 +98,7 @@ def compare(rows: int, folder: Path) -> dict[str, Measurement]:
         make_root(folder.parent)
     given = (str(folder), str(rows))
     measure("benchmarks.score:make_table", *given)
-    runs = 3 if rows <= 1_000_000 else 1
+    runs = 3 if rows < 500_000 else 1
     found = {
         who: measure("benchmarks.score:run_score", *given, predictor, runs=runs)
         for who, predictor in PREDICTORS.items()

@@ -24,7 +24,7 @@ SIZES = (336_776, 1_000_000, 3_000_000, 10_000_000, 30_000_000)
 Of = Literal["seconds", "peak_mb"]
 Record = Mapping[str, Any]
 
-_SMALL = 1_000_000
+_SMALL = 500_000
 
 
 @dataclass(frozen=True)
