@@ -15,8 +15,11 @@ import time
 import urllib.parse
 from pathlib import Path
 
+import polars as pl
+
 from benchmarks.measure import Measurement, install_peers, read_versions
 from benchmarks.serve import (
+    ARROW,
     LOCK,
     PEERS,
     Body,
@@ -68,7 +71,7 @@ def ask_again(peer: Peer, body: Body, model: Path, folder: Path) -> tuple[Measur
             seconds.append(time.perf_counter() - begun)
         connection.close()
         measured = Measurement(statistics.median(seconds), _peak_mb(server.pid), started)
-    return measured, find_prediction(json.loads(answer))
+    return measured, _first_prediction(answer, body)
 
 
 def _ask(connection: http.client.HTTPConnection, body: Body) -> bytes:
@@ -78,6 +81,12 @@ def _ask(connection: http.client.HTTPConnection, body: Body) -> bytes:
     if answer.status != 200:
         raise RuntimeError(data[:2_000].decode(errors="replace"))
     return data
+
+
+def _first_prediction(answer: bytes, body: Body) -> float:
+    if body.kind == ARROW:
+        return float(pl.read_ipc_stream(answer)["prediction"][0])
+    return float(find_prediction(json.loads(answer)))
 
 
 def _peak_mb(session: int) -> float:
