@@ -1,12 +1,14 @@
 """A long history made from the flights of one year: shifted dates and jittered distances.
 
-Owns the made-up data that benchmarks of large tables share. Ten copies of the flights, each with
-flight numbers of its own, make a year; further years lie before it, 53 weeks apart, each with its
-own weather. There is one file a month, as the flights have it.
+Owns the made-up data that benchmarks of large tables share. Up to ten copies of the flights, each
+with flight numbers of its own, make a year; further years lie before it, 53 weeks apart, each with
+its own weather. There is one file a month, as the flights have it; of as many rows as there are
+flights, it is the flights.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -39,8 +41,9 @@ def make_project(folder: str, rows: str) -> Callable[[], object]:
         data = project / "data/nycflights13"
         data.mkdir(parents=True)
         left, years = int(rows), 0
+        copies = min(_COPIES, math.ceil(left / FLIGHTS))
         while left > 0:
-            left = _write_year(data, years, left)
+            left = _write_year(data, years, copies, left)
             years += 1
         _write_weather(data, years)
         (data / "planes.parquet").write_bytes((DATA / "planes.parquet").read_bytes())
@@ -53,14 +56,14 @@ def make_project(folder: str, rows: str) -> Callable[[], object]:
     return write
 
 
-def _write_year(data: Path, back: int, rows: int) -> int:
-    """Write up to ten copies of a year, the newest rows first; give how many rows are left."""
+def _write_year(data: Path, back: int, copies: int, rows: int) -> int:
+    """Write so many copies of a year, the newest rows first; give how many rows are left."""
     import polars as pl
 
     for month in reversed(range(1, 13)):
         flights = pl.read_parquet(DATA / f"flights-2013-{month:02}.parquet")
-        copies = pl.concat([_jitter(flights, copy) for copy in range(_COPIES)])
-        shifted = copies.with_columns(_shift(back)).sort("time_hour", maintain_order=True)
+        copied = pl.concat([_jitter(flights, copy) for copy in range(copies)])
+        shifted = copied.with_columns(_shift(back)).sort("time_hour", maintain_order=True)
         kept = shifted.tail(rows)
         if len(kept):
             kept.write_parquet(data / f"flights-{2013 - back}-{month:02}.parquet")

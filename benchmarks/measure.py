@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import resource
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,14 @@ def measure(
     return sorted(measured, key=lambda run: run.seconds)[runs // 2]
 
 
+def read_versions(*names: str, lock: Path | None = None) -> dict[str, str]:
+    """Give the versions of packages: those installed here, or those that a lock pins."""
+    if lock is None:
+        return {name: version(name) for name in names}
+    locked = dict(re.findall(r"^(\S+)==(\S+)", lock.read_text(), re.MULTILINE))
+    return {name: locked[name] for name in names}
+
+
 def install_peers(lock: Path = LOCK, folder: Path = PEERS) -> str:
     """Bring the peers' environment to what its lock says, and give its interpreter."""
     python, stamp = str(folder / "bin/python"), folder / "lock.sha256"
@@ -66,9 +76,15 @@ def install_peers(lock: Path = LOCK, folder: Path = PEERS) -> str:
     return python
 
 
+def hide_scikit_learn() -> None:
+    """Do without it: whylogs and LightGBM load it where it is there, which is not with users."""
+    sys.modules["sklearn"] = None  # type: ignore[assignment]
+
+
 def describe_machine() -> dict[str, Any]:
     return {
         "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
     }
@@ -88,7 +104,9 @@ def read_record(name: str) -> dict[str, Any]:
 
 
 def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Give the peak of this process, or of the largest of those that it started and waited for."""
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(each).ru_maxrss for each in who) / 1024
 
 
 def _run(function: str, *arguments: str) -> Measurement:

@@ -1,7 +1,8 @@
-"""How long one look of the monitor takes at a million logged rows, and how much memory.
+"""How long one look of the monitor takes, and how much memory.
 
-Run `python -m benchmarks.monitor`. Twelve copies of the flights of April to September are the
-sources (2.0M rows); a champion as of July answered those of July to September, a log part an hour.
+Run `python -m benchmarks.monitor [ROWS...]`. Copies of the flights of April to September are the
+sources; a champion as of July answered those of July to September, about so many rows and half of
+the sources, a log part an hour. No peer does the same: `drift` has those that do a part of it.
 The first look works out what the champion promised; the second finds that done, and no part put
 together; the third finds all of it done, as a look every 15 minutes does. Start-up (imports,
 Prefect's temporary server) is left out; the tasks' own time in Prefect is in.
@@ -9,25 +10,23 @@ Prefect's temporary server) is left out; the tasks' own time in Prefect is in.
 
 import os
 import shutil
-import tempfile
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from benchmarks.history import DATA, DEFINITION
-from benchmarks.measure import describe_machine, measure, write_record
-from benchmarks.retrain import _hide_scikit_learn, _start_prefect
+from benchmarks.measure import Measurement, hide_scikit_learn, measure, read_versions
+from benchmarks.retrain import start_prefect
+from benchmarks.study import Goal, Study
 
-COPIES = 12
+LOGGED = 86_000  # flights of July to September
 AS_OF, UNTIL = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 10, 1, tzinfo=UTC)
 TRAINING = "\n[serving]\nlatency_budget_ms = 5000\n"
-GOALS = {"seconds": 10.0, "peak_mb": 1000}
 LOOKS = ("first", "second", "third")
 
 
-def make_project(folder: str) -> Callable[[], object]:
+def make_project(folder: str, copies: str) -> Callable[[], object]:
     """Write the sources, and train and release a champion."""
     import polars as pl
 
@@ -37,7 +36,7 @@ def make_project(folder: str) -> Callable[[], object]:
         data.mkdir(parents=True)
         for month in range(4, 10):
             flights = pl.read_parquet(DATA / f"flights-2013-{month:02}.parquet")
-            for copy in range(COPIES):
+            for copy in range(int(copies)):
                 number = pl.col("flight").cast(pl.Int32) + 10_000 * copy
                 path = data / f"flights-{month:02}-{copy:02}.parquet"
                 flights.with_columns(flight=number).write_parquet(path)
@@ -62,12 +61,12 @@ def run_look(folder: str, look: str) -> Callable[[], object]:
             shutil.rmtree(kept / name)
     from flows.monitor import monitor
 
-    _start_prefect()
+    start_prefect()
 
     def work() -> None:
         found = monitor("flight-delay", UNTIL)
-        assert sum(found["rows"].values()) == found["outcomes"]["rows"] > 1_000_000
-        assert found["outcomes"]["labelled"] > 900_000
+        assert sum(found["rows"].values()) == found["outcomes"]["rows"] > LOGGED - 1_000
+        assert found["outcomes"]["labelled"] > 0.9 * found["outcomes"]["rows"]
 
     return work
 
@@ -76,7 +75,7 @@ def _enter(project: Path) -> None:
     os.chdir(project)
     os.environ["PERENNIAL_ROOT"] = str(project / "root")
     os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "CRITICAL"
-    _hide_scikit_learn()
+    hide_scikit_learn()
 
 
 def _release() -> None:
@@ -133,38 +132,28 @@ def _write_log(project: Path) -> None:
         part.write_parquet(folder / f"{number:06}.parquet", compression="lz4", statistics=False)
 
 
-def compare(folder: str) -> dict[str, Any]:
-    """Measure the looks, one after the other."""
-    project = str(Path(folder, "project"))
-    measure("benchmarks.monitor:make_project", project)
-    looks = {look: measure("benchmarks.monitor:run_look", project, look) for look in LOOKS}
-    return {
-        "runs": {
-            look: {"seconds": round(run.seconds, 2), "peak_mb": round(run.peak_mb)}
-            for look, run in looks.items()
-        }
-    }
+def compare(rows: int, folder: Path) -> dict[str, Measurement]:
+    """Measure the looks, one after the other, of about so many logged rows."""
+    project, copies = str(folder / "project"), max(1, round(rows / LOGGED))
+    measure("benchmarks.monitor:make_project", project, str(copies))
+    return {f"{look} look": measure("benchmarks.monitor:run_look", project, look) for look in LOOKS}
 
 
-def write_table(title: str, found: dict[str, Any]) -> str:
-    lines = [f"monitor, {title}", f"{'look':10}{'seconds':>9}{'peak MB':>9}"]
-    for name, run in found["runs"].items():
-        lines.append(f"{name:10}{run['seconds']:>9.2f}{run['peak_mb']:>9}")
-    lines.append(f"goal: {GOALS['seconds']:g} s and {GOALS['peak_mb']} MB")
-    return "\n".join(lines)
-
-
-def main() -> str:
-    """Measure, record, print, and give what was printed."""
-    with tempfile.TemporaryDirectory() as folder:
-        tables = {"1.03M logged rows": compare(folder)}
-    text = "\n\n".join(write_table(title, found) for title, found in tables.items())
-    print(text)
-    versions = {name: version(name) for name in ("polars", "whylogs", "prefect")}
-    record = {"tables": tables, "goals": GOALS, "machine": describe_machine(), "versions": versions}
-    write_record("monitor", record)
-    return text
-
+STUDY = Study(
+    name="monitor",
+    title="One look at what a champion was asked and what came true: the first of a champion, the "
+    "first of new rows, and one that finds all done.",
+    compare=compare,
+    versions=lambda: read_versions("polars", "whylogs", "prefect"),
+    ours=tuple(f"{look} look" for look in LOOKS),
+    peers=(),
+    goals=(
+        *(Goal(f"{look} look", "", 10, rows=1_000_000) for look in LOOKS),
+        *(Goal(f"{look} look", "", 1000, of="peak_mb", rows=1_000_000) for look in LOOKS),
+    ),
+    unit="logged rows",
+    limits={f"{look} look": 10_000_000 for look in LOOKS},  # the maker holds all rows at once
+)
 
 if __name__ == "__main__":
-    main()
+    STUDY.run(sys.argv[1:])

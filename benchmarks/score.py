@@ -12,22 +12,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import (
-    ROOT,
-    Measurement,
-    describe_machine,
-    measure,
-    read_record,
-    write_record,
-)
+from benchmarks.measure import ROOT, Measurement, measure, read_versions
+from benchmarks.study import Goal, Study
 
-SIZES = (1_000_000, 10_000_000)
-RUNS = 3
-GOALS = {"lightgbm": 0.9, "compiled": 2.5}  # the loop's time, as a multiple of ours
+PREDICTORS = {"perennial": "lightgbm", "compiled": "compiled"}
 MODEL = "flight-delay"
 BATCH = 50_000
 
@@ -48,7 +39,7 @@ def make_table(folder: str, rows: str) -> Callable[[], object]:
     import polars as pl
 
     def write() -> None:
-        snapshot = pl.scan_parquet(f"{folder}/root/snapshots/*/*.parquet")
+        snapshot = pl.scan_parquet(f"{folder}/../root/snapshots/*/*.parquet")
         copies = -(-int(rows) // snapshot.select(pl.len()).collect().item())
         table = pl.concat([snapshot] * copies).head(int(rows))
         table.sink_parquet(f"{folder}/{rows}.parquet")
@@ -61,7 +52,7 @@ def open_scorer(folder: str) -> Any:
     from tasks.registry import list_versions
     from tasks.store import open_store
 
-    store = open_store(f"{folder}/root")
+    store = open_store(f"{folder}/../root")
     return load_scorer(store, next(iter(list_versions(store, MODEL).values())))
 
 
@@ -101,46 +92,33 @@ def run_loop(folder: str, rows: str) -> Callable[[], object]:
     return work
 
 
-def compare(rows: int, folder: str) -> dict[str, Any]:
+def compare(rows: int, folder: Path) -> dict[str, Measurement]:
     """Measure all three on a table of so many rows."""
-    measure("benchmarks.score:make_table", folder, str(rows))
-    each = folder, str(rows)
-    loop = measure("benchmarks.score:run_loop", *each, runs=RUNS)
-    found = {"loop": loop} | {
-        name: measure("benchmarks.score:run_score", *each, name, runs=RUNS) for name in GOALS
+    if not (folder.parent / "root").exists():
+        make_root(folder.parent)
+    given = (str(folder), str(rows))
+    measure("benchmarks.score:make_table", *given)
+    runs = 3 if rows < 500_000 else 1
+    found = {
+        who: measure("benchmarks.score:run_score", *given, predictor, runs=runs)
+        for who, predictor in PREDICTORS.items()
     }
-    return {name: describe(run, loop) for name, run in found.items()}
+    if "loop" in STUDY.those_at(rows):
+        found["loop"] = measure("benchmarks.score:run_loop", *given, runs=runs)
+    return found
 
 
-def describe(run: Measurement, loop: Measurement) -> dict[str, float]:
-    return {
-        "seconds": round(run.seconds, 2),
-        "peak_mb": round(run.peak_mb),
-        "speed": round(loop.seconds / run.seconds, 2),
-    }
-
-
-def write_table(title: str, found: dict[str, Any]) -> str:
-    lines = [f"score, {title}", f"{'':10}{'seconds':>9}{'peak MB':>9}{'speed':>8}{'goal':>7}"]
-    for name, run in found.items():
-        goal = f"{GOALS[name]:>7}" if name in GOALS else ""
-        numbers = f"{run['seconds']:>9.2f}{run['peak_mb']:>9}{run['speed']:>8.2f}"
-        lines.append(f"{name:10}{numbers}{goal}")
-    return "\n".join(lines)
-
-
-def main() -> None:
-    """Measure, record beside what was recorded of other sizes, and print."""
-    sizes = [int(size) for size in sys.argv[1:]] or list(SIZES)
-    with tempfile.TemporaryDirectory() as folder:
-        make_root(Path(folder))
-        tables = {f"{rows:,} rows": compare(rows, folder) for rows in sizes}
-    print("\n\n".join(write_table(title, found) for title, found in tables.items()))
-    versions = {name: version(name) for name in ("polars", "lightgbm", "llvmlite")}
-    tables = read_record("score").get("tables", {}) | tables
-    record = {"tables": tables, "goals": GOALS, "machine": describe_machine(), "versions": versions}
-    write_record("score", record)
-
+STUDY = Study(
+    name="score",
+    title="The champion over a whole table, by LightGBM and compiled, beside a loop of polars and "
+    "LightGBM.",
+    compare=compare,
+    versions=lambda: read_versions("polars", "lightgbm", "llvmlite"),
+    ours=tuple(PREDICTORS),
+    peers=("loop",),
+    goals=(Goal("perennial", "loop", 1 / 0.9), Goal("compiled", "loop", 1 / 2.5)),
+    limits={"loop": 10_000_000},
+)
 
 if __name__ == "__main__":
-    main()
+    STUDY.run(sys.argv[1:])

@@ -76,11 +76,11 @@ def make_model(folder: Path) -> Path:
     return folder / "root/models/flight-delay" / str(json.loads(made.stdout)["version"])
 
 
-def list_peers(model: Path, folder: Path, python: str) -> list[Peer]:
-    """Describe every server, and the bodies that it takes."""
+def list_peers(model: Path, folder: Path, python: str, count: int = ROWS) -> list[Peer]:
+    """Describe every server, and the bodies that it takes: of one row, and of so many."""
     code = (
         "import json; from benchmarks.serve_peers import example; "
-        f"print(json.dumps(example({ROWS})))"
+        f"print(json.dumps(example({count})))"
     )
     rows = json.loads(peer_python(python, model, code))
     one, many = json.dumps(rows[0]).encode(), json.dumps(rows).encode()
@@ -119,7 +119,8 @@ def list_peers(model: Path, folder: Path, python: str) -> list[Peer]:
              Body("/predict", one), {"JSON rows": Body("/rows", many)}),
         Peer("fastapi", [python, *uvicorn, "--factory", f"{peers}:fastapi_plain"],
              Body("/predict", one), {"JSON rows": Body("/rows", many)}),
-        Peer("bentoml", plain, Body("/predict", b'{"row": ' + one + b"}"), {},
+        Peer("bentoml", plain, Body("/predict", b'{"row": ' + one + b"}"),
+             {"JSON rows": Body("/predict_rows", b'{"rows": ' + many + b"}")},
              {"BENTOML_HOME": str(folder / "home3")}),
         Peer("mlflow", [python, *mlflow, "local", "--host", "127.0.0.1", "--port", "PORT"], record,
              {"JSON split": split_body}),
@@ -163,9 +164,17 @@ def write_arrow(model: Path, rows: list[dict[str, Any]]) -> bytes:
     return buffer.getvalue()
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server that runs: its address, and the process that leads its session."""
+
+    address: str
+    pid: int
+
+
 @contextmanager
-def running(peer: Peer, model: Path, folder: Path) -> Iterator[str]:
-    """Run a server on the first core until its work is done; give its address."""
+def running(peer: Peer, model: Path, folder: Path) -> Iterator[Server]:
+    """Run a server on the first core until its work is done."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -181,7 +190,7 @@ def running(peer: Peer, model: Path, folder: Path) -> Iterator[str]:
         try:
             address = f"http://127.0.0.1:{port}"
             wait_until_answered(address, peer.one, process, output.name)
-            yield address
+            yield Server(address, process.pid)
         finally:
             os.killpg(process.pid, signal.SIGINT)
             try:
@@ -241,7 +250,8 @@ def load(
 
 
 def measure_peer(peer: Peer, model: Path, seconds: float, folder: Path) -> dict[str, Any]:
-    with running(peer, model, folder) as address:
+    with running(peer, model, folder) as server:
+        address = server.address
         answer = json.loads(ask(address, peer.one))
         load(address, peer.one, 16, min(1.0, seconds), folder)
         measured: dict[str, Any] = {

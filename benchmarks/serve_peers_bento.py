@@ -18,5 +18,9 @@ class Model:
     def predict(self, row: Row) -> dict[str, float]:
         return {"prediction": plain.predict([row.model_dump()])[0]}
 
+    @bentoml.api
+    def predict_rows(self, rows: list[Row]) -> dict[str, list[float]]:
+        return {"predictions": plain.predict([row.model_dump() for row in rows])}
+
 
 service = Model
