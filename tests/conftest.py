@@ -27,8 +27,8 @@ params = { num_leaves = 7, learning_rate = 0.05 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits most, so that the other process's tests run meanwhile."""
-    items.sort(key=lambda item: item.path.name != "test_operate.py")
+    """Begin with the files that wait most, one in each process, while others compute."""
+    items.sort(key=lambda item: item.path.name not in ("test_operate.py", "test_kills.py"))
 
 
 @pytest.fixture(scope="session")
