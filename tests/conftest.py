@@ -27,8 +27,9 @@ params = { num_leaves = 7, learning_rate = 0.05 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that wait most, one in each process, while others compute."""
-    items.sort(key=lambda item: item.path.name not in ("test_operate.py", "test_kills.py"))
+    """Begin with the files that wait most, one in each process; keep the order within a file."""
+    waiting = ("test_operate.py", "test_kills.py")
+    items.sort(key=lambda each: (each.path.name not in waiting, each.path, each.location[1]))
 
 
 @pytest.fixture(scope="session")
@@ -180,7 +181,7 @@ def released_once(
         times = (datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 25, tzinfo=UTC))
         versions = [flow("flight-delay", time)["version"] for time in times]
         release("flight-delay", versions[0], "approve", "Ada", "good enough")
-        yield Released(project, root, home, versions)
+    yield Released(project, root, home, versions)
 
 
 @pytest.fixture

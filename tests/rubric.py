@@ -67,7 +67,8 @@ def run_proofs(proofs: list[str]) -> Cases:
     there = [proof for proof in proofs if is_there(proof)]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "junit.xml"
-        command = [sys.executable, "-m", "pytest", f"--junitxml={report}", *there]
+        in_two = ["--numprocesses", "2", "--dist", "loadfile"]
+        command = [sys.executable, "-m", "pytest", *in_two, f"--junitxml={report}", *there]
         subprocess.run(command, cwd=REPOSITORY)
         return read_cases(report.read_text(), proofs)
 

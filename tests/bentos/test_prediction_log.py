@@ -63,7 +63,9 @@ def test_rows_are_logged_with_prediction_version_request_and_time(
     assert "carrier" not in row
 
 
-def test_old_days_are_removed(logging_server: Served) -> None:
+def test_old_days_are_removed(logging_server: Served, questions: list[Question]) -> None:
+    with logging_server.client() as client:
+        client.post("/predict", json=questions[0]).raise_for_status()
     wait_for(lambda: not (parts(logging_server) / OLD).exists())
 
 

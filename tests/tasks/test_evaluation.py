@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,11 +76,13 @@ Evaluate = Callable[..., Evaluated]
 @pytest.fixture(scope="module")
 def made(few_flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
     known: dict[tuple[str, str], Evaluated] = {}
+    project = tmp_path_factory.mktemp("evaluated") / "project"
+    shutil.copytree(few_flights, project)
 
     def run(kind: str, slices: str = "") -> Evaluated:
         if (kind, slices) not in known:
             folder = tmp_path_factory.mktemp(f"evaluated-{kind}")
-            known[kind, slices] = Evaluated(few_flights, folder, kind, slices)
+            known[kind, slices] = Evaluated(project, folder, kind, slices)
         return known[kind, slices]
 
     return run
