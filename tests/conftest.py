@@ -162,7 +162,7 @@ class Released:
 @pytest.fixture(scope="session")
 def released_once(
     few_flights: Path, tmp_path_factory: pytest.TempPathFactory, prefect_harness: None
-) -> Iterator[Released]:
+) -> Released:
     """Train two candidates and release the older one, once for all tests."""
     from flows.release import release
     from flows.retrain import retrain as flow
@@ -181,7 +181,7 @@ def released_once(
         times = (datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 25, tzinfo=UTC))
         versions = [flow("flight-delay", time)["version"] for time in times]
         release("flight-delay", versions[0], "approve", "Ada", "good enough")
-    yield Released(project, root, home, versions)
+    return Released(project, root, home, versions)
 
 
 @pytest.fixture

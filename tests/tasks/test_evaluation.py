@@ -54,7 +54,7 @@ class Evaluated:
     """What the steps up to evaluation made of a definition."""
 
     def __init__(self, project: Path, folder: Path, kind: str, slices: str = "") -> None:
-        path = project / "deployments" / f"{folder.name}.toml"
+        path = shutil.copytree(project, folder / "project") / "deployments" / "evaluated.toml"
         path.write_text(DEFINITION.format(value=KINDS[kind], kind=kind, slices=slices))
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PERENNIAL_ROOT", str(folder / "root"))
@@ -76,13 +76,11 @@ Evaluate = Callable[..., Evaluated]
 @pytest.fixture(scope="module")
 def made(few_flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
     known: dict[tuple[str, str], Evaluated] = {}
-    project = tmp_path_factory.mktemp("evaluated") / "project"
-    shutil.copytree(few_flights, project)
 
     def run(kind: str, slices: str = "") -> Evaluated:
         if (kind, slices) not in known:
             folder = tmp_path_factory.mktemp(f"evaluated-{kind}")
-            known[kind, slices] = Evaluated(project, folder, kind, slices)
+            known[kind, slices] = Evaluated(few_flights, folder, kind, slices)
         return known[kind, slices]
 
     return run

@@ -1,4 +1,5 @@
 import re
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
@@ -65,7 +66,8 @@ def report(candidate: Candidate) -> dict[str, str]:
 
 
 def run_steps(project: Path, kind: str, folder: Path) -> Candidate:
-    definition = project / "deployments" / f"report_{kind}.toml"
+    own = shutil.copytree(project, folder / "project")
+    definition = own / "deployments" / f"report_{kind}.toml"
     definition.write_text(DEFINITION.replace("VALUE", TARGETS[kind]).replace("KIND", kind))
     steps: list[Step] = []
     with pytest.MonkeyPatch.context() as patch:
