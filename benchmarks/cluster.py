@@ -99,8 +99,9 @@ def train_once(plan: Any, prepared: Any, folder: Path) -> Any:
 
 
 def predict(plan: Any, prepared: Any, trained: Any) -> Any:
+    from tasks.binning import model_input
     from tasks.preparation import Part
-    from tasks.training import model_input, read_model
+    from tasks.training import read_model
 
     rows = prepared.scan(Part.HOLDOUT).select(list(plan.features.expressions)).collect()
     return read_model(trained.twin.read_text()).predict(model_input(rows))

@@ -100,12 +100,12 @@ def _write_log(project: Path) -> None:
     import polars as pl
 
     from flows.score import load_scorer
+    from tasks.binning import model_input
     from tasks.definition import load_definition
     from tasks.features import encode
     from tasks.registry import find_champion
     from tasks.sources import open_table
     from tasks.store import open_store
-    from tasks.training import model_input
 
     store = open_store()
     champion = find_champion(store, "flight-delay")

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from tasks.binning import model_input
 from tasks.definition import Definition, Frozen, parse_definition
 from tasks.errors import DefinitionError, SourceError, first_line
 from tasks.evaluation import read_rows
@@ -21,7 +22,7 @@ from tasks.preparation import ROW, TIME, Part, Split, part_of_row
 from tasks.registry import Published, read_file, read_json
 from tasks.sources import collect, open_table
 from tasks.store import Store
-from tasks.training import model_input, read_model
+from tasks.training import read_model
 
 _UNSEEN_SHARE = 0.2  # of the holdout: with less than this unseen, the twin is asked instead
 _LOST_SHARE = 0.01  # of the holdout: rows that the champion's own extraction may lack

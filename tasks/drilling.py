@@ -14,6 +14,7 @@ import polars as pl
 
 from tasks.alarms import Calibration, calibrate, count_rows, judge
 from tasks.analysis import check_contract
+from tasks.binning import model_input
 from tasks.champion import Opponent
 from tasks.checks import failed
 from tasks.definition import Definition
@@ -27,7 +28,7 @@ from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.preparation import PART, TARGET, Part, Prepared, prepare_rows
 from tasks.profiles import profile_table
-from tasks.training import model_input, read_model, train_models
+from tasks.training import read_model, train_models
 from tasks.validation import judge as judge_candidate
 from tasks.windows import PREDICTION
 

@@ -14,6 +14,7 @@ from lightgbm import Booster
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.binning import model_input
 from tasks.definition import Frozen, Metric
 from tasks.extraction import Snapshot
 from tasks.features import compile_expression
@@ -21,7 +22,7 @@ from tasks.metrics import Array, measure, rank_bins, read_certainty
 from tasks.plan import Plan
 from tasks.preparation import PART, ROW, TARGET, TIME, Part, Prepared
 from tasks.store import reaching
-from tasks.training import Trained, model_input, read_model
+from tasks.training import Trained, read_model
 
 log = logging.getLogger("perennial.evaluation")
 

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from tasks.alarms import Calibration, calibrate
+from tasks.binning import model_input
 from tasks.champion import Recipe
 from tasks.definition import Definition
 from tasks.errors import DataRefused
@@ -35,7 +36,7 @@ from tasks.registry import (
     snapshot_path,
 )
 from tasks.store import Store, reaching
-from tasks.training import model_input, read_model
+from tasks.training import read_model
 from tasks.windows import PREDICTION, REPEATED, watch_columns
 
 _PART = "perennial.part"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tasks.binning import model_input
 from tasks.definition import Definition, Frozen, parse_definition
 from tasks.errors import DataRefused, ProofFailed
 from tasks.features import Features, Vocabulary, encode
@@ -28,7 +29,7 @@ from tasks.registry import (
 )
 from tasks.store import Store
 from tasks.tables import SINCE, asked_columns, used_tables
-from tasks.training import model_input, read_model
+from tasks.training import read_model
 
 
 class Reference(Frozen, arbitrary_types_allowed=True):

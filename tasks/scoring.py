@@ -19,6 +19,7 @@ from polars import selectors as cs
 from polars.io.plugins import register_io_source
 from pydantic import Field
 
+from tasks.binning import model_input
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DataRefused, DefinitionError, first_line, nearest
 from tasks.features import Features, Vocabulary, encode
@@ -28,7 +29,6 @@ from tasks.metrics import Array
 from tasks.sources import event_time
 from tasks.store import deliver, is_disk_full, reaching
 from tasks.tables import asked_columns, look_up, tabled_values, used_tables
-from tasks.training import model_input
 
 log = logging.getLogger("perennial.scoring")
 

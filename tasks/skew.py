@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tasks.binning import model_input
 from tasks.definition import Frozen
 from tasks.errors import PerennialError, first_line
 from tasks.features import Features, Vocabulary, encode
@@ -19,7 +20,7 @@ from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.quality import as_array
 from tasks.sources import collect, open_table
-from tasks.training import model_input, read_model
+from tasks.training import read_model
 
 SAMPLE = 10_000
 _SAME = 1e-9

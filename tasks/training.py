@@ -18,8 +18,7 @@ import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.binning import Parameters, category_places, open_bins
-from tasks.binning import model_input as model_input
+from tasks.binning import Parameters, category_places, open_bins, plain_names
 from tasks.cluster import check_installed, open_cluster
 from tasks.definition import Definition, Frozen, Kind
 from tasks.errors import DefinitionError, first_line, nearest
@@ -169,8 +168,8 @@ def _train_on_cluster(plan: Plan, prepared: Prepared, params: Parameters, folder
 
 def _label_first(plan: Plan, prepared: Prepared, *parts: Part) -> pl.LazyFrame:
     names = list(plan.features.expressions)
-    plain = model_input(pl.DataFrame(schema=dict.fromkeys(names, pl.Float64))).columns
-    renamed = (pl.col(name).alias(other) for name, other in zip(names, plain, strict=True))
+    plain = zip(names, plain_names(names), strict=True)
+    renamed = (pl.col(name).alias(other) for name, other in plain)
     return prepared.scan(*parts).select(pl.col(TARGET), *renamed)
 
 

@@ -9,11 +9,12 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from tasks.binning import model_input
 from tasks.definition import Definition, Frozen
 from tasks.features import Features, Vocabulary, encode
 from tasks.labels import TARGET
 from tasks.metrics import Array
-from tasks.training import model_input, read_model, train_quick
+from tasks.training import read_model, train_quick
 
 
 class Yardstick(Frozen):

@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 from prefect.client.orchestration import get_client
 
+from tasks.binning import model_input
 from tasks.features import encode
 from tasks.labels import TIME
 from tasks.ledger import append_entry
 from tasks.sources import open_table
 from tasks.store import open_store, work_folder
-from tasks.training import model_input
 
 MODEL = "flight-delay"
 AS_OF = datetime(2013, 6, 1, tzinfo=UTC)

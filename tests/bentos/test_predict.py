@@ -13,8 +13,9 @@ from servers import Served, Versions, alter
 
 from bentos.model import load_folder
 from tasks import forest_loop
+from tasks.binning import model_input
 from tasks.features import encode
-from tasks.training import model_input, read_model
+from tasks.training import read_model
 
 ARROW = "application/vnd.apache.arrow.stream"
 Question = dict[str, Any]

@@ -10,12 +10,12 @@ from polars.testing import assert_frame_equal
 
 from flows.score import load_scorer, score
 from tasks import scoring
+from tasks.binning import model_input
 from tasks.errors import DefinitionError, PerennialError
 from tasks.features import encode
 from tasks.registry import find_champion
 from tasks.scoring import score_table
 from tasks.store import open_store
-from tasks.training import model_input
 
 if TYPE_CHECKING:
     from conftest import Released

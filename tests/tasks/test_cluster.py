@@ -15,12 +15,13 @@ import polars as pl
 import pytest
 
 from flows.retrain import plan_retrain
+from tasks.binning import model_input
 from tasks.definition import parse_definition
 from tasks.errors import ClusterFailed, DefinitionError
 from tasks.extraction import extract
 from tasks.plan import Plan
 from tasks.preparation import PART, TARGET, Part, Prepared, prepare
-from tasks.training import model_input, read_model, refit, train
+from tasks.training import read_model, refit, train
 
 TOLERANCE = 0.02  # of a probability, on average over the holdout; docs/dask.md states it
 Steps = tuple[Plan, Prepared]

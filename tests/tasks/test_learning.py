@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 from tables import ROWS, START, Project
 
+from tasks.binning import model_input
 from tasks.features import encode
 from tasks.plan import Plan
 from tasks.preparation import PART, TARGET, Part, Prepared
-from tasks.training import Trained, model_input, read_model, train_models
+from tasks.training import Trained, read_model, train_models
 
 BY_HEART = """rounds = 200
 early_stopping = 0

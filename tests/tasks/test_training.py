@@ -14,6 +14,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 import tasks  # noqa: F401  OpenMP reads what it sets when LightGBM is imported
 from flows.retrain import plan_retrain
+from tasks.binning import model_input
 from tasks.definition import Definition, parse_definition
 from tasks.errors import DefinitionError
 from tasks.evaluation import evaluate
@@ -23,7 +24,6 @@ from tasks.preparation import PART, TARGET, Part, Prepared, prepare
 from tasks.training import (
     Trained,
     check_parameters,
-    model_input,
     model_parameters,
     read_model,
     refit,
