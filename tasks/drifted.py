@@ -54,13 +54,13 @@ def watch_drift(
     profile, window = join_stretches(now)
     rows, least = sum(each.rows for each in now), watch.definition.monitoring.rows
     alarms: tuple[Alarm, ...] = ()
-    if calibration is None:
+    if calibration is None or window is None:
         problem = "rows carry no time, so that there is no history to set alarms by"
     elif rows < least:
         problem = f"{rows:,} rows in the last window, {least:,} are needed for an alarm"
     elif min(each.start for each in (*before, *now)) > begins + _LATE * watch.window:
         problem = "the champion has answered for less than a window: no alarm is rung yet"
-    elif window is not None:
+    else:
         alarms = judge(calibration, join_stretches(before)[1] if before else None, window)
     history, weights = promise.profile(), promise.importance()
     columns = tuple(measure_drift(history, profile))

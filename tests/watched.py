@@ -21,7 +21,16 @@ from tasks.store import open_store, work_folder
 
 MODEL = "flight-delay"
 AS_OF = datetime(2013, 6, 1, tzinfo=UTC)
+UNTIL = datetime(2013, 7, 31, tzinfo=UTC)
 MONITORING = '[monitoring]\nwindow = "28d"\nrows = 100\n'
+
+
+STEPS = (
+    *("read_asked", "read_outcomes", "measure_quality", "measure_behind", "measure_drifted"),
+    "measure_skewed",
+    *("check_contract", "read_service", "read_arrivals", "tell_causes"),
+)
+Found = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,17 @@ def make_watched(few_flights: Path, folder: Path) -> Watched:
     )
     assert TIME not in answers.columns
     return Watched(project, root, made.version, answers)
+
+
+def look(as_of: datetime | None = UNTIL, model: str = MODEL) -> Found:
+    """Run the monitor without Prefect's engine, which takes longer than all that is looked at."""
+    import flows.monitor as monitoring
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in STEPS:
+            patch.setattr(monitoring, name, getattr(monitoring, name).fn)
+        patch.setattr(monitoring, "create_markdown_artifact", lambda **_: None)
+        return monitoring.monitor.fn(model, as_of)
 
 
 def read_payloads(kind: str, reason: str = "") -> list[dict[str, Any]]:

@@ -3,30 +3,25 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 from faults import small_disk
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from watched import MODEL, Watched, make_watched, read_payloads
+from watched import MODEL, UNTIL, Found, Watched, look, make_watched, read_payloads
 
 import flows.monitor as steps
 from flows import cli
+from tasks.alarms import Alarm
+from tasks.behind import look_behind
+from tasks.counters import Counters, write_counters
 from tasks.errors import PerennialError
+from tasks.findings import find_causes
+from tasks.outlook_page import write_page
 from tasks.store import open_store
-
-UNTIL = datetime(2013, 7, 31, tzinfo=UTC)
-STEPS = (
-    *("read_asked", "read_outcomes", "measure_quality", "measure_behind", "measure_drifted"),
-    "measure_skewed",
-    *("check_contract", "read_service", "read_arrivals", "tell_causes"),
-)
-Found = dict[str, Any]
-Look = Callable[..., Found]
+from tasks.watching import Watch, settle_watch
 
 
 @pytest.fixture(scope="module")
@@ -56,15 +51,6 @@ def watched(promised_once: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(copied.project)
     monkeypatch.setenv("PERENNIAL_ROOT", str(copied.root))
     return copied
-
-
-def look(as_of: datetime | None = UNTIL) -> Found:
-    """Run the flow without Prefect's engine, which takes longer than all that is looked at."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in STEPS:
-            patch.setattr(steps, name, getattr(steps, name).fn)
-        patch.setattr(steps, "create_markdown_artifact", lambda **_: None)
-        return steps.monitor.fn(MODEL, as_of)
 
 
 def kinds(found: Found) -> dict[str, str]:
@@ -128,7 +114,11 @@ def test_world_that_turned_is_told_with_its_numbers(watched: Watched) -> None:
 
 
 def test_champion_is_held_against_what_a_quick_model_learned_since(watched: Watched) -> None:
+    other = watched.root / "monitoring" / MODEL / "yardsticks" / "another" / "old.json"
+    other.parent.mkdir(parents=True)
+    other.write_text("of a champion that was replaced")
     first, second = look(datetime(2013, 7, 1, tzinfo=UTC)), look()
+    assert not other.parent.exists()
     assert first["behind"]["problem"].startswith("a yardstick was made")
     assert second["behind"]["as_of"].startswith("2013-07-01")
     assert second["behind"]["rows"] > 100
@@ -310,6 +300,90 @@ def test_full_disk_under_the_log_is_told_and_nothing_is_lost(
             look()
         filled.unlink()
         assert look()["outcomes"]["labelled"] > 400
+
+
+def test_source_that_goes_during_a_look_leaves_no_yardstick_and_says_so(watched: Watched) -> None:
+    watch = settle_watch(MODEL, UNTIL)
+    assert isinstance(watch, Watch)
+    (watched.project / "data" / "nycflights13" / "weather.parquet").unlink()
+    assert "weather.parquet" in look_behind(watch, open_store()).problem
+
+
+def test_champion_that_answers_since_lately_rings_no_alarm(watched: Watched) -> None:
+    watched.log(watched.answers.filter(pl.col("time_hour") > UNTIL - timedelta(days=24)))
+    found = look()
+    assert found["drift"]["rows"] >= 100
+    assert "the champion has answered for less than a window" in str(found["warnings"])
+    assert found["drift"]["alarms"] == []
+
+
+def test_rows_that_were_learned_from_do_not_count_and_slices_are_drawn(watched: Watched) -> None:
+    watched.change_definition("[monitoring]\n", "[gate]\nslice_rows = 50\n\n[monitoring]\n")
+    before = watched.answers.head(7).with_columns(pl.col("time_hour").dt.offset_by("-90d"))
+    watched.log(pl.concat([watched.answers, before]))
+    found = look()
+    assert "7 answers are about rows that the champion learned from" in found["warnings"]
+    assert {each["slice"] for each in found["slices"]} >= {"origin"}
+    assert "Slices, worst first" in Path(found["report"]).read_text()
+
+
+def test_what_servers_counted_is_added_up_and_what_they_lost_is_told(watched: Watched) -> None:
+    watched.change_definition("[checks]\n", '[checks]\nmax_age = "30d"\n')
+    watched.log()
+    hour = {
+        "hour": UNTIL - timedelta(hours=2),
+        "responses": {"/predict 200": 60, "/predict 422": 20, "/predict 500": 20},
+        "dropped": {"disk": 3},
+        "bounds": (0.01, 0.1),
+        "answers": (30, 20, 10),
+    }
+    for server in ("a", "b"):
+        write_counters(open_store(), MODEL, Counters(server=server, **hour))
+    day = watched.root / "monitoring" / MODEL / "service" / f"{hour['hour']:%Y-%m-%d}"
+    (day / "damaged.json").write_text("{")
+    found = look()
+    service = found["service"]
+    assert (service["failed"], service["refused"]) == (40, 40)
+    assert (service["median"], service["slowest"]) == (0.01, None)
+    said = "\n".join(found["warnings"])
+    assert "40 of 200 requests failed (5xx)" in said
+    assert "6 rows could not be logged" in said
+    assert "damaged.json is damaged" in said
+    fresh = next(each for each in found["checks"] if each["name"] == "freshness of the sources")
+    assert fresh["passed"]
+    page = Path(found["report"]).read_text()
+    assert "half of all answers took at most 10 ms, 99% at most beyond the last bound" in page
+    assert "Time to answer" in page
+
+
+def test_quiet_look_warns_of_nothing_and_what_looks_broken_is_no_reason_to_retrain(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.log()
+    monkeypatch.setattr(steps, "describe", lambda found, report: found)
+    found = look()
+    counted = dict.fromkeys(("again", "unknown", "keyless", "overdue", "strange"), 0)
+    quiet = found.model_copy(
+        update={
+            "asked": found.asked.model_copy(update={"later": 0, "ahead": 0}),
+            "outcomes": found.outcomes.model_copy(update=counted),
+            "drifted": found.drifted.model_copy(update={"problem": ""}),
+            "checks": (),
+            "raised": (),
+        }
+    )
+    page = write_page(quiet)
+    assert "✓ All quiet" in page
+    assert "Worth knowing" not in page
+    assert "Nothing was asked that could be checked." in page
+    alarms = tuple(
+        Alarm(kind=kind, name="n", score=2, threshold=1, columns=(), detail="far")
+        for kind in ("distribution-moved", "data-broken")
+    )
+    moved = found.drifted.model_copy(update={"alarms": alarms})
+    causes = {each.kind for each in find_causes(quiet.model_copy(update={"drifted": moved}))}
+    assert "data-broken" in causes
+    assert "distribution-moved" not in causes
 
 
 def test_command_prints_one_object_through_prefect(
