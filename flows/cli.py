@@ -317,8 +317,7 @@ def drill(model: Model, as_json: AsJson = False) -> None:
 
         done = flow(name)
     print_json(done) if as_json else print_drill(done)
-    if not done["passed"]:
-        raise typer.Exit(1)
+    raise typer.Exit(0 if done["passed"] else 1)
 
 
 @app.command()
@@ -335,8 +334,7 @@ def reproduce(model: Model, version: Version, as_json: AsJson = False) -> None:
         found = reproduce_version(store, published, folder, Path.cwd())
     made = {**found.model_dump(), "reproduced": found.reproduced}
     print_json(made) if as_json else print_reproduction(made)
-    if not found.reproduced:
-        raise typer.Exit(1)
+    raise typer.Exit(0 if found.reproduced else 1)
 
 
 @app.command()
