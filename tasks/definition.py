@@ -220,9 +220,9 @@ class Training(Section):
 
     @model_validator(mode="after")
     def _only_dask_has_a_cluster(self) -> Self:
-        for key in {"scheduler", "workers"} & self.model_fields_set:
-            if self.engine != "dask":
-                raise ValueError(f"{key} is for engine = 'dask'")
+        given = sorted({"scheduler", "workers"} & self.model_fields_set)
+        if given and self.engine != "dask":
+            raise ValueError(f"{given[0]} is for engine = 'dask'")
         return self
 
 

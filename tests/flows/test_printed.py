@@ -111,3 +111,18 @@ def test_findings_are_shown_with_the_mend_of_what_is_not_well(shown: Shown) -> N
     assert "✗  clock  2 hours off" in said
     assert "→ set it" in said
     assert "free some" not in said
+
+
+def test_tables_are_shown_with_the_time_until_which_they_know(shown: Shown) -> None:
+    printed.print_materialised(
+        {
+            "tables": {
+                "planes": {"entities": 1234, "as_of": None},
+                "delays": {"entities": 5, "as_of": "2013-07-01"},
+            }
+        }
+    )
+    assert shown().splitlines() == [
+        "planes: 1,234 entities, without time",
+        "delays: 5 entities, as known at 2013-07-01",
+    ]

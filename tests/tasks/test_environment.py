@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.environment import settle_environment, settle_variables
+from tasks.environment import is_free, settle_environment, settle_variables
 from tasks.errors import DefinitionError
 from tasks.store import open_store
 
@@ -61,3 +61,10 @@ def test_root_of_another_environment_is_refused(monkeypatch: pytest.MonkeyPatch)
         settle_environment()
     monkeypatch.setenv("PERENNIAL_ROOT", "models/staging")
     assert settle_environment().root.endswith("models/staging")
+
+
+def test_port_that_is_taken_is_not_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert not is_free("127.0.0.1", port)
+    assert is_free("127.0.0.1", port)
