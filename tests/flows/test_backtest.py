@@ -132,3 +132,12 @@ def test_question_that_makes_no_sense_is_refused_at_once(
         cli.main()
     assert stopped.value.code == 2
     assert said in capfd.readouterr().err
+
+
+def test_rows_without_a_time_have_no_past_to_replay(definition_file: Path) -> None:
+    from flows.backtest import settle_question
+
+    text = definition_file.read_text()
+    definition_file.write_text(text.replace('time = "time_hour"\n', ""))
+    with pytest.raises(DefinitionError, match=r"backtest needs \[extract\] time"):
+        settle_question("flight-delay", START, END, "2w", "never")

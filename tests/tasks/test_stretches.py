@@ -8,11 +8,14 @@ import pytest
 from tables import ROWS, define
 
 from tasks import stretches
+from tasks.alarms import Calibration, calibrate
 from tasks.definition import Definition, parse_definition
 from tasks.features import compile_features
+from tasks.labels import TIME
 from tasks.logged import Log, read_log
 from tasks.store import Store, open_store
 from tasks.stretches import Sketcher, Stretch, forget_stretches
+from tasks.windows import PREDICTION
 
 SINCE, NOW = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 11, 2, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -42,14 +45,18 @@ def write(store: Store, rows: pl.DataFrame, name: str = "part") -> None:
 
 
 def sketch(
-    store: Store, tmp_path: Path, version: str = "v1", extract: str = 'time = "t"\nkey = ["id"]'
+    store: Store,
+    tmp_path: Path,
+    version: str = "v1",
+    extract: str = 'time = "t"\nkey = ["id"]',
+    calibration: Calibration | None = None,
 ) -> list[Stretch]:
     folder = tmp_path / "work"
     folder.mkdir(exist_ok=True)
     log: Log = read_log(store, "made", SINCE, NOW, folder)
     definition: Definition = parse_definition(define(extract=extract), "made.toml")
     features = compile_features(definition, ROWS.schema, "made.toml")
-    sketcher = Sketcher(store, version, definition, features, None, DAY)
+    sketcher = Sketcher(store, version, definition, features, calibration, DAY)
     return sketcher.sketch(log, SINCE, NOW)
 
 
@@ -102,3 +109,37 @@ def test_old_stretches_are_forgotten_and_others_stay(store: Store, tmp_path: Pat
     before = len(kept(store))
     forget_stretches(store, "made", SINCE + 5 * DAY)
     assert 0 < len(kept(store)) < before
+
+
+def test_counts_are_kept_beside_the_profile_and_read_back_the_same(
+    store: Store, tmp_path: Path
+) -> None:
+    write(store, ROWS.head(240))
+    definition = parse_definition(define(extract='time = "t"\nkey = ["id"]'), "made.toml")
+    features = compile_features(definition, ROWS.schema, "made.toml")
+    history = ROWS.select(
+        pl.col("t").dt.replace_time_zone("UTC").alias(TIME),
+        pl.lit(0.5).alias(PREDICTION),
+        *features.columns,
+        "id",
+    )
+    calibration = calibrate(definition, features, {"x": 1.0}, history)
+    made = sketch(store, tmp_path, calibration=calibration)
+    names = kept(store)
+    again = sketch(store, tmp_path, calibration=calibration)
+    assert names == kept(store)
+    for one, other in zip(made, again, strict=True):
+        assert one.counts is not None
+        assert other.counts is not None
+        assert one.counts.rows.tolist() == other.counts.rows.tolist()
+
+
+def test_rows_that_are_only_in_a_working_folder_are_sketched_and_not_kept(
+    store: Store, tmp_path: Path
+) -> None:
+    moved = NOW - ROWS["t"][239].replace(tzinfo=UTC) - timedelta(hours=1)
+    write(store, ROWS.head(240).with_columns(pl.col("t") + moved))
+    before = kept(store)
+    asked = sketch(store, tmp_path)
+    assert sum(each.rows for each in asked) > 200
+    assert before == []

@@ -14,7 +14,7 @@ from tables import write_file
 from tasks.definition import Definition
 from tasks.errors import DefinitionError
 from tasks.sources import open_table
-from tasks.tables import look_up, plan_tables
+from tasks.tables import look_up, plan_tables, tabled_values
 
 
 def look_up_rows(definition: Definition, rows: pl.DataFrame, events: pl.DataFrame) -> list[Any]:
@@ -159,3 +159,37 @@ def test_a_table_names_a_source_and_columns_that_there_are(
     with pytest.raises(DefinitionError) as refused:
         open_table(changed, tmp_path)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        (pl.col("x").alias("k"), "'k' is String in rows and Int64 in the source"),
+        (None, "'k' is Float64; what names an entity is text or whole"),
+    ],
+)
+def test_what_names_an_entity_is_text_or_whole_and_alike_on_both_sides(
+    tmp_path: Path, column: pl.Expr | None, said: str
+) -> None:
+    events, rows = make_events([(("a",), 1, 2)]), make_rows([(("a",), 0)])
+    if column is None:
+        events, rows = (each.with_columns(pl.lit(0.5).alias("k")) for each in (events, rows))
+    else:
+        events = events.with_columns(column)
+    write_file(rows, tmp_path / "s.parquet")
+    write_file(events, tmp_path / "events.parquet")
+    with pytest.raises(DefinitionError) as refused:
+        open_table(define_table("", {"size": "x"}), tmp_path)
+    assert said in str(refused.value)
+
+
+def test_a_value_has_one_name_and_events_need_the_time_of_rows(tmp_path: Path) -> None:
+    definition = define_table('time = "at"\nover = "1h"', {"n": "SUM(x)"})
+    twice = {**definition.tables, "other": definition.tables["past"]}
+    with pytest.raises(DefinitionError, match="'n' is a value of 'past' already"):
+        tabled_values(definition.model_copy(update={"tables": twice}))
+    write_file(make_rows([(("a",), 0)]), tmp_path / "s.parquet")
+    write_file(make_events([(("a",), 1, 2)]), tmp_path / "events.parquet")
+    timeless = definition.extract.model_copy(update={"time": None})
+    with pytest.raises(DefinitionError, match=r"needs \[extract\] time"):
+        open_table(definition.model_copy(update={"extract": timeless}), tmp_path)

@@ -16,11 +16,12 @@ import pytest
 from tables import Project
 
 from flows.retrain import find_done, plan_retrain, retrain
-from tasks.errors import DefinitionError
+from tasks import tuning
+from tasks.errors import DataRefused, DefinitionError
 from tasks.extraction import extract
 from tasks.plan import Plan
 from tasks.preparation import PART, TARGET, TIME, Part, Prepared, prepare
-from tasks.proposals import Trial
+from tasks.proposals import Trial, _settle_limits
 from tasks.registry import find_version, read_file, read_json
 from tasks.reproduction import reproduce_version
 from tasks.store import open_store
@@ -157,3 +158,32 @@ def test_missing_package_is_named_with_its_cure(
 def test_odd_number_of_trials_is_refused(project: Path, count: int) -> None:
     with pytest.raises(DefinitionError, match=r"--tune .*: must be a number of trials"):
         plan_retrain(MODEL, None, count)
+
+
+def test_window_that_is_too_short_to_be_cut_is_refused(
+    steps: tuple[Plan, Prepared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, prepared = steps
+    monkeypatch.setattr(tuning, "_SLICE_ROWS", 1_000_000)
+    with pytest.raises(DataRefused, match="too short to be cut into slices of 1000000 rows"):
+        cut_slices(plan, prepared, model_parameters(plan.definition, 0))
+
+
+def test_hopeless_trial_is_given_up_and_rounds_may_be_fixed(
+    steps: tuple[Plan, Prepared], tmp_path: Path
+) -> None:
+    plan, prepared = steps
+    changed = plan.definition.training.model_copy(update={"early_stopping": 0, "rounds": 3})
+    fixed = plan.definition.model_copy(update={"training": changed})
+    plan = plan.model_copy(update={"definition": fixed})
+    params = model_parameters(fixed, 0)
+    slices = cut_slices(plan, prepared, params)
+    perfect = [Trial(params={}, losses=(0.0,) * len(slices))] * 20
+    given_up = tuning._try_next(plan, params, slices, perfect)
+    assert given_up.pruned
+    assert len(given_up.losses) < len(slices)
+
+
+def test_rows_are_not_drawn_where_the_forest_draws_its_own() -> None:
+    assert "bagging_fraction" in _settle_limits({})
+    assert "bagging_fraction" not in _settle_limits({"boosting": "rf"})
