@@ -1,6 +1,6 @@
 """The service looks up what training joined: the same values for any row of any time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -105,6 +105,7 @@ def test_an_entity_that_no_table_knows_is_counted() -> None:
     lookup = make_lookup(definition, plan(definition, rows, make_events([(("a",), 1, 1)])), None)
     assert [row[-1] for row in lookup.fill(rows.select("k", "t").rows())] == [1, None]
     assert lookup.missed == {"past": 1}
+    assert lookup.fill_frame(rows.select("k", "t"))["size"].to_list() == [1, None]
 
 
 def test_tables_of_another_definition_are_refused() -> None:
@@ -121,10 +122,11 @@ def test_tables_of_another_definition_are_refused() -> None:
         ("Europe/Berlin", datetime(2020, 3, 29, 2, 30), None),
         ("Europe/Berlin", datetime(2020, 10, 25, 2, 30), datetime(2020, 10, 25, 0, 30)),
         ("UTC", datetime(2020, 1, 1, 5), datetime(2020, 1, 1, 5)),
+        ("Europe/Berlin", date(2020, 1, 2), datetime(2020, 1, 1, 23)),
     ],
 )
 def test_times_without_a_zone_are_read_as_in_training(
-    zone: str, local: datetime, expected: datetime | None
+    zone: str, local: date, expected: datetime | None
 ) -> None:
     column = pl.DataFrame({"t": [local]})
     (trained,) = column.select(moment_of("t", column.schema, zone, "")).to_series()

@@ -21,6 +21,7 @@ from tasks.metrics import (
     compare_means,
     draw_groups,
     measure,
+    measure_surely,
     rank_bins,
     row_losses,
 )
@@ -277,3 +278,15 @@ def test_row_losses_average_to_their_metric(flights: pl.DataFrame) -> None:
     for metric in ("log_loss", "brier", "accuracy"):
         losses = row_losses(metric, late, predicted, THRESHOLD)
         assert losses.mean() == pytest.approx(measured[metric], rel=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["auc", "log_loss"])
+def test_sure_metric_is_the_metric_itself(flights: pl.DataFrame, metric: Metric) -> None:
+    target = (flights["arr_delay"] > 15).to_numpy()[:5000] * 1.0
+    predicted = np.random.default_rng(1).uniform(0.01, 0.99, len(target))
+    groups = np.arange(len(target)) // 100
+    found = measure_surely(
+        metric, target, predicted, groups, confidence=0.95, threshold=THRESHOLD, seed=1
+    )
+    assert found.value == pytest.approx(measure("binary", target, predicted, THRESHOLD)[metric])
+    assert found.low < found.value < found.high

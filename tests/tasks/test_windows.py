@@ -82,3 +82,4 @@ def test_nothing_but_nulls_and_no_rows_are_counted() -> None:
     nulls = ROWS.with_columns(x=pl.lit(None, pl.Float64), c=pl.lit(None, pl.String))
     counted = count_window(GAUGES, nulls)
     assert counted.columns["x"][0, MISSING] == counted.columns["c"][0, MISSING] == 400
+    assert count_window(make_gauges(nulls, {}), ROWS).rows.sum() == 400  # history had none, either
