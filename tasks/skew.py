@@ -100,6 +100,9 @@ def compare_predictions(
         numbered = encode(logged.lazy(), features, vocabulary).collect()
     except FAILURES as error:
         raise _CannotCompare(f"features fail on logged rows: {first_line(error)}") from error
+    if changed := [name for name, dtype in numbered.schema.items() if not dtype.is_numeric()]:
+        told = ", ".join(f"{name!r} is {numbered.schema[name]}" for name in changed)
+        raise _CannotCompare(f"features are no numbers on logged rows: {told}")
     expected = np.asarray(read_model(model_text).predict(model_input(numbered)))
     answered = as_array(logged[PREDICTION])
     if answered.shape != expected.shape:
