@@ -11,12 +11,14 @@ import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.carried import look_up_stretches
 from tasks.definition import Definition, Frozen
 from tasks.errors import DataRefused, DefinitionError
 from tasks.files import digest_files
@@ -102,8 +104,35 @@ def extract_snapshot(
     """
     folder.mkdir(parents=True)
     with reaching(str(folder)):
-        parts = extract_partitions(plan, table, folder, earlier or {})
-        return parts or (write_part(plan, table, folder / "part-0000.parquet"),)
+        if not table.events:
+            return extract_rows(plan, table, folder, earlier or {})
+        with TemporaryDirectory(dir=folder.parent) as place:
+            schema = table.plain.collect_schema()
+            plain = table.model_copy(update={"rows": table.plain, "columns": schema})
+            (rows := Path(place, "rows")).mkdir()
+            parts = extract_rows(plan, plain, rows, {})
+            return look_up_parts(plan, table, parts, folder, Path(place, "events"))
+
+
+def extract_rows(
+    plan: Plan, table: Table, folder: Path, earlier: Mapping[str, Path]
+) -> tuple[Path, ...]:
+    parts = extract_partitions(plan, table, folder, earlier)
+    return parts or (write_part(plan, table, folder / "part-0000.parquet"),)
+
+
+def look_up_parts(
+    plan: Plan, table: Table, parts: tuple[Path, ...], folder: Path, events: Path
+) -> tuple[Path, ...]:
+    """Write the rows of parts anew, with what was known at their times, in the same order."""
+    found = []
+    joined = look_up_stretches(plan.definition, table, parts, events)
+    for number, rows in enumerate(joined):
+        part = folder / f"part-{number:04}.parquet"
+        ordered = _order_rows(plan.definition, table, rows)
+        collect(table, ordered.sink_parquet(part, lazy=True))
+        found.append(part)
+    return tuple(found)
 
 
 def extract_partitions(

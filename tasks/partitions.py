@@ -65,12 +65,9 @@ class Partition(Frozen):
 def find_partitions(
     definition: Definition, table: Table, digests: Mapping[str, str]
 ) -> tuple[Partition, ...]:
-    """Cut the table into partitions; none where it is not sure that they make it up, or one.
-
-    Feature tables look at the events of other partitions, too.
-    """
+    """Cut the table into partitions; none where it is not sure that they make it up, or one."""
     source = find_divisible(definition)
-    if source is None or definition.extract.time is None or definition.tables:
+    if source is None or definition.extract.time is None:
         return ()
     if not _others_are_small(table, source):
         return ()

@@ -19,7 +19,7 @@ from tasks.files import FAILURES, read_whole, scan_source
 from tasks.files import find_files as find_files
 from tasks.moments import moment_of
 from tasks.store import is_disk_full
-from tasks.tables import look_up, plan_tables
+from tasks.tables import Events, give_values, look_up, plan_events, settle
 
 _SELECT = re.compile(r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*(select|with)\b", re.IGNORECASE | re.DOTALL)
 _READ = re.compile(r"\bread_\w+\s*\(", re.IGNORECASE)
@@ -29,7 +29,8 @@ _PATTERN = "reads as a pattern of names; rename it in the file"
 class Table(Frozen, arbitrary_types_allowed=True):
     """A definition's sources, opened and joined but not read. `time` is the event time in UTC.
 
-    `plain` are the rows before anything was looked up for them in `tables`; `frames` the sources.
+    `plain` are the rows before anything was looked up for them in `tables`, which are made of
+    `events`; `frames` are the sources.
     """
 
     rows: pl.LazyFrame
@@ -39,6 +40,7 @@ class Table(Frozen, arbitrary_types_allowed=True):
     sources: dict[str, Source]
     files: dict[str, tuple[str, ...]]
     tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
+    events: Mapping[str, Events] = Field(default_factory=dict)
     frames: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
 
 
@@ -67,12 +69,14 @@ def open_table(
             if _is_pattern(column):
                 raise DefinitionError(f"[extract] {key}: {column!r} {_PATTERN}")
     moment = event_time(definition, columns)
-    tables = plan_tables(definition, frames, columns)
+    events = plan_events(definition, frames, columns)
+    tables = {name: give_values(each, settle(each)) for name, each in events.items()}
     rows = look_up(plain, moment, definition.tables, tables)
     return Table(
         rows=rows,
         plain=plain,
         tables=tables,
+        events=events,
         frames=frames,
         columns=rows.collect_schema(),
         time=moment,

@@ -9,6 +9,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import polars as pl
 from polars import selectors as cs
@@ -23,6 +25,18 @@ _AT = "perennial.at"
 _EVENTS = "perennial.events"
 _AGGREGATE = re.compile(r"\s*(AVG|SUM|COUNT)\s*\((.+)\)\s*", re.IGNORECASE | re.DOTALL)
 _MOMENTOUS = (pl.Boolean, pl.Date)
+
+
+@dataclass(frozen=True)
+class Events:
+    """What a table is made of: its entities' events, with what is added up or taken of each.
+
+    `kinds` are the aggregates of what is added up.
+    """
+
+    table: FeatureTable
+    frame: pl.LazyFrame
+    kinds: Mapping[str, str]
 
 
 def tabled_values(definition: Definition) -> dict[str, str]:
@@ -70,12 +84,20 @@ def plan_tables(
     definition: Definition, frames: Mapping[str, pl.LazyFrame], rows: pl.Schema
 ) -> dict[str, pl.LazyFrame]:
     """Plan every table over its source; nothing but schemas is read."""
+    planned = plan_events(definition, frames, rows)
+    return {name: give_values(events, settle(events)) for name, events in planned.items()}
+
+
+def plan_events(
+    definition: Definition, frames: Mapping[str, pl.LazyFrame], rows: pl.Schema
+) -> dict[str, Events]:
+    """Plan what every table is made of."""
     for value, name in tabled_values(definition).items():
         if value in rows:
             where = f"[tables.{name}] values"
             raise DefinitionError(f"{where}: {value!r} is a column of [extract] query already")
     return {
-        name: _plan_table(definition, name, table, frames, rows)
+        name: _plan_events(definition, name, table, frames, rows)
         for name, table in definition.tables.items()
     }
 
@@ -107,52 +129,88 @@ def _look_up(rows: pl.LazyFrame, table: FeatureTable, planned: pl.LazyFrame) -> 
     return joined.drop(SINCE, strict=False)
 
 
-def _plan_table(
+def settle(
+    events: Events,
+    carried: pl.LazyFrame | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pl.LazyFrame:
+    """Settle what events come to at each moment later than `since` and up to `until`.
+
+    `carried` is what they came to until then, the last of each entity, from where it goes on.
+    """
+    table, entity = events.table, list(events.table.entity)
+    if table.time is None:
+        return events.frame.unique(entity, keep="last", maintain_order=True)
+    moments = _list_moments(events, since, until)
+    if carried is not None:
+        moments = pl.concat([carried, moments])
+    ordered = moments.sort(SINCE, maintain_order=True)
+    if table.over is None:
+        return ordered.unique([*entity, SINCE], keep="last", maintain_order=True)
+    # Grouping what is sorted by time takes a quarter of the time of sorting by entity and time.
+    parts = pl.exclude(*entity, SINCE)
+    listed = ordered.group_by(entity, maintain_order=True).agg(SINCE, parts.cum_sum())
+    sums = listed.explode(cs.exclude(*entity))
+    settled = [pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in (*entity, SINCE)]
+    return sums.filter(pl.any_horizontal(settled))
+
+
+def give_values(events: Events, settled: pl.LazyFrame) -> pl.LazyFrame:
+    """Turn what was settled into a table's values, by time."""
+    if events.table.over is None:
+        return settled
+    values = [_value(name, kind).alias(name) for name, kind in events.kinds.items()]
+    return settled.select(*events.table.entity, SINCE, *values).sort(SINCE, maintain_order=True)
+
+
+def _list_moments(events: Events, since: datetime | None, until: datetime | None) -> pl.LazyFrame:
+    """List the moments at which an event begins to count and, undone, at which it ceases to."""
+    table = events.table
+    begin = _shift(events.frame, table.known_after, since, until)
+    if table.over is None:
+        return begin
+    undone = -pl.exclude(*table.entity, SINCE)
+    cease = _shift(events.frame, table.over, since, until).with_columns(undone)
+    return pl.concat([begin, cease])
+
+
+def _shift(
+    frame: pl.LazyFrame, by: timedelta, since: datetime | None, until: datetime | None
+) -> pl.LazyFrame:
+    time = pl.col(SINCE)
+    later = [] if since is None else [time > since - by]
+    earlier = [] if until is None else [time <= until - by]
+    return frame.filter(*later, *earlier).with_columns(time + by)
+
+
+def _plan_events(
     definition: Definition,
     name: str,
     table: FeatureTable,
     frames: Mapping[str, pl.LazyFrame],
     rows: pl.Schema,
-) -> pl.LazyFrame:
+) -> Events:
     where = f"[tables.{name}]"
     if table.source not in frames:
         hint = nearest(table.source, frames)
         raise DefinitionError(f"{where} source: there is no source {table.source!r}; {hint}")
-    events = frames[table.source]
-    schema = events.collect_schema()
+    frame = frames[table.source]
+    schema = frame.collect_schema()
     entity = [_entity(column, schema, rows, where) for column in table.entity]
-    known = events.filter(pl.col(column).is_not_null() for column in table.entity)
+    known = frame.filter(pl.col(column).is_not_null() for column in table.entity)
     _refuse_leak(definition, table, schema, where)
     if table.over is not None:
         values = [part for k, v in table.values.items() for part in _parts(k, v, schema, where)]
-        found = {value: _aggregate(sql) for value, sql in table.values.items()}
-        kinds = {value: each[0] for value, each in found.items() if each is not None}
-        moment = _moment(definition, table, schema, where)
-        return _roll(known.select(*entity, moment, *values), table, kinds)
-    values = [_latest(k, v, schema, where) for k, v in table.values.items()]
+        values.append(pl.lit(1, pl.Int64).alias(_EVENTS))
+    else:
+        values = [_latest(k, v, schema, where) for k, v in table.values.items()]
+    found = {value: _aggregate(sql) for value, sql in table.values.items()}
+    kinds = {value: each[0] for value, each in found.items() if each is not None}
     if table.time is None:
-        once = known.select(*entity, *values)
-        return once.unique(table.entity, keep="last", maintain_order=True)
-    moment = _moment(definition, table, schema, where) + table.known_after
-    timed = known.select(*entity, moment, *values).drop_nulls(SINCE)
-    ordered = timed.sort(SINCE, maintain_order=True)
-    return ordered.unique([*table.entity, SINCE], keep="last", maintain_order=True)
-
-
-def _roll(events: pl.LazyFrame, table: FeatureTable, kinds: Mapping[str, str]) -> pl.LazyFrame:
-    """Add events up as they begin and cease to count: each moment's sums, from the one before."""
-    entity, parts = list(table.entity), pl.exclude(*table.entity, SINCE)
-    counted = events.drop_nulls(SINCE).with_columns(pl.lit(1, pl.Int64).alias(_EVENTS))
-    begin = counted.with_columns(pl.col(SINCE) + table.known_after)
-    cease = counted.with_columns(pl.col(SINCE) + table.over, -parts)
-    ordered = pl.concat([begin, cease]).sort(SINCE, maintain_order=True)
-    # Grouping what is sorted by time takes a quarter of the time of sorting by entity and time.
-    listed = ordered.group_by(entity, maintain_order=True).agg(SINCE, parts.cum_sum())
-    sums = listed.explode(cs.exclude(*entity))
-    settled = [pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in (*entity, SINCE)]
-    last = sums.filter(pl.any_horizontal(settled))
-    values = [_value(name, kind).alias(name) for name, kind in kinds.items()]
-    return last.select(*entity, SINCE, *values).sort(SINCE, maintain_order=True)
+        return Events(table, known.select(*entity, *values), kinds)
+    moment = _moment(definition, table, schema, where)
+    return Events(table, known.select(*entity, moment, *values).drop_nulls(SINCE), kinds)
 
 
 def _value(name: str, kind: str) -> pl.Expr:

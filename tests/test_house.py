@@ -16,7 +16,7 @@ ORDER = [
     *("features",),
     *("bucket", "store", "kept", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
-    *("files", "postgres", "exports", "sources", "partitions", "extraction", "labels"),
+    *("files", "postgres", "exports", "sources", "partitions", "carried", "extraction", "labels"),
     *("materialised", "materialising", "preparation", "profiling", "analysis"),
     *("binning", "shares", "cluster", "training", "proposals", "tuning"),
     *("evaluation", "champion", "validation", "quality"),
