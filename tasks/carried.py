@@ -1,4 +1,4 @@
-"""Feature tables looked up a stretch of time after the other, so that memory does not grow with rows.
+"""Feature tables looked up a stretch of time after the other: memory does not grow with rows.
 
 What a table's events came to by the end of a stretch is carried into the next: sums are added up in
 the same order as over the whole, and have the same last bit. Owns stretches and what is carried.

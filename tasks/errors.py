@@ -125,6 +125,8 @@ def explain_value(error: ValidationError, model: type[BaseModel], meant: Mapping
     said = said.replace("a valid tuple", "a list").replace("a valid string", "text")
     if first["type"] == "string_pattern_mismatch":
         said = f"must be {meant[first['ctx']['pattern']]}"
+    elif first["type"] in ("dict_type", "model_type"):
+        said = "must be a table of keys, in [brackets] or as { key = value }"
     elif first["type"] == "too_short":
         said = "must not be empty"
     given = f" (got {hide_password(repr(first['input']))})" if key else ""

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 import polars as pl
 from polars import selectors as cs
@@ -24,6 +25,7 @@ SINCE = "perennial.since"
 _AT = "perennial.at"
 _EVENTS = "perennial.events"
 _AGGREGATE = re.compile(r"\s*(AVG|SUM|COUNT)\s*\((.+)\)\s*", re.IGNORECASE | re.DOTALL)
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _MOMENTOUS = (pl.Boolean, pl.Date)
 
 
@@ -46,7 +48,8 @@ def tabled_values(definition: Definition) -> dict[str, str]:
         for value in table.values:
             if value in found:
                 where = f"[tables.{name}] values"
-                raise DefinitionError(f"{where}: {value!r} is a value of {found[value]!r} already")
+                already = f"{value!r} is a value of {found[value]!r} already"
+                raise DefinitionError(f"{where}: {already}; name one of them otherwise")
             found[value] = name
     return found
 
@@ -95,7 +98,8 @@ def plan_events(
     for value, name in tabled_values(definition).items():
         if value in rows:
             where = f"[tables.{name}] values"
-            raise DefinitionError(f"{where}: {value!r} is a column of [extract] query already")
+            already = f"{value!r} is a column of [extract] query already"
+            raise DefinitionError(f"{where}: {already}; name one of them otherwise")
     return {
         name: _plan_events(definition, name, table, frames, rows)
         for name, table in definition.tables.items()
@@ -160,7 +164,7 @@ def give_values(events: Events, settled: pl.LazyFrame) -> pl.LazyFrame:
     """Turn what was settled into a table's values, by time."""
     if events.table.over is None:
         return settled
-    values = [_value(name, kind).alias(name) for name, kind in events.kinds.items()]
+    values = [value_of(name, kind).alias(name) for name, kind in events.kinds.items()]
     return settled.select(*events.table.entity, SINCE, *values).sort(SINCE, maintain_order=True)
 
 
@@ -199,12 +203,12 @@ def _plan_events(
     schema = frame.collect_schema()
     entity = [_entity(column, schema, rows, where) for column in table.entity]
     known = frame.filter(pl.col(column).is_not_null() for column in table.entity)
-    _refuse_leak(definition, table, schema, where)
     if table.over is not None:
         values = [part for k, v in table.values.items() for part in _parts(k, v, schema, where)]
         values.append(pl.lit(1, pl.Int64).alias(_EVENTS))
     else:
         values = [_latest(k, v, schema, where) for k, v in table.values.items()]
+    _refuse_leak(definition, table, schema, where)
     found = {value: _aggregate(sql) for value, sql in table.values.items()}
     kinds = {value: each[0] for value, each in found.items() if each is not None}
     if table.time is None:
@@ -213,7 +217,7 @@ def _plan_events(
     return Events(table, known.select(*entity, moment, *values).drop_nulls(SINCE), kinds)
 
 
-def _value(name: str, kind: str) -> pl.Expr:
+def value_of(name: str, kind: str) -> pl.Expr:
     """Give an aggregate of a moment's sums; nothing at all where no event counts."""
     total, count = pl.col(f"{name}.sum"), pl.col(f"{name}.count")
     if kind == "COUNT":
@@ -227,10 +231,12 @@ def _parts(value: str, sql: str, schema: pl.Schema, where: str) -> list[pl.Expr]
     found = _aggregate(sql)
     if found is None:
         raise DefinitionError(
-            f"{where}: {sql} is no aggregate; write AVG(…), SUM(…) or COUNT(…), or leave out over "
-            "to take the latest event's"
+            f"{where}: {sql} is no aggregate; write one AVG(…), SUM(…) or COUNT(…), and compute "
+            "with several in [features]; or leave out over to take the latest event's"
         )
     kind, inside = found
+    if inside.lower().startswith("distinct ") or (inside == "*" and kind != "COUNT"):
+        raise DefinitionError(f"{where}: {sql} cannot be kept up; {kind} takes what an event holds")
     if kind == "COUNT" and inside == "*":
         return [pl.lit(1, pl.Int64).alias(f"{value}.count")]
     expression = compile_expression(inside, schema, where)
@@ -248,14 +254,21 @@ def _parts(value: str, sql: str, schema: pl.Schema, where: str) -> list[pl.Expr]
 
 
 def _aggregate(sql: str) -> tuple[str, str] | None:
+    """Take an aggregate apart; None where SQL is anything but one."""
     found = _AGGREGATE.fullmatch(sql)
-    return (found[1].upper(), found[2].strip()) if found else None
+    if found is None:
+        return None
+    depths = accumulate({"(": 1, ")": -1}.get(each, 0) for each in _QUOTED.sub("", found[2]))
+    whole = min(depths, default=0) >= 0  # or it closes before another opens, as in AVG(x) / AVG(y)
+    return (found[1].upper(), found[2].strip()) if whole else None
 
 
 def _latest(value: str, sql: str, schema: pl.Schema, where: str) -> pl.Expr:
     where = f"{where} values.{value}"
     if _aggregate(sql):
-        raise DefinitionError(f"{where}: {sql} is an aggregate; say by over of how long a time")
+        raise DefinitionError(
+            f"{where}: {sql} is an aggregate; say of how long a time, as in over = '7d'"
+        )
     return compile_expression(sql, schema, where).alias(value)
 
 
@@ -267,7 +280,9 @@ def _moment(definition: Definition, table: FeatureTable, schema: pl.Schema, wher
         hint = nearest(table.time, schema)
         raise DefinitionError(f"{where} time: there is no column {table.time!r}; {hint}")
     zone = definition.extract.time_zone
-    return moment_of(table.time, schema, zone, f"{where} time").cast(MOMENT).alias(SINCE)
+    mend = f"read it as one by types in [sources] {table.source}, or name another column"
+    moment = moment_of(table.time, schema, zone, f"{where} time", mend)
+    return moment.cast(MOMENT).alias(SINCE)
 
 
 def _entity(column: str, schema: pl.Schema, rows: pl.Schema, where: str) -> pl.Expr:

@@ -17,7 +17,7 @@ ORDER = [
     *("bucket", "store", "kept", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
     *("files", "postgres", "exports", "sources", "partitions", "carried", "extraction", "labels"),
-    *("materialised", "materialising", "preparation", "profiling", "analysis"),
+    *("materialised", "materialising", "preparation", "profiling", "hindsight", "analysis"),
     *("binning", "shares", "cluster", "training", "proposals", "tuning"),
     *("evaluation", "champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report"),
