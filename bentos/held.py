@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from tasks.definition import FeatureTable
-from tasks.tables import SINCE
+from tasks.lookups import SINCE
 
 Row = tuple[Any, ...]
 

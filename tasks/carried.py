@@ -12,8 +12,8 @@ from pathlib import Path
 import polars as pl
 
 from tasks.definition import Definition
+from tasks.lookups import Events, give_values, look_up, settle
 from tasks.sources import Table, collect
-from tasks.tables import Events, give_values, look_up, settle
 
 STRETCH = 500_000  # rows
 _GROUP = 100_000  # rows of events that are read together

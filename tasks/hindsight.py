@@ -11,8 +11,8 @@ import polars as pl
 
 from tasks.checks import Check
 from tasks.definition import Definition
+from tasks.lookups import SINCE, Events, value_of
 from tasks.sources import Table, collect
-from tasks.tables import SINCE, Events, value_of
 
 _ASKED = 16  # rows all over the snapshot, and as many of the newest
 _ROW, _AT = "perennial.row", "perennial.at"

@@ -25,10 +25,11 @@ from tasks.errors import DataRefused, DefinitionError, first_line, nearest
 from tasks.features import Features, Vocabulary, encode
 from tasks.files import find_files, scan_source
 from tasks.forest import Forest, NoForest, compile_forest
+from tasks.lookups import look_up
 from tasks.metrics import Array
 from tasks.sources import event_time
 from tasks.store import deliver, is_disk_full, reaching
-from tasks.tables import asked_columns, look_up, tabled_values, used_tables
+from tasks.tables import asked_columns, tabled_values, used_tables
 
 log = logging.getLogger("perennial.scoring")
 

@@ -17,9 +17,10 @@ from tasks.exports import export_source
 from tasks.expressions import refuse_clock
 from tasks.files import FAILURES, read_whole, scan_source
 from tasks.files import find_files as find_files
+from tasks.lookups import Events, give_values, look_up, settle
 from tasks.moments import moment_of
 from tasks.store import is_disk_full
-from tasks.tables import Events, give_values, look_up, plan_events, settle
+from tasks.tables import plan_events
 
 _SELECT = re.compile(r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*(select|with)\b", re.IGNORECASE | re.DOTALL)
 _READ = re.compile(r"\bread_\w+\s*\(", re.IGNORECASE)

@@ -1,44 +1,26 @@
 """Feature tables: what an entity has lived through or is, as it was known at a row's time.
 
-A table is a list of moments for each entity, and the values that hold from each of them on. Owns
-how events become moments, and which moment counts for a row. Refuses to know where sources lie, and
-whether rows are there to train on or to be served.
+Owns what the definition says of them: which values are whose, what is taken of each event, and what
+may not be. Refuses to know where sources lie, and whether rows are to be trained on or served.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from itertools import accumulate
 
 import polars as pl
-from polars import selectors as cs
 
 from tasks.definition import Definition, FeatureTable
 from tasks.errors import DefinitionError, nearest
 from tasks.expressions import compile_expression, expression_type, is_text
+from tasks.lookups import EVENTS, SINCE, Events, give_values, settle
 from tasks.moments import MOMENT, moment_of
 
-SINCE = "perennial.since"
-_AT = "perennial.at"
-_EVENTS = "perennial.events"
 _AGGREGATE = re.compile(r"\s*(AVG|SUM|COUNT)\s*\((.+)\)\s*", re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _MOMENTOUS = (pl.Boolean, pl.Date)
-
-
-@dataclass(frozen=True)
-class Events:
-    """What a table is made of: its entities' events, with what is added up or taken of each.
-
-    `kinds` are the aggregates of what is added up.
-    """
-
-    table: FeatureTable
-    frame: pl.LazyFrame
-    kinds: Mapping[str, str]
 
 
 def tabled_values(definition: Definition) -> dict[str, str]:
@@ -106,88 +88,6 @@ def plan_events(
     }
 
 
-def look_up(
-    rows: pl.LazyFrame,
-    time: pl.Expr | None,
-    tables: Mapping[str, FeatureTable],
-    planned: Mapping[str, pl.LazyFrame],
-) -> pl.LazyFrame:
-    """Give each row the values of its entities that were known at its time."""
-    if not tables:
-        return rows
-    if any(table.time for table in tables.values()):
-        assert time is not None
-        rows = rows.with_columns(time.alias(_AT)).sort(_AT, maintain_order=True)
-    for name, table in tables.items():
-        rows = _look_up(rows, table, planned[name])
-    return rows.drop(_AT, strict=False)
-
-
-def _look_up(rows: pl.LazyFrame, table: FeatureTable, planned: pl.LazyFrame) -> pl.LazyFrame:
-    entity = list(table.entity)
-    if table.time is None:
-        return rows.join(planned, on=entity, how="left", maintain_order="left")
-    joined = rows.join_asof(
-        planned, left_on=_AT, right_on=SINCE, by=entity, check_sortedness=False, coalesce=True
-    )
-    return joined.drop(SINCE, strict=False)
-
-
-def settle(
-    events: Events,
-    carried: pl.LazyFrame | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> pl.LazyFrame:
-    """Settle what events come to at each moment later than `since` and up to `until`.
-
-    `carried` is what they came to until then, the last of each entity, from where it goes on.
-    """
-    table, entity = events.table, list(events.table.entity)
-    if table.time is None:
-        return events.frame.unique(entity, keep="last", maintain_order=True)
-    moments = _list_moments(events, since, until)
-    if carried is not None:
-        moments = pl.concat([carried, moments])
-    ordered = moments.sort(SINCE, maintain_order=True)
-    if table.over is None:
-        return ordered.unique([*entity, SINCE], keep="last", maintain_order=True)
-    # Grouping what is sorted by time takes a quarter of the time of sorting by entity and time.
-    parts = pl.exclude(*entity, SINCE)
-    listed = ordered.group_by(entity, maintain_order=True).agg(SINCE, parts.cum_sum())
-    sums = listed.explode(cs.exclude(*entity))
-    settled = [pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in (*entity, SINCE)]
-    return sums.filter(pl.any_horizontal(settled))
-
-
-def give_values(events: Events, settled: pl.LazyFrame) -> pl.LazyFrame:
-    """Turn what was settled into a table's values, by time."""
-    if events.table.over is None:
-        return settled
-    values = [value_of(name, kind).alias(name) for name, kind in events.kinds.items()]
-    return settled.select(*events.table.entity, SINCE, *values).sort(SINCE, maintain_order=True)
-
-
-def _list_moments(events: Events, since: datetime | None, until: datetime | None) -> pl.LazyFrame:
-    """List the moments at which an event begins to count and, undone, at which it ceases to."""
-    table = events.table
-    begin = _shift(events.frame, table.known_after, since, until)
-    if table.over is None:
-        return begin
-    undone = -pl.exclude(*table.entity, SINCE)
-    cease = _shift(events.frame, table.over, since, until).with_columns(undone)
-    return pl.concat([begin, cease])
-
-
-def _shift(
-    frame: pl.LazyFrame, by: timedelta, since: datetime | None, until: datetime | None
-) -> pl.LazyFrame:
-    time = pl.col(SINCE)
-    later = [] if since is None else [time > since - by]
-    earlier = [] if until is None else [time <= until - by]
-    return frame.filter(*later, *earlier).with_columns(time + by)
-
-
 def _plan_events(
     definition: Definition,
     name: str,
@@ -205,7 +105,7 @@ def _plan_events(
     known = frame.filter(pl.col(column).is_not_null() for column in table.entity)
     if table.over is not None:
         values = [part for k, v in table.values.items() for part in _parts(k, v, schema, where)]
-        values.append(pl.lit(1, pl.Int64).alias(_EVENTS))
+        values.append(pl.lit(1, pl.Int64).alias(EVENTS))
     else:
         values = [_latest(k, v, schema, where) for k, v in table.values.items()]
     _refuse_leak(definition, table, schema, where)
@@ -215,14 +115,6 @@ def _plan_events(
         return Events(table, known.select(*entity, *values), kinds)
     moment = _moment(definition, table, schema, where)
     return Events(table, known.select(*entity, moment, *values).drop_nulls(SINCE), kinds)
-
-
-def value_of(name: str, kind: str) -> pl.Expr:
-    """Give an aggregate of a moment's sums; nothing at all where no event counts."""
-    total, count = pl.col(f"{name}.sum"), pl.col(f"{name}.count")
-    if kind == "COUNT":
-        return pl.when(pl.col(_EVENTS) > 0).then(count)
-    return pl.when(count > 0).then(total / count if kind == "AVG" else total)
 
 
 def _parts(value: str, sql: str, schema: pl.Schema, where: str) -> list[pl.Expr]:

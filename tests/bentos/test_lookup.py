@@ -15,9 +15,10 @@ from bentos.lookup import Lookup, read_zone
 from bentos.refusals import Refused
 from tasks.definition import Definition
 from tasks.errors import StoreError
+from tasks.lookups import look_up
 from tasks.materialised import Listed, Listing, keep_recent
 from tasks.moments import moment_of
-from tasks.tables import look_up, plan_tables, tables_digest
+from tasks.tables import plan_tables, tables_digest
 
 ASKED = (
     Column(name="k", dtype=pl.String()),

@@ -13,8 +13,9 @@ from tables import write_file
 
 from tasks.definition import Definition
 from tasks.errors import DefinitionError
+from tasks.lookups import look_up
 from tasks.sources import open_table
-from tasks.tables import look_up, plan_tables
+from tasks.tables import plan_tables
 
 
 def look_up_rows(definition: Definition, rows: pl.DataFrame, events: pl.DataFrame) -> list[Any]:
