@@ -89,6 +89,9 @@ def test_a_row_that_is_later_than_all_that_is_known_gets_the_last_that_is() -> N
     assert [row[-1] for row in lookup.fill(rows.select("k", "t").rows())] == [2, 2]
     ages = lookup.ages(NOW)
     assert ages == {"past": timedelta(hours=58).total_seconds()}
+    assert lookup.outlived == {"past": 1}
+    lookup.fill_frame(rows.select("k", "t"))
+    assert lookup.outlived == {"past": 2}
 
 
 def test_a_row_from_before_all_that_is_kept_is_refused() -> None:
