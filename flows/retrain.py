@@ -26,6 +26,7 @@ from flows.release import release
 from tasks.analysis import analyse
 from tasks.candidate import Candidate, Step, publish_candidate, timed
 from tasks.definition import find_definition, load_definition, project_of
+from tasks.errors import in_definition
 from tasks.evaluation import evaluate
 from tasks.extraction import digest_snapshot, digest_sources, extract, settle_as_of
 from tasks.features import compile_features
@@ -106,7 +107,8 @@ def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
     definition, project, origin = load_definition(path), project_of(path), str(path)
     check_parameters(definition, origin)
     tuning = name_search(tune)
-    table = open_table(definition, project)
+    with in_definition(origin):
+        table = open_table(definition, project)
     features = compile_features(definition, table.columns, origin)
     sources = digest_sources(table)
     now = datetime.now(UTC)

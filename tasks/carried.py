@@ -15,7 +15,7 @@ from tasks.definition import Definition
 from tasks.lookups import Events, give_values, look_up, settle
 from tasks.sources import Table, collect
 
-STRETCH = 500_000  # rows
+STRETCH = 250_000  # rows
 _GROUP = 100_000  # rows of events that are read together
 
 

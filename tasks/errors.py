@@ -4,7 +4,8 @@ A message is one line: the file, key or column, what is wrong with it, and what 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -104,6 +105,15 @@ def hide_password(text: str) -> str:
 def first_line(error: BaseException) -> str:
     """Take the first line of what a library says; the rest is for its own users."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+@contextmanager
+def in_definition(origin: str) -> Iterator[None]:
+    """Name the file in what is wrong with one of its sections."""
+    try:
+        yield
+    except DefinitionError as error:
+        raise DefinitionError(f"{origin}: {error}") from error
 
 
 def explain_value(error: ValidationError, model: type[BaseModel], meant: Mapping[str, str]) -> str:
