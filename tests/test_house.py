@@ -20,7 +20,7 @@ ORDER = [
     *("materialised", "materialising", "preparation", "profiling", "analysis"),
     *("binning", "shares", "cluster", "training", "proposals", "tuning"),
     *("evaluation", "champion", "validation", "quality"),
-    *("candidate", "charts", "page", "wording", "report"),
+    *("candidate", "charts", "page", "wording", "report_data", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "licences", "materials"),
     *("server", "reference", "proof", "serving", "scoring"),
