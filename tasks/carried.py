@@ -57,7 +57,7 @@ def spill(table: Table, events: Events, file: Path) -> Path:
 def walk(events: Events, file: Path, untils: Iterable[datetime | None]) -> Iterator[pl.LazyFrame]:
     """Give a table's values up to one time after another; each begins with what went before.
 
-    Without times there is one stretch, and nothing to carry.
+    What an entity is has no time, and stays the same.
     """
     kept = Events(events.table, pl.scan_parquet(file, glob=False), events.kinds)
     if events.table.time is None:
