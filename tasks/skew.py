@@ -16,6 +16,7 @@ from tasks.errors import PerennialError, first_line
 from tasks.features import Features, Vocabulary, encode
 from tasks.files import FAILURES
 from tasks.logged import PREDICTION, REQUEST
+from tasks.lookups import look_up
 from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.quality import as_array
@@ -124,8 +125,10 @@ def compare_columns(plan: Plan, logged: pl.DataFrame) -> Iterable[Difference]:
     asked = logged.drop_nulls(key).with_columns(
         pl.col(name).cast(table.columns[name], strict=False) for name in key
     )
-    wanted = table.rows.select(*key, *(pl.col(name).alias(_SOURCE + name) for name in columns))
-    told = collect(table, wanted.join(asked.lazy().select(key).unique(), on=key, how="semi"))
+    plain = table.plain.join(asked.lazy().select(key).unique(), on=key, how="semi")
+    rows = look_up(plain, table.time, plan.definition.tables, table.tables)
+    wanted = rows.select(*key, *(pl.col(name).alias(_SOURCE + name) for name in columns))
+    told = collect(table, wanted)
     pairs = asked.join(told.unique(key, keep="last", maintain_order=True), on=key, how="inner")
     if pairs.is_empty():
         raise _CannotCompare("no logged row has a key that the sources hold")
