@@ -191,16 +191,17 @@ def test_lost_worker_ends_the_run_with_its_name(steps: Steps, tmp_path: Path) ->
     plan, prepared = steps
     own = Workers()
     try:
+        alone = on_cluster(plan, scheduler=own.address, workers=1).definition.training
+        with open_cluster(alone) as one, pytest.raises(ClusterFailed, match=r"worker .* was lost"):
+            list(one.spread(os._exit, [(1,)]))
+        own.add_worker()
         spread = on_cluster(plan, scheduler=own.address, early_stopping=0, rounds=100_000)
-        killer = threading.Timer(5, lambda: os.kill(own.processes[2].pid, signal.SIGKILL))
+        killer = threading.Timer(5, lambda: os.kill(own.processes[3].pid, signal.SIGKILL))
         killer.start()
         started = time.monotonic()
         with pytest.raises(ClusterFailed, match=r"worker .* (was lost|failed)"):
             train.fn(spread, prepared, tmp_path)
         assert time.monotonic() - started < 60
-        alone = on_cluster(plan, scheduler=own.address, workers=1).definition.training
-        with open_cluster(alone) as left, pytest.raises(ClusterFailed, match=r"worker .* was lost"):
-            list(left.spread(os._exit, [(1,)]))
     finally:
         killer.cancel()
         own.stop()
