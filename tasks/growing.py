@@ -46,12 +46,12 @@ def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Para
         if training.early_stopping:
             judged = cluster.send(0, _pack_all(_label_first(plan, prepared, Part.STOP)))
             settling = Growth(params, places, rounds, training.early_stopping)
-            seen = grow(cluster, settling, first, sample, judged).curve
-            curve = cut_curve(seen, training.early_stopping)
+            (settled,) = grow(cluster, [settling], first, sample, judged)
+            curve = cut_curve(settled.curve, training.early_stopping)
             rounds = 1 + curve.index(min(curve))
         rows = [[*fit, *stop] for fit, stop in zip(first, second, strict=True)]
-        twin = grow(cluster, Growth(params, places, rounds), rows, sample)
-        tree = grow(cluster, Growth(simple, places, 1), rows, sample)
+        both = [Growth(params, places, rounds), Growth(simple, places, 1)]
+        twin, tree = grow(cluster, both, rows, sample)
     return Grown(twin.text, tree.text, rounds, curve)
 
 
@@ -61,19 +61,25 @@ def grow_again(plan: Plan, prepared: Prepared, params: Parameters, rounds: int) 
     with open_cluster(plan.definition.training) as cluster:
         shares, sample = send_shares(cluster, rows), send_sample(cluster, rows)
         growth = Growth(params, tuple(category_places(plan)), rounds)
-        return grow(cluster, growth, shares, sample).text
+        (forest,) = grow(cluster, [growth], shares, sample)
+        return forest.text
 
 
 def grow(
-    cluster: Cluster, growth: Growth, shares: Sent, samples: Sent, judged: Sequence[Any] = ()
-) -> Forest:
-    """Grow one forest, by LightGBM's network between the workers."""
-    machines, job = cluster.find_machines(), uuid.uuid4().hex
-    given = [
-        (growth, Share(place, machines, job), rows, sample, list(judged) if place == 0 else [])
-        for place, (rows, sample) in enumerate(zip(shares, samples, strict=True))
-    ]
-    return next(each for each in cluster.gather(grow_share, given) if each is not None)
+    cluster: Cluster,
+    growths: Sequence[Growth],
+    shares: Sent,
+    samples: Sent,
+    judged: Sequence[Any] = (),
+) -> list[Forest]:
+    """Grow forests on the same rows, each by a network of LightGBM's between the workers."""
+    networks = [(cluster.find_machines(), uuid.uuid4().hex) for _ in growths]
+    given = []
+    for place, (rows, sample) in enumerate(zip(shares, samples, strict=True)):
+        own = [Share(place, *network) for network in networks]
+        asked = list(zip(growths, own, strict=True))
+        given.append((asked, rows, sample, [] if place else list(judged)))
+    return cluster.gather(grow_share, given)[0]
 
 
 def send_shares(cluster: Cluster, rows: pl.LazyFrame) -> Sent:
