@@ -56,11 +56,11 @@ class Cluster:
     def spread(
         self, work: Callable[..., T], given: Sequence[tuple[Any, ...]]
     ) -> Iterator[tuple[int, str, T]]:
-        """Spread pieces of work over the workers, one at a time on each.
+        """Spread pieces of work over the workers, two on each: none waits until one is taken back.
 
         Give each piece's number, its worker and what came of it, as they are finished.
         """
-        left, free = deque(enumerate(given)), deque(range(len(self.workers)))
+        left, free = deque(enumerate(given)), deque([*range(len(self.workers))] * 2)
         running: dict[Future, tuple[int, int]] = {}
         try:
             while left or running:
