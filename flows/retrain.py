@@ -32,6 +32,7 @@ from tasks.extraction import digest_snapshot, digest_sources, extract, settle_as
 from tasks.features import compile_features
 from tasks.ledger import read_ledger
 from tasks.overview import describe_version
+from tasks.parameters import check_parameters
 from tasks.plan import Plan
 from tasks.preparation import prepare
 from tasks.proposals import Trial
@@ -40,7 +41,7 @@ from tasks.report import draw_report
 from tasks.sources import open_table
 from tasks.standing import find_release, is_open
 from tasks.store import Store, open_store, work_folder
-from tasks.training import check_parameters, refit, train
+from tasks.training import refit, train
 from tasks.tuning import name_search, search, take_best
 from tasks.validation import validate
 

@@ -204,7 +204,7 @@ class Checks(Section):
 
 
 class Training(Section):
-    """How a model is trained. With Dask, `workers` of the scheduler's cluster learn together."""
+    """How a model is trained. With Dask, `workers` of a cluster extract and learn together."""
 
     rounds: int = Field(default=1000, ge=1, le=100_000)
     early_stopping: int = Field(default=50, ge=0)

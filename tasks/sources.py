@@ -58,6 +58,11 @@ def open_table(
         else find_files(source, project, f"[sources] {name}")
         for name, source in definition.sources.items()
     }
+    return open_files(definition, files)
+
+
+def open_files(definition: Definition, files: Mapping[str, tuple[str, ...]]) -> Table:
+    """Open the sources from files that are known."""
     frames = {name: scan_source(source, files[name]) for name, source in definition.sources.items()}
     plain = plan_query(definition.extract.query, frames)
     columns = plain.collect_schema()
@@ -82,7 +87,7 @@ def open_table(
         columns=rows.collect_schema(),
         time=moment,
         sources=definition.sources,
-        files=files,
+        files=dict(files),
     )
 
 
