@@ -1,8 +1,9 @@
 """What the retrain flow costs over a bare script, and over the same steps under orchestrators.
 
 Run `python -m benchmarks.retrain [ROWS...]`. Rows are a made-up history with 24 features
-(`history`). The script makes the same library calls (`plain`); it profiles and checks nothing,
-draws no interval and no report, and keeps no registry: that is what the difference pays for.
+(`history`), trees at most 100 at every size, so that it is the rows that grow. The script makes the
+same library calls (`plain`); it profiles and checks nothing, draws no interval and no report, and
+keeps no registry: that is what the difference pays for.
 Metaflow and ZenML run the script's steps, written plainly: frames and models are their artifacts,
 in stores on the same disk. Start-up (imports, Prefect's temporary server, ZenML's store) is left
 out; Metaflow's steps start processes of their own, whose start is in, and the largest counts.
