@@ -150,12 +150,10 @@ def _scheduler(training: Training) -> Iterator[Any]:
     if training.scheduler is not None:
         yield training.scheduler
         return
-    from dask.system import CPU_COUNT
     from distributed import LocalCluster
 
     with LocalCluster(
         n_workers=training.workers,
-        threads_per_worker=max(1, CPU_COUNT // training.workers),
         dashboard_address="127.0.0.1:0",
         host="127.0.0.1",
         memory_limit=0,

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, settings
 
 import flows  # noqa: F401  its environment must be there before Prefect is
 
@@ -24,6 +25,17 @@ threads = 2
 holdout = "60d"
 params = { num_leaves = 7, learning_rate = 0.05 }
 """
+
+# The same examples on every machine: a run that fails here fails everywhere.
+settings.register_profile(
+    "fixed",
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("fixed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

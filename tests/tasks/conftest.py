@@ -1,21 +1,9 @@
-"""A project with nothing in it, for tests that write their own data; how properties are tried."""
+"""A project with nothing in it, for tests that write their own data."""
 
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 from tables import Project
-
-# The same examples on every machine: a run that fails here fails everywhere.
-settings.register_profile(
-    "fixed",
-    max_examples=50,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-settings.load_profile("fixed")
 
 
 @pytest.fixture
