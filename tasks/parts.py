@@ -28,7 +28,7 @@ from tasks.partitions import (
     open_rows,
 )
 from tasks.plan import Plan
-from tasks.sources import Table, collect
+from tasks.sources import Table, collect, collect_all
 from tasks.store import is_bucket
 
 log = logging.getLogger("perennial.parts")
@@ -111,18 +111,22 @@ def write_partition(plan: Plan, table: Table, part: Path, kept: Path | None = No
     """Write a partition's rows that belong to the snapshot; tell whether these are all it has."""
     if kept is not None:
         table = table.model_copy(update={"rows": pl.scan_parquet(kept, glob=False)})
-    whole = not collect(table, table.rows.select((~_is_inside(plan, table)).sum())).item()
-    if whole and kept is not None:
+    outside = table.rows.select((~_is_inside(plan, table)).sum())
+    if kept is not None and not collect(table, outside).item():
         shutil.copyfile(kept, part)
-    else:
-        write_part(plan, table, part)
-    return whole
+        return True
+    _, counted = collect_all(table, _plan_part(plan, table, part), outside)
+    return not counted.item()
 
 
 def write_part(plan: Plan, table: Table, part: Path) -> Path:
-    rows = table.rows.filter(_is_inside(plan, table))
-    collect(table, _order_rows(plan.definition, table, rows).sink_parquet(part, lazy=True))
+    collect(table, _plan_part(plan, table, part))
     return part
+
+
+def _plan_part(plan: Plan, table: Table, part: Path) -> pl.LazyFrame:
+    rows = table.rows.filter(_is_inside(plan, table))
+    return _order_rows(plan.definition, table, rows).sink_parquet(part, lazy=True)
 
 
 def make_part(plan: Plan, partition: Partition, files: Mapping[str, tuple[str, ...]]) -> Made | str:

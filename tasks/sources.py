@@ -5,7 +5,8 @@ on its own data, ask alike.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -120,8 +121,20 @@ def event_time(definition: Definition, columns: Mapping[str, pl.DataType]) -> pl
 
 def collect(table: Table, rows: pl.LazyFrame) -> pl.DataFrame:
     """Run a plan over the sources; where one of them cannot be read, name the file."""
-    try:
+    with _naming_files(table):
         return rows.collect()
+
+
+def collect_all(table: Table, *plans: pl.LazyFrame) -> list[pl.DataFrame]:
+    """Run plans over the sources at once: what they have in common is read and joined once."""
+    with _naming_files(table):
+        return pl.collect_all(plans, engine="streaming")
+
+
+@contextmanager
+def _naming_files(table: Table) -> Iterator[None]:
+    try:
+        yield
     except FAILURES as error:
         if is_disk_full(error):
             raise
