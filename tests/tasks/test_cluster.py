@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import s3fs
+from distributed import Client
 from polars.testing import assert_frame_equal
 from tables import ROWS, Project
 from workers import Workers
@@ -196,15 +197,25 @@ def test_lost_worker_ends_the_run_with_its_name(steps: Steps, tmp_path: Path) ->
             list(one.spread(os._exit, [(1,)]))
         own.add_worker()
         spread = on_cluster(plan, scheduler=own.address, early_stopping=0, rounds=100_000)
-        killer = threading.Timer(5, lambda: os.kill(own.processes[3].pid, signal.SIGKILL))
+        killer = threading.Thread(target=kill_at_work, args=(own.address, own.processes[3].pid))
         killer.start()
         started = time.monotonic()
         with pytest.raises(ClusterFailed, match=r"worker .* (was lost|failed)"):
             train.fn(spread, prepared, tmp_path)
         assert time.monotonic() - started < 60
+        killer.join()
     finally:
-        killer.cancel()
         own.stop()
+
+
+def kill_at_work(address: str, pid: int) -> None:
+    """Kill a worker once both have had something to do for a second."""
+    deadline = time.monotonic() + 30
+    with Client(address, set_as_default=False) as client:
+        while time.monotonic() < deadline and not all(client.processing().values()):
+            time.sleep(0.1)
+    time.sleep(1)
+    os.kill(pid, signal.SIGKILL)
 
 
 def test_workers_of_its_own_are_started_where_no_scheduler_is_named(
