@@ -34,10 +34,11 @@ torture: .venv/dev  ## Kill retrain and release 200 times each, on disk and S3, 
 KILLS ?= 200
 SEED := $(or $(SEED),$(shell date +%s))
 
-check: .venv/dev  ## Lint, check formatting, types and the way that imports run
+check: .venv/dev  ## Lint, check formatting, types, and what is imported from where
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+	$(BIN)/deptry .
 	$(BIN)/pytest tests/test_house.py
 
 cover: .venv/dev  ## Run the tests and say which lines and branches none of them reached
@@ -71,8 +72,7 @@ deploy: .venv/run  ## Register pool, deployments and automations with a server t
 smoke: .venv/run  ## Ask a system that is up for a retrain, and find its candidate
 	PYTHONPATH=tests $(BIN)/python -m smoke flight-delay
 
-audit: .venv/dev  ## Check locks, licences, imports, and that no secret is tracked; no network
-	$(BIN)/deptry .
+audit: .venv/dev  ## Check locks, licences, and that no secret is tracked; no network
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --exclude-secrets '^test$$'
 	$(BIN)/pytest tests/test_locks.py
 

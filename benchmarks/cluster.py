@@ -127,7 +127,7 @@ def write_table(title: str, found: dict[str, Any]) -> str:
         f"training on two Dask workers, {title}\n"
         f"one process, two threads {one:>8.1f} s   AUC {found['auc_one']:.4f}\n"
         f"two workers, one each    {two:>8.1f} s   AUC {found['auc_two']:.4f}   "
-        f"{two / one:.2f}x of one process\n"
+        f"{two / one:.2f}x of one process (goal: {GOALS['ratio']}x at most)\n"
         f"probabilities differ by {found['difference']:.4f} on average"
     )
 

@@ -95,7 +95,8 @@ def _judge(goal: Goal, record: Record) -> list[list[Any]]:
             found.append([name, at, most, "not measured", "–"])
             continue
         value = ours[rows] / beside[rows]
-        found.append([name, at, most, f"{value:.3g}{unit}", _mark(value <= goal.most)])
+        shown = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+        found.append([name, at, most, shown + unit, _mark(value <= goal.most)])
     return found
 
 

@@ -23,7 +23,7 @@ DATA = ROOT / "data/nycflights13"
 DEFINITION = ROOT / "deployments/flight_delay.toml"
 FLIGHTS = 336_776
 _COPIES = 10
-_MOST_ROUNDS = 10_000_000  # rows; of more, 20 rounds show what memory they take
+ROUNDS = 100  # of any size, so that what grows is the rows and not the trees
 _MORE_FEATURES = """
 number = "flight % 10000"
 dep_hour = "sched_dep_time // 100"
@@ -49,8 +49,7 @@ def make_project(folder: str, rows: str) -> Callable[[], object]:
         (data / "planes.parquet").write_bytes((DATA / "planes.parquet").read_bytes())
         (project / "deployments").mkdir()
         text = re.sub(r"\n\[checks\]\n", lambda at: _MORE_FEATURES + at[0], DEFINITION.read_text())
-        if int(rows) > _MOST_ROUNDS:
-            text = text.replace("[training]\n", "[training]\nrounds = 20\n")
+        text = text.replace("[training]\n", f"[training]\nrounds = {ROUNDS}\n")
         (project / "deployments/flight_delay.toml").write_text(text)
 
     return write

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 LOCK = ROOT / "benchmarks/peers.lock"
 PEERS = ROOT / ".venv-peers"
+LONGEST = 3600.0  # seconds that one measurement may take: nobody waits for what hangs
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,14 @@ def measure(
     starts from that of the process that forked it.
     """
     command = [python, "-m", "benchmarks.measure", function, *arguments]
-    outputs = [
-        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-        for _ in range(runs)
-    ]
+    outputs = []
+    for run in range(runs):
+        say(f"  {function.partition(':')[2]}" + f", run {run + 1} of {runs}" * (runs > 1))
+        outputs.append(
+            subprocess.run(
+                command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=LONGEST
+            ).stdout
+        )
     measured = [Measurement(**json.loads(output.splitlines()[-1])) for output in outputs]
     return sorted(measured, key=lambda run: run.seconds)[runs // 2]
 
@@ -69,11 +75,17 @@ def install_peers(lock: Path = LOCK, folder: Path = PEERS) -> str:
     python, stamp = str(folder / "bin/python"), folder / "lock.sha256"
     digest = sha256(lock.read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != digest:
+        say(f"installing {lock.name} into {folder.name}: once, and it takes minutes")
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         subprocess.run([*install, "--no-deps", "--require-hashes", "-r", str(lock)], check=True)
         stamp.write_text(digest)
     return python
+
+
+def say(what: str) -> None:
+    """Say what goes on, so that nobody wonders; answers go to standard output."""
+    print(f"{datetime.now():%H:%M:%S} {what}", file=sys.stderr, flush=True)
 
 
 def hide_scikit_learn() -> None:

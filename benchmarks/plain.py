@@ -98,5 +98,6 @@ def evaluate(table: pl.DataFrame, models: dict[str, lightgbm.Booster]) -> None:
     twin.predict(held)
     models["simple"].predict(held)
     twin.predict(part.gather_every(max(1, len(part) // 100_000)))
-    twin.predict(held.gather_every(max(1, len(held) // 2000)), pred_contrib=True)
+    explained = min(2000, 100_000 // twin.num_trees())
+    twin.predict(held.gather_every(max(1, len(held) // explained)), pred_contrib=True)
     Path("bare.txt").write_text(models["final"].model_to_string())

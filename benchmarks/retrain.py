@@ -1,8 +1,9 @@
 """What the retrain flow costs over a bare script, and over the same steps under orchestrators.
 
 Run `python -m benchmarks.retrain [ROWS...]`. Rows are a made-up history with 24 features
-(`history`). The script makes the same library calls (`plain`); it profiles and checks nothing,
-draws no interval and no report, and keeps no registry: that is what the difference pays for.
+(`history`), 100 rounds at every size, where early stopping would go on: only rows grow. The script
+makes the same library calls (`plain`); it profiles and checks nothing, draws no interval and no
+report, and keeps no registry: that is what the difference pays for.
 Metaflow and ZenML run the script's steps, written plainly: frames and models are their artifacts,
 in stores on the same disk. Start-up (imports, Prefect's temporary server, ZenML's store) is left
 out; Metaflow's steps start processes of their own, whose start is in, and the largest counts.
@@ -14,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.history import ROUNDS
 from benchmarks.measure import (
     ROOT,
     Measurement,
@@ -109,8 +111,8 @@ def list_versions() -> dict[str, str]:
 
 STUDY = Study(
     name="retrain",
-    title="From sources to a judged candidate, beside the same steps in a bare script, under "
-    "Metaflow and under ZenML.",
+    title=f"From sources to a judged candidate of {ROUNDS} rounds, beside the same steps in a bare "
+    "script, under Metaflow and under ZenML.",
     compare=compare,
     versions=list_versions,
     ours=("perennial",),

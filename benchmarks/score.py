@@ -2,8 +2,10 @@
 
 Run `python -m benchmarks.score [ROWS...]`. Both read the same Parquet file in parts, turn raw
 columns into features by the same expressions, predict with the same model, and write keys and
-predictions to Parquet. The loop checks nothing, and keeps its answers in memory until the end.
-Start-up and Prefect are left out: they are the same second for a table of any size.
+predictions to Parquet. The loop is what a person would write, and shares nothing with the project
+but the definition's expressions and the model's files; it checks nothing, and keeps its answers in
+memory until the end. That all answer the same is checked, and not measured. Start-up and Prefect
+are left out: they are the same second for a table of any size.
 """
 
 import json
@@ -11,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,21 +76,42 @@ def run_score(folder: str, rows: str, predictor: str) -> Callable[[], object]:
 
 def run_loop(folder: str, rows: str) -> Callable[[], object]:
     """Prepare the loop that a person would write."""
+    import lightgbm
     import polars as pl
 
-    from tasks.features import encode
+    (version,) = Path(folder, f"../root/models/{MODEL}").glob("20*")
+    definition = tomllib.loads((version / "definition.toml").read_text())
+    levels = json.loads((version / "vocabulary.json").read_text())["categories"]
+    booster = lightgbm.Booster(model_file=version / "model.txt")
+    features = [pl.sql_expr(sql).alias(name) for name, sql in definition["features"].items()]
 
-    scorer = open_scorer(folder)
-    keys = list(scorer.definition.extract.key)
+    def number(name: str) -> pl.Expr:
+        # 0 is a level that training did not know.
+        code = pl.col(name).cast(pl.Enum(levels[name]), strict=False).to_physical().cast(pl.Int32)
+        return pl.when(pl.col(name).is_not_null()).then((code + 1).fill_null(0)).alias(name)
 
     def work() -> None:
         answers = []
         table = pl.scan_parquet(f"{folder}/{rows}.parquet")
         for batch in table.collect_batches(chunk_size=BATCH, lazy=True):
-            numbers = encode(batch.lazy(), scorer.features, scorer.vocabulary).collect()
-            predicted = pl.Series("prediction", scorer.booster.predict(numbers))
-            answers.append(batch.select(keys).with_columns(predicted, label=predicted >= 0.5))
+            numbers = batch.select(features).with_columns(number(name) for name in levels)
+            predicted = pl.Series("prediction", booster.predict(numbers))
+            keys = batch.select(definition["extract"]["key"])
+            answers.append(keys.with_columns(predicted, label=predicted >= 0.5))
         pl.concat(answers).write_parquet(f"{folder}/loop.parquet")
+
+    return work
+
+
+def check_answers(folder: str, *others: str) -> Callable[[], object]:
+    """Prepare to refuse answers that are not all the same."""
+    import polars as pl
+
+    def work() -> None:
+        ours = pl.read_parquet(f"{folder}/lightgbm.parquet")
+        for other in others:
+            if not ours.equals(pl.read_parquet(f"{folder}/{other}.parquet")):
+                raise RuntimeError(f"{other} does not answer as Perennial does")
 
     return work
 
@@ -103,8 +127,11 @@ def compare(rows: int, folder: Path) -> dict[str, Measurement]:
         who: measure("benchmarks.score:run_score", *given, predictor, runs=runs)
         for who, predictor in PREDICTORS.items()
     }
+    others = [PREDICTORS["compiled"]]
     if "loop" in STUDY.those_at(rows):
         found["loop"] = measure("benchmarks.score:run_loop", *given, runs=runs)
+        others.append("loop")
+    measure("benchmarks.score:check_answers", str(folder), *others)
     return found
 
 

@@ -17,6 +17,7 @@ from benchmarks.measure import (
     describe_machine,
     measure,
     read_record,
+    say,
     write_record,
 )
 
@@ -69,6 +70,7 @@ class Study:
         with tempfile.TemporaryDirectory(prefix=f"bench-{self.name}-") as folder:
             for rows in [int(each) for each in arguments] or self.sizes:
                 if self.those_at(rows):
+                    say(f"{self.name}, {rows:,} {self.unit}")
                     own = Path(folder, str(rows))
                     own.mkdir()
                     self.keep(rows, self.compare(rows, own))
@@ -85,8 +87,7 @@ class Study:
             "versions": self.versions(),
         }
         for who, run in runs.items():
-            said = f"{self.name} {rows:,}: {who} {run.seconds:.4g} s, {run.peak_mb:.0f} MB"
-            print(said, file=sys.stderr, flush=True)
+            say(f"{self.name} {rows:,}: {who} {run.seconds:.4g} s, {run.peak_mb:.0f} MB")
         write_record(self.name, {"sizes": dict(sorted(kept.items(), key=lambda at: int(at[0])))})
 
 

@@ -41,18 +41,23 @@ def make_project(folder: Path, copies: int) -> Path:
         for year in range(copies):
             earlier = pl.col("time_hour").dt.offset_by(f"-{365 * year}d")
             rows = pl.read_parquet(file).with_columns(earlier)
-            rows.write_parquet(data / f"{file.stem}-{year}.parquet")
+            month = file.stem.removeprefix("flights-2013-")
+            rows.write_parquet(data / f"flights-{2013 - year}-{month}.parquet")
     return folder
 
 
 def extract(project: str, definition: str) -> Callable[[], object]:
-    """Prepare to read all rows of a definition, as extraction does, into one file."""
-    from tasks.definition import load_definition
+    """Prepare to write a definition's rows as extraction does."""
+    from flows.retrain import plan_retrain
+    from tasks.extraction import extract_snapshot
     from tasks.sources import open_table
 
     folder = Path(project)
-    table = open_table(load_definition(folder / "deployments" / definition), folder)
-    return lambda: table.rows.sink_parquet(folder / "extracted.parquet")
+    os.environ["PERENNIAL_ROOT"] = str(folder / "root")
+    plan = plan_retrain(str(folder / "deployments" / definition), None)
+    table = open_table(plan.definition, plan.project, plan.sources)
+    place = Path(tempfile.mkdtemp(dir=folder))
+    return lambda: extract_snapshot(plan, table, place / "snapshot")
 
 
 def measure_join(copies: int) -> dict[str, float]:

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from tasks.definition import FeatureTable
-from tasks.tables import SINCE
+from tasks.lookups import SINCE
 
 Row = tuple[Any, ...]
 
@@ -24,7 +24,10 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Held:
-    """One table: how a row names its entity, and what finds an entity's values at a moment."""
+    """One table: how a row names its entity, and what finds an entity's values at a moment.
+
+    From `outlived` on, no event that the table knows of would still count.
+    """
 
     name: str
     entity: tuple[str, ...]
@@ -33,6 +36,7 @@ class Held:
     find: Callable[[Any, int | None], Row]
     nothing: Row
     as_of: int | None
+    outlived: int | None
 
 
 def hold(
@@ -58,6 +62,9 @@ def hold(
         find=find,
         nothing=nothing,
         as_of=limit,
+        outlived=None
+        if limit is None or table.over is None
+        else limit + (table.over - table.known_after) // MICROSECOND,
     )
 
 

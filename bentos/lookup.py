@@ -44,6 +44,7 @@ class Lookup:
             raise StoreError(f"{definition.name}: these feature tables are of another definition")
         self.listing = listing
         self.missed: Counter[str] = Counter()
+        self.outlived: Counter[str] = Counter()
         self._lock = threading.Lock()
         names = [column.name for column in columns]
         self.values = tuple(values)
@@ -63,6 +64,8 @@ class Lookup:
         self._moment = partial(read_moment, read_zone(definition.extract.time_zone))
         since = [listing.tables[each.name].since for each in self._held]
         self._since = max((microseconds(each) for each in since if each), default=_NEVER)
+        lives = [held.outlived for held in self._held if held.outlived is not None]
+        self._soonest = min(lives, default=-_NEVER)
 
     def fill(self, rows: Sequence[Row]) -> list[Row]:
         """Put the values that were known at each row's time behind what it was sent with."""
@@ -71,6 +74,8 @@ class Lookup:
             at = moment(row[self._place]) if self._timed else None
             if at is not None and at < self._since:
                 raise self._too_old()
+            if at is not None and at >= self._soonest:
+                self._count_outlived([at])
             found: Row = ()
             for place, find, nothing, name in self._steps:
                 values = find(place(row), at)
@@ -88,6 +93,7 @@ class Lookup:
             moments = list(map(self._moment, frame[self._time]))
         if min((at for at in moments if at is not None), default=self._since) < self._since:
             raise self._too_old()
+        self._count_outlived([at for at in moments if at is not None and at >= self._soonest])
         columns: dict[str, Sequence[Any]] = {}
         for held in self._held:
             keys = list_keys(frame, held.entity)
@@ -103,9 +109,19 @@ class Lookup:
             with self._lock:
                 self.missed.update(missed)
 
+    def _count_outlived(self, late: Sequence[int]) -> None:
+        """Count rows of a time at which no event that a table knows of would still count."""
+        with self._lock:
+            for held in self._held if late else ():
+                if held.outlived is not None:
+                    self.outlived[held.name] += sum(at >= held.outlived for at in late)
+
     def _too_old(self) -> Refused:
         since = EPOCH + self._since * MICROSECOND
-        said = f"is before {since:%Y-%m-%d %H:%M} UTC, which feature tables go back to"
+        said = (
+            f"is before {since:%Y-%m-%d %H:%M} UTC, which feature tables go back to; score older "
+            "rows with `perennial score`"
+        )
         return Refused(400, said, self._time)
 
     def ages(self, now: datetime) -> dict[str, float]:

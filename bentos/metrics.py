@@ -86,13 +86,15 @@ class Metrics:
         return "\n".join(lines) + "\n"
 
     def _render_tables(self) -> Iterable[str]:
-        """Write how old what is looked up is, and how often nothing was known of an entity."""
+        """Write how old what is looked up is, and how often it was nothing, or too old."""
         if self.lookup is not None:
             ages: dict[Labels, float] = {
                 (("table", name),): age for name, age in self.lookup.ages(datetime.now(UTC)).items()
             }
             yield from _family("table_age_seconds", "gauge", ages)
             yield from _family("table_missed_total", "counter", _by("table", self.lookup.missed))
+            outlived = _by("table", self.lookup.outlived)
+            yield from _family("table_outlived_total", "counter", outlived)
 
 
 def _by(label: str, counter: Mapping[str, int]) -> dict[Labels, int]:

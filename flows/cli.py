@@ -271,8 +271,8 @@ def status(
 @app.command()
 def history(model: Model, as_json: AsJson = False) -> None:
     """Show a model's versions and every decision on them, and verify the ledger's chain."""
+    from tasks.archives import describe_proofs
     from tasks.overview import describe_history
-    from tasks.serving import describe_proofs
     from tasks.store import open_store
 
     store, name = open_store(), _name_of(model)
@@ -301,7 +301,7 @@ def show(
     store, name = open_store(), _name_of(model)
     published = get_version(store, name, version)
     if sbom:
-        from tasks.serving import read_bill
+        from tasks.archives import read_bill
 
         return print(read_bill(store, name, published.version))
     found = describe_version(store, published)

@@ -16,13 +16,14 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
+from tasks.archives import find_proven, offer_bento
 from tasks.decisions import Decision, decide, promote
 from tasks.definition import find_definition, project_of
 from tasks.ledger import Entry
 from tasks.materialising import materialise_tables
 from tasks.reference import read_definition
 from tasks.registry import get_version
-from tasks.serving import build_bento, describe_release, find_proven, offer_bento, prove_bento
+from tasks.serving import build_bento, describe_release, prove_bento
 from tasks.store import Store, open_store, work_folder
 
 Word = Annotated[str, Field(min_length=1)]

@@ -26,11 +26,13 @@ from flows.release import release
 from tasks.analysis import analyse
 from tasks.candidate import Candidate, Step, publish_candidate, timed
 from tasks.definition import find_definition, load_definition, project_of
+from tasks.errors import in_definition
 from tasks.evaluation import evaluate
 from tasks.extraction import digest_snapshot, digest_sources, extract, settle_as_of
 from tasks.features import compile_features
 from tasks.ledger import read_ledger
 from tasks.overview import describe_version
+from tasks.parameters import check_parameters
 from tasks.plan import Plan
 from tasks.preparation import prepare
 from tasks.proposals import Trial
@@ -39,7 +41,7 @@ from tasks.report import draw_report
 from tasks.sources import open_table
 from tasks.standing import find_release, is_open
 from tasks.store import Store, open_store, work_folder
-from tasks.training import check_parameters, refit, train
+from tasks.training import refit, train
 from tasks.tuning import name_search, search, take_best
 from tasks.validation import validate
 
@@ -106,7 +108,8 @@ def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
     definition, project, origin = load_definition(path), project_of(path), str(path)
     check_parameters(definition, origin)
     tuning = name_search(tune)
-    table = open_table(definition, project)
+    with in_definition(origin):
+        table = open_table(definition, project)
     features = compile_features(definition, table.columns, origin)
     sources = digest_sources(table)
     now = datetime.now(UTC)

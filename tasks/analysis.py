@@ -18,6 +18,7 @@ from tasks.definition import ColumnCheck, Definition, Frozen
 from tasks.drift import ColumnDrift, measure_drift
 from tasks.errors import ContractBroken, nearest
 from tasks.extraction import Snapshot
+from tasks.hindsight import check_known
 from tasks.labels import MATURED, TARGET, label_rows, settle_target
 from tasks.plan import Plan
 from tasks.profiles import (
@@ -29,7 +30,7 @@ from tasks.profiles import (
 )
 from tasks.profiling import profile_snapshot
 from tasks.registry import find_champion, read_file
-from tasks.sources import event_time
+from tasks.sources import Table, event_time, open_table
 from tasks.store import open_store, reaching
 
 log = logging.getLogger("perennial.analysis")
@@ -54,9 +55,12 @@ class Analysis(Frozen):
     reference: str | None = None
 
 
-def check_contract(plan: Plan, snapshot: Snapshot, profile: Profile) -> list[Check]:
-    """Run every check of the data contract over a snapshot."""
+def check_contract(
+    plan: Plan, snapshot: Snapshot, profile: Profile, table: Table | None = None
+) -> list[Check]:
+    """Run every check of the data contract over a snapshot; `table` is what it was made from."""
     return [
+        *(check_known(plan.definition, table, snapshot.scan()) if table else ()),
         *check_table(plan, snapshot),
         *check_features(plan, profile),
         *check_columns(plan.definition.checks.columns, snapshot.scan(), profile),
@@ -287,7 +291,8 @@ def analyse(plan: Plan, snapshot: Snapshot, folder: Path) -> Analysis:
     path = folder / "profile.bin"
     with reaching(str(path)):
         path.write_bytes(to_bytes(profile))
-    checks = check_contract(plan, snapshot, profile)
+    opened = plan.definition.tables and open_table(plan.definition, plan.project, plan.sources)
+    checks = check_contract(plan, snapshot, profile, opened or None)
     if broken := failed(checks):
         named = "; ".join(f"{check.name}: {check.detail}" for check in broken[:_NAMED])
         more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""

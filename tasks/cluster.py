@@ -1,110 +1,99 @@
-"""A Dask cluster that grows one forest together, a share of the rows on each worker.
+"""A Dask cluster: the workers that were chosen for a model, and what they are given to do.
 
-Owns which workers those are, sending them rows once, so that no file system has to be shared, and
-giving up where one is lost. Refuses to know what a worker does with its share (`shares`).
+Owns which workers those are, that bytes are sent to them once, so that no file system has to be
+shared, and giving up where one is lost. Refuses to know what they do.
 """
 
 import socket
-import uuid
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
-
-import polars as pl
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tasks.definition import Training
 from tasks.errors import ClusterFailed, DefinitionError, first_line
-from tasks.shares import Forest, Growth, Share, grow_share
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-_SLICE_ROWS = 200_000  # sent in one piece, and what LightGBM looks at to find bins
+T = TypeVar("T")
+
 _LOOK_SECONDS, _START_SECONDS = 2, 30
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Workers that were chosen for a model; `send` them rows, then `grow` forests on them."""
+    """Workers that were chosen for a model, in an order that is always the same."""
 
     client: "Client"
     workers: tuple[str, ...]
 
-    def send(self, rows: pl.LazyFrame) -> "list[list[Future]]":
-        """Cut rows into a share for each worker, in the order of both, and send each its own."""
-        count = rows.select(pl.len()).collect().item()
-        edges = [count * place // len(self.workers) for place in range(len(self.workers) + 1)]
-        return [
-            [
-                self.client.scatter(each, workers=[worker], hash=False)
-                for each in _pack(rows, edges[place], edges[place + 1])
-            ]
-            for place, worker in enumerate(self.workers)
-        ]
+    def send(self, place: int, pieces: Iterable[bytes]) -> "list[Future]":
+        """Send bytes to the worker at a place, which holds them for as long as they are named."""
+        worker = [self.workers[place]]
+        return [self.client.scatter(each, workers=worker, hash=False) for each in pieces]
 
-    def send_first(self, rows: pl.LazyFrame) -> "list[Future]":
-        """Send all rows to the first worker, which judges."""
-        packed = _pack(rows, 0, rows.select(pl.len()).collect().item())
-        return [self.client.scatter(each, workers=[self.workers[0]], hash=False) for each in packed]
-
-    def send_sample(self, rows: pl.LazyFrame) -> "list[list[Future]]":
-        """Send all workers the same rows, as many as LightGBM looks at to find bins."""
-        count = rows.select(pl.len()).collect().item()
-        (sample,) = _pack(rows.gather_every(1 + count // _SLICE_ROWS), 0, _SLICE_ROWS)
-        return [[self.client.scatter(sample, workers=[each], hash=False)] for each in self.workers]
-
-    def grow(
-        self,
-        growth: Growth,
-        shares: "Sequence[Sequence[Future]]",
-        samples: "Sequence[Sequence[Future]]",
-        judged: "Sequence[Future]" = (),
-    ) -> Forest:
-        """Grow one forest; ClusterFailed where a worker is lost on the way."""
+    def find_machines(self) -> tuple[str, ...]:
+        """Give each worker's host with a port that is free there."""
         ports = self.client.run(find_port, workers=list(self.workers))
-        machines = tuple(f"{_host(each)}:{ports[each]}" for each in self.workers)
-        job = uuid.uuid4().hex
-        futures = [
-            self.client.submit(
-                grow_share,
-                growth,
-                Share(place, machines, job),
-                list(shares[place]),
-                list(samples[place]),
-                list(judged) if place == 0 else [],
-                workers=[worker],
-                allow_other_workers=False,
-                pure=False,
-            )
-            for place, worker in enumerate(self.workers)
-        ]
-        self._wait(futures)
-        grown: Forest = futures[0].result()
-        return grown
+        return tuple(f"{_host(each)}:{ports[each]}" for each in self.workers)
 
-    def _wait(self, futures: "Sequence[Future]") -> None:
-        """Wait for all, and give up when one fails or its worker is gone: the others would not."""
-        from distributed import wait
-
+    def gather(self, work: Callable[..., T], given: Iterable[tuple[Any, ...]]) -> list[T]:
+        """Have every worker do its part of one work at the same time, and give what comes of it."""
+        futures = [self._submit(place, work, each) for place, each in enumerate(given)]
         try:
-            while waiting := [each for each in futures if each.status == "pending"]:
-                try:
-                    wait(waiting, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED")
-                except (TimeoutError, CancelledError) as error:
-                    lost = set(self.workers) - set(self.client.nthreads())
-                    if lost:
-                        raise ClusterFailed(_explain_loss(sorted(lost))) from None
-                    if isinstance(error, CancelledError):
-                        raise ClusterFailed(f"a Dask worker failed: {first_line(error)}") from error
-                if failed := [each for each in futures if each.status in ("error", "lost")]:
-                    raise ClusterFailed(
-                        f"a Dask worker failed: {first_line(failed[0].exception())}"
-                    )
+            waiting = futures
+            while waiting:
+                done = self._wait(waiting)
+                waiting = [each for each in waiting if each not in done]
+            return [each.result() for each in futures]
         finally:
             self.client.cancel([each for each in futures if each.status == "pending"])
+
+    def spread(
+        self, work: Callable[..., T], given: Sequence[tuple[Any, ...]]
+    ) -> Iterator[tuple[int, str, T]]:
+        """Spread pieces of work over the workers, two on each: none waits until one is taken back.
+
+        Give each piece's number, its worker and what came of it, as they are finished.
+        """
+        left, free = deque(enumerate(given)), deque([*range(len(self.workers))] * 2)
+        running: dict[Future, tuple[int, int]] = {}
+        try:
+            while left or running:
+                while left and free:
+                    (number, each), place = left.popleft(), free.popleft()
+                    running[self._submit(place, work, each)] = number, place
+                for future in self._wait(list(running)):
+                    number, place = running.pop(future)
+                    free.append(place)
+                    yield number, self.workers[place], future.result()
+        finally:
+            self.client.cancel(list(running))
+
+    def _submit(self, place: int, work: Callable[..., Any], given: tuple[Any, ...]) -> "Future":
+        worker = [self.workers[place]]
+        return self.client.submit(work, *given, workers=worker, pure=False)
+
+    def _wait(self, futures: "Sequence[Future]") -> "list[Future]":
+        """Wait for some, and give up when one fails or its worker is gone: it would never come."""
+        from distributed import wait
+
+        while not (done := [each for each in futures if each.status != "pending"]):
+            try:
+                wait(futures, timeout=_LOOK_SECONDS, return_when="FIRST_COMPLETED")
+            except (TimeoutError, CancelledError) as error:
+                lost = set(self.workers) - set(self.client.nthreads())
+                if lost:
+                    raise ClusterFailed(_explain_loss(sorted(lost))) from None
+                if isinstance(error, CancelledError):
+                    raise ClusterFailed(f"a Dask worker failed: {first_line(error)}") from error
+        if failed := [each for each in done if each.status in ("error", "lost")]:
+            raise ClusterFailed(f"a Dask worker failed: {first_line(failed[0].exception())}")
+        return done
 
 
 @contextmanager
@@ -139,23 +128,15 @@ def find_port() -> int:
         return port
 
 
-def _pack(rows: pl.LazyFrame, start: int, end: int) -> Iterator[bytes]:
-    for place in range(start, end, _SLICE_ROWS):
-        frame = rows.slice(place, min(_SLICE_ROWS, end - place)).collect()
-        yield frame.write_ipc(None, compression="lz4").getvalue()
-
-
 @contextmanager
 def _scheduler(training: Training) -> Iterator[Any]:
     if training.scheduler is not None:
         yield training.scheduler
         return
-    from dask.system import CPU_COUNT
     from distributed import LocalCluster
 
     with LocalCluster(
         n_workers=training.workers,
-        threads_per_worker=max(1, CPU_COUNT // training.workers),
         dashboard_address="127.0.0.1:0",
         host="127.0.0.1",
         memory_limit=0,
@@ -181,4 +162,4 @@ def _host(address: str) -> str:
 
 
 def _explain_loss(lost: Sequence[str]) -> str:
-    return f"Dask worker {lost[0]} was lost while training; nothing was published, run it again"
+    return f"Dask worker {lost[0]} was lost; nothing was published, run it again"

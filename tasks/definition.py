@@ -30,7 +30,7 @@ _SCHEDULER = r"^\w+://\S+:\d+$"
 _DATABASES = ("postgresql", "postgres")
 _MEANT = {
     _NAME: "small letters, digits and hyphens, 63 at most",
-    _WORD: "letters, digits and _, for the query to name the source by",
+    _WORD: "letters, digits and _, for SQL to name it by",
     _TEXT: "an SQL query; leave it out where there is one source",
     _SCHEDULER: "the address of a Dask scheduler, as in tcp://10.0.0.1:8786",
 }
@@ -153,7 +153,9 @@ class FeatureTable(Section):
     values: dict[Annotated[str, Field(pattern=_WORD)], str] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _time_makes_sense(self) -> Self:
+    def _keys_make_sense(self) -> Self:
+        if len(set(self.entity)) < len(self.entity):
+            raise ValueError("entity names a column twice")
         if self.time is None and (self.over or self.known_after):
             raise ValueError("over and known_after need time: when an event happened")
         if self.over is not None and self.over <= self.known_after:
@@ -202,7 +204,7 @@ class Checks(Section):
 
 
 class Training(Section):
-    """How a model is trained. With Dask, `workers` of the scheduler's cluster learn together."""
+    """How a model is trained. With Dask, `workers` of a cluster extract and learn together."""
 
     rounds: int = Field(default=1000, ge=1, le=100_000)
     early_stopping: int = Field(default=50, ge=0)

@@ -121,7 +121,8 @@ def ask_contract(ground: Ground, rows: pl.DataFrame, folder: Path) -> str:
     order = [name for name in (ground.columns.time, *ground.columns.key) if name]
     (rows.sort(order, nulls_last=True) if order else rows).write_parquet(part)
     snapshot = as_snapshot(ground.plan, (part,))
-    broken = failed(check_contract(ground.plan, snapshot, profile_table(snapshot.scan())))
+    profile = profile_table(snapshot.scan())
+    broken = failed(check_contract(ground.plan, snapshot, profile, ground.table))
     return f"{broken[0].name}: {broken[0].detail}" if broken else ""
 
 

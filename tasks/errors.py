@@ -4,7 +4,8 @@ A message is one line: the file, key or column, what is wrong with it, and what 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -106,6 +107,15 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+@contextmanager
+def in_definition(origin: str) -> Iterator[None]:
+    """Name the file in what is wrong with one of its sections."""
+    try:
+        yield
+    except DefinitionError as error:
+        raise DefinitionError(f"{origin}: {error}") from error
+
+
 def explain_value(error: ValidationError, model: type[BaseModel], meant: Mapping[str, str]) -> str:
     """Say the first thing that is wrong in a file, with its key and the nearest key that exists.
 
@@ -125,6 +135,8 @@ def explain_value(error: ValidationError, model: type[BaseModel], meant: Mapping
     said = said.replace("a valid tuple", "a list").replace("a valid string", "text")
     if first["type"] == "string_pattern_mismatch":
         said = f"must be {meant[first['ctx']['pattern']]}"
+    elif first["type"] in ("dict_type", "model_type"):
+        said = "must be a table of keys, in [brackets] or as { key = value }"
     elif first["type"] == "too_short":
         said = "must not be empty"
     given = f" (got {hide_password(repr(first['input']))})" if key else ""

@@ -7,7 +7,6 @@ value and leaves out no row but those after as-of or before the window.
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,8 @@ from prefect.cache_policies import NO_CACHE
 from tasks.definition import Definition, Frozen
 from tasks.errors import DataRefused, DefinitionError
 from tasks.files import digest_files
-from tasks.partitions import Partition, find_partitions, open_partition, recall_parts
+from tasks.partitions import recall_parts
+from tasks.parts import write_parts
 from tasks.plan import Plan
 from tasks.registry import fetch_snapshot, find, package_versions, snapshot_path
 from tasks.sources import Table, collect, open_table
@@ -102,57 +102,7 @@ def extract_snapshot(
     """
     folder.mkdir(parents=True)
     with reaching(str(folder)):
-        parts = extract_partitions(plan, table, folder, earlier or {})
-        return parts or (write_part(plan, table, folder / "part-0000.parquet"),)
-
-
-def extract_partitions(
-    plan: Plan, table: Table, folder: Path, earlier: Mapping[str, Path]
-) -> tuple[Path, ...]:
-    """Write a part a partition; none where their times overlap: then all is sorted at once.
-
-    A part that holds the whole of its partition has the partition's key in its name.
-    """
-    spans: list[tuple[datetime, datetime, Path, str]] = []
-    for number, partition in enumerate(find_partitions(plan.definition, table, plan.sources)):
-        part, kept = folder / f"{number}.parquet", earlier.get(partition.key)
-        whole = extract_partition(plan, table, partition, part, kept)
-        first, last, rows, timed = _measure_times(plan, part)
-        if not rows:
-            part.unlink()
-            continue
-        if timed < rows or any(first <= end and start <= last for start, end, *_ in spans):
-            for written in folder.iterdir():
-                written.unlink()
-            return ()
-        spans.append((first, last, part, f"-{partition.key}" if whole else ""))
-    taken = sum(each.endswith(tuple(earlier)) for *_, each in spans) if earlier else 0
-    log.info("%d partitions, %d of them from the newest version's snapshot", len(spans), taken)
-    return tuple(
-        part.rename(folder / f"part-{place:04}{key}.parquet")
-        for place, (_, _, part, key) in enumerate(sorted(spans))
-    )
-
-
-def extract_partition(
-    plan: Plan, table: Table, partition: Partition, part: Path, kept: Path | None
-) -> bool:
-    """Write a partition's rows that belong to the snapshot; tell whether these are all it has."""
-    opened = open_partition(plan.definition, table, partition)
-    if kept is not None:
-        opened = opened.model_copy(update={"rows": pl.scan_parquet(kept, glob=False)})
-    whole = not collect(opened, opened.rows.select((~_is_inside(plan, table)).sum())).item()
-    if whole and kept is not None:
-        shutil.copyfile(kept, part)
-    else:
-        write_part(plan, opened, part)
-    return whole
-
-
-def write_part(plan: Plan, table: Table, part: Path) -> Path:
-    rows = table.rows.filter(_is_inside(plan, table))
-    collect(table, _order_rows(plan.definition, table, rows).sink_parquet(part, lazy=True))
-    return part
+        return write_parts(plan, table, folder, earlier or {})
 
 
 def describe_snapshot(plan: Plan, table: Table, parts: tuple[Path, ...]) -> Snapshot:
@@ -169,38 +119,6 @@ def describe_snapshot(plan: Plan, table: Table, parts: tuple[Path, ...]) -> Snap
     return Snapshot(
         digest=plan.snapshot, parts=parts, rows=count, future_rows=future, newest=newest
     )
-
-
-def _is_inside(plan: Plan, table: Table) -> pl.Expr:
-    """Tell whether a row is in the window up to as-of; without a time, the contract counts it."""
-    if table.time is None or plan.as_of is None:
-        return pl.lit(True)
-    inside = table.time <= plan.as_of
-    if plan.definition.extract.window:
-        inside &= table.time > plan.as_of - plan.definition.extract.window
-    return inside | table.time.is_null()
-
-
-def _measure_times(plan: Plan, part: Path) -> tuple[datetime, datetime, int, int]:
-    """Give a part's first and last time as its rows are sorted, its rows, and those with a time."""
-    time = pl.col(cast(str, plan.definition.extract.time))
-    limits = (time.min(), time.max().alias("last"), pl.len().alias("rows"), time.count().alias("n"))
-    return pl.scan_parquet(part, glob=False).select(limits).collect().row(0)
-
-
-def _order_rows(definition: Definition, table: Table, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Sort, because a join promises no order and training gives other trees for another order."""
-    named = (definition.extract.time, *definition.extract.key)
-    first = [column for column in dict.fromkeys(named) if column]
-    unique = bool(definition.extract.key) and not definition.checks.duplicates
-    if definition.extract.query and not unique:
-        rest = [
-            name
-            for name, dtype in table.columns.items()
-            if name not in first and not dtype.is_nested()
-        ]
-        return rows.sort(first + rest, nulls_last=True)
-    return rows.sort(first, nulls_last=True, maintain_order=True) if first else rows
 
 
 def _explain_empty(plan: Plan, table: Table) -> str:

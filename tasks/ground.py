@@ -3,20 +3,26 @@
 Owns what is fetched, and what became of a fault. Refuses to spoil anything, and to ask a guard.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from tasks.checks import failed
 from tasks.definition import Frozen
-from tasks.errors import DefinitionError
+from tasks.errors import DefinitionError, PerennialError, first_line
 from tasks.extraction import Snapshot
 from tasks.faults import Columns, find_columns
 from tasks.features import Features, Vocabulary
+from tasks.hindsight import check_known
 from tasks.plan import Plan
 from tasks.reference import recall_plan
 from tasks.registry import Published, fetch_snapshot, find, read_file, read_json, snapshot_path
+from tasks.sources import Table, open_table
 from tasks.store import Store
+
+log = logging.getLogger("perennial.drill")
 
 CLEAN = "clean data"
 
@@ -37,13 +43,15 @@ class Drilled(Frozen):
 class Ground:
     """A version to be drilled: its plan, its rows split where the newest window begins, its files.
 
-    `rounds` are those that it was trained with.
+    `rounds` are those that it was trained with. `table` is what its feature tables are made from,
+    where that still is what it was.
     """
 
     store: Store
     published: Published
     plan: Plan
     snapshot: Snapshot
+    table: Table | None
     columns: Columns
     vocabulary: Vocabulary
     model: str
@@ -70,6 +78,7 @@ def prepare_ground(store: Store, published: Published, folder: Path) -> Ground:
         published=published,
         plan=plan,
         snapshot=snapshot,
+        table=open_events(plan, snapshot) if plan.definition.tables else None,
         columns=find_columns(plan.definition, features, schema, list(importance)),
         vocabulary=Vocabulary.model_validate(read_json(store, published, "vocabulary.json")),
         model=read_file(store, published, "model.txt").decode(),
@@ -77,6 +86,25 @@ def prepare_ground(store: Store, published: Published, folder: Path) -> Ground:
         rounds=lineage["rounds"],
         code=lineage["code"],
     )
+
+
+def open_events(plan: Plan, snapshot: Snapshot) -> Table | None:
+    """Open what feature tables are made from, if it still gives the values of the snapshot."""
+    try:
+        table = open_table(plan.definition, plan.project)
+        changed = failed(check_known(plan.definition, table, snapshot.scan()))
+    except PerennialError as error:
+        log.warning("feature tables are not held against their sources: %s", first_line(error))
+        return None
+    if changed:
+        log.warning(
+            "feature tables are not held against their sources, which have changed since "
+            "%s: %s; run retrain, then drill that",
+            plan.version,
+            changed[0].detail,
+        )
+        return None
+    return table
 
 
 def as_snapshot(plan: Plan, parts: tuple[Path, ...]) -> Snapshot:

@@ -14,9 +14,10 @@ from pathlib import Path
 import polars as pl
 
 from tasks.definition import Definition, Frozen
+from tasks.lookups import SINCE
 from tasks.registry import Published, find_all, read_file
 from tasks.store import Store, reaching
-from tasks.tables import SINCE, tables_digest
+from tasks.tables import tables_digest
 
 log = logging.getLogger("perennial.tables")
 

@@ -15,20 +15,20 @@ from tasks.expressions import quote_name
 MOMENT = pl.Datetime("us", "UTC")
 
 
-def moment_of(name: str, columns: Mapping[str, pl.DataType], zone: str, where: str) -> pl.Expr:
+def moment_of(
+    name: str, columns: Mapping[str, pl.DataType], zone: str, where: str, mend: str = ""
+) -> pl.Expr:
     """Give a column's time in UTC, in microseconds; times without a zone are in `zone`.
 
     Clocks that go forward skip local times, which are missing here; of the times that clocks
-    going back give twice, the earlier one is meant.
+    going back give twice, the earlier one is meant. `mend` says what to do where a query cannot.
     """
     dtype, column = columns[name], pl.col(name)
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:
         return column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
     if dtype not in (pl.Datetime, pl.Date, pl.Null):
-        raise DefinitionError(
-            f"{where}: column {name!r} is {dtype}, not a date or time; make it one in "
-            f"[extract] query, as in {_as_time(name, dtype)}"
-        )
+        mend = mend or f"make it one in [extract] query, as in {_as_time(name, dtype)}"
+        raise DefinitionError(f"{where}: column {name!r} is {dtype}, not a date or time; {mend}")
     try:
         pl.select(pl.lit(datetime(2020, 1, 1)).dt.replace_time_zone(zone))
     except pl.exceptions.PolarsError as error:

@@ -21,7 +21,6 @@ import polars as pl
 
 from tasks.definition import Definition, Frozen
 from tasks.errors import StoreError
-from tasks.files import scan_source
 from tasks.registry import (
     fetch_snapshot,
     find,
@@ -30,7 +29,7 @@ from tasks.registry import (
     read_json,
     snapshot_path,
 )
-from tasks.sources import Table, plan_query
+from tasks.sources import Table, open_files
 from tasks.store import Store, digest_source, scan_options
 
 log = logging.getLogger("perennial.partitions")
@@ -65,12 +64,9 @@ class Partition(Frozen):
 def find_partitions(
     definition: Definition, table: Table, digests: Mapping[str, str]
 ) -> tuple[Partition, ...]:
-    """Cut the table into partitions; none where it is not sure that they make it up, or one.
-
-    Feature tables look at the events of other partitions, too.
-    """
+    """Cut the table into partitions; none where it is not sure that they make it up, or one."""
     source = find_divisible(definition)
-    if source is None or definition.extract.time is None or definition.tables:
+    if source is None or definition.extract.time is None:
         return ()
     if not _others_are_small(table, source):
         return ()
@@ -78,7 +74,9 @@ def find_partitions(
     if len(groups) < 2:
         return ()
     partitions = tuple(
-        Partition(source=source, files=files, key=_name(definition, source, files, digests))
+        Partition(
+            source=source, files=files, key=name_partition(definition, source, files, digests)
+        )
         for files in groups
     )
     # Partitions lack whatever else was joined to the table's rows.
@@ -97,11 +95,28 @@ def find_divisible(definition: Definition) -> str | None:
 
 def open_partition(definition: Definition, table: Table, partition: Partition) -> Table:
     """Open the table as if its source had no other files than a partition's."""
-    files = {**table.files, partition.source: partition.files}
-    frames = {name: scan_source(source, files[name]) for name, source in table.sources.items()}
-    rows = plan_query(definition.extract.query, frames)
-    changed = {"rows": rows, "columns": rows.collect_schema(), "files": files}
-    return table.model_copy(update=changed)
+    return open_rows(definition, {**table.files, partition.source: partition.files})
+
+
+def open_rows(definition: Definition, files: Mapping[str, tuple[str, ...]]) -> Table:
+    """Open what the query alone gives: feature tables know events of other partitions, too."""
+    return open_files(definition.model_copy(update={"tables": {}}), files)
+
+
+def name_partition(
+    definition: Definition, source: str, files: tuple[str, ...], digests: Mapping[str, str]
+) -> str:
+    """Name a partition by all that its rows and their order come from."""
+    extract = definition.extract
+    made_of = {
+        "files": [digest_source(file) for file in files],
+        "others": {name: digest for name, digest in digests.items() if name != source},
+        "read": {name: each.model_dump() for name, each in definition.sources.items()},
+        "extract": extract.model_dump(mode="json", exclude={"window"}),
+        "unique": bool(extract.key) and not definition.checks.duplicates,
+        "polars": package_versions()["polars"],
+    }
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def recall_parts(store: Store, model: str, folder: Path) -> dict[str, Path]:
@@ -172,19 +187,3 @@ def _others_are_small(table: Table, source: str) -> bool:
 def _read_head(file: str) -> tuple[int, pl.Schema]:
     rows = pl.scan_parquet(file, glob=False, storage_options=scan_options(file))
     return rows.select(pl.len()).collect().item(), rows.collect_schema()
-
-
-def _name(
-    definition: Definition, source: str, files: tuple[str, ...], digests: Mapping[str, str]
-) -> str:
-    """Name a partition by all that its rows and their order come from."""
-    extract = definition.extract
-    made_of = {
-        "files": [digest_source(file) for file in files],
-        "others": {name: digest for name, digest in digests.items() if name != source},
-        "read": {name: each.model_dump() for name, each in definition.sources.items()},
-        "extract": extract.model_dump(mode="json", exclude={"window"}),
-        "unique": bool(extract.key) and not definition.checks.duplicates,
-        "polars": package_versions()["polars"],
-    }
-    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]

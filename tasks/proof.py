@@ -21,13 +21,14 @@ from polars import selectors as cs
 
 from tasks.definition import Frozen, Serving
 from tasks.errors import ProofFailed, first_line
+from tasks.lookups import SINCE
 from tasks.materialised import Listed, Listing, write_tables
 from tasks.metrics import Array
 from tasks.reference import Reference, compute_reference, read_definition
 from tasks.registry import Published
 from tasks.server import HOST, booting_server
 from tasks.store import Store
-from tasks.tables import SINCE, tables_digest
+from tasks.tables import tables_digest
 
 ARROW = "application/vnd.apache.arrow.stream"
 JSON = "application/json"

@@ -16,6 +16,7 @@ from tasks.definition import Definition, Frozen, parse_definition
 from tasks.errors import DataRefused, ProofFailed
 from tasks.features import Features, Vocabulary, encode
 from tasks.labels import MATURED, TARGET, TIME, label_rows, settle_target
+from tasks.lookups import SINCE
 from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.preparation import Part, Split, part_of_row
@@ -28,7 +29,7 @@ from tasks.registry import (
     snapshot_path,
 )
 from tasks.store import Store
-from tasks.tables import SINCE, asked_columns, used_tables
+from tasks.tables import asked_columns, used_tables
 from tasks.training import read_model
 
 

@@ -17,6 +17,7 @@ from tasks.errors import DefinitionError, SourceError, StoreError, first_line
 from tasks.evaluation import evaluate_models
 from tasks.extraction import Snapshot, digest_sources, extract_snapshot
 from tasks.features import Features, compile_features
+from tasks.parameters import model_parameters
 from tasks.plan import Plan
 from tasks.preparation import prepare_rows
 from tasks.proposals import tuner
@@ -32,7 +33,7 @@ from tasks.registry import (
 )
 from tasks.sources import open_table
 from tasks.store import Store, digest_file
-from tasks.training import model_parameters, refit_model, train_models
+from tasks.training import refit_model, train_models
 from tasks.tuning import search_parameters, take_best
 
 log = logging.getLogger("perennial.reproduction")

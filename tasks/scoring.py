@@ -6,7 +6,9 @@ know who asked: rows become numbers by the same code as in training and serving.
 
 import logging
 import secrets
-from collections.abc import Container, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,16 +27,17 @@ from tasks.errors import DataRefused, DefinitionError, first_line, nearest
 from tasks.features import Features, Vocabulary, encode
 from tasks.files import find_files, scan_source
 from tasks.forest import Forest, NoForest, compile_forest
+from tasks.lookups import look_up
 from tasks.metrics import Array
 from tasks.sources import event_time
 from tasks.store import deliver, is_disk_full, reaching
-from tasks.tables import asked_columns, look_up, tabled_values, used_tables
+from tasks.tables import asked_columns, tabled_values, used_tables
 
 log = logging.getLogger("perennial.scoring")
 
 _FORMATS = ("parquet", "csv")
 _KEY, _ROW = "__key:", "perennial.row"
-_BATCH = 50_000
+_BATCH, _AT_ONCE = 50_000, 2
 
 
 class Scorer(Frozen, arbitrary_types_allowed=True):
@@ -70,15 +73,18 @@ def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: 
     empty = answer_rows(scorer, take_columns(scorer, table.collect_schema().to_frame()))
     file = folder / f"scored.{ending}"
 
+    def answer(read: pl.DataFrame) -> pl.DataFrame:
+        batch = take_columns(scorer, read)
+        answers = answer_rows(scorer, batch)
+        if log_to is not None:
+            write_log(scorer, batch, answers, log_to)
+        return answers
+
     def answer_parts(*_: Any) -> Iterator[pl.DataFrame]:
         nonlocal rows
         # Nothing but the scan: with a selection on top, Polars reads on without waiting for us.
-        for read in table.collect_batches(chunk_size=_BATCH, lazy=True):
-            batch = take_columns(scorer, read)
-            answers = answer_rows(scorer, batch)
-            if log_to is not None:
-                write_log(scorer, batch, answers, log_to)
-            rows += len(batch)
+        for answers in map_ahead(answer, table.collect_batches(chunk_size=_BATCH, lazy=True)):
+            rows += len(answers)
             yield answers
 
     whole = register_io_source(answer_parts, schema=empty.schema)
@@ -86,6 +92,20 @@ def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: 
         whole.sink_parquet(file) if ending == "parquet" else whole.sink_csv(file)
     deliver(file, target)
     return rows
+
+
+def map_ahead(
+    answer: Callable[[pl.DataFrame], pl.DataFrame], parts: Iterable[pl.DataFrame]
+) -> Iterator[pl.DataFrame]:
+    """Answer parts in their order, a few at once: each step of one leaves a core to the others."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        waiting: deque[Future[pl.DataFrame]] = deque()
+        for part in parts:
+            waiting.append(pool.submit(answer, part))
+            if len(waiting) > _AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @contextmanager

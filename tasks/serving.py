@@ -1,17 +1,15 @@
 """Step 7, serving: an approved version in, a proven bento in the registry out.
 
-Owns what a bento holds, that it is built in a process of its own, and where it is kept. Refuses to
-decide (`decisions`) and to know what the service in it does (`bentos/`).
+Owns what a bento holds, and that it is built in a process of its own. Refuses to decide
+(`decisions`), to keep it (`archives`) and to know what the service in it does (`bentos/`).
 """
 
 import ast
-import io
 import json
 import logging
 import os
 import shutil
 import subprocess
-import tarfile
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -19,16 +17,24 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.archives import (
+    archive_name,
+    bento_tag,
+    get_bento,
+    publish_bento,
+    read_proof,
+    unpack_bento,
+)
 from tasks.definition import Frozen
 from tasks.errors import BuildFailed, DecisionRefused, ProofFailed, StoreError, first_line
 from tasks.ledger import Entry, check_approved, read_ledger
 from tasks.materials import BILL, draw_bill
-from tasks.proof import Proof, prove
+from tasks.proof import prove
 from tasks.reference import read_definition
-from tasks.registry import MANIFEST, Published, find, get_version, publish, read_file
+from tasks.registry import MANIFEST, Published, get_version, read_file
 from tasks.requirements import COMPILED_LOCK, read_lock, serving_requirements
 from tasks.server import bento_environment, leash, start_server, stop_server
-from tasks.store import Store, digest_file, lend_folder, open_store, reaching
+from tasks.store import Store, digest_file, open_store, reaching
 
 log = logging.getLogger("perennial.serving")
 
@@ -99,16 +105,6 @@ def list_materials(published: Published, requirements: str) -> str:
     return draw_bill(model, version, published.manifest.files, itself + requirements, locks)
 
 
-def read_bill(store: Store, model: str, version: str) -> str:
-    """Read the bill of materials of a version's bento, once it is proven."""
-    bento = find_bento(store, model, version)
-    if bento is None:
-        raise DecisionRefused(f"{model}: {version} has no bento yet; approve it first")
-    if BILL not in bento.manifest.files:
-        raise StoreError(f"{bento.path}: was built before bentos had a bill; see a newer version")
-    return read_file(store, bento, BILL).decode()
-
-
 def needed_modules() -> list[Path]:
     """List the modules of this project that the service imports, directly or not."""
     found: set[Path] = set()
@@ -124,54 +120,6 @@ def needed_modules() -> list[Path]:
             elif isinstance(node, ast.Import):
                 waiting += [each.name for each in node.names]
     return sorted(found)
-
-
-def bento_tag(model: str, version: str) -> str:
-    """Name a version's bento. BentoML has lower-case letters only."""
-    return f"{model}:{version.lower()}"
-
-
-def bento_path(model: str, version: str) -> str:
-    return f"bentos/{model}/{version}"
-
-
-def publish_bento(store: Store, bento: Bento, proof: Proof, folder: Path) -> Published:
-    """Publish a proven bento with its proof; where another run was first, its bento counts."""
-    path = bento_path(proof.model, proof.version)
-    ready = folder / "proven"
-    with reaching(str(ready)):
-        ready.mkdir()
-        with tarfile.open(ready / archive_name(bento.tag), "w:gz", compresslevel=1) as archive:
-            archive.add(bento.folder, arcname=".")
-        (ready / "proof.json").write_text(proof.model_dump_json(indent=1))
-        shutil.copyfile(bento.folder / "src" / BILL, ready / BILL)
-    try:
-        return publish(store, ready, path)
-    except FileExistsError:
-        log.info("%s was published by another run meanwhile", path)
-        found = find_bento(store, proof.model, proof.version)
-        assert found is not None
-        return found
-
-
-def archive_name(tag: str) -> str:
-    return tag.replace(":", "-") + ".bento"
-
-
-def find_bento(store: Store, model: str, version: str) -> Published | None:
-    return find(store, bento_path(model, version))
-
-
-def read_proof(store: Store, bento: Published) -> Proof:
-    return Proof.model_validate_json(read_file(store, bento, "proof.json"))
-
-
-def find_proven(store: Store, model: str, approval: Entry) -> Published | None:
-    """Find the bento that an earlier run proved for this approval, or nothing."""
-    bento = find_bento(store, model, approval.version)
-    if bento is not None and read_proof(store, bento).manifest != approval.manifest:
-        raise StoreError(f"{bento.path}: was made of other files than those that are approved")
-    return bento
 
 
 def unpack_champion(store: Store, model: str, home: Path) -> Path:
@@ -201,65 +149,6 @@ def serve_champion(store: Store, model: str, host: str, port: int, folder: Path)
         return server.wait()
     finally:
         stop_server(server)
-
-
-def describe_proofs(store: Store, model: str) -> dict[str, Proof]:
-    """Read the proofs of what was released, by version; each is what its ledger entry names."""
-    proofs = {}
-    for entry in read_ledger(store, model):
-        if entry.action == "release":
-            try:
-                proofs[entry.version] = read_proof(store, get_bento(store, model, entry))
-            except StoreError as error:
-                log.warning("%s", first_line(error))
-    return proofs
-
-
-def get_bento(store: Store, model: str, entry: Entry) -> Published:
-    """Find the bento that a ledger entry released."""
-    bento = find_bento(store, model, entry.version)
-    if bento is None or bento.digest != entry.bento:
-        raise StoreError(f"{model}: the bento of {entry.version} is not what was released")
-    return bento
-
-
-def unpack_bento(store: Store, entry: Entry, model: str, home: Path) -> Path:
-    """Put a released bento into a BentoML home at once, as its ledger entry names it."""
-    bento = get_bento(store, model, entry)
-    return place_bento(store, bento, bento_tag(model, entry.version), home)
-
-
-def place_bento(store: Store, bento: Published, tag: str, home: Path) -> Path:
-    """Unpack a published bento aside, then rename it: BentoML never sees half of one."""
-    target = home / "bentos" / tag.replace(":", "/")
-    with lend_folder(home / "tmp") as folder, reaching(str(home)):
-        if not target.is_dir():
-            unpack(read_file(store, bento, archive_name(tag)), folder / "bento", target)
-        (folder / "latest").write_text(target.name)
-        os.replace(folder / "latest", target.parent / "latest")
-    return target
-
-
-def unpack(data: bytes, draft: Path, target: Path) -> None:
-    """Make an archive's folder appear at once; where another run was first, its folder counts."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        archive.extractall(draft, filter="data")
-    try:
-        draft.rename(target)
-    except OSError:
-        if not target.is_dir():
-            raise
-
-
-def offer_bento(store: Store, model: str, version: str, bento: Published) -> None:
-    """Put a proven bento where a person's own `bentoml serve` looks; it is a convenience only."""
-    tag = bento_tag(model, version)
-    home = Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml")
-    try:
-        place_bento(store, bento, tag, home)
-    except (OSError, StoreError) as error:
-        log.warning("%s is not in %s: %s", tag, home, first_line(error))
 
 
 def check_model(bento: Bento, published: Published) -> None:
@@ -316,4 +205,4 @@ def prove_bento(root: str, model: str, version: str, bento: Bento, folder: Path)
     check_model(bento, published)
     proof = prove(store, published, bento.folder, folder)
     log.info("%s", proof.summary)
-    return publish_bento(store, bento, proof, folder)
+    return publish_bento(store, bento.folder, proof, folder)

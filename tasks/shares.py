@@ -34,7 +34,7 @@ class Share(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """How to grow; with `patience`, the first worker judges by rows that nobody learns from."""
+    """How to grow one; with `patience`, the first worker judges by rows that nobody learns from."""
 
     params: dict[str, Any]
     categories: tuple[int, ...]
@@ -43,35 +43,47 @@ class Growth(NamedTuple):
 
 
 def grow_share(
-    growth: Growth,
-    share: Share,
+    asked: Sequence[tuple[Growth, Share]],
     rows: Sequence[bytes],
     sample: Sequence[bytes],
     judged: Sequence[bytes],
-) -> Forest | None:
-    """Grow, on a worker, the same forest as the others do; only the first one gives it.
+) -> list[Forest]:
+    """Grow, on a worker, the same forests as the others do; only the first one gives them.
 
-    All bin by the same sample. Left to itself, LightGBM would have each worker find the bins of
-    some features from its own rows.
+    All bin by the same sample, and once for all forests. Left to itself, LightGBM would have each
+    worker find the bins of some features from its own rows.
     """
     from distributed import get_worker
 
-    alone = dict(growth.params)
-    alone["num_threads"] = min(alone["num_threads"], get_worker().state.nthreads)
-    params = alone | _network(share)
-    bins = _bin(sample, growth.categories, alone).construct()
-    data = _bin(rows, growth.categories, alone, bins)
+    first, (place, *_) = asked[0]
+    threads = {"num_threads": min(first.params["num_threads"], get_worker().state.nthreads)}
+    alone = first.params | threads
+    bins = _bin(sample, first.categories, alone).construct()
+    data = _bin(rows, first.categories, alone, bins).construct()
+    valid = [_bin(judged, first.categories, alone, data)] if judged else []
+    grown = [
+        _grow(each._replace(params=each.params | threads), share, data, valid)
+        for each, share in asked
+    ]
+    return [] if place else grown
+
+
+def _grow(
+    growth: Growth, share: Share, data: lightgbm.Dataset, valid: list[lightgbm.Dataset]
+) -> Forest:
     curves: dict[str, dict[str, list[float]]] = {}
     watch: list[Any] = [_agree_to_stop(growth, share, curves)] if growth.patience else []
-    valid = [_bin(judged, growth.categories, alone, data)] if judged else []
     if valid:
         watch.insert(0, lightgbm.record_evaluation(curves))
     booster = lightgbm.train(
-        params, data, growth.rounds, valid_sets=valid, callbacks=watch, keep_training_booster=True
+        growth.params | _network(share),
+        data,
+        growth.rounds,
+        valid_sets=valid,
+        callbacks=watch,
+        keep_training_booster=True,
     )
     booster.free_network()
-    if share.place:
-        return None
     curve = next(iter(curves["valid_0"].values())) if curves else []
     return Forest(_forget_network(booster.model_to_string(num_iteration=-1)), tuple(curve))
 

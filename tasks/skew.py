@@ -16,6 +16,7 @@ from tasks.errors import PerennialError, first_line
 from tasks.features import Features, Vocabulary, encode
 from tasks.files import FAILURES
 from tasks.logged import PREDICTION, REQUEST
+from tasks.lookups import look_up
 from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.quality import as_array
@@ -100,6 +101,9 @@ def compare_predictions(
         numbered = encode(logged.lazy(), features, vocabulary).collect()
     except FAILURES as error:
         raise _CannotCompare(f"features fail on logged rows: {first_line(error)}") from error
+    if changed := [name for name, dtype in numbered.schema.items() if not dtype.is_numeric()]:
+        told = ", ".join(f"{name!r} is {numbered.schema[name]}" for name in changed)
+        raise _CannotCompare(f"features are no numbers on logged rows: {told}")
     expected = np.asarray(read_model(model_text).predict(model_input(numbered)))
     answered = as_array(logged[PREDICTION])
     if answered.shape != expected.shape:
@@ -121,8 +125,10 @@ def compare_columns(plan: Plan, logged: pl.DataFrame) -> Iterable[Difference]:
     asked = logged.drop_nulls(key).with_columns(
         pl.col(name).cast(table.columns[name], strict=False) for name in key
     )
-    wanted = table.rows.select(*key, *(pl.col(name).alias(_SOURCE + name) for name in columns))
-    told = collect(table, wanted.join(asked.lazy().select(key).unique(), on=key, how="semi"))
+    plain = table.plain.join(asked.lazy().select(key).unique(), on=key, how="semi")
+    rows = look_up(plain, table.time, plan.definition.tables, table.tables)
+    wanted = rows.select(*key, *(pl.col(name).alias(_SOURCE + name) for name in columns))
+    told = collect(table, wanted)
     pairs = asked.join(told.unique(key, keep="last", maintain_order=True), on=key, how="inner")
     if pairs.is_empty():
         raise _CannotCompare("no logged row has a key that the sources hold")

@@ -5,7 +5,8 @@ on its own data, ask alike.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -17,9 +18,10 @@ from tasks.exports import export_source
 from tasks.expressions import refuse_clock
 from tasks.files import FAILURES, read_whole, scan_source
 from tasks.files import find_files as find_files
+from tasks.lookups import Events, give_values, look_up, settle
 from tasks.moments import moment_of
 from tasks.store import is_disk_full
-from tasks.tables import look_up, plan_tables
+from tasks.tables import plan_events
 
 _SELECT = re.compile(r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*(select|with)\b", re.IGNORECASE | re.DOTALL)
 _READ = re.compile(r"\bread_\w+\s*\(", re.IGNORECASE)
@@ -29,7 +31,8 @@ _PATTERN = "reads as a pattern of names; rename it in the file"
 class Table(Frozen, arbitrary_types_allowed=True):
     """A definition's sources, opened and joined but not read. `time` is the event time in UTC.
 
-    `plain` are the rows before anything was looked up for them in `tables`; `frames` the sources.
+    `plain` are the rows before anything was looked up for them in `tables`, which are made of
+    `events`; `frames` are the sources.
     """
 
     rows: pl.LazyFrame
@@ -39,6 +42,7 @@ class Table(Frozen, arbitrary_types_allowed=True):
     sources: dict[str, Source]
     files: dict[str, tuple[str, ...]]
     tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
+    events: Mapping[str, Events] = Field(default_factory=dict)
     frames: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
 
 
@@ -55,6 +59,11 @@ def open_table(
         else find_files(source, project, f"[sources] {name}")
         for name, source in definition.sources.items()
     }
+    return open_files(definition, files)
+
+
+def open_files(definition: Definition, files: Mapping[str, tuple[str, ...]]) -> Table:
+    """Open the sources from files that are known."""
     frames = {name: scan_source(source, files[name]) for name, source in definition.sources.items()}
     plain = plan_query(definition.extract.query, frames)
     columns = plain.collect_schema()
@@ -67,17 +76,19 @@ def open_table(
             if _is_pattern(column):
                 raise DefinitionError(f"[extract] {key}: {column!r} {_PATTERN}")
     moment = event_time(definition, columns)
-    tables = plan_tables(definition, frames, columns)
+    events = plan_events(definition, frames, columns)
+    tables = {name: give_values(each, settle(each)) for name, each in events.items()}
     rows = look_up(plain, moment, definition.tables, tables)
     return Table(
         rows=rows,
         plain=plain,
         tables=tables,
+        events=events,
         frames=frames,
         columns=rows.collect_schema(),
         time=moment,
         sources=definition.sources,
-        files=files,
+        files=dict(files),
     )
 
 
@@ -110,8 +121,20 @@ def event_time(definition: Definition, columns: Mapping[str, pl.DataType]) -> pl
 
 def collect(table: Table, rows: pl.LazyFrame) -> pl.DataFrame:
     """Run a plan over the sources; where one of them cannot be read, name the file."""
-    try:
+    with _naming_files(table):
         return rows.collect()
+
+
+def collect_all(table: Table, *plans: pl.LazyFrame) -> list[pl.DataFrame]:
+    """Run plans over the sources at once: what they have in common is read and joined once."""
+    with _naming_files(table):
+        return pl.collect_all(plans, engine="streaming")
+
+
+@contextmanager
+def _naming_files(table: Table) -> Iterator[None]:
+    try:
+        yield
     except FAILURES as error:
         if is_disk_full(error):
             raise

@@ -1,27 +1,25 @@
 """Feature tables: what an entity has lived through or is, as it was known at a row's time.
 
-A table is a list of moments for each entity, and the values that hold from each of them on. Owns
-how events become moments, and which moment counts for a row. Refuses to know where sources lie, and
-whether rows are there to train on or to be served.
+Owns what the definition says of them: which values are whose, what is taken of each event, and what
+may not be. Refuses to know where sources lie, and whether rows are to be trained on or served.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 import polars as pl
-from polars import selectors as cs
 
 from tasks.definition import Definition, FeatureTable
 from tasks.errors import DefinitionError, nearest
 from tasks.expressions import compile_expression, expression_type, is_text
+from tasks.lookups import EVENTS, SINCE, Events, give_values, settle
 from tasks.moments import MOMENT, moment_of
 
-SINCE = "perennial.since"
-_AT = "perennial.at"
-_EVENTS = "perennial.events"
 _AGGREGATE = re.compile(r"\s*(AVG|SUM|COUNT)\s*\((.+)\)\s*", re.IGNORECASE | re.DOTALL)
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _MOMENTOUS = (pl.Boolean, pl.Date)
 
 
@@ -32,7 +30,8 @@ def tabled_values(definition: Definition) -> dict[str, str]:
         for value in table.values:
             if value in found:
                 where = f"[tables.{name}] values"
-                raise DefinitionError(f"{where}: {value!r} is a value of {found[value]!r} already")
+                already = f"{value!r} is a value of {found[value]!r} already"
+                raise DefinitionError(f"{where}: {already}; name one of them otherwise")
             found[value] = name
     return found
 
@@ -70,97 +69,52 @@ def plan_tables(
     definition: Definition, frames: Mapping[str, pl.LazyFrame], rows: pl.Schema
 ) -> dict[str, pl.LazyFrame]:
     """Plan every table over its source; nothing but schemas is read."""
+    planned = plan_events(definition, frames, rows)
+    return {name: give_values(events, settle(events)) for name, events in planned.items()}
+
+
+def plan_events(
+    definition: Definition, frames: Mapping[str, pl.LazyFrame], rows: pl.Schema
+) -> dict[str, Events]:
+    """Plan what every table is made of."""
     for value, name in tabled_values(definition).items():
         if value in rows:
             where = f"[tables.{name}] values"
-            raise DefinitionError(f"{where}: {value!r} is a column of [extract] query already")
+            already = f"{value!r} is a column of [extract] query already"
+            raise DefinitionError(f"{where}: {already}; name one of them otherwise")
     return {
-        name: _plan_table(definition, name, table, frames, rows)
+        name: _plan_events(definition, name, table, frames, rows)
         for name, table in definition.tables.items()
     }
 
 
-def look_up(
-    rows: pl.LazyFrame,
-    time: pl.Expr | None,
-    tables: Mapping[str, FeatureTable],
-    planned: Mapping[str, pl.LazyFrame],
-) -> pl.LazyFrame:
-    """Give each row the values of its entities that were known at its time."""
-    if not tables:
-        return rows
-    if any(table.time for table in tables.values()):
-        assert time is not None
-        rows = rows.with_columns(time.alias(_AT)).sort(_AT, maintain_order=True)
-    for name, table in tables.items():
-        rows = _look_up(rows, table, planned[name])
-    return rows.drop(_AT, strict=False)
-
-
-def _look_up(rows: pl.LazyFrame, table: FeatureTable, planned: pl.LazyFrame) -> pl.LazyFrame:
-    entity = list(table.entity)
-    if table.time is None:
-        return rows.join(planned, on=entity, how="left", maintain_order="left")
-    joined = rows.join_asof(
-        planned, left_on=_AT, right_on=SINCE, by=entity, check_sortedness=False, coalesce=True
-    )
-    return joined.drop(SINCE, strict=False)
-
-
-def _plan_table(
+def _plan_events(
     definition: Definition,
     name: str,
     table: FeatureTable,
     frames: Mapping[str, pl.LazyFrame],
     rows: pl.Schema,
-) -> pl.LazyFrame:
+) -> Events:
     where = f"[tables.{name}]"
     if table.source not in frames:
         hint = nearest(table.source, frames)
         raise DefinitionError(f"{where} source: there is no source {table.source!r}; {hint}")
-    events = frames[table.source]
-    schema = events.collect_schema()
+    frame = frames[table.source]
+    schema = frame.collect_schema()
     entity = [_entity(column, schema, rows, where) for column in table.entity]
-    known = events.filter(pl.col(column).is_not_null() for column in table.entity)
-    _refuse_leak(definition, table, schema, where)
+    known = frame.filter(pl.col(column).is_not_null() for column in table.entity)
     if table.over is not None:
         values = [part for k, v in table.values.items() for part in _parts(k, v, schema, where)]
-        found = {value: _aggregate(sql) for value, sql in table.values.items()}
-        kinds = {value: each[0] for value, each in found.items() if each is not None}
-        moment = _moment(definition, table, schema, where)
-        return _roll(known.select(*entity, moment, *values), table, kinds)
-    values = [_latest(k, v, schema, where) for k, v in table.values.items()]
+        values.append(pl.lit(1, pl.Int64).alias(EVENTS))
+    else:
+        values = [_latest(k, v, schema, where) for k, v in table.values.items()]
+    _refuse_leak(definition, table, schema, where)
+    found = {value: _aggregate(sql) for value, sql in table.values.items()}
+    kinds = {value: each[0] for value, each in found.items() if each is not None}
     if table.time is None:
-        once = known.select(*entity, *values)
-        return once.unique(table.entity, keep="last", maintain_order=True)
-    moment = _moment(definition, table, schema, where) + table.known_after
-    timed = known.select(*entity, moment, *values).drop_nulls(SINCE)
-    ordered = timed.sort(SINCE, maintain_order=True)
-    return ordered.unique([*table.entity, SINCE], keep="last", maintain_order=True)
-
-
-def _roll(events: pl.LazyFrame, table: FeatureTable, kinds: Mapping[str, str]) -> pl.LazyFrame:
-    """Add events up as they begin and cease to count: each moment's sums, from the one before."""
-    entity, parts = list(table.entity), pl.exclude(*table.entity, SINCE)
-    counted = events.drop_nulls(SINCE).with_columns(pl.lit(1, pl.Int64).alias(_EVENTS))
-    begin = counted.with_columns(pl.col(SINCE) + table.known_after)
-    cease = counted.with_columns(pl.col(SINCE) + table.over, -parts)
-    ordered = pl.concat([begin, cease]).sort(SINCE, maintain_order=True)
-    # Grouping what is sorted by time takes a quarter of the time of sorting by entity and time.
-    listed = ordered.group_by(entity, maintain_order=True).agg(SINCE, parts.cum_sum())
-    sums = listed.explode(cs.exclude(*entity))
-    settled = [pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in (*entity, SINCE)]
-    last = sums.filter(pl.any_horizontal(settled))
-    values = [_value(name, kind).alias(name) for name, kind in kinds.items()]
-    return last.select(*entity, SINCE, *values).sort(SINCE, maintain_order=True)
-
-
-def _value(name: str, kind: str) -> pl.Expr:
-    """Give an aggregate of a moment's sums; nothing at all where no event counts."""
-    total, count = pl.col(f"{name}.sum"), pl.col(f"{name}.count")
-    if kind == "COUNT":
-        return pl.when(pl.col(_EVENTS) > 0).then(count)
-    return pl.when(count > 0).then(total / count if kind == "AVG" else total)
+        return Events(table, known.select(*entity, *values), kinds)
+    moment = _moment(definition, table, schema, where)
+    return Events(table, known.select(*entity, moment, *values).drop_nulls(SINCE), kinds)
 
 
 def _parts(value: str, sql: str, schema: pl.Schema, where: str) -> list[pl.Expr]:
@@ -169,10 +123,12 @@ def _parts(value: str, sql: str, schema: pl.Schema, where: str) -> list[pl.Expr]
     found = _aggregate(sql)
     if found is None:
         raise DefinitionError(
-            f"{where}: {sql} is no aggregate; write AVG(…), SUM(…) or COUNT(…), or leave out over "
-            "to take the latest event's"
+            f"{where}: {sql} is no aggregate; write one AVG(…), SUM(…) or COUNT(…), and compute "
+            "with several in [features]; or leave out over to take the latest event's"
         )
     kind, inside = found
+    if inside.lower().startswith("distinct ") or (inside == "*" and kind != "COUNT"):
+        raise DefinitionError(f"{where}: {sql} cannot be kept up; {kind} takes what an event holds")
     if kind == "COUNT" and inside == "*":
         return [pl.lit(1, pl.Int64).alias(f"{value}.count")]
     expression = compile_expression(inside, schema, where)
@@ -190,14 +146,21 @@ def _parts(value: str, sql: str, schema: pl.Schema, where: str) -> list[pl.Expr]
 
 
 def _aggregate(sql: str) -> tuple[str, str] | None:
+    """Take an aggregate apart; None where SQL is anything but one."""
     found = _AGGREGATE.fullmatch(sql)
-    return (found[1].upper(), found[2].strip()) if found else None
+    if found is None:
+        return None
+    depths = accumulate({"(": 1, ")": -1}.get(each, 0) for each in _QUOTED.sub("", found[2]))
+    whole = min(depths, default=0) >= 0  # or it closes before another opens, as in AVG(x) / AVG(y)
+    return (found[1].upper(), found[2].strip()) if whole else None
 
 
 def _latest(value: str, sql: str, schema: pl.Schema, where: str) -> pl.Expr:
     where = f"{where} values.{value}"
     if _aggregate(sql):
-        raise DefinitionError(f"{where}: {sql} is an aggregate; say by over of how long a time")
+        raise DefinitionError(
+            f"{where}: {sql} is an aggregate; say of how long a time, as in over = '7d'"
+        )
     return compile_expression(sql, schema, where).alias(value)
 
 
@@ -209,7 +172,9 @@ def _moment(definition: Definition, table: FeatureTable, schema: pl.Schema, wher
         hint = nearest(table.time, schema)
         raise DefinitionError(f"{where} time: there is no column {table.time!r}; {hint}")
     zone = definition.extract.time_zone
-    return moment_of(table.time, schema, zone, f"{where} time").cast(MOMENT).alias(SINCE)
+    mend = f"read it as one by types in [sources] {table.source}, or name another column"
+    moment = moment_of(table.time, schema, zone, f"{where} time", mend)
+    return moment.cast(MOMENT).alias(SINCE)
 
 
 def _entity(column: str, schema: pl.Schema, rows: pl.Schema, where: str) -> pl.Expr:

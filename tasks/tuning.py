@@ -21,12 +21,13 @@ from pydantic import ValidationError
 from tasks.binning import Parameters
 from tasks.definition import Frozen
 from tasks.errors import DataRefused, DefinitionError
+from tasks.parameters import model_parameters
 from tasks.plan import Plan
 from tasks.preparation import TIME, Part, Prepared
 from tasks.proposals import Trial, complete_parameters, propose, tuner
 from tasks.registry import code_digest, name_version
 from tasks.store import open_store, reaching
-from tasks.training import make_dataset, model_parameters, take_rows
+from tasks.training import make_dataset, take_rows
 
 log = logging.getLogger("perennial.tuning")
 

@@ -26,6 +26,17 @@ holdout = "60d"
 params = { num_leaves = 7, learning_rate = 0.05 }
 """
 
+# The same examples on every machine: a run that fails here fails everywhere.
+settings.register_profile(
+    "fixed",
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("fixed")
+
 
 # The same examples on every machine: a run that fails here fails everywhere.
 settings.register_profile(

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from tasks.archives import bento_tag, find_bento, place_bento
 from tasks.errors import DecisionRefused
 from tasks.proof import ARROW, JSON, Caller, check_identity, compare_answers, lay_tables
 from tasks.reference import compute_reference
 from tasks.registry import Published, find_champion
 from tasks.server import HOST, Booting, bento_environment, find_port, stop_server
-from tasks.serving import bento_tag, find_bento, place_bento
 from tasks.store import Store, open_store
 
 

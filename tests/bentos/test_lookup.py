@@ -15,9 +15,10 @@ from bentos.lookup import Lookup, read_zone
 from bentos.refusals import Refused
 from tasks.definition import Definition
 from tasks.errors import StoreError
+from tasks.lookups import look_up
 from tasks.materialised import Listed, Listing, keep_recent
 from tasks.moments import moment_of
-from tasks.tables import look_up, plan_tables, tables_digest
+from tasks.tables import plan_tables, tables_digest
 
 ASKED = (
     Column(name="k", dtype=pl.String()),
@@ -88,6 +89,9 @@ def test_a_row_that_is_later_than_all_that_is_known_gets_the_last_that_is() -> N
     assert [row[-1] for row in lookup.fill(rows.select("k", "t").rows())] == [2, 2]
     ages = lookup.ages(NOW)
     assert ages == {"past": timedelta(hours=58).total_seconds()}
+    assert lookup.outlived == {"past": 1}
+    lookup.fill_frame(rows.select("k", "t"))
+    assert lookup.outlived == {"past": 2}
 
 
 def test_a_row_from_before_all_that_is_kept_is_refused() -> None:

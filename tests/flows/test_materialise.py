@@ -16,7 +16,9 @@ from bentos.metrics import Metrics
 from bentos.model import Model, load_folder, with_tables
 from bentos.refusals import Refused
 from bentos.schema import Asked
+from tasks.drilling import ask_contract
 from tasks.errors import StoreError
+from tasks.ground import open_events, prepare_ground
 from tasks.materialising import make_tables
 from tasks.reference import Reference, compute_reference
 from tasks.registry import find_champion
@@ -99,6 +101,27 @@ def test_a_row_that_is_older_than_what_tables_keep_is_refused(tabled: Tabled) ->
     with pytest.raises(Refused, match="is before 2013-0") as refused:
         tabled.model().look_up(Asked("arrow", frame=oldest))
     assert (refused.value.status, refused.value.field) == (400, "time_hour")
+
+
+def test_values_that_are_spoilt_after_the_join_break_the_contract(
+    tabled: Tabled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tabled.project)
+    champion = find_champion(tabled.store, MODEL)
+    assert champion is not None
+    ground = prepare_ground(tabled.store, champion, tmp_path)
+    rows = ground.snapshot.scan().collect()
+    swapped = rows.rename({"carrier_late": "origin_late", "origin_late": "carrier_late"})
+    assert ask_contract(ground, rows, tmp_path) == ""
+    for spoilt in (swapped, rows.with_columns(pl.col("origin_late") * 2.54)):
+        assert "was known at their times" in ask_contract(ground, spoilt, tmp_path)
+    planes = tabled.project / "data" / "nycflights13" / "planes.parquet"
+    known = pl.read_parquet(planes)
+    known.with_columns(pl.col("seats") + 9).write_parquet(planes)
+    assert open_events(ground.plan, ground.snapshot) is None
+    planes.unlink()
+    assert open_events(ground.plan, ground.snapshot) is None
+    known.write_parquet(planes)
 
 
 def test_a_running_service_takes_up_newer_tables(

@@ -16,13 +16,14 @@ import pytest
 from flows import cli
 from flows.release import release
 from flows.retrain import find_done, name_approver, plan_retrain
+from tasks.archives import find_bento
 from tasks.decisions import Decision, decide
 from tasks.ledger import append_entry, read_ledger
 from tasks.overview import describe_model
 from tasks.proof import Caller
 from tasks.registry import get_version
 from tasks.server import find_port, is_ready
-from tasks.serving import build_bento, find_bento, prove_bento
+from tasks.serving import build_bento, prove_bento
 from tasks.store import open_store, work_folder
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from tables import ROWS, Project
 from tasks import binning, preparation
 from tasks.binning import bin_rows, model_input, name_categories, open_bins
 from tasks.kept import kept_folder
+from tasks.parameters import model_parameters
 from tasks.plan import Plan
 from tasks.preparation import TARGET, Part, Prepared
-from tasks.training import model_parameters, refit_model, train_models
+from tasks.training import refit_model, train_models
 
 FEW = "rounds = 5\nearly_stopping = 2\n[training.params]\nmin_data_in_leaf = 5\nmin_data_in_bin = 3"
 TRAINING = (Part.FIT, Part.STOP)

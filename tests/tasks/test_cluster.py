@@ -1,10 +1,7 @@
-"""Two real workers grow, within a stated tolerance, the forest of one process."""
+"""Two real workers extract the rows of one process and grow, within a tolerance, its forest."""
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,50 +10,39 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import s3fs
+from distributed import Client
+from polars.testing import assert_frame_equal
+from tables import ROWS, Project
+from workers import Workers
 
 from flows.retrain import plan_retrain
+from tasks import partitions
 from tasks.binning import model_input
+from tasks.cluster import open_cluster
 from tasks.definition import parse_definition
 from tasks.errors import ClusterFailed, DefinitionError
-from tasks.extraction import extract
+from tasks.extraction import extract, extract_snapshot
+from tasks.partitions import find_partitions
+from tasks.parts import make_part
 from tasks.plan import Plan
 from tasks.preparation import PART, TARGET, Part, Prepared, prepare
+from tasks.sources import open_table
 from tasks.training import read_model, refit, train
 
 TOLERANCE = 0.02  # of a probability, on average over the holdout; docs/dask.md states it
 Steps = tuple[Plan, Prepared]
 
 
-class Workers:
-    """A scheduler and two workers, each a process of its own."""
-
-    def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.address = f"tcp://127.0.0.1:{port}"
-        where = ["--host", "127.0.0.1", "--no-dashboard"]
-        self.processes = [self.start("dask_scheduler", *where, "--port", str(port))]
-        for _ in range(2):
-            self.add_worker()
-
-    def start(self, name: str, *options: str) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-W", "ignore", "-m", f"distributed.cli.{name}", *options]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def add_worker(self) -> None:
-        plain = ["--host", "127.0.0.1", "--no-dashboard", "--no-nanny", "--nthreads", "1"]
-        self.processes.append(self.start("dask_worker", self.address, *plain))
-
-    def stop(self) -> None:
-        for each in reversed(self.processes):
-            each.kill()
-            each.wait()
-
-
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    started = Workers()
+def workers(s3_server: str) -> Iterator[Workers]:
+    """Start workers that can read buckets by an environment of their own."""
+    started = Workers(
+        AWS_ENDPOINT_URL=s3_server,
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_DEFAULT_REGION="us-east-1",
+    )
     yield started
     started.stop()
 
@@ -80,6 +66,79 @@ def on_cluster(plan: Plan, **keys: object) -> Plan:
 def predict(plan: Plan, prepared: Prepared, model: Path, part: Part) -> np.ndarray:
     rows = prepared.scan(part).select(list(plan.features.expressions)).collect()
     return np.asarray(read_model(model.read_text()).predict(model_input(rows)))
+
+
+@pytest.fixture
+def files_apart(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Make a partition of every file, and hear of them."""
+    caplog.set_level("INFO", "perennial")
+    monkeypatch.setattr(partitions, "_ROWS", 1)
+
+
+def snapshot_files(plan: Plan, folder: Path) -> dict[str, bytes]:
+    folder.mkdir()
+    return {part.name: part.read_bytes() for part in extract.fn(plan, folder).parts}
+
+
+@pytest.mark.usefixtures("files_apart")
+def test_two_workers_extract_the_snapshot_of_one_process(
+    steps: Steps, workers: Workers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spread = on_cluster(steps[0], scheduler=workers.address)
+    alone = snapshot_files(on_cluster(spread, engine="local"), tmp_path / "alone")
+    assert "came from Dask workers" not in caplog.text
+    assert snapshot_files(spread, tmp_path / "spread") == alone
+    assert "7 of 7 new partitions came from Dask workers" in caplog.text
+    assert len(alone) == 7
+
+
+@pytest.mark.usefixtures("files_apart")
+def test_workers_read_buckets_by_an_environment_of_their_own(
+    made: Project, bucket: str, workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = s3fs.S3FileSystem(use_listings_cache=False)
+    for number in range(4):
+        made.write({f"s-{number}.parquet": ROWS[100 * number : 100 * number + 100]})
+        files.put_file(f"{made.folder}/s-{number}.parquet", f"{bucket}/s-{number}.parquet")
+    sources = f's = "{bucket}/s-*.parquet"'
+    training = f'engine = "dask"\nscheduler = "{workers.address}"'
+    spread = made.plan(sources=sources, training=training)
+    assert spread.snapshot == made.plan(sources=sources).snapshot
+    assert_frame_equal(made.snapshot(spread).scan().collect(), ROWS)
+    assert "4 of 4 new partitions came from Dask workers" in caplog.text
+
+
+@pytest.mark.usefixtures("files_apart")
+def test_partitions_that_workers_find_changed_or_not_at_all_are_extracted_here(
+    made: Project, workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = pl.DataFrame({"c": ["north", "south"], "z": [1, 2]})
+    made.write({"s-0.parquet": ROWS[:200], "s-1.parquet": ROWS[200:], "other.parquet": other})
+    plan = made.plan(
+        sources='s = "s-*.parquet"\nother = "other.parquet"',
+        extract='query = "SELECT s.*, z FROM s LEFT JOIN other ON s.c = other.c"\n'
+        'time = "t"\nkey = ["id"]',
+        training=f'engine = "dask"\nscheduler = "{workers.address}"',
+    )
+    table = open_table(plan.definition, plan.project)
+    first = find_partitions(plan.definition, table, plan.sources)[0]
+    assert "No such file" in str(make_part(plan, first, {**table.files, "s": ("/gone.parquet",)}))
+    made.write({"other.parquet": other.reverse()})
+    assert len(made.snapshot(plan).scan().collect()) == 400
+    assert "2 partitions are extracted here, not by tcp://127.0.0.1:" in caplog.text
+    assert "has other files by these names" in caplog.text
+
+
+@pytest.mark.usefixtures("files_apart")
+def test_one_new_partition_needs_no_cluster(made: Project) -> None:
+    made.write({f"s-{n}.parquet": ROWS[100 * n : 100 * n + 100] for n in range(4)})
+    nowhere = 'engine = "dask"\nscheduler = "tcp://127.0.0.1:1"'
+    plan = made.plan(sources='s = "s-*.parquet"', training=nowhere)
+    table = open_table(plan.definition, plan.project)
+    local = made.snapshot(made.plan(sources='s = "s-*.parquet"'))
+    earlier = {part.stem.split("-")[2]: part for part in local.parts[:3]}
+    parts = extract_snapshot(plan, table, made.folder / "grown", earlier)
+    assert [part.name for part in parts] == [part.name for part in local.parts]
 
 
 def test_two_workers_grow_nearly_the_forest_of_one_process(
@@ -133,16 +192,30 @@ def test_lost_worker_ends_the_run_with_its_name(steps: Steps, tmp_path: Path) ->
     plan, prepared = steps
     own = Workers()
     try:
+        alone = on_cluster(plan, scheduler=own.address, workers=1).definition.training
+        with open_cluster(alone) as one, pytest.raises(ClusterFailed, match=r"worker .* was lost"):
+            list(one.spread(os._exit, [(1,)]))
+        own.add_worker()
         spread = on_cluster(plan, scheduler=own.address, early_stopping=0, rounds=100_000)
-        killer = threading.Timer(5, lambda: os.kill(own.processes[2].pid, signal.SIGKILL))
+        killer = threading.Thread(target=kill_at_work, args=(own.address, own.processes[3].pid))
         killer.start()
         started = time.monotonic()
         with pytest.raises(ClusterFailed, match=r"worker .* (was lost|failed)"):
             train.fn(spread, prepared, tmp_path)
         assert time.monotonic() - started < 60
+        killer.join()
     finally:
-        killer.cancel()
         own.stop()
+
+
+def kill_at_work(address: str, pid: int) -> None:
+    """Kill a worker once both have had something to do for a second."""
+    deadline = time.monotonic() + 30
+    with Client(address, set_as_default=False) as client:
+        while time.monotonic() < deadline and not all(client.processing().values()):
+            time.sleep(0.1)
+    time.sleep(1)
+    os.kill(pid, signal.SIGKILL)
 
 
 def test_workers_of_its_own_are_started_where_no_scheduler_is_named(

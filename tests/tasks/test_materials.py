@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.requirements import Requirement
 
+from tasks.archives import bento_tag, find_bento, place_bento, read_bill
 from tasks.errors import DecisionRefused
 from tasks.licences import as_spdx, find_licence
 from tasks.materials import draw_bill
 from tasks.registry import get_version
 from tasks.requirements import read_hashes, read_lock
-from tasks.serving import bento_tag, find_bento, list_materials, place_bento, read_bill
+from tasks.serving import list_materials
 from tasks.store import open_store
 
 if TYPE_CHECKING:

@@ -15,6 +15,15 @@ import pytest
 from elsewhere import prove_elsewhere
 
 from tasks import reference, requirements, serving
+from tasks.archives import (
+    bento_tag,
+    find_bento,
+    find_proven,
+    offer_bento,
+    place_bento,
+    publish_bento,
+    read_proof,
+)
 from tasks.errors import (
     BuildFailed,
     DataRefused,
@@ -31,18 +40,11 @@ from tasks.requirements import SERVING, close_requirements, read_pins, serving_r
 from tasks.server import booting_server, is_ready
 from tasks.serving import (
     Bento,
-    bento_tag,
     build_bento,
     check_model,
-    find_bento,
-    find_proven,
     make_bento,
     needed_modules,
-    offer_bento,
-    place_bento,
     prove_bento,
-    publish_bento,
-    read_proof,
     unpack_champion,
 )
 from tasks.store import Store, open_store
@@ -327,9 +329,8 @@ def test_of_two_releases_of_one_bento_the_first_is_kept(
     home, tag = tmp_path / "home", bento_tag(MODEL, released.older)
     placed = place_bento(store, first, tag, home)
     assert place_bento(store, first, tag, home) == placed
-    again = Bento(folder=placed, tag=tag)
     (tmp_path / "work").mkdir()
-    assert publish_bento(store, again, read_proof(store, first), tmp_path / "work") == first
+    assert publish_bento(store, placed, read_proof(store, first), tmp_path / "work") == first
 
 
 def test_bento_that_another_process_unpacks_meanwhile_is_the_same(

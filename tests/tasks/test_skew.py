@@ -71,6 +71,8 @@ def test_what_cannot_be_compared_says_why(plan: Plan) -> None:
     assert shaped.prediction_problem == "logged answers have another shape than the model's"
     text = logged.with_columns(k=pl.lit("many"))
     assert measure(plan, booster, text).prediction_problem.startswith("features fail on logged")
+    worded = measure(plan, booster, logged.with_columns(x=pl.lit("much")))
+    assert worded.prediction_problem == "features are no numbers on logged rows: 'x' is String"
     strangers = measure(plan, booster, logged.with_columns(pl.col("id") + 10_000))
     assert strangers.column_problem == "no logged row has a key that the sources hold"
 

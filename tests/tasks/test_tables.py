@@ -13,8 +13,9 @@ from tables import write_file
 
 from tasks.definition import Definition
 from tasks.errors import DefinitionError
+from tasks.lookups import look_up
 from tasks.sources import open_table
-from tasks.tables import look_up, plan_tables, tabled_values
+from tasks.tables import plan_tables, tabled_values
 
 
 def look_up_rows(definition: Definition, rows: pl.DataFrame, events: pl.DataFrame) -> list[Any]:
@@ -112,9 +113,18 @@ def test_one_infinite_value_spoils_no_other() -> None:
     ("keys", "values", "said"),
     [
         ("", {"x": "x + z"}, "[tables.past] values.x: there is no column 'z'"),
-        ("", {"n": "COUNT(*)"}, "[tables.past] values.n: COUNT(*) is an aggregate; say by over"),
-        ('time = "at"\nover = "1h"', {"n": "x"}, "values.n: x is no aggregate; write AVG(…)"),
+        (
+            "",
+            {"n": "COUNT(*)"},
+            "values.n: COUNT(*) is an aggregate; say of how long a time, as in over = '7d'",
+        ),
+        ('time = "at"\nover = "1h"', {"n": "x"}, "values.n: x is no aggregate; write one AVG(…)"),
         ('time = "at"\nover = "1h"', {"n": "SUM(k)"}, "values.n: k gives String"),
+        ('time = "at"\nover = "1h"', {"n": "MAX(x)"}, "MAX(x) is no aggregate; write one"),
+        ('time = "at"\nover = "1h"', {"n": "AVG(x) / AVG(x)"}, "in [features]; or leave out over"),
+        ('time = "at"\nover = "1h"', {"n": "SUM(*)"}, "SUM takes what an event holds"),
+        ('time = "at"\nover = "1h"', {"n": "COUNT(DISTINCT x)"}, "cannot be kept up"),
+        ('time = "k"\nover = "1h"', {"n": "SUM(x)"}, "by types in [sources] events, or name"),
         ('time = "att"\nover = "1h"', {"n": "SUM(x)"}, "there is no column 'att'; did you mean"),
         (
             'time = "at"\nover = "1h"\nknown_after = "1h"',
@@ -122,7 +132,7 @@ def test_one_infinite_value_spoils_no_other() -> None:
             "longer than known_after",
         ),
         ('over = "1h"', {"n": "SUM(x)"}, "over and known_after need time"),
-        ("", {"id": "x"}, "'id' is a column of [extract] query already"),
+        ("", {"id": "x"}, "column of [extract] query already; name one of them otherwise"),
         ('time = "at"\nover = "1h"', {"n": "SUM(y)"}, "the target is made of 'y'"),
         ("", {"n": "y"}, "the target is made of 'y'"),
     ],

@@ -19,16 +19,10 @@ from tasks.definition import Definition, parse_definition
 from tasks.errors import DefinitionError
 from tasks.evaluation import evaluate
 from tasks.extraction import extract
+from tasks.parameters import check_parameters, model_parameters
 from tasks.plan import Plan
 from tasks.preparation import PART, TARGET, Part, Prepared, prepare
-from tasks.training import (
-    Trained,
-    check_parameters,
-    model_parameters,
-    read_model,
-    refit,
-    train,
-)
+from tasks.training import Trained, read_model, refit, train
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY / "data" / "nycflights13"

@@ -19,13 +19,13 @@ from flows.retrain import find_done, plan_retrain, retrain
 from tasks import tuning
 from tasks.errors import DataRefused, DefinitionError
 from tasks.extraction import extract
+from tasks.parameters import model_parameters
 from tasks.plan import Plan
 from tasks.preparation import PART, TARGET, TIME, Part, Prepared, prepare
 from tasks.proposals import Trial, _settle_limits
 from tasks.registry import find_version, read_file, read_json
 from tasks.reproduction import reproduce_version
 from tasks.store import open_store
-from tasks.training import model_parameters
 from tasks.tuning import Search, best_trial, cut_slices, search_parameters
 
 MODEL = "flight-delay"

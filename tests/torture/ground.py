@@ -11,9 +11,9 @@ from faults import FaultyS3
 from runs import Order, Outcome, Run
 from whole import Inspector, check_bento, compare_versions
 
+from tasks.archives import bento_tag
 from tasks.ledger import read_ledger
 from tasks.registry import get_version
-from tasks.serving import bento_tag
 from tasks.standing import list_champions
 from tasks.store import Store, open_store
 

@@ -53,6 +53,8 @@ class Torturer:
             kills += 1
             self.killed[outcome.step] += 1
             self.inspector.look()
+            if self.killed.total() % 20 == 0:
+                print(f"\n{self}; {len(self.strikes)} kills to go", flush=True)
 
     def _run(self, order: Order, strike: Strike | None) -> Outcome:
         run = Run(order)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from tasks.archives import archive_name, bento_tag, find_bento
 from tasks.ledger import Entry, read_ledger
 from tasks.overview import describe_model
 from tasks.registry import (
@@ -22,7 +23,6 @@ from tasks.registry import (
     read_files,
     read_json,
 )
-from tasks.serving import archive_name, bento_tag, find_bento
 from tasks.standing import is_older
 from tasks.store import Store
 
