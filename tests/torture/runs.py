@@ -72,12 +72,13 @@ class Strike:
     """When to kill: a part of the usual duration of a step, after that step has begun.
 
     For `start`, that is the duration of the whole run. `alone` kills the flow's process only, and
-    leaves what it started to notice.
+    leaves what it started to notice. `missed` counts the runs that were over before.
     """
 
     step: str
     part: float
     alone: bool
+    missed: int = 0
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ _PACE = {
     "release": {START: 7.0, **dict.fromkeys(STEPS["release"], 0.1), "build": 1.5, "proof": 5.0},
 }
 
+_MOST_MISSES = 10  # a step may never come: a candidate that is refused is not fitted once more
+
 
 def draw_strikes(flow: str, instants: int, each_step: int, random: Random) -> list[Strike]:
     """Draw instants over the whole run, and some within each named step, in any order."""
@@ -34,6 +36,7 @@ class Torturer:
     random: Random
     inspector: Inspector
     killed: Counter[str] = field(default_factory=Counter)
+    missed: Counter[str] = field(default_factory=Counter)
     finished: int = 0
     mercy: float = 0.2  # how often a run that was killed before is left to end
 
@@ -62,13 +65,20 @@ class Torturer:
             return run.wait()
         outcome = run.strike(strike, self._pace)
         if outcome.ended != "killed":  # it was over before: for another run, at another instant
-            self.strikes.insert(0, replace(strike, part=self.random.random()))
+            again = replace(strike, part=self.random.random(), missed=strike.missed + 1)
+            if again.missed < _MOST_MISSES:
+                self.strikes.insert(0, again)
+            else:
+                self.missed[strike.step] += 1
         return outcome
 
     def _keep_pace(self, outcome: Outcome) -> None:
-        if set(STEPS[self.flow]) <= set(outcome.spans):
-            self._pace = outcome.spans | {START: sum(outcome.spans.values())}
+        """Remember how long steps take here; a rerun leaves out what it found done."""
+        steps = STEPS[self.flow]
+        self._pace |= outcome.spans
+        self._pace[START] = outcome.spans[START] + sum(self._pace[step] for step in steps)
 
     def __str__(self) -> str:
         steps = ", ".join(f"{step} {self.killed[step]}" for step in (START, *STEPS[self.flow]))
-        return f"{self.flow}: {self.killed.total()} kills ({steps}), {self.finished} finished"
+        ended = f"{self.missed.total()} came too late, {self.finished} finished"
+        return f"{self.flow}: {self.killed.total()} kills ({steps}), {ended}"

@@ -27,9 +27,9 @@ from tasks.standing import is_older
 from tasks.store import Store
 
 # Times, the run's own id, whylogs' randomised sketches and what is estimated from them: what may
-# differ within the two files that are compared by value, and the two that are not compared.
+# differ within the two files that are compared by value, and the three that are not compared.
 _OF_THE_RUN = {"lineage.json": {"steps", "flow_run"}, "analysis.json": {"columns", "drift"}}
-_SKETCHED = {"profile.bin", "report.html"}
+_SKETCHED = {"profile.bin", "report.html", "report.md"}
 
 
 class Inspector:
