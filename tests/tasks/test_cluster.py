@@ -21,7 +21,7 @@ from tasks.errors import ClusterFailed, DefinitionError
 from tasks.extraction import extract
 from tasks.plan import Plan
 from tasks.preparation import PART, TARGET, Part, Prepared, prepare
-from tasks.training import read_model, refit, train
+from tasks.training import check_parameters, read_model, refit, train
 
 TOLERANCE = 0.02  # of a probability, on average over the holdout; docs/dask.md states it
 Steps = tuple[Plan, Prepared]
@@ -50,8 +50,8 @@ class Workers:
 
     def stop(self) -> None:
         for each in reversed(self.processes):
-            each.kill()
-            each.wait()
+            each.terminate()
+            each.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +176,14 @@ def test_keys_that_do_not_fit_are_refused(keys: str, said: str) -> None:
     text = 'name = "a"\nsources.s = "a.csv"\ntarget = { value = "x", kind = "binary" }\n'
     with pytest.raises(DefinitionError, match=said):
         parse_definition(f"{text}[training]\n{keys}\n", "a.toml")
+
+
+def test_dask_that_is_not_installed_is_named_before_any_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = 'name = "a"\nsources.s = "a.csv"\ntarget = { value = "x", kind = "binary" }\n'
+    definition = parse_definition(f'{text}[training]\nengine = "dask"\n', "a.toml")
+    check_parameters(definition, "a.toml")
+    monkeypatch.setattr("tasks.cluster.find_spec", lambda name: None)
+    with pytest.raises(DefinitionError, match="needs distributed, which is not installed"):
+        check_parameters(definition, "a.toml")
