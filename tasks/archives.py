@@ -15,7 +15,7 @@ from tasks.errors import DecisionRefused, StoreError, first_line
 from tasks.ledger import Entry, read_ledger
 from tasks.materials import BILL
 from tasks.proof import Proof
-from tasks.registry import Published, find, publish, read_file
+from tasks.registry import Published, find, publish_once, read_file
 from tasks.store import Store, lend_folder, reaching
 
 log = logging.getLogger("perennial.serving")
@@ -44,13 +44,7 @@ def publish_bento(store: Store, built: Path, proof: Proof, folder: Path) -> Publ
             archive.add(built, arcname=".")
         (ready / "proof.json").write_text(proof.model_dump_json(indent=1))
         shutil.copyfile(built / "src" / BILL, ready / BILL)
-    try:
-        return publish(store, ready, path)
-    except FileExistsError:
-        log.info("%s was published by another run meanwhile", path)
-        found = find_bento(store, proof.model, proof.version)
-        assert found is not None
-        return found
+    return publish_once(store, ready, path)
 
 
 def find_bento(store: Store, model: str, version: str) -> Published | None:
@@ -94,8 +88,6 @@ def read_bill(store: Store, model: str, version: str) -> str:
     bento = find_bento(store, model, version)
     if bento is None:
         raise DecisionRefused(f"{model}: {version} has no bento yet; approve it first")
-    if BILL not in bento.manifest.files:
-        raise StoreError(f"{bento.path}: was built before bentos had a bill; see a newer version")
     return read_file(store, bento, BILL).decode()
 
 

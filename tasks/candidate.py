@@ -17,7 +17,7 @@ from typing import Any
 
 from tasks.analysis import Analysis
 from tasks.definition import Frozen, parse_definition
-from tasks.errors import DefinitionError, StoreError
+from tasks.errors import DefinitionError
 from tasks.evaluation import Evaluation
 from tasks.extraction import Snapshot
 from tasks.ledger import name_os_user
@@ -27,10 +27,9 @@ from tasks.proposals import Trial, tuner
 from tasks.registry import (
     Published,
     code_digest,
-    find,
     module_digest,
     package_versions,
-    publish,
+    publish_once,
     snapshot_path,
     version_path,
 )
@@ -84,8 +83,8 @@ def publish_candidate(
     plan = candidate.plan
     parts = candidate.snapshot.parts[0].parent
     version = write_version(candidate, pages, folder / "version")
-    _publish_once(store, parts, snapshot_path(plan.snapshot))
-    return _publish_once(store, version, version_path(plan.definition.name, plan.version))
+    publish_once(store, parts, snapshot_path(plan.snapshot))
+    return publish_once(store, version, version_path(plan.definition.name, plan.version))
 
 
 def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> Path:
@@ -162,18 +161,3 @@ def trace_tuning(trials: tuple[Trial, ...]) -> dict[str, Any] | None:
         "taken": best_trial(trials),
         "trials": [{**each.model_dump(), "loss": each.loss} for each in trials],
     }
-
-
-def _publish_once(store: Store, folder: Path, path: str) -> Published:
-    found = find(store, path)
-    if found is not None:
-        return found
-    try:
-        return publish(store, folder, path)
-    except FileExistsError as error:
-        log.info("%s was published by another run meanwhile", path)
-        found = find(store, path)
-        if found is None:
-            where = f"{store.root}/{path}"
-            raise StoreError(f"{where}: has lost its manifest; remove it and run again") from error
-        return found

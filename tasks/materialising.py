@@ -26,7 +26,7 @@ from tasks.materialised import (
     write_tables,
 )
 from tasks.moments import moment_of
-from tasks.registry import Published, code_digest, find, name_version, publish
+from tasks.registry import Published, code_digest, find, name_version, publish_once
 from tasks.sources import Table, collect, open_table
 from tasks.store import Store, open_store
 from tasks.tables import tables_digest
@@ -60,7 +60,7 @@ def make_tables(
     listed = {name: list_table(tables[name], frame, known[name]) for name, frame in made.items()}
     listing = Listing(digest=digest, made_at=now, sources=sources, tables=listed)
     write_tables(made, listing, folder / "tables")
-    return _publish_once(store, folder / "tables", path)
+    return publish_once(store, folder / "tables", path)
 
 
 def settle_known(
@@ -95,16 +95,6 @@ def list_table(table: FeatureTable, frame: pl.DataFrame, as_of: datetime | None)
         entities=frame.select(table.entity).n_unique(),
         rows=len(frame),
     )
-
-
-def _publish_once(store: Store, folder: Path, path: str) -> Published:
-    try:
-        return publish(store, folder, path)
-    except FileExistsError:
-        log.info("%s was published by another run meanwhile", path)
-        found = find(store, path)
-        assert found is not None
-        return found
 
 
 @task(name="materialising", cache_policy=NO_CACHE)

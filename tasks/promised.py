@@ -30,7 +30,7 @@ from tasks.registry import (
     code_digest,
     fetch_snapshot,
     find,
-    publish,
+    publish_once,
     read_file,
     read_json,
     snapshot_path,
@@ -103,11 +103,7 @@ def recall_promise(store: Store, champion: Published, recipe: Recipe, folder: Pa
     if found is None:
         target = folder / "promise"
         write_promise(store, champion, recipe, folder, target)
-        try:
-            found = publish(store, target, path)
-        except FileExistsError:
-            found = find(store, path)
-            assert found is not None
+        found = publish_once(store, target, path)
     return Promise(store, found)
 
 

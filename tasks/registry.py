@@ -101,6 +101,19 @@ def publish(store: Store, folder: Path, path: str) -> Published:
     return Published(path=path, digest=_digest(data), manifest=manifest)
 
 
+def publish_once(store: Store, folder: Path, path: str) -> Published:
+    """Publish a folder, or find what another run published there, before or meanwhile."""
+    if found := find(store, path):
+        return found
+    try:
+        return publish(store, folder, path)
+    except FileExistsError as error:
+        if found := find(store, path):
+            return found
+        where = f"{store.root}/{path}"
+        raise StoreError(f"{where}: has lost its manifest; remove it and run again") from error
+
+
 def find(store: Store, path: str) -> Published | None:
     """Find what was published at a path; None where there is no manifest."""
     return find_all(store, [path]).get(path)

@@ -12,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import lightgbm
 import numpy as np
@@ -69,9 +68,22 @@ def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: 
 
     With `log_to`, each part is also kept there with its raw columns, as the prediction log does.
     """
-    ending, table, rows = check_target(target), open_rows(scorer, source), 0
+    ending, table, counts = check_target(target), open_rows(scorer, source), list[int]()
     empty = answer_rows(scorer, take_columns(scorer, table.collect_schema().to_frame()))
     file = folder / f"scored.{ending}"
+    whole = register_io_source(
+        lambda *_: answer_parts(scorer, table, log_to, counts), schema=empty.schema
+    )
+    with reaching(str(file)), refusing_rows(source):
+        whole.sink_parquet(file) if ending == "parquet" else whole.sink_csv(file)
+    deliver(file, target)
+    return sum(counts)
+
+
+def answer_parts(
+    scorer: Scorer, table: pl.LazyFrame, log_to: Path | None, counts: list[int]
+) -> Iterator[pl.DataFrame]:
+    """Answer a table part by part, on whatever thread Polars asks for the next; note their rows."""
 
     def answer(read: pl.DataFrame) -> pl.DataFrame:
         batch = take_columns(scorer, read)
@@ -80,18 +92,10 @@ def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: 
             write_log(scorer, batch, answers, log_to)
         return answers
 
-    def answer_parts(*_: Any) -> Iterator[pl.DataFrame]:
-        nonlocal rows
-        # Nothing but the scan: with a selection on top, Polars reads on without waiting for us.
-        for answers in map_ahead(answer, table.collect_batches(chunk_size=_BATCH, lazy=True)):
-            rows += len(answers)
-            yield answers
-
-    whole = register_io_source(answer_parts, schema=empty.schema)
-    with reaching(str(file)), refusing_rows(source):
-        whole.sink_parquet(file) if ending == "parquet" else whole.sink_csv(file)
-    deliver(file, target)
-    return rows
+    # Nothing but the scan: with a selection on top, Polars reads on without waiting for us.
+    for answers in map_ahead(answer, table.collect_batches(chunk_size=_BATCH, lazy=True)):
+        counts.append(len(answers))
+        yield answers
 
 
 def map_ahead(

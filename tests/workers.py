@@ -30,6 +30,11 @@ class Workers:
         self.processes.append(self.start("dask_worker", self.address, *plain))
 
     def stop(self) -> None:
+        """End what still runs; by a kill only where a worker waits for another that is lost."""
         for each in reversed(self.processes):
-            each.kill()
-            each.wait()
+            each.terminate()
+            try:
+                each.wait(10)
+            except subprocess.TimeoutExpired:
+                each.kill()
+                each.wait()

@@ -14,10 +14,11 @@ import pytest
 from servers import make_version
 from tables import ROWS, Project, define
 
+from bentos import openapi
 from bentos.answers import ARROW, JSON
 from bentos.application import Server
-from bentos.columns import parse_dtype
-from bentos.gathering import Gatherer
+from bentos.columns import Column, json_type, parse_dtype
+from bentos.gathering import Gatherer, explain_failure
 from bentos.metrics import Metrics
 from bentos.model import Model, load_folder
 from bentos.prediction_log import PredictionLog
@@ -280,6 +281,12 @@ def test_column_that_no_request_can_hold_is_refused() -> None:
         parse_dtype("List(Int64)")
     assert parse_dtype("Categorical") == pl.String
     assert parse_dtype("Null") == pl.Null
+    assert json_type(pl.Null()) is None
+    assert openapi._value(Column(name="x", dtype=pl.Null())) == {"type": "null"}
+
+
+def test_failure_that_is_not_the_rows_fault_is_a_500(classes: Model) -> None:
+    assert explain_failure(classes, [], ValueError("odd")).status == 500
 
 
 @pytest.mark.parametrize("kind", ["classes", "amount"])

@@ -48,6 +48,7 @@ QUICK = [
     "DATE_PART('hour', local + INTERVAL '90 minutes')",
 ]
 SLOW = [
+    "single * single",
     "sin(number)",
     "CASE WHEN small > 3 THEN 1 ELSE 2 END",
     "single * 2",

@@ -138,6 +138,7 @@ def test_rows_without_a_time_have_no_past_to_replay(definition_file: Path) -> No
     from flows.backtest import settle_question
 
     text = definition_file.read_text()
-    definition_file.write_text(text.replace('time = "time_hour"\n', ""))
+    timeless = text.replace('time = "time_hour"\n', "").replace('holdout = "60d"\n', "")
+    definition_file.write_text(timeless)
     with pytest.raises(DefinitionError, match=r"backtest needs \[extract\] time"):
         settle_question("flight-delay", START, END, "2w", "never")

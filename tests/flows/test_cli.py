@@ -69,6 +69,9 @@ def test_refused_candidate_is_kept_and_exits_with_3(
     refused = json.loads(out)
     assert code == 3
     assert refused["verdict"] == "refused"
+    code, out, _ = run("retrain", "flight-delay")  # is there already
+    assert code == 3
+    assert "perennial approve" not in out
     assert "beats_simple_model" in {
         check["name"] for check in refused["checks"] if not check["passed"]
     }

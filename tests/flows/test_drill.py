@@ -1,16 +1,28 @@
 """The drill on a real version: each fault meets its guard, and what is sound meets none."""
 
+import json
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
 
-from flows.drill import drill
-from tasks.errors import DefinitionError
+from flows import cli
+from flows.drill import choose_version, drill
+from tasks.definition import load_definition
+from tasks.drilling import find_edge
+from tasks.errors import DefinitionError, StorageFull
+from tasks.store import open_store
+from tasks.tampering import catch
 
-FLIGHTS = Path(__file__).parents[2] / "data" / "nycflights13"
+if TYPE_CHECKING:
+    from conftest import Released
+
+REPOSITORY = Path(__file__).parents[2]
+FLIGHTS = REPOSITORY / "data" / "nycflights13"
 Retrain = Callable[..., dict[str, Any]]
 
 
@@ -26,14 +38,23 @@ def many_flights(project: Path) -> None:
 
 
 def test_each_fault_is_caught_by_the_guard_that_a_run_would_meet(
-    many_flights: None, retrain: Retrain, tmp_path: Path
+    many_flights: None,
+    retrain: Retrain,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     retrain()
+    capfd.readouterr()
     before = sorted(path for path in (tmp_path / "root" / "models").rglob("*"))
-    found = drill("flight-delay")
+    monkeypatch.setattr(sys, "argv", ["perennial", "drill", "flight-delay", "--json"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    found = json.loads(capfd.readouterr().out)
     guards = {each["fault"]: each["guard"] for each in found["faults"]}
     assert found["false_alarms"] == []
     assert found["passed"], [each for each in found["faults"] if not each["caught"]]
+    assert stopped.value.code == 0
     assert guards["duplicated rows"] == guards["missing partition"] == "data contract"
     assert guards["shuffled labels"] == guards["candidate made worse"] == "gate"
     assert guards["missing approval"] == "ledger"
@@ -43,4 +64,30 @@ def test_each_fault_is_caught_by_the_guard_that_a_run_would_meet(
 
 def test_model_without_a_version_cannot_be_drilled(project: Path, prefect_harness: None) -> None:
     with pytest.raises(DefinitionError, match="has no version to drill yet"):
+        drill("flight-delay")
+
+
+def test_champion_is_drilled_rather_than_a_newer_candidate(released: "Released") -> None:
+    assert choose_version(open_store(), "flight-delay").version == released.older
+
+
+def test_rows_without_a_time_have_no_newest_window() -> None:
+    times = pl.Series([None, None], dtype=pl.Datetime("us", "UTC"))
+    definition = load_definition(REPOSITORY / "deployments" / "flight_delay.toml")
+    assert find_edge(definition, times) is None
+
+
+def test_work_that_no_guard_stopped_is_not_caught_and_a_full_disk_is_no_guard() -> None:
+    assert not catch("forged approval", "ledger", lambda: None).caught
+
+    def fill() -> None:
+        raise StorageFull("the disk is full")
+
+    with pytest.raises(StorageFull):
+        catch("forged approval", "ledger", fill)
+
+
+def test_version_whose_snapshot_is_gone_cannot_be_drilled(released: "Released") -> None:
+    shutil.rmtree(released.root / "snapshots")
+    with pytest.raises(DefinitionError, match="its snapshot is gone; retrain, then drill that"):
         drill("flight-delay")

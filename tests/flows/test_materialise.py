@@ -1,23 +1,27 @@
 """A model with feature tables from retrain to skew: nobody sends what can be looked up."""
 
+import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from watched import look
 
 from bentos.following import Follower
 from bentos.metrics import Metrics
 from bentos.model import Model, load_folder, with_tables
 from bentos.refusals import Refused
 from bentos.schema import Asked
+from flows import cli
 from tasks.drilling import ask_contract
-from tasks.errors import StoreError
+from tasks.errors import DefinitionError, StoreError
 from tasks.ground import open_events, prepare_ground
 from tasks.materialising import make_tables
 from tasks.reference import Reference, compute_reference
@@ -192,3 +196,73 @@ def test_scored_rows_get_what_was_known_at_their_time_and_are_free_of_skew(
     text = (tabled.folder / "model.txt").read_text()
     skew = compare_predictions(scorer.features, scorer.vocabulary, text, logged)
     assert (skew.rows, skew.compared) == (0, len(rows))
+
+
+def test_what_is_looked_up_is_watched_too(
+    tabled: Tabled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its age is told; values that came late say so; without tables there is nothing to serve."""
+    monkeypatch.chdir(tabled.project)
+    monkeypatch.setenv("PERENNIAL_ROOT", tabled.store.root)
+    logs = Path(tabled.store.root, "predictions", MODEL)
+    shutil.rmtree(logs, ignore_errors=True)
+    rows = tabled.reference.rows.with_columns(pl.col("dest_late") + 1)
+    part = logs / "date=2013-07-30" / "hour=12" / "part.parquet"
+    part.parent.mkdir(parents=True)
+    rows.select(
+        pl.lit(datetime(2013, 7, 30, 12, tzinfo=UTC), pl.Datetime("us", "UTC")).alias("__time"),
+        pl.lit("r").alias("__request"),
+        pl.lit(tabled.folder.name).alias("__version"),
+        pl.Series("__prediction", tabled.reference.expected),
+        pl.all(),
+    ).write_parquet(part)
+    found = look(datetime(2013, 7, 31, tzinfo=UTC))
+    checks = {each["name"]: each for each in found["checks"]}
+    assert "events are known until" in checks["feature tables"]["detail"]
+    assert "materialise it more often" in "\n".join(found["warnings"])
+    kept = Path(tabled.store.root, "tables")
+    shutil.move(kept, tmp_path / "tables")
+    gone = {each["name"]: each for each in look(datetime(2013, 7, 31, tzinfo=UTC))["checks"]}
+    shutil.move(tmp_path / "tables", kept)
+    assert not gone["feature tables"]["passed"]
+    assert "run `perennial materialise" in gone["feature tables"]["detail"]
+
+
+def test_age_and_misses_of_tables_are_in_the_metrics(tabled: Tabled) -> None:
+    metrics = Metrics()
+    metrics.lookup = tabled.model().lookup
+    said = metrics.render()
+    assert "perennial_table_age_seconds{" in said
+    assert "table_missed_total" in said
+
+
+def test_command_makes_tables_and_leaves_the_newest_few(
+    tabled: Tabled,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(tabled.project, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setenv("PERENNIAL_ROOT", str(tmp_path / "project" / "root"))
+    for day, more in ((26, []), (27, []), (28, []), (29, ["--json"])):
+        words = ["materialise", MODEL, "--as-of", f"2013-07-{day}", *more]
+        monkeypatch.setattr(sys, "argv", ["perennial", *words])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        assert not stopped.value.code
+        said = capfd.readouterr().out
+        assert more or " entities, as known at 2013-07-" in said
+    assert json.loads(said)["tables"]
+    (versions,) = (tmp_path / "project" / "root" / "tables" / MODEL).iterdir()
+    assert len(list(versions.iterdir())) == 3
+
+
+def test_tables_that_cannot_be_made_are_refused(tabled: Tabled, tmp_path: Path) -> None:
+    definition = load_folder(tabled.folder).definition
+    ahead = datetime.now(UTC) + timedelta(days=1)
+    with pytest.raises(DefinitionError, match="UTC is in the future"):
+        make_tables(definition, tabled.project, ahead, tabled.store, tmp_path)
+    bare = definition.model_copy(update={"tables": {}})
+    with pytest.raises(DefinitionError, match=r"has no \[tables\] to materialise"):
+        make_tables(bare, tabled.project, None, tabled.store, tmp_path)

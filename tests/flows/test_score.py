@@ -1,5 +1,7 @@
 """The score flow: a table whole, in parts, and the same numbers as the model gives."""
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,11 +10,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from flows import cli
 from flows.score import load_scorer, score
 from tasks import scoring
 from tasks.binning import model_input
-from tasks.errors import DefinitionError, PerennialError
+from tasks.errors import DataRefused, DecisionRefused, DefinitionError, PerennialError
 from tasks.features import encode
+from tasks.forest import NoForest
 from tasks.registry import find_champion
 from tasks.scoring import score_table
 from tasks.store import open_store
@@ -67,6 +71,67 @@ def test_compiled_predictor_gives_the_same_numbers(table: Path, tmp_path: Path) 
     assert_frame_equal(*given, check_exact=True)
 
 
+def test_each_part_is_answered_logged_and_counted(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In this thread: the one in which Polars asks for parts is not Python's own."""
+    monkeypatch.setattr(scoring, "_BATCH", 300)
+    store, counts = open_store(), list[int]()
+    champion = find_champion(store, MODEL)
+    assert champion is not None
+    scorer, rows = load_scorer(store, champion), pl.scan_parquet(table)
+    parts = list(scoring.answer_parts(scorer, rows, tmp_path, counts))
+    unlogged = list(scoring.answer_parts(scorer, rows, None, []))
+    assert_frame_equal(pl.concat(parts), pl.concat(unlogged), check_exact=True)
+    np.testing.assert_array_equal(pl.concat(parts)["prediction"], expect(table))
+    assert counts == [len(each) for each in parts]
+    assert sum(counts) == len(pl.read_parquet(list(tmp_path.glob("*.parquet"))))
+
+
+def test_model_that_cannot_be_compiled_is_predicted_by_lightgbm(
+    table: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise NoForest("no compiler here")
+
+    monkeypatch.setattr(scoring, "compile_forest", refuse)
+    store = open_store()
+    champion = find_champion(store, MODEL)
+    assert champion is not None
+    assert load_scorer(store, champion).forest is None
+    assert "LightGBM predicts, not the compiled predictor: no compiler here" in caplog.text
+
+
+def test_model_without_a_champion_scores_nothing(
+    released: "Released", table: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DecisionRefused, match="other: has no champion to score with"):
+        score("other", str(table), str(tmp_path / "out.csv"))
+
+
+def test_command_says_how_many_rows_were_scored(
+    released: "Released",
+    table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    target = tmp_path / "scored.csv"
+    words = ["perennial", "score", MODEL, "--input", str(table), "--output", str(target)]
+    for more in ([], ["--json"]):
+        monkeypatch.setattr(sys, "argv", [*words, *more])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        assert not stopped.value.code
+        said = capfd.readouterr().out
+        assert str(target) in said
+    assert json.loads(said)["rows"] == len(pl.read_csv(target))
+    monkeypatch.setattr(sys, "argv", ["perennial", "show", MODEL, released.older, "--sbom"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert json.loads(capfd.readouterr().out)["components"]
+
+
 def test_csv_in_and_out_gives_the_same_numbers(table: Path, tmp_path: Path) -> None:
     source, target = tmp_path / "rows.csv", tmp_path / "scored.csv"
     pl.read_parquet(table).write_csv(source)
@@ -106,3 +171,19 @@ def test_missing_column_is_named_with_the_nearest(table: Path, tmp_path: Path) -
     pl.read_parquet(table).rename({"distance": "distanc"}).write_parquet(source)
     with pytest.raises(DefinitionError, match="no column 'distance'; did you mean 'distanc'"):
         score(MODEL, str(source), str(tmp_path / "out.csv"))
+
+
+def test_full_disk_is_not_the_fault_of_the_rows() -> None:
+    full = pl.exceptions.ComputeError("No space left on device (os error 28)")
+    with pytest.raises(pl.exceptions.ComputeError), scoring.refusing_rows("rows.csv"):
+        raise full
+    said = r"rows.csv: cannot be scored: odd"
+    with pytest.raises(DataRefused, match=said), scoring.refusing_rows("rows.csv"):
+        raise pl.exceptions.ComputeError("odd")
+
+
+def test_types_are_named_as_people_name_them() -> None:
+    types = [pl.Boolean(), pl.Int8(), pl.Float32(), pl.Date(), pl.Datetime(), pl.String()]
+    assert [scoring._plain_type(each) for each in types] == [
+        *("boolean", "integer", "number", "date", "time", "text"),
+    ]

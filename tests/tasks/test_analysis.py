@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from tables import ROWS, START, Project
 
-from tasks.analysis import check_contract, warn_of
+from tasks.analysis import check_contract, check_silence, warn_of
 from tasks.checks import Check, failed
 from tasks.errors import ContractBroken
 from tasks.profiles import profile_table
@@ -146,3 +146,8 @@ def test_broken_contract_ends_the_run_and_publishes_nothing(
         assert said in str(refusal.value)
     assert [path.name for path in Path("root").iterdir()] == ["tmp"]
     assert not list(Path("root/tmp").glob("perennial-*"))
+
+
+def test_rows_of_one_moment_were_never_silent(made: Project) -> None:
+    plan, snapshot = made.extract(ROWS.with_columns(t=pl.lit(START)))
+    assert list(check_silence(plan.definition, snapshot)) == []

@@ -101,3 +101,16 @@ def test_table_without_time_has_what_is_more_than_before(
     store = open_store()
     champion = get_version(store, "made", version)
     assert find_arrivals(plan_retrain("made.toml", None), store, champion).rows == 100
+
+
+def test_rows_that_fell_out_of_the_champions_window_are_not_new(
+    july: Path, retrain: Retrain, definition_file: Path, project: Path
+) -> None:
+    time = 'time = "time_hour"\n'
+    text = definition_file.read_text()
+    definition_file.write_text(text.replace(time, f'{time}window = "100d"\n'))
+    champion = get_version(open_store(), MODEL, retrain()["version"])
+    rows = pl.read_parquet(july)
+    deliver(rows[:50], project, "flights-2013-07-1.parquet")
+    found = find_arrivals(plan_retrain(MODEL, None), open_store(), champion)
+    assert 0 < found.rows <= 50

@@ -96,7 +96,8 @@ def make(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Maker:
 
 
 def publish_model(plan: Plan, prepared: Prepared, folder: Path) -> Published:
-    trained, timed = train.fn(plan, prepared, folder), plan.as_of is not None
+    trained = train.fn(plan, prepared, folder)
+    timed = plan.as_of is not None and plan.definition.training.refit
     split = prepared.split.model_dump(mode="json")
     files = {
         "definition.toml": Path(plan.origin).read_text(),
@@ -266,3 +267,25 @@ def test_a_champion_of_other_classes_cannot_be_asked(make: Maker) -> None:
     recent = text.replace("extract.key", 'extract.window = "92d"\nextract.key')
     candidate = make(recent.replace('"60d"', "0.4"))
     assert candidate.meet(make(text, MAY)).reason == "it knows other classes"
+
+
+def test_a_champion_that_was_not_fitted_again_has_one_model(make: Maker) -> None:
+    champion = make(DEFINITION + "refit = false\n", MAY)
+    met = make().meet(champion)
+    assert (met.reason, met.model) == ("", "released")
+    assert met.inside.all()
+
+
+def test_a_champion_whose_features_fail_by_now_says_so(make: Maker, project: Path) -> None:
+    rewrite_flights(project, pl.exclude("dest"), pl.lit("7").alias("dest"))
+    number = 'minute = "CAST(dest AS INT)"'
+    champion = make(DEFINITION.replace('distance = "distance"', number), MAY)
+    rewrite_flights(project, pl.exclude("dest"), pl.lit("seven").alias("dest"))
+    assert make().meet(champion).reason.startswith("its features fail on this data: ")
+
+
+def test_a_champion_of_another_time_is_joined_by_the_key_alone(make: Maker) -> None:
+    other = OTHER_QUERY.replace("AS miles", "AS miles, time_hour AS began")
+    met = make().meet(make(other.replace('extract.time = "time_hour"', 'extract.time = "began"')))
+    assert (met.reason, met.model) == ("", "twin")
+    assert met.inside.all()

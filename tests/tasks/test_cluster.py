@@ -23,6 +23,7 @@ from tasks.cluster import open_cluster
 from tasks.definition import parse_definition
 from tasks.errors import ClusterFailed, DefinitionError
 from tasks.extraction import extract, extract_snapshot
+from tasks.parameters import check_parameters
 from tasks.partitions import find_partitions
 from tasks.parts import make_part
 from tasks.plan import Plan
@@ -194,7 +195,7 @@ def test_lost_worker_ends_the_run_with_its_name(steps: Steps, tmp_path: Path) ->
     try:
         alone = on_cluster(plan, scheduler=own.address, workers=1).definition.training
         with open_cluster(alone) as one, pytest.raises(ClusterFailed, match=r"worker .* was lost"):
-            list(one.spread(os._exit, [(1,)]))
+            list(one.spread(os.abort, [()]))
         own.add_worker()
         spread = on_cluster(plan, scheduler=own.address, early_stopping=0, rounds=100_000)
         killer = threading.Thread(target=kill_at_work, args=(own.address, own.processes[3].pid))
@@ -249,3 +250,14 @@ def test_keys_that_do_not_fit_are_refused(keys: str, said: str) -> None:
     text = 'name = "a"\nsources.s = "a.csv"\ntarget = { value = "x", kind = "binary" }\n'
     with pytest.raises(DefinitionError, match=said):
         parse_definition(f"{text}[training]\n{keys}\n", "a.toml")
+
+
+def test_dask_that_is_not_installed_is_named_before_any_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = 'name = "a"\nsources.s = "a.csv"\ntarget = { value = "x", kind = "binary" }\n'
+    definition = parse_definition(f'{text}[training]\nengine = "dask"\n', "a.toml")
+    check_parameters(definition, "a.toml")
+    monkeypatch.setattr("tasks.cluster.find_spec", lambda name: None)
+    with pytest.raises(DefinitionError, match="needs distributed, which is not installed"):
+        check_parameters(definition, "a.toml")

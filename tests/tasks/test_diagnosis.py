@@ -13,6 +13,7 @@ import pytest
 
 from tasks import diagnosis, ledger
 from tasks.diagnosis import (
+    look_at_disk,
     look_at_libraries,
     look_at_models,
     look_at_packages,
@@ -79,6 +80,7 @@ def test_root_that_is_a_file_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PERENNIAL_ROOT", str(tmp_path / "file"))
     (finding,) = look_at_root()
     assert (finding.name, finding.well) == ("root", False)
+    assert list(look_at_disk()) == []
 
 
 @pytest.mark.parametrize(

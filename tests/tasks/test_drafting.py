@@ -19,12 +19,13 @@ from tasks.analysis import check_contract
 from tasks.checks import failed
 from tasks.definition import Definition, parse_definition
 from tasks.drafting import draft_definition, write_draft
-from tasks.errors import DefinitionError, PerennialError
+from tasks.errors import DefinitionError, PerennialError, SourceError
 from tasks.extraction import describe_snapshot, extract_snapshot
 from tasks.giveaways import judge_alone
 from tasks.preparation import prepare_rows
 from tasks.profiles import profile_table
 from tasks.sources import open_table
+from tasks.survey import write_column
 
 FLIGHTS = Path(__file__).parents[2] / "data" / "nycflights13"
 OTHER = Path(__file__).parents[3] / "shared" / "data" / "other"
@@ -468,3 +469,13 @@ def test_few_rows_and_a_column_without_values_foretell_nothing() -> None:
     sample = pl.DataFrame({"y": Y, "empty": pl.Series([None] * ROWS, dtype=pl.Float64)})
     assert judge_alone(sample.head(10), "regression") == {}
     assert judge_alone(sample, "regression")["empty"] < 0.05
+
+
+def test_table_without_rows_is_named_and_a_word_of_sql_is_quoted(
+    draft: Draft, tmp_path: Path
+) -> None:
+    pl.DataFrame(schema={"x": pl.Float64, "y": pl.Float64}).write_parquet(tmp_path / "e.parquet")
+    with pytest.raises(SourceError, match=r"e.parquet: holds no rows"):
+        draft("e.parquet", "y")
+    schema = pl.Schema({"true": pl.Int64(), "x": pl.Int64()})
+    assert [write_column(name, schema) for name in schema] == ['"true"', "x"]

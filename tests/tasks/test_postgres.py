@@ -1,6 +1,7 @@
 """Sources in a real PostgreSQL: what is read, how often, and what is never told."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,10 +14,12 @@ from postgres import USER, find_binaries, run_postgres
 from tables import ROWS, Project
 
 from flows.retrain import find_done, plan_retrain, retrain
+from tasks import exports, postgres
 from tasks.definition import Source, parse_definition
 from tasks.errors import DefinitionError, PerennialError, SourceError
 from tasks.exports import export_source
 from tasks.extraction import extract
+from tasks.postgres import reading
 
 FLIGHTS = "data/nycflights13/flights-*.parquet"
 Run = Callable[[str], None]
@@ -214,3 +217,27 @@ def test_model_of_a_table_is_the_model_of_its_files(
     assert plan_retrain("flight-delay", None).version != theirs["version"]
     for file in (project.parent / "root").rglob("*"):
         assert file.is_dir() or b"secret" not in file.read_bytes()
+
+
+def test_export_that_is_damaged_is_made_again_and_old_ones_are_cleared(tmp_path: Path) -> None:
+    for name, text in (("damaged", "{"), ("old", '{"written": "then", "digest": "d"}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "state.json").write_text(text)
+    assert exports._find(tmp_path, "now") is None
+    os.utime(tmp_path / "old", (0, 0))
+    exports._clear(tmp_path.iterdir())
+    assert [each.name for each in tmp_path.iterdir()] == ["damaged"]
+
+
+def test_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "adbc_driver_postgresql", None)
+    source = Source.model_validate({"uri": "postgresql://localhost/d", "table": "t"})
+    with pytest.raises(DefinitionError, match="is not installed; run"):
+        postgres._connect(source)
+
+
+def test_fault_of_our_own_is_not_blamed_on_the_server(uri: str, run: Run) -> None:
+    run("CREATE TABLE IF NOT EXISTS t AS SELECT 1 AS x")
+    source = Source.model_validate({"uri": uri, "table": "t"})
+    with pytest.raises(ZeroDivisionError), reading(source, "[sources] s"):
+        raise ZeroDivisionError

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from faults import FaultyS3, small_disk
 
+from tasks import registry
 from tasks.errors import DefinitionError, StorageFull, StoreError
 from tasks.ledger import Overtaken, append_entry, read_ledger
 from tasks.registry import (
@@ -28,6 +29,7 @@ from tasks.registry import (
     list_versions,
     name_version,
     publish,
+    publish_once,
     read_file,
     version_path,
 )
@@ -356,3 +358,25 @@ def test_damaged_manifest_is_named(folder_store: Store, tmp_path: Path) -> None:
 def test_manifest_lists_one_deeper_down_as_a_file(store: Store) -> None:
     published = publish_files(store, "models/m/v1", {"bento/MANIFEST.json": "{}"})
     assert read_file(store, published, "bento/MANIFEST.json") == b"{}"
+
+
+def test_folder_that_another_run_publishes_meanwhile_is_found(
+    store: Store, publish_version: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, look, folder = version_path("m", "v9"), registry.find, tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "model.txt").write_text("trees")
+    theirs: list[Published] = []
+
+    def look_too_early(store: Store, path: str) -> Published | None:
+        """Tell what was there before the other run published its own."""
+        found = look(store, path)
+        if not theirs:
+            theirs.append(publish(store, folder, path))
+        return found
+
+    monkeypatch.setattr(registry, "find", look_too_early)
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    (ours / "model.txt").write_text("other trees")
+    assert publish_once(store, ours, path) == theirs[0]

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from flows.retrain import plan_retrain
+from tasks import charts
 from tasks.analysis import analyse
 from tasks.candidate import Candidate, Step, timed
 from tasks.charts import draw_precision_recall
@@ -19,7 +20,7 @@ from tasks.preparation import prepare
 from tasks.report import draw_report
 from tasks.training import train
 from tasks.validation import Champion, validate
-from tasks.wording import CHECKS
+from tasks.wording import CHECKS, _say_period
 
 CHARTS = {
     "binary": {"ROC curve", "Precision and recall"},
@@ -203,6 +204,14 @@ def test_contract_shows_what_failed_or_found_something_and_folds_the_rest(
     assert [each.text for each in folded] == ["nulls of 'a'", "type of 'd'"]
     summary = data.findtext(".//section[@id='data']/details/summary")
     assert summary == "All 2 other checks of the data contract passed"
+    for few, said in ((checks[:1], "All 1 checks of the data contract passed"), ((), None)):
+        analysis = binary.analysis.model_copy(update={"checks": few})
+        data = main_of(page(binary.model_copy(update={"analysis": analysis})))
+        assert data.findtext(".//section[@id='data']/details/summary") == said
+    analysis = binary.analysis.model_copy(update={"checks": checks[2:3]})
+    assert "checks of the data contract passed" not in page(
+        binary.model_copy(update={"analysis": analysis})
+    )
 
 
 def test_names_and_levels_are_escaped(binary: Candidate) -> None:
@@ -266,6 +275,8 @@ def test_rows_split_by_a_hash_have_no_periods(binary: Candidate) -> None:
     prepared = binary.prepared.model_copy(update={"split": split})
     assert "Period (UTC)" in page(binary)
     assert "Period (UTC)" not in page(binary.model_copy(update={"prepared": prepared}))
+    assert _say_period(binary.model_copy(update={"prepared": prepared})) == ""
+    assert _say_period(binary).startswith(" from ")
 
 
 def test_points_that_share_a_place_stay_inside_the_plot() -> None:
@@ -274,3 +285,8 @@ def test_points_that_share_a_place_stay_inside_the_plot() -> None:
     paths = re.findall(r'<path aria-label[^>]*d="([^"]*)"|<path d="(M[^"Z]*)"', svg)
     heights = [float(y) for path in paths for y in re.findall(r",(-?[\d.]+)", "".join(path))]
     assert min(heights) >= 0
+
+
+def test_large_numbers_on_an_axis_take_little_room() -> None:
+    assert charts._numbers([1.0, 60_000.0]).to_dict()["format"] == "~s"
+    assert "format" not in charts._numbers([1.0]).to_dict()

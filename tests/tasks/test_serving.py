@@ -17,12 +17,14 @@ from elsewhere import prove_elsewhere
 from tasks import reference, requirements, serving
 from tasks.archives import (
     bento_tag,
+    describe_proofs,
     find_bento,
     find_proven,
     offer_bento,
     place_bento,
     publish_bento,
     read_proof,
+    unpack,
 )
 from tasks.errors import (
     BuildFailed,
@@ -399,3 +401,23 @@ def test_compiled_predictor_that_is_not_installed_is_told_before_any_build(
     monkeypatch.setattr(requirements, "COMPILED", "no-such-package")
     with pytest.raises(DefinitionError, match="needs no-such-package, which is not installed"):
         serving_requirements(compiled=True)
+
+
+def test_bento_that_cannot_be_put_in_its_place_is_no_bento(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with tarfile.open(tmp_path / "bento.tar", "w") as archive:
+        archive.add(tmp_path / "file", "bento.yaml")
+    monkeypatch.setattr(Path, "rename", refuse_rename)
+    with pytest.raises(OSError, match="there"):
+        unpack((tmp_path / "bento.tar").read_bytes(), tmp_path / "draft", tmp_path / "there")
+
+
+def test_proof_that_is_gone_is_left_out(
+    released: "Released", store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert set(describe_proofs(store, MODEL)) == {released.older}
+    shutil.rmtree(released.root / "bentos")
+    assert describe_proofs(store, MODEL) == {}
+    assert released.older in caplog.text
