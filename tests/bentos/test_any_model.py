@@ -282,7 +282,8 @@ def test_column_that_no_request_can_hold_is_refused() -> None:
     assert parse_dtype("Categorical") == pl.String
     assert parse_dtype("Null") == pl.Null
     assert json_type(pl.Null()) is None
-    assert openapi._value(Column(name="x", dtype=pl.Null())) == {"type": "null"}
+    described = openapi._value(Column(name="x", dtype=pl.Null()))
+    assert described == {"type": "null", "description": "Null"}
 
 
 def test_failure_that_is_not_the_rows_fault_is_a_500(classes: Model) -> None:

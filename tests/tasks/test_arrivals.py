@@ -108,7 +108,8 @@ def test_rows_that_fell_out_of_the_champions_window_are_not_new(
 ) -> None:
     time = 'time = "time_hour"\n'
     text = definition_file.read_text()
-    definition_file.write_text(text.replace(time, f'{time}window = "100d"\n'))
+    few = text.replace("rows = 1000", "rows = 500")
+    definition_file.write_text(few.replace(time, f'{time}window = "100d"\n'))
     champion = get_version(open_store(), MODEL, retrain()["version"])
     rows = pl.read_parquet(july)
     deliver(rows[:50], project, "flights-2013-07-1.parquet")

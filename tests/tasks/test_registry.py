@@ -37,7 +37,6 @@ from tasks.store import Store, open_store, work_folder
 
 PUBLISHERS = Path(__file__).parents[1] / "publishers.py"
 FILES = {"model.txt": "trees\n" * 1000, "report.html": "<p>fine</p>", "parts/one.bin": "1"}
-Publish = Callable[..., Published]
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -361,7 +360,7 @@ def test_manifest_lists_one_deeper_down_as_a_file(store: Store) -> None:
 
 
 def test_folder_that_another_run_publishes_meanwhile_is_found(
-    store: Store, publish_version: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, look, folder = version_path("m", "v9"), registry.find, tmp_path / "theirs"
     folder.mkdir()
