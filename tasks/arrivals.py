@@ -20,12 +20,16 @@ from tasks.store import Store
 
 
 class Arrivals(Frozen):
-    """Which sources changed, and how many rows have a matured label that the champion never saw."""
+    """Which sources changed, and how many rows have a matured label that the champion never saw.
+
+    `problem` says why the sources hold nothing that could be counted, or learned from.
+    """
 
     champion: str
-    changed: tuple[str, ...]
-    rows: int
-    needed: int
+    changed: tuple[str, ...] = ()
+    rows: int = 0
+    needed: int = 1
+    problem: str = ""
 
     @property
     def enough(self) -> bool:
@@ -38,6 +42,8 @@ class Arrivals(Frozen):
 
     @property
     def reason(self) -> str:
+        if self.problem:
+            return self.problem
         what = f"{', '.join(self.changed)} changed" if self.changed else "no source changed"
         never = f"{self.rows:,} rows with a label that {self.champion} never saw"
         return f"{what}: {never}; {self.needed:,} are worth a retrain"

@@ -140,8 +140,8 @@ def _find_late(found: Monitored) -> Iterator[str]:
 
 def _find_broken(found: Monitored) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name what only a person can mend: sources, contract, or a service that answers otherwise."""
-    if found.watch.problem:
-        yield "sources", f"the sources cannot be read: {found.watch.problem}", {}
+    if problem := found.watch.problem or (found.arrivals and found.arrivals.problem):
+        yield "sources", f"the sources cannot be read: {problem}", {}
     if broken := failed(found.checks):
         named = "; ".join(f"{check.name}: {check.detail}" for check in broken[:_NAMED])
         names = [check.name for check in broken]

@@ -112,7 +112,10 @@ def read_arrivals(watch: Watch) -> Arrivals | None:
     """See whether the sources hold what is worth a retrain."""
     if watch.problem:
         return None
-    return find_arrivals(watch.plan, open_store(watch.plan.root), watch.champion)
+    try:
+        return find_arrivals(watch.plan, open_store(watch.plan.root), watch.champion)
+    except PerennialError as error:
+        return Arrivals(champion=watch.version, problem=first_line(error))
 
 
 @task(name="events", cache_policy=NO_CACHE)

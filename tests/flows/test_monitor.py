@@ -139,6 +139,18 @@ def test_champion_that_fell_behind_is_told(watched: Watched) -> None:
     assert "has fallen behind a quick model" in Path(found["report"]).read_text()
 
 
+def test_labels_that_became_text_are_told(watched: Watched) -> None:
+    watched.log(watched.answers.head(200))
+    for file in (watched.project / "data" / "nycflights13").glob("flights-*"):
+        text = pl.read_parquet(file).with_columns(pl.lit("late").alias("arr_delay"))
+        text.write_parquet(file)
+    found = look()
+    (reason,) = (each["reason"] for each in found["events"] if each["kind"] == "data-broken")
+    assert reason.startswith("the sources cannot be read: ")
+    assert "arr_delay" in reason
+    assert reason.removeprefix("the sources cannot be read: ") in Path(found["report"]).read_text()
+
+
 def test_torn_empty_and_foreign_parts_are_named_and_skipped(watched: Watched) -> None:
     half = watched.answers.head(200)
     whole = watched.log(half)
