@@ -58,7 +58,7 @@ def run_look(folder: str, look: str) -> Callable[[], object]:
     kept = Path(os.environ["PERENNIAL_ROOT"], "monitoring/flight-delay")
     if look == "second":
         for name in ("pieces", "stretches"):
-            shutil.rmtree(kept / name)
+            shutil.rmtree(kept / name, ignore_errors=True)  # of a small log there are none
     from flows.monitor import monitor
 
     start_prefect()
