@@ -1,6 +1,7 @@
 """The house keeps its shape: imports run one way, and each library has its owner."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -107,3 +108,10 @@ def test_what_serves_or_only_looks_loads_none_of_the_heavy_libraries(modules: st
     )
     loaded = subprocess.check_output([sys.executable, "-c", code], cwd=REPOSITORY, text=True)
     assert loaded.strip() == ""
+
+
+def test_map_names_every_module_of_tasks() -> None:
+    text = (REPOSITORY / "docs" / "contributing.md").read_text()
+    table = text.partition("## Where things are")[2].partition("## ")[0]
+    named = re.findall(r"`(\w+)`", table.partition("|---|---|")[2])
+    assert sorted(f"tasks.{each}" for each in ["__init__", *named]) == sorted(modules("tasks"))
