@@ -26,8 +26,6 @@ def api(served: Served) -> OpenApiSchema:
     return schemathesis.openapi.from_url(f"{served.url}/openapi.json")
 
 
-# Other threads of this process (Prefect's) draw at random meanwhile, which is no strategy's doing.
-@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.parametrize(
     "operation",
     [

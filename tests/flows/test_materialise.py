@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from watched import look
 
 from bentos.following import Follower
 from bentos.metrics import Metrics
@@ -196,35 +195,6 @@ def test_scored_rows_get_what_was_known_at_their_time_and_are_free_of_skew(
     text = (tabled.folder / "model.txt").read_text()
     skew = compare_predictions(scorer.features, scorer.vocabulary, text, logged)
     assert (skew.rows, skew.compared) == (0, len(rows))
-
-
-def test_what_is_looked_up_is_watched_too(
-    tabled: Tabled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its age is told, and without tables what to do."""
-    monkeypatch.chdir(tabled.project)
-    monkeypatch.setenv("PERENNIAL_ROOT", tabled.store.root)
-    logs = Path(tabled.store.root, "predictions", MODEL)
-    shutil.rmtree(logs, ignore_errors=True)
-    rows = tabled.reference.rows
-    part = logs / "date=2013-07-30" / "hour=12" / "part.parquet"
-    part.parent.mkdir(parents=True)
-    rows.select(
-        pl.lit(datetime(2013, 7, 30, 12, tzinfo=UTC), pl.Datetime("us", "UTC")).alias("__time"),
-        pl.lit("r").alias("__request"),
-        pl.lit(tabled.folder.name).alias("__version"),
-        pl.Series("__prediction", tabled.reference.expected),
-        pl.all(),
-    ).write_parquet(part)
-    found = look(datetime(2013, 7, 31, tzinfo=UTC))
-    checks = {each["name"]: each for each in found["checks"]}
-    assert "events are known until" in checks["feature tables"]["detail"]
-    kept = Path(tabled.store.root, "tables")
-    shutil.move(kept, tmp_path / "tables")
-    gone = {each["name"]: each for each in look(datetime(2013, 7, 31, tzinfo=UTC))["checks"]}
-    shutil.move(tmp_path / "tables", kept)
-    assert not gone["feature tables"]["passed"]
-    assert "run `perennial materialise" in gone["feature tables"]["detail"]
 
 
 def test_age_and_misses_of_tables_are_in_the_metrics(tabled: Tabled) -> None:

@@ -147,7 +147,7 @@ def test_labels_that_became_text_are_told(watched: Watched) -> None:
     found = look()
     (reason,) = (each["reason"] for each in found["events"] if each["kind"] == "data-broken")
     assert reason.startswith("the sources cannot be read: ")
-    assert "arr_delay" in reason
+    assert "[target] value: cannot compare string" in reason
     assert reason.removeprefix("the sources cannot be read: ") in Path(found["report"]).read_text()
 
 

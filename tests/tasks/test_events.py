@@ -12,14 +12,14 @@ from tasks.events import emit
 
 
 def test_event_arrives_with_all_that_was_found(prefect_harness: None) -> None:
-    emit("made", "quality-lost", "auc is .61, it was .70", "v1/2013-07", auc=0.61)
-    (event,) = read_events("perennial.quality-lost", "perennial.model.made")
+    emit("told", "quality-lost", "auc is .61, it was .70", "v1/2013-07", auc=0.61)
+    (event,) = read_events("perennial.quality-lost", "perennial.model.told")
     assert event["resource"] == {
-        "prefect.resource.id": "perennial.model.made",
-        "prefect.resource.name": "made",
+        "prefect.resource.id": "perennial.model.told",
+        "prefect.resource.name": "told",
     }
     assert event["payload"] == {
-        "model": "made",
+        "model": "told",
         "reason": "auc is .61, it was .70",
         "key": "v1/2013-07",
         "auc": 0.61,
