@@ -224,7 +224,8 @@ def make_or_share(
         return made, seconds
     snapshot = read_json(owner, made, "lineage.json")["snapshot"]
     for path in (snapshot_path(snapshot), made.path):
-        shutil.copytree(Path(owner.root, path), Path(store.root, path), dirs_exist_ok=True)
+        if find(store, path) is None:
+            shutil.copytree(Path(owner.root, path), Path(store.root, path))
     shared = find(store, made.path)
     assert shared is not None
     return shared, seconds

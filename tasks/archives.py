@@ -88,6 +88,8 @@ def read_bill(store: Store, model: str, version: str) -> str:
     bento = find_bento(store, model, version)
     if bento is None:
         raise DecisionRefused(f"{model}: {version} has no bento yet; approve it first")
+    if BILL not in bento.manifest.files:
+        raise StoreError(f"{bento.path}: was built before bentos had a bill; see a newer version")
     return read_file(store, bento, BILL).decode()
 
 

@@ -38,18 +38,6 @@ settings.register_profile(
 settings.load_profile("fixed")
 
 
-# The same examples on every machine: a run that fails here fails everywhere.
-settings.register_profile(
-    "fixed",
-    max_examples=50,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-settings.load_profile("fixed")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that wait most, one in each process; keep the order within a file."""
     waiting = ("test_operate.py", "test_kills.py")
