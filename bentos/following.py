@@ -13,8 +13,9 @@ from bentos.model import Model, load_model, with_tables
 from bentos.periodic import Periodic
 from tasks.errors import first_line
 from tasks.materialised import list_materialised
-from tasks.registry import find_champion, read_file
+from tasks.registry import Published, find_released, read_file
 from tasks.store import Store
+from tasks.trust import Seen, read_trusted_ledger, refuse_shorter, see
 
 log = logging.getLogger("perennial.serving")
 
@@ -35,6 +36,7 @@ class Follower:
         self._store = store
         self._metrics = metrics
         self._swap = swap
+        self._seen = Seen()
         self._champion = Looked(self._list_ledger, self._take_champion)
         self._tables = Looked(self._list_tables, self._take_tables)
         self._looking = Periodic("following", _POLL_SECONDS, self.look, last=lambda: None)
@@ -67,7 +69,7 @@ class Follower:
         return list_materialised(self._store, self._model.definition) if self._model.values else []
 
     def _take_champion(self) -> None:
-        champion = find_champion(self._store, self.name) if self.name else None
+        champion = self._find_champion() if self.name else None
         before = self._model.version
         if champion is None or champion.version == before:
             return
@@ -75,6 +77,13 @@ class Follower:
         self._take(with_tables(model, self._store))
         log.info("%s: version %s answers now, after %s", self.name, model.version, before)
         self._metrics.followed["taken up"] += 1
+
+    def _find_champion(self) -> Published | None:
+        """Find the champion of a ledger that goes on from what this process has seen of it."""
+        ledger = read_trusted_ledger(self._store, self.name)
+        refuse_shorter(ledger, self._seen, self.name)
+        self._seen = see(ledger)
+        return find_released(self._store, self.name, ledger)
 
     def _take_tables(self) -> None:
         if not self._model.values:

@@ -106,6 +106,10 @@ def retrain(
     moment = _parse_time(as_of)
     if approve_as is not None and not approve_as.strip():
         raise DefinitionError("--approve-as needs the name of who approves")
+    if approve_as is not None:
+        from tasks.signatures import take_own_key
+
+        take_own_key(_name_of(model))
     with progress("looking at the sources"):
         from flows import retrain as flow_module
 
@@ -155,6 +159,22 @@ def rollback(
 ) -> None:
     """Make an earlier champion the champion again."""
     _release(model, to, "rollback", approver, reason, as_json=as_json)
+
+
+@app.command()
+def accept(model: Model, approver: Approver, reason: Reason, as_json: AsJson = False) -> None:
+    """Accept a ledger as it stands: after a restore, or when signers are new."""
+    from tasks.signatures import take_own_key
+    from tasks.store import open_store
+    from tasks.trust import accept_ledger
+
+    name = _name_of(model)
+    take_own_key(name)
+    entry = accept_ledger(open_store(), name, approver, reason)
+    if as_json:
+        return print_json(entry.model_dump(mode="json"))
+    said = f"{name}: {entry.number - 1} entries accepted by {entry.approver}"
+    out.print(said, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -374,6 +394,7 @@ def _release(
 ) -> None:
     """Run the release flow on a decision whose form is right."""
     from tasks.decisions import Decision, check_decision
+    from tasks.signatures import take_own_key
 
     decision = Decision(
         model=_name_of(model),
@@ -384,6 +405,7 @@ def _release(
         override=override,
     )
     check_decision(decision)
+    take_own_key(decision.model)
     with progress("starting Prefect (the first time takes longest)"):
         from flows.release import release
 

@@ -30,7 +30,6 @@ from tasks.errors import in_definition
 from tasks.evaluation import evaluate
 from tasks.extraction import digest_snapshot, digest_sources, extract, settle_as_of
 from tasks.features import compile_features
-from tasks.ledger import read_ledger
 from tasks.overview import describe_version
 from tasks.parameters import check_parameters
 from tasks.plan import Plan
@@ -42,6 +41,7 @@ from tasks.sources import open_table
 from tasks.standing import find_release, is_open
 from tasks.store import Store, open_store, work_folder
 from tasks.training import refit, train
+from tasks.trust import read_trusted_ledger
 from tasks.tuning import name_search, search, take_best
 from tasks.validation import validate
 
@@ -93,7 +93,7 @@ def name_approver(
     plan: Plan, store: Store, made: dict[str, Any], approve_as: str | None
 ) -> str | None:
     """Name who approves this candidate without looking at it first; None if nobody does."""
-    ledger = read_ledger(store, plan.definition.name)
+    ledger = read_trusted_ledger(store, plan.definition.name)
     if made["verdict"] != "passed" or find_release(ledger, plan.version):
         return None
     automatic = plan.definition.approval.mode == "auto"

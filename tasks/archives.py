@@ -12,11 +12,12 @@ import tarfile
 from pathlib import Path
 
 from tasks.errors import DecisionRefused, StoreError, first_line
-from tasks.ledger import Entry, read_ledger
+from tasks.ledger import Entry
 from tasks.materials import BILL
 from tasks.proof import Proof
 from tasks.registry import Published, find, publish_once, read_file
 from tasks.store import Store, lend_folder, reaching
+from tasks.trust import read_trusted_ledger
 
 log = logging.getLogger("perennial.serving")
 
@@ -74,7 +75,7 @@ def read_proof(store: Store, bento: Published) -> Proof:
 def describe_proofs(store: Store, model: str) -> dict[str, Proof]:
     """Read the proofs of what was released, by version; each is what its ledger entry names."""
     proofs = {}
-    for entry in read_ledger(store, model):
+    for entry in read_trusted_ledger(store, model):
         if entry.action == "release":
             try:
                 proofs[entry.version] = read_proof(store, get_bento(store, model, entry))

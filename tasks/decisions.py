@@ -13,10 +13,11 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Frozen
 from tasks.errors import DecisionRefused, DefinitionError, StoreError
-from tasks.ledger import Entry, Overtaken, append_entry, read_ledger
+from tasks.ledger import Entry, Overtaken, Sign, append_entry
 from tasks.registry import Published, get_version, read_json
 from tasks.standing import find_release, list_champions, previous_champion, refuse_closed
 from tasks.store import Store, open_store
+from tasks.trust import read_trusted_ledger, sign_consequence, sign_decision
 
 log = logging.getLogger("perennial.decisions")
 
@@ -61,7 +62,7 @@ def record_approval(store: Store, decision: Decision, published: Published) -> E
             )
         return _fields(decision, published, override=decision.override and not passed)
 
-    return _record(store, model, settle)
+    return _record(store, model, settle, sign_decision(model))
 
 
 def record_rejection(store: Store, decision: Decision, published: Published) -> Entry:
@@ -71,7 +72,7 @@ def record_rejection(store: Store, decision: Decision, published: Published) -> 
         refuse_closed(ledger, decision.model, decision.version)
         return _fields(decision, published)
 
-    return _record(store, decision.model, settle)
+    return _record(store, decision.model, settle, sign_decision(decision.model))
 
 
 def record_release(store: Store, approval: Entry, model: str, bento: str) -> Entry:
@@ -83,7 +84,7 @@ def record_release(store: Store, approval: Entry, model: str, bento: str) -> Ent
         fields = approval.model_dump(include=kept)
         return {**fields, "action": "release", "bento": bento}
 
-    return _record(store, model, settle)
+    return _record(store, model, settle, sign_consequence(model))
 
 
 def record_rollback(store: Store, decision: Decision, published: Published) -> Entry:
@@ -100,7 +101,7 @@ def record_rollback(store: Store, decision: Decision, published: Published) -> E
             raise StoreError(f"{model}: {version} is not what was released; restore its files")
         return _fields(decision, published, bento=release.bento)
 
-    return _record(store, model, settle)
+    return _record(store, model, settle, sign_decision(model))
 
 
 def _fields(decision: Decision, published: Published, **more: Any) -> dict[str, Any]:
@@ -115,16 +116,19 @@ def _fields(decision: Decision, published: Published, **more: Any) -> dict[str, 
 
 
 def _record(
-    store: Store, model: str, settle: Callable[[list[Entry]], Entry | dict[str, Any]]
+    store: Store,
+    model: str,
+    settle: Callable[[list[Entry]], Entry | dict[str, Any]],
+    sign: Sign | None,
 ) -> Entry:
     """Write what `settle` makes of the ledger; where another entry came first, settle anew."""
     while True:
-        ledger = read_ledger(store, model)
+        ledger = read_trusted_ledger(store, model)
         settled = settle(ledger)
         if isinstance(settled, Entry):
             return settled
         try:
-            return append_entry(store, model, after=len(ledger), **settled)
+            return append_entry(store, model, after=len(ledger), sign=sign, **settled)
         except Overtaken:
             log.info("%s: another decision came first; looking again", model)
 

@@ -242,7 +242,16 @@ class Gate(Section):
 
 
 class Approval(Section):
+    """Who decides. `signers` is a file beside the definition, in the form of OpenSSH's."""
+
     mode: Literal["manual", "auto"] = "manual"
+    signers: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def check_who_decides(self) -> Self:
+        if self.signers and self.mode == "auto":
+            raise ValueError('mode = "auto" lets nobody decide, and signers says who must')
+        return self
 
 
 class Serving(Section):

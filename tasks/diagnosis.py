@@ -24,16 +24,18 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from tasks.definition import Frozen
-from tasks.errors import PerennialError, StoreError, first_line
-from tasks.ledger import read_ledger
-from tasks.registry import find_released, list_versions
+from tasks.errors import PerennialError, first_line
+from tasks.registry import check_files, find_released, list_versions
 from tasks.requirements import LOCK, read_pins
+from tasks.signatures import find_signers
 from tasks.store import Store, is_bucket, open_store, reaching
+from tasks.trust import look_back, read_trusted_ledger
 
 PYTHONS = ((3, 11), (3, 12))
 POOL = "local"
 PORTS = {"the service": 3000, "Prefect's server": 4200}
 _ROOM_GB = 1.0
+_UNSIGNED = "whoever can write to the root can make any version the champion ([approval] signers)"
 _SKEW = timedelta(minutes=2)
 _NATIVE = {"lightgbm": "install your system's libgomp, as in: apt-get install libgomp1"}
 _QUIET = {
@@ -145,11 +147,16 @@ def look_at_models(store: Store) -> Iterator[Finding]:
         names = store.children("models")
     for model in names:  # unlike list_models, this goes on after a ledger that is broken
         try:
-            ledger = read_ledger(store, model)
+            signers = find_signers(model)
+            ledger = read_trusted_ledger(store, model)
             champion = find_released(store, model, ledger)
+            if champion is not None:
+                check_files(store, champion)
+            if signers is None:
+                look_back(store, model, ledger)
             versions = list_versions(store, model)
             future = [each for each in ledger if each.time > datetime.now(UTC) + _SKEW]
-        except StoreError as error:
+        except PerennialError as error:
             mend = "restore what is named from a copy, or roll back to a version that is whole"
             yield Finding(name=f"model {model}", well=False, detail=first_line(error), mend=mend)
             continue
@@ -157,6 +164,7 @@ def look_at_models(store: Store) -> Iterator[Finding]:
         detail = (
             f"{len(versions)} versions, champion {named}, {len(ledger)} decisions in a whole chain"
         )
+        detail += ", signed" if signers else f", unsigned: {_UNSIGNED}"
         if future:
             detail += f"; entry {future[0].number} is from the future"
         mend = "set the clock of the machine that wrote it"

@@ -59,12 +59,6 @@ def settle_environment() -> Environment:
     """Read the environment from the variables; what is not given suits one machine."""
     folder = Path(environment_folder()).absolute()
     name = folder.name.removeprefix(".perennial").removeprefix("-")
-    given = os.environ.get("PERENNIAL_ROOT")
-    if name and given and name not in given:
-        raise DefinitionError(
-            f"PERENNIAL_ROOT={given} does not name the environment {name!r}; give each "
-            "environment a root of its own, or leave PERENNIAL_ROOT out"
-        )
     host = os.environ.get("PERENNIAL_HOST", HOST)
     return Environment(
         name=name,

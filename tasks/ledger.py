@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -16,7 +16,9 @@ from tasks.definition import Frozen
 from tasks.errors import StoreError
 from tasks.store import Store, reaching
 
-Action = Literal["approve", "reject", "release", "rollback"]
+Action = Literal["approve", "reject", "release", "rollback", "accept"]
+# Signs bytes in a name: gives the name that the key has among the signers, and the signature.
+Sign = Callable[[bytes, str], tuple[str, str]]
 
 
 class Overtaken(StoreError):
@@ -28,8 +30,9 @@ class Overtaken(StoreError):
 class Entry(Frozen):
     """One decision. `manifest` is the digest of what it is about, `bento` of its proven bento.
 
-    `override` says that the gate had refused the version. `digest` is over all of the entry's
-    other fields, and `previous` that of the entry before it.
+    `override` says that the gate had refused the version; `accept` is about all entries before it.
+    `signature` is that of `signer` over the model and all other fields but `digest`, which is over
+    all of the entry's other fields, and `previous` that of the entry before it.
     """
 
     number: int
@@ -43,13 +46,15 @@ class Entry(Frozen):
     reason: str
     override: bool = False
     bento: str = ""
+    signer: str = ""
+    signature: str = ""
     digest: str = ""
 
 
 def read_ledger(store: Store, model: str) -> list[Entry]:
     """Read a model's ledger and verify its chain; StoreError names the entry that breaks it.
 
-    One thing no chain can show: that its newest entries were taken away.
+    What no chain can show: that its newest entries were taken away, and who wrote it (`trust`).
     """
     with reaching(store.root):
         names = store.children(f"models/{model}/ledger")
@@ -78,11 +83,13 @@ def append_entry(
     override: bool = False,
     bento: str = "",
     after: int | None = None,
+    sign: Sign | None = None,
 ) -> Entry:
     """Add a decision to the ledger's end; Overtaken if another one was recorded first.
 
     `after` is the number of the newest entry that the decision was made on, 0 where there was
-    none. Without it, only a decision in the very same moment counts as another one first.
+    none. Without it, only a decision in the very same moment counts as another one first. With
+    `sign`, the entry is signed at its place in the chain: it is worth nothing at another.
     """
     entries = read_ledger(store, model)
     if after is not None and len(entries) > after:
@@ -100,6 +107,9 @@ def append_entry(
         override=override,
         bento=bento,
     )
+    if sign is not None:
+        signer, signature = sign(signed_bytes(entry, model), approver)
+        entry = entry.model_copy(update={"signer": signer, "signature": signature})
     entry = entry.model_copy(update={"digest": _digest(entry.model_dump(mode="json"))})
     try:
         with reaching(store.root):
@@ -117,6 +127,12 @@ def check_approved(entries: Iterable[Entry], champion: Entry) -> None:
             f"ledger entry {champion.number} makes {champion.version} the champion, and nobody "
             "approved it; find out who wrote that entry, and restore the ledger"
         )
+
+
+def signed_bytes(entry: Entry, model: str) -> bytes:
+    """Give what a signer signs: the model, and an entry's fields in one order."""
+    fields = entry.model_dump(mode="json", exclude={"signer", "signature", "digest"})
+    return json.dumps({"model": model, **fields}, sort_keys=True).encode()
 
 
 def name_os_user() -> str:

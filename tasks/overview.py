@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from tasks.errors import DefinitionError
-from tasks.ledger import read_ledger
-from tasks.registry import Published, find_released, list_versions, read_files
+from tasks.registry import Published, check_files, find_released, list_versions, read_files
 from tasks.standing import is_open
 from tasks.store import Store
+from tasks.trust import read_trusted_ledger
 
 
 def describe_version(store: Store, published: Published) -> dict[str, Any]:
@@ -43,10 +43,12 @@ def describe_model(store: Store, model: str) -> dict[str, Any]:
 
     What was approved and is not released yet still waits: approving it again finishes the release.
     """
-    versions, ledger = list_versions(store, model), read_ledger(store, model)
+    versions, ledger = list_versions(store, model), read_trusted_ledger(store, model)
     if not versions:
         raise _no_version(store, model)
     champion = find_released(store, model, ledger)
+    if champion is not None:
+        check_files(store, champion)
     open_ones = [each for each in versions.values() if is_open(ledger, model, each.version)]
     verdicts = _read_parts(store, open_ones, "verdict")
     return {
@@ -62,9 +64,12 @@ def describe_model(store: Store, model: str) -> dict[str, Any]:
 
 def describe_history(store: Store, model: str) -> dict[str, Any]:
     """Tell a model's versions with their verdicts, and its ledger, whose chain is verified."""
-    versions, ledger = list_versions(store, model), read_ledger(store, model)
+    versions, ledger = list_versions(store, model), read_trusted_ledger(store, model)
     if not versions and not ledger:
         raise _no_version(store, model)
+    champion = find_released(store, model, ledger)
+    if champion is not None:
+        check_files(store, champion)
     parts = _read_parts(store, versions.values(), "lineage", "evaluation", "verdict")
     return {
         "model": model,

@@ -18,8 +18,9 @@ from pydantic import ValidationError
 
 from tasks.definition import Frozen
 from tasks.errors import DefinitionError, StoreError, nearest
-from tasks.ledger import Entry, check_approved, read_ledger
+from tasks.ledger import Entry, check_approved
 from tasks.store import Store, digest_file, reaching
+from tasks.trust import read_trusted_ledger
 
 MANIFEST = "MANIFEST.json"
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -152,6 +153,11 @@ def read_file(store: Store, published: Published, name: str) -> bytes:
     return read_files(store, [(published, name)])[0]
 
 
+def check_files(store: Store, published: Published) -> None:
+    """Read all files of what was published; StoreError names the one that is not as it was."""
+    read_files(store, [(published, name) for name in published.manifest.files])
+
+
 def read_json(store: Store, published: Published, name: str) -> Any:
     return json.loads(read_file(store, published, name))
 
@@ -211,7 +217,7 @@ def get_version(store: Store, model: str, version: str) -> Published:
 
 def find_champion(store: Store, model: str) -> Published | None:
     """Find the version that the ledger released last; its bytes must be those decided on."""
-    return find_released(store, model, read_ledger(store, model))
+    return find_released(store, model, read_trusted_ledger(store, model))
 
 
 def find_released(store: Store, model: str, ledger: list[Entry]) -> Published | None:
@@ -232,7 +238,7 @@ def find_released(store: Store, model: str, ledger: list[Entry]) -> Published | 
 def _holds_anything(store: Store, model: str) -> bool:
     versions = reversed(_list_names(store, model))
     return any(find_version(store, model, name) for name in versions) or bool(
-        read_ledger(store, model)
+        read_trusted_ledger(store, model)
     )
 
 

@@ -27,14 +27,16 @@ from tasks.archives import (
 )
 from tasks.definition import Frozen
 from tasks.errors import BuildFailed, DecisionRefused, ProofFailed, StoreError, first_line
-from tasks.ledger import Entry, check_approved, read_ledger
+from tasks.ledger import Entry, check_approved
 from tasks.materials import BILL, draw_bill
 from tasks.proof import prove
 from tasks.reference import read_definition
 from tasks.registry import MANIFEST, Published, get_version, read_file
 from tasks.requirements import COMPILED_LOCK, read_lock, serving_requirements
 from tasks.server import bento_environment, leash, start_server, stop_server
+from tasks.signatures import SIGNERS, find_signers
 from tasks.store import Store, digest_file, open_store, reaching
+from tasks.trust import read_trusted_ledger
 
 log = logging.getLogger("perennial.serving")
 
@@ -124,7 +126,7 @@ def needed_modules() -> list[Path]:
 
 def unpack_champion(store: Store, model: str, home: Path) -> Path:
     """Unpack the champion's bento, or the last one before it that is whole."""
-    ledger = read_ledger(store, model)
+    ledger = read_trusted_ledger(store, model)
     entries = [each for each in ledger if each.action in _CROWNING]
     if not entries:
         raise DecisionRefused(f"{model}: has no champion to serve; approve a candidate first")
@@ -143,6 +145,8 @@ def serve_champion(store: Store, model: str, host: str, port: int, folder: Path)
     bento = unpack_champion(store, model, home)
     given = {name: value for name, value in os.environ.items() if name.startswith("PERENNIAL_")}
     given |= {"PERENNIAL_FOLLOW": model, "PERENNIAL_ROOT": store.root}
+    if signers := find_signers(model):
+        given[SIGNERS] = str(signers)
     given.pop("PERENNIAL_MODEL", None)
     server = start_server(bento, host, port, bento_environment(home, **given))
     try:

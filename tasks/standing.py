@@ -6,8 +6,9 @@ Owns what a ledger's entries come to together. Refuses to write one (`decisions`
 from collections.abc import Iterable
 
 from tasks.errors import DecisionRefused
-from tasks.ledger import Entry, read_ledger
+from tasks.ledger import Entry
 from tasks.store import Store
+from tasks.trust import read_trusted_ledger
 
 
 def refuse_closed(ledger: list[Entry], model: str, version: str) -> None:
@@ -54,7 +55,7 @@ def list_champions(ledger: Iterable[Entry]) -> list[str]:
 
 def previous_champion(store: Store, model: str) -> str:
     """Name the version that rolling back leads to where none is named."""
-    champions = list_champions(read_ledger(store, model))
+    champions = list_champions(read_trusted_ledger(store, model))
     if len(champions) < 2:
         raise DecisionRefused(f"{model}: there is no earlier champion to roll back to")
     return champions[-2]

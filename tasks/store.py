@@ -141,8 +141,10 @@ class FolderStore:
         return self._at(path)
 
     def workspace(self) -> Path:
+        # What is in a root is for its owner, unless whoever made the folder decided otherwise.
+        Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = self._at("tmp")
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         return folder
 
     def probe(self) -> datetime:
@@ -157,7 +159,7 @@ def open_store(root: str | None = None) -> Store:
 
     PERENNIAL_ENV=staging gives `.perennial-staging/`; without it the folder is `.perennial/`.
     """
-    root = root or os.environ.get("PERENNIAL_ROOT") or environment_folder()
+    root = root or _given_root() or environment_folder()
     if "://" in root and not is_bucket(root):
         raise StoreError(f"{root}: PERENNIAL_ROOT is a folder or s3://bucket/prefix")
     with reaching(root):
@@ -170,6 +172,23 @@ def environment_folder() -> str:
     if not re.fullmatch(r"[a-z0-9-]{0,32}", name):
         raise DefinitionError(f"PERENNIAL_ENV={name}: must be small letters, digits and hyphens")
     return f".perennial-{name}" if name else ".perennial"
+
+
+def _given_root() -> str:
+    """Take PERENNIAL_ROOT; DefinitionError where its path is not that of PERENNIAL_ENV.
+
+    A whole part of the path has to say so: `nonprod`, or `non-prod`, is no root of `prod`.
+    """
+    given, folder = os.environ.get("PERENNIAL_ROOT", ""), environment_folder()
+    name = folder.removeprefix(".perennial").removeprefix("-")
+    known = {name, folder, folder.removeprefix(".")}
+    if given and name and known.isdisjoint(given.split("/")):
+        raise DefinitionError(
+            f"PERENNIAL_ROOT={given} is no root of the environment {name!r}: no part of it is "
+            f"{name!r} or {folder.removeprefix('.')!r}; give each environment a root of its own, "
+            "or leave PERENNIAL_ROOT out"
+        )
+    return given
 
 
 @contextmanager

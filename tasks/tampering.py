@@ -3,6 +3,7 @@
 Owns what is tampered with. Refuses to touch the root: it works on copies in the run's own folder.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,11 +12,20 @@ from tasks.definition import Source
 from tasks.errors import PerennialError, StorageFull, first_line
 from tasks.files import read_whole
 from tasks.ground import Drilled, Ground, make_folder
-from tasks.ledger import append_entry, read_ledger
-from tasks.registry import MANIFEST, find_champion, find_version, name_version, read_file
+from tasks.ledger import Sign, append_entry, read_ledger
+from tasks.registry import (
+    MANIFEST,
+    check_files,
+    find_champion,
+    find_version,
+    name_version,
+    read_file,
+)
 from tasks.serving import check_model, make_bento
+from tasks.signatures import make_key, sign
 from tasks.standing import refuse_closed
 from tasks.store import Store, open_store
+from tasks.trust import check_signatures, refuse_shorter, see
 
 
 def drill_registry(ground: Ground, folder: Path) -> Iterator[Drilled]:
@@ -26,10 +36,16 @@ def drill_registry(ground: Ground, folder: Path) -> Iterator[Drilled]:
         ("tampered model file", "manifest", read_tampered),
         ("forged approval", "ledger", read_forged),
         ("missing approval", "ledger", read_unapproved),
+        ("edited report", "manifest", read_edited),
+        ("forged chain", "signers", read_forged_chain),
+        ("other signer", "signers", read_other_signer),
+        ("truncated chain", "memory", read_truncated_chain),
         ("late partition", "decisions", release_older),
         ("bento with another model", "proof", prove_other),
     ):
         if spoil is release_older and ground.plan.as_of is None:
+            continue
+        if spoil is read_other_signer and not shutil.which("ssh-keygen"):
             continue
         place = make_folder(folder, fault.replace(" ", "-"))
         yield catch(fault, guard, lambda spoil=spoil, place=place: spoil(ground, place))  # type: ignore[misc]
@@ -80,12 +96,20 @@ def read_tampered(ground: Ground, folder: Path) -> None:
     read_file(store, ground.published, "model.txt")
 
 
-def decide(ground: Ground, store: Store, *actions: str) -> str:
+def decide(ground: Ground, store: Store, *actions: str, sign: Sign | None = None) -> str:
     """Write decisions on the copy; give where the ledger is."""
     model = ground.plan.definition.name
-    said = {"version": ground.published.version, "manifest": ground.published.digest}
     for action in actions:
-        append_entry(store, model, action=action, approver="drill", reason="drill", **said)  # type: ignore[arg-type]
+        append_entry(
+            store,
+            model,
+            action=action,  # type: ignore[arg-type]
+            approver="drill",
+            reason="drill",
+            sign=sign,
+            version=ground.published.version,
+            manifest=ground.published.digest,
+        )
     return f"models/{model}/ledger"
 
 
@@ -100,6 +124,50 @@ def read_unapproved(ground: Ground, folder: Path) -> None:
     store = copy_version(ground, folder)
     decide(ground, store, "release")
     find_champion(store, ground.plan.definition.name)
+
+
+def read_edited(ground: Ground, folder: Path) -> None:
+    """Edit a file that no step reads again, only people do."""
+    store = copy_version(ground, folder)
+    file = Path(store.root, ground.published.path_of("report.html"))
+    file.write_text(file.read_text(encoding="utf-8").replace("<h1>", "<h1>fine: "), "utf-8")
+    check_files(store, ground.published)
+
+
+def read_forged_chain(ground: Ground, folder: Path) -> None:
+    """Make a version the champion as whoever can write to the root can, where signers are named."""
+    store, model = copy_version(ground, folder), ground.plan.definition.name
+    decide(ground, store, "approve", "release")
+    signers = folder / "signers"
+    signers.touch()
+    check_signatures(read_ledger(store, model), model, signers)
+
+
+def read_other_signer(ground: Ground, folder: Path) -> None:
+    """Sign decisions with a key that is none of the signers'."""
+    store, model = copy_version(ground, folder), ground.plan.definition.name
+    keys = {name: make_key(folder / name) for name in ("ours", "theirs")}
+    allowed = {name: folder / f"{name}.signers" for name in keys}
+    for name, key in keys.items():
+        public = key.with_suffix(".pub").read_text(encoding="utf-8")
+        allowed[name].write_text(f"drill {public}", encoding="utf-8")
+
+    def signing(data: bytes, name: str) -> tuple[str, str]:
+        made = sign(data, keys["theirs"], allowed["theirs"], name)
+        return made.signer, made.armour
+
+    decide(ground, store, "approve", "release", sign=signing)
+    check_signatures(read_ledger(store, model), model, allowed["theirs"])  # or no guard is asked
+    check_signatures(read_ledger(store, model), model, allowed["ours"])
+
+
+def read_truncated_chain(ground: Ground, folder: Path) -> None:
+    """Take the newest decision away: what is left is a whole chain, too."""
+    store, model = copy_version(ground, folder), ground.plan.definition.name
+    ledger = Path(store.root, decide(ground, store, "approve", "release"))
+    seen = see(read_ledger(store, model))
+    (ledger / "000002.json").unlink()
+    refuse_shorter(read_ledger(store, model), seen, model)
 
 
 def release_older(ground: Ground, folder: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
+from planted import SECRETS
 
 import flows  # noqa: F401  its environment must be there before Prefect is
 
@@ -190,6 +191,8 @@ def released_once(
         patch.chdir(project)
         patch.setenv("PERENNIAL_ROOT", str(root))
         patch.setenv("BENTOML_HOME", str(home))
+        for name, secret in SECRETS.items():
+            patch.setenv(name, secret)
         times = (datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 25, tzinfo=UTC))
         versions = [flow("flight-delay", time)["version"] for time in times]
         release("flight-delay", versions[0], "approve", "Ada", "good enough")

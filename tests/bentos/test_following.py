@@ -124,3 +124,28 @@ def test_a_champion_is_taken_up_once_and_what_is_wrong_said_once(
     follower.stop()
     assert len(said) == 1
     assert metrics.followed["failed"] == 2
+
+
+def test_forged_and_shortened_ledgers_are_not_followed(
+    versions: Versions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following.log, "error", lambda *parts: None)
+    monkeypatch.setattr(following, "_POLL_SECONDS", 3600.0)
+    root, swapped = tmp_path / "root", list[Model]()
+    shutil.copytree(versions.root / "models", root / "models")
+    versions.release(versions.first, root)
+    versions.release(versions.second, root)
+    follower = Follower(MODEL, open_store(str(root)), Metrics(), swapped.append)
+    follower.start(load_folder(versions.folder(versions.second)))
+    for number in (3, 4):
+        (root / "models" / MODEL / "ledger" / f"{number:06d}.json").unlink()
+    follower.look()
+    assert "had 4 entries when this machine last looked" in follower.problem
+    signers = tmp_path / "approvers"
+    signers.touch()
+    monkeypatch.setenv("PERENNIAL_SIGNERS", str(signers))
+    versions.release(versions.first, root)
+    follower.look()
+    follower.stop()
+    assert "is not signed" in follower.problem
+    assert not swapped

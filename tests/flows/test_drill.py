@@ -58,6 +58,8 @@ def test_each_fault_is_caught_by_the_guard_that_a_run_would_meet(
     assert guards["duplicated rows"] == guards["missing partition"] == "data contract"
     assert guards["shuffled labels"] == guards["candidate made worse"] == "gate"
     assert guards["missing approval"] == "ledger"
+    assert guards["forged chain"] == guards["other signer"] == "signers"
+    assert (guards["edited report"], guards["truncated chain"]) == ("manifest", "memory")
     assert guards["bento with another model"] == "proof"
     assert sorted(path for path in (tmp_path / "root" / "models").rglob("*")) == before
 

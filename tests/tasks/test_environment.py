@@ -54,13 +54,24 @@ def test_wrong_setting_is_named(
         settle_environment()
 
 
-def test_root_of_another_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PERENNIAL_ENV", "staging")
-    monkeypatch.setenv("PERENNIAL_ROOT", "models/production")
-    with pytest.raises(DefinitionError, match="does not name the environment 'staging'"):
-        settle_environment()
-    monkeypatch.setenv("PERENNIAL_ROOT", "models/staging")
-    assert settle_environment().root.endswith("models/staging")
+@pytest.mark.parametrize(
+    "root", ["models/staging", "models/nonprod", "models/non-prod", "models/prod2"]
+)
+def test_root_of_another_environment_is_refused(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERENNIAL_ENV", "prod")
+    monkeypatch.setenv("PERENNIAL_ROOT", root)
+    for refuse in (settle_environment, open_store):
+        with pytest.raises(DefinitionError, match="is no root of the environment 'prod'"):
+            refuse()
+
+
+@pytest.mark.parametrize("root", ["models/prod", "prod/models", "shared/.perennial-prod"])
+def test_root_that_names_its_environment_is_taken(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERENNIAL_ENV", "prod")
+    monkeypatch.setenv("PERENNIAL_ROOT", root)
+    assert settle_environment().root.endswith(root)
 
 
 def test_port_that_is_taken_is_not_free() -> None:

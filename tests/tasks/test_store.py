@@ -302,6 +302,13 @@ def test_file_is_replaced_and_a_folder_removed(store: Store) -> None:
     assert store.children("made") == []
 
 
+def test_a_root_is_its_owner_s_unless_it_was_made_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir(mode=0o750)
+    for name, mode in (("new", 0o700), ("shared", 0o750)):
+        open_store(str(tmp_path / name)).create("a/b", b"1")
+        assert (tmp_path / name).stat().st_mode & 0o777 == mode
+
+
 def test_probe_tells_the_time_of_the_root_and_leaves_nothing(store: Store) -> None:
     assert abs((datetime.now(UTC) - store.probe()).total_seconds()) < 60
     assert [name for name in store.children("") if name != "tmp"] == []
