@@ -28,7 +28,7 @@ ORDER = [
     *("server", "reference", "proof", "archives", "serving", "scoring"),
     *("reproduction", "diagnosis"),
     *("events", "arrivals", "environment", "keeper"),
-    *("windows", "signs", "quarters", "alarms", "yardstick", "policies"),
+    *("windows", "signs", "quarters", "alarms", "looks", "yardstick", "policies"),
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
     *("stretches", "watching", "behind", "judged", "drifted", "served", "findings", "monitoring"),
     *("outlook", "outlook_page"),
