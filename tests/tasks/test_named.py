@@ -1,4 +1,4 @@
-"""Every key that names something: a slip is refused before any work, with the nearest right name."""
+"""Keys that name something: a slip is refused before any work, with the nearest right name."""
 
 from datetime import UTC, datetime
 
