@@ -107,14 +107,13 @@ def count_false(plan: Any, calibration: Any, rows: Frame, as_of: datetime) -> di
 
 def _count_quarters(plan: Any, calibration: Any, rows: Frame, own: bool) -> dict[str, float]:
     from tasks.quarters import (
-        RECENT,
         count_alarms,
         draw_paths,
         measure_newness_within,
         resample_signs,
     )
     from tasks.signs import measure_newness
-    from tasks.windows import count_history, count_stretches, watch_columns
+    from tasks.windows import RECENT, count_history, count_stretches, watch_columns
 
     watched, day, window = watch_columns(plan.definition, plan.features, rows), timedelta(1), 7
     gauges = calibration.gauges

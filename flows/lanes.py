@@ -25,6 +25,7 @@ from tasks.decisions import Decision, record_approval, record_release
 from tasks.definition import Definition
 from tasks.errors import DataRefused, first_line
 from tasks.labels import TARGET, TIME
+from tasks.looks import list_ringing
 from tasks.metrics import Array
 from tasks.plan import Plan
 from tasks.policies import YARDSTICK, Policy, has_enough_new, look_for_drift, look_for_loss
@@ -32,14 +33,13 @@ from tasks.promised import Promise, as_column, recall_promise
 from tasks.registry import Published, find, read_json, snapshot_path
 from tasks.replay import Retrain, compare_promoted
 from tasks.store import Store, work_folder
-from tasks.windows import PREDICTION
+from tasks.windows import PREDICTION, RECENT
 from tasks.yardstick import Yardstick, make_yardstick
 from tasks.yardstick import answer as ask_yardstick
 
 log = logging.getLogger("perennial.backtest")
 
 APPROVER = "backtest (gate passed)"
-COMPARED = 4  # windows, at least, that a promoted model is compared on: two days would say nothing
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,11 @@ class Past:
         return self.plan.definition
 
     def compared_until(self, now: datetime) -> datetime:
-        """Find the calendar date up to which a model promoted now is compared with the old one."""
-        least = now + COMPARED * self.definition.monitoring.window
+        """Find the calendar date up to which a model promoted now is compared with the old one.
+
+        Two days would say nothing.
+        """
+        least = now + RECENT * self.definition.monitoring.window
         return next((date for date in self.dates if date >= least), self.dates[-1])
 
     def between(self, start: datetime, end: datetime) -> slice:
@@ -147,10 +150,10 @@ def ask_drift(past: Past, lane: Lane, now: datetime) -> str:
     served = past.rows[rows].with_columns(as_column(lane.answers[rows]).alias(PREDICTION))
     features = lane.champion.model.features
     alarms = look_for_drift(past.definition, features, calibration, served, now)
-    broken = any(each.kind == "data-broken" for each in alarms)
-    lane.broken += broken
-    moved = [each.detail for each in alarms if each.kind == "distribution-moved"]
-    return moved[0] if moved and not broken else ""
+    ringing = list_ringing(alarms)
+    lane.broken += any(each.kind == "data-broken" for each in ringing)
+    moved = [each.detail for each in ringing if each.kind == "distribution-moved"]
+    return moved[0] if moved else ""
 
 
 def ask_quality(past: Past, lane: Lane, now: datetime) -> str:

@@ -30,6 +30,7 @@ from tasks.errors import in_definition
 from tasks.evaluation import evaluate
 from tasks.extraction import digest_snapshot, digest_sources, extract, settle_as_of
 from tasks.features import compile_features
+from tasks.named import check_keys
 from tasks.overview import describe_version
 from tasks.parameters import check_parameters
 from tasks.plan import Plan
@@ -110,6 +111,7 @@ def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
     tuning = name_search(tune)
     with in_definition(origin):
         table = open_table(definition, project)
+        check_keys(definition, table.columns)
     features = compile_features(definition, table.columns, origin)
     sources = digest_sources(table)
     now = datetime.now(UTC)

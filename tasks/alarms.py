@@ -23,7 +23,6 @@ from tasks.definition import Definition, Frozen
 from tasks.features import Features
 from tasks.labels import TIME
 from tasks.quarters import (
-    RECENT,
     Key,
     Limit,
     draw_paths,
@@ -36,6 +35,7 @@ from tasks.signs import compare_shares, measure_newness, measure_signs
 from tasks.windows import (
     FIRST,
     MISSING,
+    RECENT,
     REPEATED,
     UNSEEN,
     Gauge,

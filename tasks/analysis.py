@@ -22,6 +22,7 @@ from tasks.hindsight import check_known
 from tasks.labels import MATURED, TARGET, label_rows, settle_target
 from tasks.plan import Plan
 from tasks.profiles import (
+    ColumnFacts,
     ColumnSummary,
     Profile,
     from_bytes,
@@ -130,23 +131,24 @@ def count_repeats(definition: Definition, snapshot: Snapshot) -> int:
 def check_features(plan: Plan, profile: Profile) -> Iterator[Check]:
     """Check that every column a feature needs holds values, and finite ones."""
     sound = True
+    ruled = plan.definition.checks.columns
     for name in plan.features.columns:
-        facts, allowed = profile.columns[name].facts, _rule(plan.definition, name).infinite
+        facts = profile.columns[name].facts
         if not facts.values and not facts.infinite:
             sound = False
             detail = f"column {name!r} holds no value at all, and a feature needs it"
             yield Check(name=f"values of {name!r}", passed=False, detail=detail)
-        elif facts.infinite:
-            what = f"hold infinity in column {name!r}"
-            yield (
-                check := share_at_most(
-                    f"infinity of {name!r}", facts.infinite, facts.rows, allowed, what
-                )
-            )
-            sound &= check.passed
+        elif facts.infinite and name not in ruled:  # or its own rule says how much is allowed
+            sound = False
+            yield check_infinity(name, ColumnCheck(), facts)
     if sound:
-        detail = f"all {len(plan.features.columns)} columns that features need hold finite values"
+        detail = f"all {len(plan.features.columns)} columns that features need hold values"
         yield Check(name="features", passed=True, detail=detail)
+
+
+def check_infinity(name: str, rule: ColumnCheck, facts: ColumnFacts) -> Check:
+    what = f"hold infinity in column {name!r}"
+    return share_at_most(f"infinity of {name!r}", facts.infinite, facts.rows, rule.infinite, what)
 
 
 def check_columns(
@@ -166,6 +168,8 @@ def check_columns(
             yield Check(name=f"type of {name!r}", passed=kind == wanted, detail=detail)
         nulls = facts.nulls + facts.nans
         yield share_at_most(f"nulls of {name!r}", nulls, facts.rows, rule.nulls, "lack a value")
+        if facts.infinite or "infinite" in rule.model_fields_set:
+            yield check_infinity(name, rule, facts)
         for what, count in counts.get(name, {}).items():
             allowed = rule.unseen if what.startswith("unlisted") else rule.outside
             yield share_at_most(f"{what} of {name!r}", count, facts.rows, allowed, f"are {what}")
@@ -266,10 +270,6 @@ def _broken_rules(name: str, rule: ColumnCheck, dtype: pl.DataType) -> list[pl.E
         listed = column.cast(pl.String).is_in(list(rule.values))
         broken.append((~listed).sum().alias("unlisted values"))
     return broken
-
-
-def _rule(definition: Definition, column: str) -> ColumnCheck:
-    return definition.checks.columns.get(column, ColumnCheck())
 
 
 def _kind_of(dtype: pl.DataType) -> str:

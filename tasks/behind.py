@@ -16,13 +16,13 @@ from tasks.definition import Frozen
 from tasks.errors import PerennialError, first_line
 from tasks.labels import MATURED, TARGET, TIME, label_rows
 from tasks.outcomes import target_of
-from tasks.policies import WINDOWS, YARDSTICK, look_for_loss
+from tasks.policies import YARDSTICK, look_for_loss
 from tasks.promised import as_column
 from tasks.registry import code_digest, read_file, read_json
 from tasks.sources import Table, collect, open_table
 from tasks.store import Store, reaching
 from tasks.watching import Watch
-from tasks.windows import PREDICTION
+from tasks.windows import PREDICTION, RECENT
 from tasks.yardstick import Yardstick, answer, make_yardstick
 
 _MOST_ROWS = 500_000
@@ -68,7 +68,7 @@ def hold_against(watch: Watch, store: Store, yardstick: Yardstick) -> Behind:
     """Let both answer what came true after the yardstick, in the last windows."""
     definition, recipe, as_of = watch.definition, watch.recipe, watch.plan.as_of
     assert as_of is not None
-    oldest = as_of - definition.target.matures_after - WINDOWS * watch.window
+    oldest = as_of - definition.target.matures_after - RECENT * watch.window
     rows = read_known(watch, max(yardstick.as_of, oldest))
     if len(rows) < definition.monitoring.rows:
         return Behind(as_of=yardstick.as_of, rows=len(rows))

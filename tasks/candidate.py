@@ -34,7 +34,7 @@ from tasks.registry import (
     version_path,
 )
 from tasks.store import Store, reaching
-from tasks.training import Trained
+from tasks.training import Trained, warn_of_rounds
 from tasks.tuning import best_trial
 from tasks.validation import Verdict
 
@@ -135,6 +135,7 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         "packages": package_versions() | (tuner() if candidate.trials else {}),
         "parameters": candidate.trained.params,
         "rounds": candidate.trained.rounds,
+        "warnings": list(warn_of_rounds(plan.definition, candidate.trained)),
         "tuning": trace_tuning(candidate.trials),
         "refit": candidate.refitted is not None,
         "split": candidate.prepared.split.model_dump(mode="json"),

@@ -69,6 +69,8 @@ Kind = Literal["binary", "multiclass", "regression"]
 Metric = Literal["auc", "log_loss", "brier", "accuracy", "macro_f1", "mae", "rmse", "r2"]
 ColumnType = Literal["integer", "number", "text", "boolean", "date", "time"]
 Parameter = Annotated[bool | int | float | str, BeforeValidator(_check_parameter)]
+# A probability strays by half at most: .15 of it are .3 of its standard deviations, or more.
+CALIBRATION_AT_MOST: dict[Kind, float] = {"binary": 0.15, "multiclass": 0.15, "regression": 0.3}
 METRICS: dict[Kind, tuple[Metric, ...]] = {
     "binary": ("auc", "log_loss", "brier", "accuracy"),
     "multiclass": ("log_loss", "accuracy", "macro_f1"),
@@ -234,6 +236,7 @@ class Gate(Section):
     second_metric: Metric | None = None
     second_margin: Share = 0.02
     calibration_margin: Share = 0.02
+    calibration_at_most: float | None = Field(default=None, gt=0, le=1)
     slices: tuple[str, ...] | None = None
     slice_rows: int = Field(default=200, ge=20)
     slice_margin: Share = 0.02
@@ -337,6 +340,11 @@ class Definition(Section):
     def second_metric(self) -> Metric:
         others = [metric for metric in METRICS[self.target.kind] if metric != self.metric]
         return self.gate.second_metric or others[0]
+
+    @property
+    def calibration_at_most(self) -> float:
+        """Say how far predictions may be from what came true; values in standard deviations."""
+        return self.gate.calibration_at_most or CALIBRATION_AT_MOST[self.target.kind]
 
 
 def find_definition(model: str) -> Path:

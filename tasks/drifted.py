@@ -1,20 +1,19 @@
 """How the last window of served rows looks, beside what the champion learned from.
 
-Owns which windows are held against each other. Refuses to measure a distance (`drift`) and to set
-an alarm (`alarms`).
+Owns what is read of the log for that. Refuses to measure a distance (`drift`), to set an alarm
+(`alarms`) and to choose the windows (`looks`).
 """
 
-from tasks.alarms import Alarm, judge, split_window
+from tasks.alarms import Alarm
 from tasks.definition import Frozen
 from tasks.drift import ColumnDrift, measure_drift
+from tasks.looks import Decided, decide, look_at
 from tasks.profiles import Profile
 from tasks.promised import Promise, watchable
 from tasks.store import Store
 from tasks.stretches import Sketcher, join_stretches
 from tasks.watching import Asked, Watch
 
-_RECENT = 4  # windows that the last one is held against
-_LATE = 0.1  # of a window may have passed before the first answer, for it to count as a whole one
 _NAMED = 3
 
 
@@ -41,38 +40,31 @@ def watch_drift(
     if promise is None or watch.version not in asked.rows:
         return _say_nothing(problem or "nothing was asked of the champion")
     calibration = promise.calibration()
-    _, length = split_window(watch.window)
+    look = look_at(asked.until, watch.window)
     sketcher = Sketcher(
-        store, watch.version, watch.definition, watchable(watch.recipe), calibration, length
+        store, watch.version, watch.definition, watchable(watch.recipe), calibration, look.length
     )
-    since = max(asked.since, asked.until - (_RECENT + 1) * watch.window)
-    begins = sketcher.start_of(asked.until) + length - watch.window
-    now = sketcher.sketch(asked.log, begins, asked.until)
-    before = sketcher.sketch(asked.log, since, begins)
+    now = sketcher.sketch(asked.log, look.begins, look.until)
+    before = sketcher.sketch(asked.log, look.since, look.begins)
     if not now:
         return _say_nothing("nothing was asked of the champion in the last window")
     profile, window = join_stretches(now)
-    rows, least = sum(each.rows for each in now), watch.definition.monitoring.rows
-    alarms: tuple[Alarm, ...] = ()
-    if calibration is None or window is None:
-        problem = "rows carry no time, so that there is no history to set alarms by"
-    elif rows < least:
-        problem = f"{rows:,} rows in the last window, {least:,} are needed for an alarm"
-    elif min(each.start for each in (*before, *now)) > begins + _LATE * watch.window:
-        problem = "the champion has answered for less than a window: no alarm is rung yet"
-    else:
-        alarms = judge(calibration, join_stretches(before)[1] if before else None, window)
+    decided = Decided(problem="rows carry no time, so that there is no history to set alarms by")
+    if calibration is not None and window is not None:
+        first = min(each.start for each in (*before, *now))
+        recent = join_stretches(before)[1] if before else None
+        decided = decide(watch.definition, calibration, look, first, recent, window)
     history, weights = promise.profile(), promise.importance()
     columns = tuple(measure_drift(history, profile))
     return Drifted(
-        rows=rows,
+        rows=sum(each.rows for each in now),
         recent_rows=sum(each.rows for each in before),
         columns=columns,
         weights=weights,
         moved=sum(weights.get(each.column, 0.0) * (each.hellinger or 0.0) for each in columns),
-        alarms=alarms,
+        alarms=decided.alarms,
         new_levels=find_new_levels(history, profile),
-        problem=problem,
+        problem=decided.problem,
     )
 
 

@@ -141,7 +141,8 @@ def drill_candidates(ground: Ground, folder: Path) -> Iterator[Drilled]:
         level = largest_slice(scored, slices)
         spoilt = fault.strike(scored["predicted"].to_numpy(), level)
         column = pl.Series("predicted", spoilt.tolist() if spoilt.ndim == 2 else spoilt)
-        yield ask_gate(plan, fault.name, scored.with_columns(column), opponent)
+        rival = None if fault.first else opponent
+        yield ask_gate(plan, fault.name, scored.with_columns(column), rival)
     yield ask_gate(
         plan, "shuffled labels", score_shuffled(plan, ground, prepared, folder), opponent
     )
@@ -197,7 +198,7 @@ def largest_slice(scored: pl.DataFrame, slices: list[str]) -> Array:
     return inside
 
 
-def ask_gate(plan: Plan, fault: str, scored: pl.DataFrame, opponent: Opponent) -> Drilled:
+def ask_gate(plan: Plan, fault: str, scored: pl.DataFrame, opponent: Opponent | None) -> Drilled:
     bad = failed(judge_candidate(plan, scored, opponent).checks)
     if not bad:
         return Drilled(fault=fault, guard="", detail="")

@@ -35,10 +35,14 @@ class DataFault(Frozen, arbitrary_types_allowed=True):
 
 
 class CandidateFault(Frozen, arbitrary_types_allowed=True):
-    """What happens to a candidate's predictions: numbers or probabilities, and a slice of rows."""
+    """What happens to a candidate's predictions: numbers or probabilities, and a slice of rows.
+
+    A `first` candidate has no champion that it could be held against.
+    """
 
     name: str
     strike: Callable[[Array, Array], Array]
+    first: bool = False
 
 
 def find_columns(
@@ -137,6 +141,16 @@ def _exaggerate(predicted: Array, inside: Array) -> Array:
     return 2 * predicted
 
 
+def _mislead(predicted: Array, inside: Array) -> Array:
+    """Keep the order, and tell less of the truth than a guess does, as class weights can."""
+    if predicted.ndim == 2:
+        rarest = np.eye(predicted.shape[1])[predicted.mean(axis=0).argmin()]
+        return np.asarray((predicted + 3 * rarest) / 4)
+    if predicted.min() >= 0 and predicted.max() <= 1:
+        return np.asarray((predicted + 3 * (predicted.mean() < 0.5)) / 4)
+    return np.asarray(predicted + 3 * predicted.std())
+
+
 def _neglect(predicted: Array, inside: Array) -> Array:
     """Answer one slice's rows as if nothing were known of them."""
     spoiled = predicted.copy()
@@ -148,4 +162,5 @@ CANDIDATE_FAULTS = (
     CandidateFault(name="candidate made worse", strike=_spoil),
     CandidateFault(name="miscalibrated candidate", strike=_exaggerate),
     CandidateFault(name="biased on one slice", strike=_neglect),
+    CandidateFault(name="misleading first candidate", strike=_mislead, first=True),
 )

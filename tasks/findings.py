@@ -15,6 +15,7 @@ from tasks.checks import Check, failed
 from tasks.definition import Frozen
 from tasks.drifted import Drifted
 from tasks.judged import Judged
+from tasks.looks import list_ringing
 from tasks.outcomes import Outcomes
 from tasks.raised import Cause, Raised
 from tasks.served import Service
@@ -63,10 +64,7 @@ def find_causes(found: Monitored) -> Iterator[Cause]:
         yield Cause(
             kind="quality-lost", reason="; ".join(reasons), key=key("quality-lost"), found=numbers
         )
-    broken = any(alarm.kind == "data-broken" for alarm in found.drifted.alarms)
-    for alarm in found.drifted.alarms:
-        if broken and alarm.kind == "distribution-moved":
-            continue  # what looks broken has moved, too: a person looks before anyone retrains
+    for alarm in list_ringing(found.drifted.alarms):
         yield Cause(
             kind=alarm.kind,
             reason=alarm.detail,

@@ -29,8 +29,8 @@ from tasks.quality import (
 from tasks.registry import find_version, read_json
 from tasks.store import Store, open_store
 from tasks.watching import Asked, Watch
+from tasks.windows import RECENT
 
-_QUALITY_WINDOWS = 4  # that quality is judged on: one week is too few days to be sure of
 _SPAN_ROWS = 100  # labelled rows that a window needs to be measured by itself
 
 
@@ -187,7 +187,7 @@ def _take_recent(watch: Watch, answers: pl.DataFrame) -> pl.DataFrame:
     newest = known[TIME].max()
     if not isinstance(newest, datetime):
         return known
-    recent = known.filter(pl.col(TIME) > newest - _QUALITY_WINDOWS * watch.window)
+    recent = known.filter(pl.col(TIME) > newest - RECENT * watch.window)
     return recent if len(recent) >= watch.definition.monitoring.rows else known
 
 

@@ -25,7 +25,7 @@ def describe_version(store: Store, published: Published) -> dict[str, Any]:
         "verdict": _say(verdict),
         "checks": verdict["checks"],
         "contract": analysis["checks"],
-        "warnings": analysis["warnings"],
+        "warnings": analysis["warnings"] + lineage.get("warnings", []),  # older versions had none
         "metrics": evaluation["metrics"],
         "baseline": evaluation["baseline"],
         "simple": evaluation["simple"],

@@ -28,6 +28,9 @@ _ELSEWHERE = {
     "num_threads": "[training] threads",
     "metric": "[gate] metric",
 }
+_WEIGHTS = {  # what makes a rare class count for more, and every probability too high
+    "is_unbalance", "scale_pos_weight", "pos_bagging_fraction", "neg_bagging_fraction",
+}  # fmt: skip
 _PINNED = {  # what a rerun's bytes hang on, and what makes LightGBM read, write or connect
     "deterministic", "force_row_wise", "force_col_wise", "num_class", "verbosity", "task", "config",
     "categorical_feature", "data", "valid", "header", "two_round", "pre_partition", "input_model",
@@ -77,6 +80,12 @@ def model_parameters(definition: Definition, classes: int) -> Parameters:
         "verbosity": -1,
     }
     return params | {"num_class": classes} if kind == "multiclass" else params
+
+
+def name_weights(definition: Definition) -> list[str]:
+    """Name what is set that weighs a class otherwise than its rows do."""
+    names = _parameter_names()
+    return [given for given in definition.training.params if names.get(given) in _WEIGHTS]
 
 
 def try_parameters(params: Parameters, kind: Kind, origin: str, features: int) -> None:

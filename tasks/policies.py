@@ -9,24 +9,22 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from tasks.alarms import Alarm, Calibration, count_rows, judge
+from tasks.alarms import Alarm, Calibration
 from tasks.arrivals import count_needed
 from tasks.definition import Definition
 from tasks.errors import DefinitionError, nearest
 from tasks.features import Features
 from tasks.labels import TARGET, TIME
+from tasks.looks import decide, look_at, start_of, watch_served
 from tasks.metrics import compare, error_of, measure
 from tasks.quality import as_array
 from tasks.validation import group_rows
-from tasks.windows import PREDICTION
+from tasks.windows import PREDICTION, RECENT, count_window
 
 Policy = Literal["never", "schedule", "drift", "quality"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 YARDSTICK = "perennial.yardstick"  # the column that holds a quick model's answers
-
-_MOST = 0.9  # of a window that a champion must have served to be judged by it
-WINDOWS = 4  # that alarms look back on, and that quality is judged by
 
 
 def parse_policies(text: str) -> tuple[Policy, ...]:
@@ -47,20 +45,23 @@ def look_for_drift(
     served: pl.DataFrame,
     now: datetime,
 ) -> tuple[Alarm, ...]:
-    """Judge the last window of what a champion served; `served` are its own rows, with answers.
+    """Judge a champion's last window as the monitor does; `served` are its own rows, with answers.
 
     A champion that has not served a window's rows yet is not judged.
     """
-    window = definition.monitoring.window
-    last = served.filter(pl.col(TIME) > now - window)
-    began = served.filter(pl.col(TIME) <= now - _MOST * window)
-    if len(last) < definition.monitoring.rows or began.is_empty():
+    look = look_at(now, definition.monitoring.window)
+    rows = served.filter(pl.col(TIME) > look.since, pl.col(TIME) <= look.until)
+    first, last = rows[TIME].min(), rows.filter(pl.col(TIME) > look.begins)
+    if not isinstance(first, datetime) or last.is_empty():
         return ()
-    before = served.filter(
-        pl.col(TIME) <= now - window, pl.col(TIME) > now - (1 + WINDOWS) * window
-    )
-    recent = count_rows(calibration, definition, features, before)
-    return judge(calibration, recent, count_rows(calibration, definition, features, last))
+    before = rows.filter(pl.col(TIME) <= look.begins)
+    counted = [
+        count_window(calibration.gauges, watch_served(definition, features, each))
+        for each in (before, last)
+    ]
+    recent = None if before.is_empty() else counted[0]
+    begun = start_of(first, look.length)
+    return decide(definition, calibration, look, begun, recent, counted[1]).alarms
 
 
 def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -> str:
@@ -72,7 +73,7 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
     surely beyond the margin by which the gate would refuse a candidate.
     """
     matured = now - definition.target.matures_after
-    oldest = matured - WINDOWS * definition.monitoring.window
+    oldest = matured - RECENT * definition.monitoring.window
     inside = pl.col(TIME).is_between(oldest, matured, closed="right")
     rows = served.filter(inside, pl.col(TARGET).is_not_null())
     if len(rows) < definition.monitoring.rows or rows[TARGET].n_unique() < 2:

@@ -11,12 +11,11 @@ import numpy.typing as npt
 
 from tasks.definition import Frozen
 from tasks.signs import Array, Sign, compare_shares, measure_newness, measure_signs
-from tasks.windows import REPEATED, Counts, Gauge, Window
+from tasks.windows import RECENT, REPEATED, Counts, Gauge, Window
 
 Key = tuple[str, Sign]  # a column and what is wrong with it
 Paths = npt.NDArray[np.int64]
 
-RECENT = 4  # windows that a window is held against
 _QUARTERS = 200
 _DRIFT = 2  # windows by which a resampled block may lie off its place in the year
 _LEAST: dict[Sign, float] = {  # smaller effects are not worth a person's time, however rare

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +19,12 @@ from tasks.definition import Definition
 from tasks.features import Features
 from tasks.labels import TIME
 from tasks.logged import FILE, PREDICTION, Log, add_moment
+from tasks.looks import start_of, watch_served
 from tasks.profiles import Profile, from_bytes, merge, profile_table, to_bytes
 from tasks.store import Store, reaching
 from tasks.windows import PREDICTION as WATCHED_PREDICTION
-from tasks.windows import REPEATED, Window, count_window, join_windows, watch_columns
+from tasks.windows import REPEATED, Window, count_window, join_windows
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _START, _MOMENT = "perennial.start", pl.Datetime("us", "UTC")
 _WORTH = 5_000  # rows: reading back a profile of fewer takes as long as making it
 
@@ -68,14 +68,9 @@ class Sketcher:
         made = [self._recall(log, each, until) for each in large]
         return [*made, self._make(log, small, until)] if small else made
 
-    def start_of(self, moment: datetime) -> datetime:
-        """Give the start of the stretch that a moment belongs to."""
-        before = moment - timedelta(microseconds=1)
-        return _EPOCH + (before - _EPOCH) // self.length * self.length
-
     def _find(self, log: Log, since: datetime, until: datetime) -> list[Place]:
         """Find which files hold rows of which stretch, and how many."""
-        rows = self._between(log, self.start_of(since + timedelta(microseconds=1)), until)
+        rows = self._between(log, start_of(since + timedelta(microseconds=1), self.length), until)
         grouped = rows.group_by(_START).agg(pl.col(FILE).unique().sort(), pl.len()).sort(_START)
         return [Place(*each) for each in grouped.collect().iter_rows()]
 
@@ -103,10 +98,7 @@ class Sketcher:
         some = log.only(self.version, files)
         rows = self._between(some, starts[0], until).filter(pl.col(_START).is_in(starts))
         frame = rows.drop(FILE, _START).rename({PREDICTION: WATCHED_PREDICTION}).collect()
-        # Who asks about a row twice has no broken data: requests are not counted as repeats.
-        watched = watch_columns(self.definition, self.features, frame).with_columns(
-            pl.lit(False).alias(REPEATED)
-        )
+        watched = watch_served(self.definition, self.features, frame)
         counts = None
         if self.calibration is not None:
             counts = count_window(self.calibration.gauges, watched)

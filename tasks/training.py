@@ -6,7 +6,7 @@ Owns how many rounds are trained, and that the same rows give the same bytes, he
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.binning import Parameters, open_bins
 from tasks.definition import Definition, Frozen
 from tasks.growing import Grown, grow_again, grow_models
-from tasks.parameters import blaming, model_parameters, try_parameters
+from tasks.parameters import blaming, model_parameters, name_weights, try_parameters
 from tasks.plan import Plan
 from tasks.preparation import PART, Part, Prepared
 from tasks.store import reaching
@@ -29,6 +29,7 @@ lightgbm.register_logger(logging.getLogger("perennial.lightgbm"))  # it would pr
 _SIMPLE_TREE: Parameters = {"num_leaves": 8, "learning_rate": 1.0}
 _QUICK, _QUICK_ROUNDS = {"num_leaves": 15, "learning_rate": 0.15}, 30
 _PROGRESS_SECONDS = 3.0
+_FEW_ROUNDS = 5  # in fewer, hardly anything is learned
 
 
 class Trained(Frozen):
@@ -88,6 +89,19 @@ def settle_rounds(
     stopped = _grow(params, fit, training.rounds, valid_sets=[stop], callbacks=watch)
     (curve,) = curves["valid_0"].values()
     return stopped.best_iteration or training.rounds, tuple(curve)  # with dart, it never stops
+
+
+def warn_of_rounds(definition: Definition, trained: Trained) -> Iterator[str]:
+    """Say where early stopping ended training before it had begun; without a curve, none did."""
+    if trained.curve and trained.rounds < min(_FEW_ROUNDS, definition.training.rounds):
+        rounds = f"{trained.rounds} round{'s' if trained.rounds > 1 else ''}"
+        weights = " and ".join(name_weights(definition))
+        why = f"; leave {weights} in [training.params] alone" if weights else ""
+        yield (
+            f"early stopping ended training after {rounds}: the loss on the training window's last "
+            f"slice only rose from there{why}; or give it another [training] stopping_share, or a "
+            "lower learning_rate"
+        )
 
 
 def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) -> Path:

@@ -1,9 +1,10 @@
 """Step 6, validation: the gate. Judges a candidate against baseline, simple model and champion.
 
-Owns what passes. Against baseline and simple model, the candidate has to prove that it is better.
-Against the champion, the proof runs the other way: it is refused where it is surely worse, by more
-than a margin, so that an equal is rarely refused by chance. Refuses to measure what evaluation
-measured, and to release anything.
+Owns what passes. Against baseline and simple model, the candidate has to prove that it is better,
+and its probabilities (or values) must be worth more than a guess, champion or not. Against the
+champion, the proof runs the other way: it is refused where it is surely worse, by more than a
+margin, so that an equal is rarely refused by chance. Refuses to measure what evaluation measured,
+and to release anything.
 """
 
 import logging
@@ -17,7 +18,13 @@ from prefect.cache_policies import NO_CACHE
 from tasks.champion import Opponent, meet_champion
 from tasks.checks import Check, failed
 from tasks.definition import Frozen, Metric
-from tasks.evaluation import SLICE, Scored, calibration_error, calibration_unit
+from tasks.evaluation import (
+    SLICE,
+    Scored,
+    calibration_error,
+    calibration_excess,
+    calibration_unit,
+)
 from tasks.extraction import Snapshot
 from tasks.metrics import (
     Array,
@@ -30,6 +37,7 @@ from tasks.metrics import (
     read_certainty,
     row_losses,
 )
+from tasks.parameters import name_weights
 from tasks.plan import Plan
 from tasks.preparation import TARGET, TIME, Prepared
 from tasks.registry import find_champion
@@ -77,8 +85,9 @@ def judge(plan: Plan, scored: pl.DataFrame, opponent: Opponent | None) -> Verdic
     """Put a scored holdout through every check of the gate; all of them must pass."""
     checks = [
         judge_rows(plan, scored),
-        judge_better(plan, "beats_baseline", face(plan, scored, scored["baseline"])),
+        *judge_baseline(plan, face(plan, scored, scored["baseline"])),
         judge_better(plan, "beats_simple_model", face(plan, scored, scored["simple"])),
+        judge_calibrated(plan, scored),
     ]
     champion = None
     if opponent is not None and opponent.reason:
@@ -132,16 +141,49 @@ def judge_rows(plan: Plan, scored: pl.DataFrame) -> Check:
     return Check(name="holdout_rows", passed=passed, detail=detail, numbers=numbers)
 
 
-def judge_better(plan: Plan, name: str, duel: Duel) -> Check:
+def judge_baseline(plan: Plan, duel: Duel) -> Iterator[Check]:
+    """Ask that the candidate is better than a guess by the gate's metric, and by its loss too.
+
+    An order of rows may be good where no probability is: class weights leave AUC as it is.
+    """
+    first, loss = plan.definition.metric, _loss(plan)
+    if first != loss:
+        yield judge_better(plan, "beats_baseline", duel)
+    name = "beats_baseline" if first == loss else "beats_baseline_on_loss"
+    check = judge_better(plan, name, duel, loss)
+    unsure = float(check.numbers["value"] or 0) > 0 and not name_weights(plan.definition)
+    yield check if check.passed or unsure else _mend(plan, check)
+
+
+def judge_better(plan: Plan, name: str, duel: Duel, metric: Metric | None = None) -> Check:
     """Ask that the candidate is better, by the whole of its interval."""
-    metric = plan.definition.metric
+    metric = metric or plan.definition.metric
     gain = compare_duel(plan, metric, duel)
+    ours, theirs = (_score(plan, metric, duel, each) for each in (duel.ours, duel.theirs))
     return Check(
         name=name,
         passed=gain.low > 0,
-        detail=f"{metric} is better by {_show(gain)}; all of that must be above 0",
+        detail=f"{metric} {ours:.4f} against {theirs:.4f}: better by {_show(gain)}; "
+        "all of that must be above 0",
         numbers=gain.model_dump(),
     )
+
+
+def judge_calibrated(plan: Plan, scored: pl.DataFrame) -> Check:
+    """Ask that predictions can be taken at their word, by more than small bins miss by chance."""
+    target, predicted = scored[TARGET].to_numpy(), scored["predicted"].to_numpy()
+    unit, most = calibration_unit(plan, target), plan.definition.calibration_at_most
+    error, excess = (
+        each(target, predicted, unit) for each in (calibration_error, calibration_excess)
+    )
+    check = Check(
+        name="calibrated",
+        passed=excess <= most,
+        detail=f"calibration error {error:.4f} ({excess:.4f} beyond chance), at most {most:.4f} "
+        "allowed by [gate] calibration_at_most",
+        numbers={"error": error, "excess": excess, "most": most},
+    )
+    return check if check.passed else _mend(plan, check)
 
 
 def judge_metric(
@@ -180,7 +222,7 @@ def judge_slices(plan: Plan, duel: Duel) -> Check:
     worst = next(iter(gains), "")
     detail = f"none of {len(gains)} slices is surely worse"
     if sunk:
-        loss = _slice_loss(plan).replace("rmse", "squared error")
+        loss = _loss(plan).replace("rmse", "squared error")
         named = ", ".join(f"{name} (by {-gains[name][0].value:.4f})" for name in sunk[:_NAMED])
         more = f" and {len(sunk) - _NAMED} more" if len(sunk) > _NAMED else ""
         detail = f"of {len(gains)} slices, {loss} is surely worse on {named}{more}"
@@ -199,7 +241,7 @@ def compare_slices(plan: Plan, duel: Duel) -> dict[str, tuple[Interval, float]]:
     Intervals are sure of all slices at once: of many, some look worse by chance alone.
     """
     gate, seed = plan.definition.gate, plan.definition.training.seed
-    loss, target = _slice_loss(plan), duel.target
+    loss, target = _loss(plan), duel.target
     ours, theirs = (row_losses(loss, target, each) for each in (duel.ours, duel.theirs))
     slices = {
         f"{column.removeprefix(SLICE)} = {level}": (duel.rows[column] == level).to_numpy()
@@ -278,8 +320,31 @@ def _judge_gain(name: str, what: str, gain: Interval, allowed: float) -> Check:
     )
 
 
-def _slice_loss(plan: Plan) -> Metric:
+def _loss(plan: Plan) -> Metric:
     return "rmse" if plan.definition.target.kind == "regression" else "log_loss"
+
+
+def _score(plan: Plan, metric: Metric, duel: Duel, predicted: Array) -> float:
+    definition = plan.definition
+    kind, threshold = definition.target.kind, definition.serving.threshold
+    return measure(kind, duel.target, predicted, threshold)[metric]
+
+
+def _mend(plan: Plan, check: Check) -> Check:
+    """Say what would give better probabilities, or values."""
+    definition = plan.definition
+    hints = [] if definition.training.early_stopping else ["let early_stopping settle the rounds"]
+    if definition.target.kind == "regression":
+        hints.append("let [training.params] objective aim at the mean, as the default does")
+        hints.append("learn from newer rows only ([extract] window)")
+    else:
+        given = " and ".join(name_weights(definition)) or "is_unbalance and scale_pos_weight"
+        hints.append(
+            f"leave class weights alone ({given} in [training.params]; a lower [serving] "
+            "threshold finds more of a rare class)"
+        )
+        hints.append("recalibrate")
+    return check.model_copy(update={"detail": f"{check.detail}; to mend it, {', or '.join(hints)}"})
 
 
 def _show(gain: Interval) -> str:

@@ -10,10 +10,11 @@ import polars as pl
 
 from tasks.champion import Recipe, read_recipe
 from tasks.definition import Definition, Frozen, find_definition, load_definition, project_of
-from tasks.errors import DefinitionError, PerennialError, first_line
+from tasks.errors import DefinitionError, PerennialError, first_line, in_definition
 from tasks.extraction import digest_sources, settle_as_of
 from tasks.labels import TIME
 from tasks.logged import ASKED, FILE, Log, add_moment, read_log
+from tasks.named import check_rules
 from tasks.plan import Plan
 from tasks.registry import Published, find_champion
 from tasks.sources import open_table
@@ -89,7 +90,7 @@ def settle_watch(model: str, as_of: datetime | None) -> Watch | Definition:
     theirs = recipe.definition
     own = {"target": theirs.target, "serving": theirs.serving, "tables": theirs.tables}
     definition = file.model_copy(update=own)
-    sources, settled, problem = _settle_sources(definition, project, asked, now)
+    sources, settled, problem = _settle_sources(definition, str(path), project, asked, now)
     plan = Plan(
         definition=definition,
         origin=str(path),
@@ -137,13 +138,16 @@ def look_at_log(watch: Watch, store: Store, folder: Path) -> Asked:
 
 
 def _settle_sources(
-    definition: Definition, project: Path, asked: datetime | None, now: datetime
+    definition: Definition, origin: str, project: Path, asked: datetime | None, now: datetime
 ) -> tuple[dict[str, str], datetime | None, str]:
     """Identify the sources and settle as-of; where that cannot be done, say why."""
     if asked is not None and definition.extract.time is None:
         raise DefinitionError("--as-of needs [extract] time: these rows carry no time")
     try:
         table = open_table(definition, project)
-        return digest_sources(table), settle_as_of(table, asked, now), ""
+        settled = digest_sources(table), settle_as_of(table, asked, now), ""
     except PerennialError as error:
         return {}, asked, first_line(error)
+    with in_definition(origin):
+        check_rules(definition.checks, table.columns)
+    return settled

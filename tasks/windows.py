@@ -23,6 +23,7 @@ Places = npt.NDArray[np.int64]
 
 PREDICTION = "perennial.prediction"  # the column that holds what was predicted
 REPEATED = "repeated rows"
+RECENT = 4  # windows that one is held against, and that quality is judged on: one is too few days
 _HOUR = "hour of "
 _CUTS = 64  # inside a number's history
 _BEYOND = (0.5, 1, 2, 4, 8, 16, 32, 64, 128)  # cuts outside of it, in widths of the history

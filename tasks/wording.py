@@ -16,11 +16,14 @@ from tasks.drift import ColumnDrift
 from tasks.evaluation import Slice
 from tasks.metrics import HIGHER_IS_BETTER
 from tasks.profiles import ColumnSummary
+from tasks.training import warn_of_rounds
 
 CHECKS = {
     "holdout_rows": "Enough holdout rows",
     "beats_baseline": "Better than the baseline",
+    "beats_baseline_on_loss": "Better than the baseline on its loss",
     "beats_simple_model": "Better than a simple model",
+    "calibrated": "Predictions can be taken at their word",
     "champion_is_comparable": "Can be compared with the champion",
     "not_worse_than_champion": "Not worse than the champion",
     "second_metric": "No loss on the second metric",
@@ -91,7 +94,7 @@ def worth_a_look(candidate: Candidate) -> Iterator[str]:
     yield from _look_at_scores(candidate)
     yield from _look_at_drift(candidate)
     yield from _look_at_rows_and_rounds(candidate)
-    yield from (f"{warning[:1].upper()}{warning[1:]}." for warning in candidate.analysis.warnings)
+    yield from map(_as_sentence, candidate.analysis.warnings)
 
 
 def _look_at_scores(candidate: Candidate) -> Iterator[str]:
@@ -124,6 +127,11 @@ def _look_at_rows_and_rounds(candidate: Candidate) -> Iterator[str]:
         yield f"{unlabelled:,} matured rows have no label and were left out."
     if training.early_stopping and candidate.trained.rounds == training.rounds:
         yield f"The loss still fell in the last of {training.rounds:,} rounds: allow more of them."
+    yield from map(_as_sentence, warn_of_rounds(candidate.plan.definition, candidate.trained))
+
+
+def _as_sentence(warning: str) -> str:
+    return f"{warning[:1].upper()}{warning[1:]}."
 
 
 def compare_averages(candidate: Candidate) -> str:

@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A module imports only those that stand before it.
 ORDER = [
-    *("errors", "durations", "definition", "checks", "expressions", "moments", "lookups"),
+    *("errors", "durations", "definition", "named", "checks", "expressions", "moments", "lookups"),
     *("tables", "features"),
     *(
         "bucket",
@@ -39,7 +39,7 @@ ORDER = [
     *("server", "reference", "proof", "archives", "serving", "scoring"),
     *("reproduction", "diagnosis"),
     *("events", "arrivals", "environment", "keeper"),
-    *("windows", "signs", "quarters", "alarms", "yardstick", "policies"),
+    *("windows", "signs", "quarters", "alarms", "looks", "yardstick", "policies"),
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
     *("stretches", "watching", "behind", "judged", "drifted", "served", "findings", "monitoring"),
     *("outlook", "outlook_page"),

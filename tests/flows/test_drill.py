@@ -28,13 +28,13 @@ Retrain = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def many_flights(project: Path) -> None:
-    """Put every fourth flight of five months into the project: alarms need rows to be sure."""
-    flights = pl.read_parquet(FLIGHTS / "flights-*.parquet").filter(pl.col("month") <= 5)
+    """Put every sixth flight of eight months into the project: alarms need rows to be sure."""
+    flights = pl.read_parquet(FLIGHTS / "flights-*.parquet").filter(pl.col("month") <= 8)
     data = project / "data" / "nycflights13"
     for file in data.glob("flights-*"):
         file.unlink()
     listed = pl.col("carrier").cast(pl.Categorical)
-    flights.gather_every(4).with_columns(listed).write_parquet(data / "flights-2013.parquet")
+    flights.gather_every(6).with_columns(listed).write_parquet(data / "flights-2013.parquet")
 
 
 def test_each_fault_is_caught_by_the_guard_that_a_run_would_meet(

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 from tables import ROWS, START, Project
 
-from tasks.analysis import check_contract, check_silence, warn_of
+from tasks.analysis import check_columns, check_contract, check_silence, warn_of
 from tasks.checks import Check, failed
+from tasks.definition import ColumnCheck
 from tasks.errors import ContractBroken
 from tasks.profiles import profile_table
 
@@ -58,7 +59,6 @@ BROKEN: list[tuple[dict[str, Any], dict[str, str], str, str]] = [
     ({}, {"checks": "rows = 500"}, "rows", "400 rows, at least 500 needed"),
     ({}, {"checks": 'max_age = "9d"'}, "freshness", "days old, at most 9.0 days"),
     ({}, {"checks": "label_rate = [0.9, 1.0]"}, "label_rate", "are true, must be 0.9 to 1"),
-    ({}, {"checks.columns.xx": "nulls = 0"}, "column 'xx'", "no column 'xx'; did you mean 'x'"),
     ({}, {"checks.columns.c": "min = 1"}, "type of 'c'", "'c' is text, must be number"),
     ({}, {"checks.columns.x": 'type = "text"'}, "type of 'x'", "'x' is number, must be text"),
     ({}, {"checks.columns.x": "min = 1"}, "below 1 of 'x'", "are below 1, at most 0.00%"),
@@ -77,11 +77,30 @@ def test_broken_rule_is_named_with_its_numbers(
     assert re.search(said, broken[0].detail)
 
 
+def test_column_that_a_published_contract_names_and_that_is_gone_is_named() -> None:
+    rows = ROWS.lazy()
+    (found,) = check_columns({"xx": ColumnCheck()}, rows, profile_table(rows))
+    assert (found.name, found.passed) == ("column 'xx'", False)
+    assert found.detail == "there is no column 'xx'; did you mean 'x'?"
+
+
 def test_share_that_may_break_a_rule_is_allowed(made: Project) -> None:
     rows = ROWS.with_columns(**some("x", float("inf")))
     infinite = check(made, rows, **{"checks.columns.x": "infinite = 0.01"})["infinity of 'x'"]
     assert infinite.passed
     assert infinite.numbers == {"count": 4, "share": 0.01, "allowed": 0.01}
+
+
+@pytest.mark.parametrize("allowed", [0, 0.009, 0.01])
+@pytest.mark.parametrize("features", ['x = "x"', 'k = "k"'], ids=["fed", "not fed"])
+def test_infinity_is_counted_whether_or_not_a_feature_needs_the_column(
+    made: Project, features: str, allowed: float
+) -> None:
+    rows = ROWS.with_columns(**some("x", float("-inf")))
+    rule = {"checks.columns.x": f"infinite = {allowed}", "features": features}
+    found = check(made, rows, **rule)["infinity of 'x'"]
+    assert found.passed == (allowed == 0.01)
+    assert found.numbers == {"count": 4, "share": 0.01, "allowed": allowed}
 
 
 def test_missing_numbers_are_not_above_a_limit(made: Project) -> None:

@@ -144,7 +144,8 @@ def test_better_is_better_by_the_whole_interval_and_an_equal_is_not() -> None:
     duel = face(plan, rows, rows["baseline"])
     found = judge_better(plan, "beats_baseline", duel)
     assert (found.name, found.passed) == ("beats_baseline", True)
-    assert re.fullmatch(rf"auc is {GAIN}; all of that must be above 0", found.detail)
+    sides = r"auc 0\.\d{4} against 0\.5000"
+    assert re.fullmatch(rf"{sides}: {GAIN}; all of that must be above 0", found.detail)
     assert found.numbers == numbers_of(compare_duel(plan, "auc", duel))
     assert not judge_better(plan, "beats_simple_model", face(plan, rows, rows["predicted"])).passed
 
@@ -286,7 +287,9 @@ def test_champion_that_cannot_be_compared_is_said_in_full() -> None:
     assert [each.name for each in judge(plan_of(), make_rows(), None).checks] == [
         "holdout_rows",
         "beats_baseline",
+        "beats_baseline_on_loss",
         "beats_simple_model",
+        "calibrated",
     ]
 
 

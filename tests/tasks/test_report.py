@@ -9,7 +9,7 @@ import pytest
 from flows.retrain import plan_retrain
 from tasks import charts
 from tasks.analysis import analyse
-from tasks.candidate import Candidate, Step, timed
+from tasks.candidate import Candidate, Step, timed, trace_lineage
 from tasks.charts import draw_precision_recall
 from tasks.checks import Check
 from tasks.definition import Approval
@@ -233,8 +233,26 @@ def test_passed_candidate_comes_with_the_command_that_approves_it(binary: Candid
 def test_refused_candidate_says_why_and_offers_no_approval(binary: Candidate) -> None:
     candidate = with_verdict(binary, passed=False)
     for text in draw_report(candidate).values():
-        assert "1 of the 3 checks of its gate failed: Enough holdout rows" in text
+        assert "1 of the 5 checks of its gate failed: Enough holdout rows" in text
         assert "perennial approve" not in text
+
+
+@pytest.mark.parametrize(("rounds", "told"), [(1, "1 round:"), (4, "4 rounds:"), (5, "")])
+def test_training_that_ended_before_it_began_is_told(
+    binary: Candidate, rounds: int, told: str
+) -> None:
+    trained = binary.trained.model_copy(update={"rounds": rounds, "curve": (0.5,) * 60})
+    candidate = binary.model_copy(update={"trained": trained})
+    said = f"arly stopping ended training after {told}"
+    for text in draw_report(candidate).values():
+        assert (said in text) == bool(told)
+    warnings = trace_lineage(candidate)["warnings"]
+    assert [said in each for each in warnings] == [True] * bool(told)
+
+
+def test_few_rounds_that_were_asked_for_are_no_warning(binary: Candidate) -> None:
+    trained = binary.trained.model_copy(update={"rounds": 3, "curve": ()})
+    assert trace_lineage(binary.model_copy(update={"trained": trained}))["warnings"] == []
 
 
 def test_model_that_approves_itself_asks_for_no_decision(binary: Candidate) -> None:

@@ -1,6 +1,8 @@
 """The gate on every flight of May, with real models, and made worse in ways that it must catch."""
 
 import json
+import re
+import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,7 +132,8 @@ def test_a_champion_passes_its_own_gate(flights: Flights, champion: Array) -> No
     verdict = face(flights.score(champion), champion)
     assert verdict.passed
     assert [check.name for check in verdict.checks] == [
-        "holdout_rows", "beats_baseline", "beats_simple_model",
+        "holdout_rows", "beats_baseline", "beats_baseline_on_loss", "beats_simple_model",
+        "calibrated",
         "not_worse_than_champion", "second_metric", "calibration", "slices", "plausible",
     ]  # fmt: skip
 
@@ -230,8 +233,102 @@ def test_no_better_than_a_rival_is_refused(flights: Flights, champion: Array, ri
     noise = np.random.default_rng(1).normal(scale=0.01, size=len(champion))
     scored = flights.score(champion).with_columns(pl.Series(rival, shift(champion, noise)))
     verdict = judge(plan_of(), scored, None)
-    assert len(failing(verdict)) == 1
-    assert rival in failing(verdict).pop()
+    assert failing(verdict)
+    assert all(rival in name for name in failing(verdict))
+
+
+ODDS = np.random.default_rng(1).normal(-3.5, 1.5, 10_000)
+CHANCE = np.asarray(1 / (1 + np.exp(-ODDS)))  # of a rare event, as a model well knows it
+
+
+def rare(kind: str, weighed: bool) -> pl.DataFrame:
+    """Score a rare event of 100 days, by its chance or with weights that make it count for more."""
+    random = np.random.default_rng(2)
+    target = (random.random(len(CHANCE)) < CHANCE) * 1.0
+    told = shift(CHANCE, 2.7 * weighed)
+    rates: tuple[Array | float, ...] = (told, target.mean(), target.mean())
+    if kind == "multiclass":
+        rates = tuple(three_classes(np.broadcast_to(each, len(told))) for each in rates)
+        target = target * (1 + (random.random(len(told)) < 0.4))
+    if kind == "regression":
+        target = target + random.normal(scale=0.1, size=len(target))
+    start = datetime(2013, 1, 1, tzinfo=UTC)
+    return pl.DataFrame(
+        {TIME: [start + timedelta(minutes=14 * n) for n in range(len(told))], TARGET: target}
+    ).with_columns(
+        pl.Series(name, np.broadcast_to(rate, told.shape) if kind != "multiclass" else rate)
+        for name, rate in zip(("predicted", "baseline", "simple"), rates, strict=True)
+    )
+
+
+@pytest.mark.parametrize("champion", [False, True], ids=["first", "beside a champion"])
+@pytest.mark.parametrize(
+    ("kind", "check", "loss"),
+    [
+        ("binary", "beats_baseline_on_loss", "log_loss"),
+        ("multiclass", "beats_baseline", "log_loss"),
+        ("regression", "beats_baseline", "rmse"),
+    ],
+)
+def test_good_order_with_worse_probabilities_than_a_guess_is_refused(
+    kind: str, check: str, loss: str, champion: bool
+) -> None:
+    for weighed in (False, True):
+        scored = rare(kind, weighed)
+        opponent = Opponent(
+            version="champion",
+            inside=np.ones(len(scored), dtype=bool),
+            predicted=np.stack(scored["predicted"].to_numpy()),
+        )
+        verdict = judge(plan_of(kind), scored, opponent if champion else None)
+        found = check_of(verdict, check)
+        if not weighed:
+            assert found.passed
+            assert check_of(verdict, "calibrated").passed
+            continue
+        assert not verdict.passed
+        assert not found.passed
+        assert re.match(rf"{loss} \d\.\d{{4}} against \d\.\d{{4}}: better by -", found.detail)
+        assert ("leave class weights alone" in found.detail) == (kind != "regression")
+        assert ("recalibrate" in found.detail) == (kind != "regression")
+        assert kind == "multiclass" or not check_of(verdict, "calibrated").passed
+
+
+def test_refusal_names_the_weights_that_were_set() -> None:
+    for text in ("is_unbalance = true", "unbalance = true", "scale_pos_weight = 14"):
+        definition = plan_of().definition
+        (given,) = tomllib.loads(text)
+        training = definition.training.model_copy(update={"params": tomllib.loads(text)})
+        plan = plan_of().model_copy(
+            update={"definition": definition.model_copy(update={"training": training})}
+        )
+        for check in failed(judge(plan, rare("binary", weighed=True), None).checks):
+            assert f"leave class weights alone ({given} in [training.params]" in check.detail
+
+
+def test_calibration_error_is_allowed_as_far_as_the_gate_says() -> None:
+    scored = rare("binary", weighed=True)
+    error = float(str(check_of(judge(plan_of(), scored, None), "calibrated").numbers["error"]))
+    assert error > 0.15
+    for gate, passed in (("", False), (f"calibration_at_most = {error}", True)):
+        found = check_of(judge(plan_of(gate=gate), scored, None), "calibrated")
+        assert found.passed == passed
+        assert "[gate] calibration_at_most" in found.detail
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_small_holdout_is_not_refused_for_what_its_bins_miss_by_chance(kind: str) -> None:
+    refused = 0
+    for seed in range(50):
+        random = np.random.default_rng(seed)
+        chance = shift(np.full(100, 0.4), random.normal(size=100))
+        target = (random.random(100) < chance) * 1.0
+        times = [datetime(2013, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(100)]
+        scored = pl.DataFrame(
+            {TIME: times, TARGET: target, "predicted": chance, "baseline": 0.4, "simple": 0.4}
+        )
+        refused += not check_of(judge(plan_of(kind), scored, None), "calibrated").passed
+    assert refused <= 2
 
 
 def test_guessing_is_refused_by_everything_that_can_tell(flights: Flights, champion: Array) -> None:
