@@ -5,6 +5,7 @@ comes from the data. Refuses to train and to judge: `retrain` takes the text as 
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from tasks.giveaways import (
     why_left_out,
     why_repeated,
 )
+from tasks.reading import list_few
 from tasks.sources import Table, collect
 from tasks.survey import (
     Facts,
@@ -32,8 +34,7 @@ from tasks.survey import (
     count_levels,
     count_unique,
     draw_sample,
-    find_dates,
-    list_few,
+    names_column,
     slug,
     survey_table,
     write_column,
@@ -115,12 +116,9 @@ def settle_target(survey: Survey) -> Outcome:
 def choose_features(survey: Survey, outcome: Outcome) -> tuple[Feature, ...]:
     """Take every column but those that say nothing, name their row or give the target away."""
     table, facts, target, kind = survey.table, survey.facts, survey.target, outcome.kind
-    dates = find_dates(table, facts)
+    names = Counter(each.strip() for each in table.columns)
     offered = [
-        feature
-        for column in facts
-        if column != target
-        for feature in _offer(survey, column, dates.get(column, ""))
+        feature for column in facts if column != target for feature in _offer(survey, column, names)
     ]
     kept = {feature.name: feature.sql for feature in offered if not feature.reason}
     value = compile_expression(outcome.sql, table.columns, "--target")
@@ -243,36 +241,32 @@ def _settle_number(sql: str, fact: Facts) -> Outcome:
     return Outcome(sql=sql, kind="regression", labelled=fact.values - fact.infinite, notes=notes)
 
 
-def _offer(survey: Survey, column: str, date: str) -> Iterator[Feature]:
+def _offer(survey: Survey, column: str, names: Counter[str]) -> Iterator[Feature]:
     """Give the features that a column can be: itself, or the parts of its date."""
-    schema, fact = survey.table.columns, survey.facts[column]
-    if date or fact.dtype == pl.Time:
-        yield from _offer_parts(survey, column, date)
+    fact = survey.facts[column]
+    if column in survey.dates or fact.dtype == pl.Time:
+        yield from _offer_parts(survey, column, names)
         return
-    names = [each.strip() for each in schema]
-    name = column.strip() if names.count(column.strip()) == 1 else column
-    sql = write_column(column, schema)
-    reason = why_left_out(column, fact)
-    try:
-        compile_expression(sql, schema, "")
-    except DefinitionError:
+    name = column.strip() if names[column.strip()] == 1 else column
+    sql, reason = write_column(column, survey.table.columns), why_left_out(column, fact)
+    if not names_column(sql, column):
         reason = "its name cannot be written in SQL"
     yield Feature(column=column, name=name or "unnamed", sql=sql, reason=reason)
 
 
-def _offer_parts(survey: Survey, column: str, date: str) -> Iterator[Feature]:
+def _offer_parts(survey: Survey, column: str, taken: Counter[str]) -> Iterator[Feature]:
     schema, dtype = survey.table.columns, survey.facts[column].dtype
-    sql, of_event = date or write_column(column, schema), column == survey.event.column
+    sql = survey.dates.get(column) or write_column(column, schema)
+    of_event = column == survey.event.column
     reason = "" if of_event or dtype == pl.Time else "a date that is not the event time"
     clock = dtype != pl.Date and ("STRPTIME" not in sql or "%H" in sql or "%I" in sql)
     parts = {"hour": "hour"} if clock else {}
     parts |= {"weekday": "isodow"} if dtype != pl.Time else {}
-    taken = {each.strip() for each in schema}
     for part, keyword in parts.items():
-        names = [part] * of_event + [f"{column.strip()}_{part}", f"{part} of {column.strip()}"]
+        named = [part] * of_event + [f"{column.strip()}_{part}", f"{part} of {column.strip()}"]
         yield Feature(
             column=column,
-            name=next(name for name in names if name not in taken),
+            name=next(name for name in named if name not in taken),
             sql=f"DATE_PART('{keyword}', {sql})",
             reason=reason,
             is_part=True,

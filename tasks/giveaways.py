@@ -13,7 +13,8 @@ import polars as pl
 from tasks.definition import Frozen, Kind
 from tasks.expressions import is_text
 from tasks.metrics import Array, area_under_curve
-from tasks.survey import Facts, list_few
+from tasks.reading import list_few
+from tasks.survey import Facts
 
 AN_ID = re.compile(r"(?i:(^|[\W_])(id|uuid|guid)$)|[a-z](Id|ID)$")
 _FEWEST, _BIN_ROWS = 100, {"regression": 5}
