@@ -5,11 +5,13 @@ dates. Refuses to know which column says when a row happened.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
 from tasks.definition import Frozen
+from tasks.expressions import quote_name
 from tasks.measures import measure
 from tasks.sources import Table
 
@@ -34,10 +36,14 @@ _WORDS = "time|timestamp|ts|date|datetime|day|epoch|unix|when|at|on|created|upda
 _NAMED = re.compile(rf"(?i:(^|[\W_])({_WORDS})([\W_]|$)|(time|timestamp|date)$)|[a-z](At|On|Ts)$")
 
 
+COLUMN = "\0"
+
+
 class Dating(Frozen):
     """How a column is read as dates. Of `formats`, which fit alike, the first is used.
 
-    `lacking` values are no date, `odd` is one of them; `sql` is empty where they are too many.
+    `lacking` values are no date, `odd` is one of them; `sql`, in which COLUMN stands for the
+    column, is empty where they are too many.
     """
 
     sql: str
@@ -47,6 +53,10 @@ class Dating(Frozen):
     odd: str = ""
     note: str = ""
 
+    def write(self, column: str) -> str:
+        """Write the SQL that reads a date, of a column as SQL gives it."""
+        return self.sql.replace(COLUMN, column)
+
 
 def is_named_like_a_time(column: str) -> bool:
     return bool(_NAMED.search(column))
@@ -54,48 +64,61 @@ def is_named_like_a_time(column: str) -> bool:
 
 def date_texts(table: Table, columns: dict[str, str]) -> dict[str, Dating]:
     """Find which columns hold dates as text; `columns` gives the SQL of each one's text."""
-    texts = {name: pl.col(name).cast(pl.String).drop_nulls() for name in columns}
+    texts = {name: pl.col(name).cast(pl.String).str.strip_chars().drop_nulls() for name in columns}
     probes = {name: {"": text.head(_PROBES).implode()} for name, text in texts.items()}
     likely = {
         name: formats
         for name, found in measure(table, probes).items()
         if (formats := _try_formats(found[""]))
     }
-    asked = {
-        name: {
-            "": texts[name].len(),
-            **{each: _are_dates(texts[name], each).sum() for each in tried},
-        }
-        for name, tried in likely.items()
-    }
+    asked = {name: _count_fits(name, texts[name], tried) for name, tried in likely.items()}
     counts = measure(table, asked)
+    padded = {name: each.pop("padded") for name, each in counts.items()}
     best = _choose_formats(counts)
     rest = {
-        name: _look_at_rest(texts[name], first, likely[name]) for name, (first, *_) in best.items()
+        name: _look_at_rest(texts[name], formats[0], likely[name]) for name, formats in best.items()
     }
     return {
-        name: _date_text(columns[name], best[name], counts[name], found)
+        name: _date_text(
+            f"TRIM({columns[name]})" if padded[name] else columns[name],
+            best[name],
+            counts[name],
+            found,
+        )
         for name, found in measure(table, rest).items()
     }
 
 
-def date_numbers(table: Table, columns: dict[str, tuple[str, pl.DataType]]) -> dict[str, Dating]:
+def date_numbers(table: Table, columns: Mapping[str, tuple[str, pl.DataType]]) -> dict[str, Dating]:
     """Find which columns count time since 1970, by their range; `columns` gives SQL and type."""
-    asked = {name: {"": pl.col(name).is_not_null().sum(), **_count_since(name)} for name in columns}
+    asked = {
+        name: _count_since(name, sql.replace(COLUMN, quote_name(name)))
+        for name, (sql, _) in columns.items()
+    }
     found = {}
     for name, counts in measure(table, asked).items():
         unit = max(_UNITS, key=lambda each: counts[each])
-        if counts[unit] > _MOSTLY * counts[""]:
-            sql, dtype = columns[name]
-            lacking = counts[""] - counts[unit]
-            found[name] = Dating(
-                sql=_write_since(sql, dtype, unit, lacking),
-                values=counts[""],
-                lacking=lacking,
-                odd=str(counts[f"not {unit}"]),
-                note=f"read as {unit} since 1970",
-            )
+        if counts[unit] <= _MOSTLY * counts[""]:
+            continue
+        sql, dtype = columns[name]
+        lacking = counts[""] - counts[unit]
+        found[name] = Dating(
+            sql=_write_since(sql if lacking else sql.replace("TRY_", ""), dtype, unit, lacking),
+            values=counts[""],
+            lacking=lacking,
+            odd=str(counts[f"not {unit}"]),
+            note=f"read as {unit} since 1970",
+        )
     return found
+
+
+def _count_fits(name: str, text: pl.Expr, formats: list[str]) -> dict[str, pl.Expr]:
+    raw = pl.col(name).cast(pl.String)
+    return {
+        "": text.len(),
+        "padded": (raw != raw.str.strip_chars()).sum(),
+        **{form: _are_dates(text, form).sum() for form in formats},
+    }
 
 
 def _try_formats(probes: list[str]) -> list[str]:
@@ -176,15 +199,13 @@ def _shape(form: str) -> str:
     )
 
 
-def _count_since(column: str) -> dict[str, pl.Expr]:
+def _count_since(column: str, sql: str) -> dict[str, pl.Expr]:
     """Count the values that are times of these years by each unit; and give one that is none."""
-    asked: dict[str, pl.Expr] = {}
+    asked, number = {"": pl.col(column).count()}, pl.sql_expr(sql)
     for unit, factor in _UNITS.items():
-        inside = pl.col(column).is_between(_FIRST * factor, _LAST * factor)
-        asked |= {
-            unit: inside.sum(),
-            f"not {unit}": pl.col(column).filter(~inside).first(),
-        }
+        inside = number.is_between(_FIRST * factor, _LAST * factor).fill_null(False)
+        odd = pl.col(column).filter(~inside).drop_nulls().first()
+        asked |= {unit: inside.sum(), f"not {unit}": odd}
     return asked
 
 

@@ -5,13 +5,14 @@ comes from the data. Refuses to train and to judge: `retrain` takes the text as 
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from tasks.definition import DEFINITIONS
+from tasks.definition import DEFINITIONS, MODEL_NAME
 from tasks.draft import CHANCE, Draft, Key, Outcome, write_text
 from tasks.errors import DefinitionError
 from tasks.expressions import compile_expression, is_text
@@ -34,6 +35,7 @@ from tasks.survey import (
     count_levels,
     count_unique,
     draw_sample,
+    name_table,
     names_column,
     slug,
     survey_table,
@@ -53,9 +55,12 @@ def draft_definition(
     key: tuple[str, ...],
     name: str | None,
     project: Path,
-) -> tuple[str, str]:
-    """Look at a table and write a definition that predicts one of its columns."""
-    chosen = settle_name(name, f"{Path(data).name.partition('.')[0]}-{target}")
+) -> tuple[str, str, tuple[str, ...]]:
+    """Look at a table and write a definition that predicts one of its columns.
+
+    Gives its name, its text, and what in it a person should look at first.
+    """
+    chosen = settle_name(name, data)
     survey = survey_table(data, target, time, key, project)
     outcome = settle_target(survey)
     features = choose_features(survey, outcome)
@@ -65,28 +70,47 @@ def draft_definition(
         reasons = list_few([f"{feature.column} ({feature.reason})" for feature in features])
         raise DefinitionError(f"{data}: nothing is left to learn from: {reasons}")
     draft = Draft(name=chosen, survey=survey, outcome=outcome, key=found, features=features)
-    return chosen, write_text(draft)
+    doubts = (*survey.reading.notes, *filter(None, [survey.event.doubt]))
+    return chosen, write_text(draft), doubts
+
+
+def find_place(name: str) -> Path:
+    """Say where a definition of this name belongs; refused where there is one already."""
+    path = DEFINITIONS / f"{name.replace('-', '_')}.toml"
+    taken = [each for each in DEFINITIONS.glob("*.toml") if each.stem.replace("_", "-") == name]
+    if taken:
+        raise _is_taken(taken[0])
+    return path
 
 
 def write_draft(name: str, text: str) -> Path:
     """Put a drafted definition where the model is looked for; never over one that is there."""
-    path = DEFINITIONS / f"{name.replace('-', '_')}.toml"
+    path = find_place(name)
     try:
         path.parent.mkdir(exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise DefinitionError(f"{path}: is there already; edit it, or give a --name") from error
+        raise DefinitionError(
+            f"{path}: is there already; edit it, or give another --name"
+        ) from error
     return path
 
 
-def settle_name(given: str | None, otherwise: str) -> str:
-    """Take the name that is given, or make one."""
-    name = slug(given or otherwise, "-") or "model"
-    if given and name != given:
-        rule = "small letters, digits and dashes"
-        raise DefinitionError(f"--name {given!r}: a name is made of {rule}, as {name!r}")
-    return name
+def _is_taken(path: Path) -> DefinitionError:
+    return DefinitionError(f"{path}: is there already; edit it, or give another --name")
+
+
+def settle_name(given: str | None, data: str) -> str:
+    """Take the name that is given, or the data's."""
+    if given is None:
+        return slug(name_table(data), "-") or "model"
+    if not re.fullmatch(MODEL_NAME, given):
+        rule = "small letters, digits and, between them, hyphens, 63 at most"
+        raise DefinitionError(
+            f"--name {given!r}: a name is made of {rule}, as {slug(given, '-') or 'model'!r}"
+        )
+    return given
 
 
 def settle_target(survey: Survey) -> Outcome:

@@ -15,7 +15,7 @@ from tasks.expressions import quote_name
 _MIXED = 0.5  # of the values being numbers in one form, the rest is worth a word
 _LIKELY = r"^[^0-9]{0,8}[0-9][0-9.,'\x{2019}\s]*[^0-9]{0,6}$"
 _PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_CODE, _PADDED, _TOO_LONG = r"^[+-]?0\d+$", r"^0\d$", r"^[+-]?\d{19,}$"
+_CODE, _PADDED, _TOO_LONG = r"^[+-]?0\d+$", r"^0\d$", r"^[+-]?(\d{20,}|9[2-9]\d{17})$"
 _MARKS = (
     *(("", "."), ("", ","), (",", "."), (".", ",")),
     *((" ", ","), (" ", "."), ("'", "."), ("'", ",")),

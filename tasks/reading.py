@@ -63,7 +63,8 @@ class Reading(Frozen):
             return None
         mended = ",\n".join(f"  {sql} AS {quote_name(name)}" for name, sql in self.mended.items())
         chosen = f"SELECT * REPLACE (\n{mended}\n)\n" if mended else "SELECT *\n"
-        only_timed = f"WHERE {quote_name(self.time or '')} IS NOT NULL\n"
+        time = self.mended.get(self.time or "", quote_name(self.time or ""))
+        only_timed = f"WHERE {time} IS NOT NULL\n"
         kept = only_timed if self.timed_rows_only else ""
         return f"{chosen}FROM {quote_name(self.name)}\n{kept}"
 

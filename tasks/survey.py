@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.dates import Dating, date_numbers, date_texts, is_named_like_a_time
+from tasks.dates import COLUMN, Dating, date_numbers, date_texts, is_named_like_a_time
 from tasks.definition import Frozen, Kind
 from tasks.errors import DefinitionError, SourceError, nearest
 from tasks.expressions import is_text, quote_name
@@ -76,7 +76,7 @@ def survey_table(
     data: str, target: str, time: str | None, key: tuple[str, ...], project: Path
 ) -> Survey:
     """Look at a table that was never described; refuse it where no model can come of it."""
-    name = re.sub(r"^(?=\d)", "t", slug(Path(data).name.partition(".")[0], "_")) or "data"
+    name = re.sub(r"^(?=\d)", "t", slug(name_table(data), "_")) or "data"
     reading, opened = read_table(data, name, project)
     table = reading.mend(opened)
     _refuse_unknown(reading, table, target, time, key)
@@ -105,18 +105,22 @@ def find_dates(
     table: Table, facts: dict[str, Facts], given: str | None = None
 ) -> dict[str, Dating]:
     """Find the columns that hold dates, and the SQL that reads each of them as a date."""
-    dates, texts, numbers = {}, {}, {}
+    dates: dict[str, Dating] = {}
+    texts: dict[str, str] = {}
+    numbers: dict[str, tuple[str, pl.DataType]] = {}
     for column, fact in facts.items():
-        sql, dtype = write_column(column, table.columns), fact.dtype
+        dtype = fact.dtype
         named = column == given or is_named_like_a_time(column)
         if isinstance(dtype, pl.Datetime) or dtype == pl.Date:
-            dates[column] = Dating(sql=sql, values=fact.values)
+            dates[column] = Dating(sql=COLUMN, values=fact.values)
         elif fact.values and (dtype == pl.String or (column == given and is_text(dtype))):
-            texts[column] = sql if dtype == pl.String else f"CAST({sql} AS VARCHAR)"
+            texts[column] = COLUMN if dtype == pl.String else f"CAST({COLUMN} AS VARCHAR)"
+            if named:
+                numbers[column] = f"TRY_CAST({COLUMN} AS BIGINT)", pl.Int64()
         elif fact.values and named and dtype.is_numeric():
-            numbers[column] = sql, dtype
+            numbers[column] = COLUMN, dtype
             if dtype.is_integer():  # 20211231 is a day
-                texts[column] = f"CAST({sql} AS VARCHAR)"
+                texts[column] = f"CAST({COLUMN} AS VARCHAR)"
     found = dates | date_texts(table, texts) | date_numbers(table, numbers)
     return {column: found[column] for column in facts if column in found}
 
@@ -146,7 +150,11 @@ def settle_time(
     if given is not None and not (given in found and found[given].sql):
         raise DefinitionError(f"--time: column {given!r} {_explain_no_date(given, found, facts)}")
     unfit = {name: _tell_most(each) for name, each in found.items() if _is_no_date(each, facts)}
-    dates = {name: each.sql for name, each in found.items() if name not in unfit or name == given}
+    dates = {
+        name: each.write(write_column(name, table.columns))
+        for name, each in found.items()
+        if name not in unfit or name == given
+    }
     spans = _measure_spans(table, dates)
     lacking = {name: facts[name].nulls + found[name].lacking for name in dates}
     unfit |= {name: _why_no_time(facts[name], lacking[name], spans[name]) for name in dates}
@@ -163,10 +171,11 @@ def settle_time(
     more = f", more than {', '.join(others)}" if others else ""
     span = f"{facts[column].distinct:,} different values{more}, {_tell_span(spans[column])}"
     told = (span, dating.note, *doubts)
-    own = dating.sql != write_column(column, table.columns)
+    mended = reading.mended.get(column)
+    sql = dating.write(f"({mended})" if mended else write_column(column, table.columns))
     change = {
         "time": column,
-        "mended": reading.mended | ({column: dating.sql} if own else {}),
+        "mended": reading.mended | ({column: sql} if dating.sql != COLUMN else {}),
         "timed_rows_only": bool(lacking[column]),
     }
     doubt = f"[extract] time = {column}: {'; '.join(doubts)}" if doubts else ""
@@ -209,6 +218,13 @@ def draw_sample(
     expressions = [pl.sql_expr(sql).alias(name) for name, sql in features.items()]
     sample = collect(table, rows.select(value.alias("\0"), *expressions))
     return sample.sample(fraction=1, shuffle=True, seed=1)
+
+
+def name_table(data: str) -> str:
+    """Name a table by its file, or by the folder where any file of a folder is meant."""
+    words = [part.partition(".")[0] for part in reversed(Path(data).parts)]
+    plain = (word for word in words if slug(word.partition("=")[0], "") and "=" not in word)
+    return next(plain, "")
 
 
 def slug(text: str, joint: str) -> str:
@@ -256,7 +272,7 @@ def _write_down(
         return reading, found[column]
     as_text = open_as_text(reading.source, table.files[reading.name])
     texts = [name for name, each in found.items() if not table.columns[name].is_numeric()]
-    written = date_texts(as_text, {name: write_column(name, as_text.columns) for name in texts})
+    written = date_texts(as_text, dict.fromkeys(texts, COLUMN))
     dating = written.get(column)
     if dating is None or not dating.sql or dating.formats[0].startswith(_ISO):
         return reading, found[column]

@@ -46,7 +46,7 @@ def draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Draft:
 
     def draft_and_prepare(data: str, target: str, **given: Any) -> Drafted:
         options: dict[str, Any] = {"time": None, "key": (), "name": None} | given
-        name, text = draft_definition(data, target, project=tmp_path, **options)
+        name, text, _ = draft_definition(data, target, project=tmp_path, **options)
         path = tmp_path / f"{name}.toml"
         path.write_text(text)
         plan = plan_retrain(str(path), None)
