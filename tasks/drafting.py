@@ -19,7 +19,6 @@ from tasks.expressions import compile_expression, is_text
 from tasks.giveaways import (
     AN_ID,
     Feature,
-    find_sum,
     give_away,
     is_counter,
     judge_alone,
@@ -29,6 +28,7 @@ from tasks.giveaways import (
 )
 from tasks.reading import list_few
 from tasks.sources import Table, collect
+from tasks.sums import find_sums
 from tasks.survey import (
     Facts,
     Survey,
@@ -147,8 +147,8 @@ def choose_features(survey: Survey, outcome: Outcome) -> tuple[Feature, ...]:
     kept = {feature.name: feature.sql for feature in offered if not feature.reason}
     value = compile_expression(outcome.sql, table.columns, "--target")
     sample = draw_sample(table, value, kind, kept)
-    alone, summed = judge_alone(sample, kind), find_sum(sample)
-    given_away = {name: give_away(name, target, kind, alone, summed) for name in kept}
+    alone, sums = judge_alone(sample, kind), find_sums(sample)
+    given_away = {name: give_away(name, target, kind, alone, sums) for name in kept}
     features = []
     for feature in offered:
         if feature.is_part and feature.name in kept and sample[feature.name].n_unique() < 2:
