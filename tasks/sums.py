@@ -13,7 +13,8 @@ _FEWEST, _ROWS_EACH = 60, 10  # rows in all, and for each column
 _TOLD = 0.999  # R² from which on columns are the target, but for rounding
 _USED, _SURE = 1e-3, 5  # of the largest part; standard errors
 _WHOLE = 0.01  # how far the exponent in a product is from a whole number
-_MOST_GAPS, _MOST_SUMS, _MOST_COLUMNS = 0.5, 3, 200
+_MOST_GAPS, _MOST_SUMS = 0.5, 3
+_MOST_COLUMNS, _CHOSEN = 100, 30  # that are tried together; that are chosen of more
 
 
 class Sum(Frozen):
@@ -45,7 +46,7 @@ def _find_sum(target: pl.Series, numbers: list[pl.Series]) -> Sum | None:
     names = [each.name for each in numbers]
     table = pl.DataFrame([target.alias("\0"), *numbers]).drop_nulls("\0")
     tries = [table.select("\0", *(each.name for each in few)).drop_nulls(), table.fill_null(0.0)]
-    for rows in tries:
+    for rows in tries[: 1 + any(table.null_count().row(0))]:
         if used := _fit(rows):
             return Sum(columns=tuple(used), how="adds up to it")
     positive = [name for name in names if (table[name].drop_nulls() > 0).mean() == 1]
@@ -65,7 +66,7 @@ def _fit(table: pl.DataFrame) -> dict[str, float]:
     rows = table.to_numpy()
     centred, spread = rows - rows.mean(axis=0), rows.std(axis=0)
     y, x = centred[:, 0], centred[:, 1:] / np.where(spread[1:] > 0, spread[1:], 1)
-    places = _preselect(y, x, min(_MOST_COLUMNS, len(y) // _ROWS_EACH))
+    places = _preselect(y, x)
     x, half = x[:, places], len(y) // 2
     weights = np.linalg.lstsq(x[:half], y[:half], rcond=None)[0]
     rest = y[half:] - x[half:] @ weights
@@ -82,18 +83,20 @@ def _fit(table: pl.DataFrame) -> dict[str, float]:
     }
 
 
-def _preselect(y: Array, x: Array, most: int) -> list[int]:
+def _preselect(y: Array, x: Array) -> list[int]:
     """Choose columns where they are too many for the rows, each by what the others leave."""
-    if x.shape[1] <= most:
+    if x.shape[1] <= min(_MOST_COLUMNS, len(y) // _ROWS_EACH):
         return list(range(x.shape[1]))
     chosen: list[int] = []
-    rest = y
-    while len(chosen) < most and (rest**2).mean() > 1e-9 * (y**2).mean():
+    rest, bases = y, np.empty((len(y), 0))
+    while len(chosen) < min(_CHOSEN, len(y) // _ROWS_EACH) and rest @ rest > 1e-9 * (y @ y):
         likeness = np.abs(x.T @ rest)
         likeness[chosen] = 0
         chosen.append(int(likeness.argmax()))
-        part = x[:, chosen]
-        rest = y - part @ np.linalg.lstsq(part, y, rcond=None)[0]
+        part = x[:, chosen[-1]] - bases @ (bases.T @ x[:, chosen[-1]])
+        part /= max(float(np.linalg.norm(part)), 1e-12)
+        bases = np.column_stack([bases, part])
+        rest = rest - part * (part @ rest)
     return chosen
 
 

@@ -55,7 +55,7 @@ def test_gaps_in_the_parts_and_in_other_columns(fill: float) -> None:
 
 
 def test_wide_table_with_fewer_rows_than_columns() -> None:
-    wide = {f"s{place}": RNG.normal(size=300) for place in range(1000)}
+    wide = {f"s{place}": RNG.normal(size=300) for place in range(520)}
     assert name_found(wide["s7"] + wide["s501"] - 2 * wide["s3"], wide) == ({"s7", "s501", "s3"},)
     assert name_found(RNG.normal(size=300), wide) == ()
 
