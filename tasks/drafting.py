@@ -43,6 +43,8 @@ from tasks.survey import (
 )
 
 _CLASS_ROWS, _EARLY_ROWS, _EARLY = 20, 12, 0.8  # preparation asks for 10 rows of each class
+_YES = ("yes", "y", "true", "t", "1", "ja", "j", "wahr", "oui", "si", "sí", "sim", "da", "tak")
+_NO = ("no", "n", "false", "f", "0", "nein", "falsch", "non", "não", "nao", "nej", "net", "nie")
 _MOST_CLASSES, _MOST_CODES, _IN_CLASSES = 100, 20, 0.9
 _KEY_ROWS, _KEY_COLUMNS, _KEY_CANDIDATES = 2_000_000, 3, 40
 
@@ -130,7 +132,7 @@ def settle_target(survey: Survey) -> Outcome:
         value = pl.col(column).fill_nan(None) if fact.dtype.is_float() else pl.col(column)
         levels = count_levels(table, value)
         settle = _settle_binary if fact.distinct == 2 else _settle_classes
-        outcome = settle(table, column, sql, fact, levels)
+        outcome = _settle_spellings(sql, fact, levels) or settle(table, column, sql, fact, levels)
     outcome = outcome or _settle_number(sql, fact)
     lacking = fact.rows - outcome.labelled
     left_out = (f"{lacking:,} of {fact.rows:,} rows have no target and are left out",)
@@ -192,8 +194,8 @@ def _settle_binary(
 ) -> Outcome:
     """Call the rarer text true, or the larger number; 0 and 1 say it themselves."""
     if is_text(fact.dtype):
-        yes = min(levels, key=lambda level: (levels[level], level))
-        sql, why = f"{sql} = {_literal(yes, fact)}", f"two texts; {yes!r} is the rarer one"
+        yes, why = _choose_yes(levels)
+        sql = f"{sql} = {_literal(yes, fact)}"
     elif fact.dtype == pl.Boolean or (fact.least, fact.greatest) == (0, 1):
         yes = max(levels, key=lambda level: level in ("true", "1", "1.0"))
         why = "true and false" if fact.dtype == pl.Boolean else "0 and 1"
@@ -209,6 +211,38 @@ def _settle_binary(
     )
     seen = f"{why}: true in {levels[yes]:,} rows ({rate:.1%})"
     return Outcome(sql=sql, kind="binary", labelled=labelled, rate=rate, notes=(seen, *few))
+
+
+def _choose_yes(levels: dict[str, int]) -> tuple[str, str]:
+    """Choose the text that says yes, or else the rarer one."""
+    said = {_tell_yes(level): level for level in levels}
+    if set(said) == {True, False}:
+        return said[True], f"two texts; {said[True]!r} says yes"
+    yes = min(levels, key=lambda level: (levels[level], level))
+    return yes, f"two texts; {yes!r} is the rarer one"
+
+
+def _tell_yes(level: str) -> bool | None:
+    word = level.strip().lower()
+    return True if word in _YES else False if word in _NO else None
+
+
+def _settle_spellings(sql: str, fact: Facts, levels: dict[str, int]) -> Outcome | None:
+    """Make one question of yes and no that are spelt in several ways."""
+    said = {level: _tell_yes(level) for level in levels}
+    if not is_text(fact.dtype) or set(said.values()) != {True, False} or len(levels) < 3:
+        return None
+    yes = sorted(level for level in levels if said[level])
+    labelled = sum(levels.values())
+    rate = sum(levels[level] for level in yes) / labelled
+    listed = ", ".join(_literal(level, fact) for level in yes)
+    return Outcome(
+        sql=f"{sql} IN ({listed})",
+        kind="binary",
+        labelled=labelled,
+        rate=rate,
+        notes=(f"{len(levels)} spellings of yes and no: yes in {rate:.1%} of rows",),
+    )
 
 
 def _settle_classes(
