@@ -77,15 +77,21 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Write a definition from data, ready to retrain and easy to edit."""
-    from tasks.drafting import draft_definition, write_draft
+    from tasks.drafting import draft_definition, find_place, settle_name, write_draft
 
-    drafted = draft_definition(
+    find_place(settle_name(name, data))  # before a long look at the data
+    model, text, notes = draft_definition(
         data, target, time=time, key=tuple(key or ()), name=name, project=Path.cwd()
     )
-    path = write_draft(*drafted)
+    path = write_draft(model, text)
     if as_json:
-        return print_json({"model": drafted[0], "definition": str(path)})
-    out.print(f"wrote {path}\nnext: read it, then run: perennial retrain {drafted[0]}")
+        return print_json({"model": model, "definition": str(path), "notes": notes})
+    told = "".join(f"note: {note}\n" for note in notes)
+    out.print(
+        f"wrote {path}\n{told}next: read it, then run: perennial retrain {model}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()

@@ -15,8 +15,8 @@ import polars as pl
 
 from tasks.definition import METRICS, Frozen, Kind, Serving, Source, Training
 from tasks.giveaways import Feature
-from tasks.reading import Reading
-from tasks.survey import Facts, Survey, list_few
+from tasks.reading import Reading, list_few
+from tasks.survey import Facts, Survey
 
 CHANCE = 0.01  # share of rows that may repeat a key which was different in every row so far
 _WIDTH, _CODE_WIDTH, _NAME_WIDTH = 100, 44, 20
@@ -86,6 +86,8 @@ def _write_sources(reading: Reading) -> Iterator[str]:
             signs.setdefault(token, []).append(column)
     for token in reading.source.null_values:
         yield from _note(f"{token!r} stands for missing in {list_few(signs[token])}")
+    for note in reading.notes:
+        yield from _note(note)
     bare = Source.model_validate(reading.source.uri)
     told = {
         key: value

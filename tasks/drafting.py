@@ -5,19 +5,20 @@ comes from the data. Refuses to train and to judge: `retrain` takes the text as 
 """
 
 import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from tasks.definition import DEFINITIONS
+from tasks.definition import DEFINITIONS, MODEL_NAME
 from tasks.draft import CHANCE, Draft, Key, Outcome, write_text
 from tasks.errors import DefinitionError
 from tasks.expressions import compile_expression, is_text
 from tasks.giveaways import (
     AN_ID,
     Feature,
-    find_sum,
     give_away,
     is_counter,
     judge_alone,
@@ -25,21 +26,25 @@ from tasks.giveaways import (
     why_left_out,
     why_repeated,
 )
+from tasks.reading import list_few
 from tasks.sources import Table, collect
+from tasks.sums import find_sums
 from tasks.survey import (
     Facts,
     Survey,
     count_levels,
     count_unique,
     draw_sample,
-    find_dates,
-    list_few,
+    name_table,
+    names_column,
     slug,
     survey_table,
     write_column,
 )
 
 _CLASS_ROWS, _EARLY_ROWS, _EARLY = 20, 12, 0.8  # preparation asks for 10 rows of each class
+_YES = ("yes", "y", "true", "t", "1", "ja", "j", "wahr", "oui", "si", "sí", "sim", "da", "tak")
+_NO = ("no", "n", "false", "f", "0", "nein", "falsch", "non", "não", "nao", "nej", "net", "nie")
 _MOST_CLASSES, _MOST_CODES, _IN_CLASSES = 100, 20, 0.9
 _KEY_ROWS, _KEY_COLUMNS, _KEY_CANDIDATES = 2_000_000, 3, 40
 
@@ -52,9 +57,12 @@ def draft_definition(
     key: tuple[str, ...],
     name: str | None,
     project: Path,
-) -> tuple[str, str]:
-    """Look at a table and write a definition that predicts one of its columns."""
-    chosen = settle_name(name, f"{Path(data).name.partition('.')[0]}-{target}")
+) -> tuple[str, str, tuple[str, ...]]:
+    """Look at a table and write a definition that predicts one of its columns.
+
+    Gives its name, its text, and what in it a person should look at first.
+    """
+    chosen = settle_name(name, data)
     survey = survey_table(data, target, time, key, project)
     outcome = settle_target(survey)
     features = choose_features(survey, outcome)
@@ -64,28 +72,47 @@ def draft_definition(
         reasons = list_few([f"{feature.column} ({feature.reason})" for feature in features])
         raise DefinitionError(f"{data}: nothing is left to learn from: {reasons}")
     draft = Draft(name=chosen, survey=survey, outcome=outcome, key=found, features=features)
-    return chosen, write_text(draft)
+    doubts = (*survey.reading.notes, *filter(None, [survey.event.doubt]))
+    return chosen, write_text(draft), doubts
+
+
+def find_place(name: str) -> Path:
+    """Say where a definition of this name belongs; refused where there is one already."""
+    path = DEFINITIONS / f"{name.replace('-', '_')}.toml"
+    taken = [each for each in DEFINITIONS.glob("*.toml") if each.stem.replace("_", "-") == name]
+    if taken:
+        raise _is_taken(taken[0])
+    return path
 
 
 def write_draft(name: str, text: str) -> Path:
     """Put a drafted definition where the model is looked for; never over one that is there."""
-    path = DEFINITIONS / f"{name.replace('-', '_')}.toml"
+    path = find_place(name)
     try:
         path.parent.mkdir(exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise DefinitionError(f"{path}: is there already; edit it, or give a --name") from error
+        raise DefinitionError(
+            f"{path}: is there already; edit it, or give another --name"
+        ) from error
     return path
 
 
-def settle_name(given: str | None, otherwise: str) -> str:
-    """Take the name that is given, or make one."""
-    name = slug(given or otherwise, "-") or "model"
-    if given and name != given:
-        rule = "small letters, digits and dashes"
-        raise DefinitionError(f"--name {given!r}: a name is made of {rule}, as {name!r}")
-    return name
+def _is_taken(path: Path) -> DefinitionError:
+    return DefinitionError(f"{path}: is there already; edit it, or give another --name")
+
+
+def settle_name(given: str | None, data: str) -> str:
+    """Take the name that is given, or the data's."""
+    if given is None:
+        return slug(name_table(data), "-") or "model"
+    if not re.fullmatch(MODEL_NAME, given):
+        rule = "small letters, digits and, between them, hyphens, 63 at most"
+        raise DefinitionError(
+            f"--name {given!r}: a name is made of {rule}, as {slug(given, '-') or 'model'!r}"
+        )
+    return given
 
 
 def settle_target(survey: Survey) -> Outcome:
@@ -105,7 +132,7 @@ def settle_target(survey: Survey) -> Outcome:
         value = pl.col(column).fill_nan(None) if fact.dtype.is_float() else pl.col(column)
         levels = count_levels(table, value)
         settle = _settle_binary if fact.distinct == 2 else _settle_classes
-        outcome = settle(table, column, sql, fact, levels)
+        outcome = _settle_spellings(sql, fact, levels) or settle(table, column, sql, fact, levels)
     outcome = outcome or _settle_number(sql, fact)
     lacking = fact.rows - outcome.labelled
     left_out = (f"{lacking:,} of {fact.rows:,} rows have no target and are left out",)
@@ -115,18 +142,15 @@ def settle_target(survey: Survey) -> Outcome:
 def choose_features(survey: Survey, outcome: Outcome) -> tuple[Feature, ...]:
     """Take every column but those that say nothing, name their row or give the target away."""
     table, facts, target, kind = survey.table, survey.facts, survey.target, outcome.kind
-    dates = find_dates(table, facts)
+    names = Counter(each.strip() for each in table.columns)
     offered = [
-        feature
-        for column in facts
-        if column != target
-        for feature in _offer(survey, column, dates.get(column, ""))
+        feature for column in facts if column != target for feature in _offer(survey, column, names)
     ]
     kept = {feature.name: feature.sql for feature in offered if not feature.reason}
     value = compile_expression(outcome.sql, table.columns, "--target")
     sample = draw_sample(table, value, kind, kept)
-    alone, summed = judge_alone(sample, kind), find_sum(sample)
-    given_away = {name: give_away(name, target, kind, alone, summed) for name in kept}
+    alone, sums = judge_alone(sample, kind), find_sums(sample)
+    given_away = {name: give_away(name, target, kind, alone, sums) for name in kept}
     features = []
     for feature in offered:
         if feature.is_part and feature.name in kept and sample[feature.name].n_unique() < 2:
@@ -170,8 +194,8 @@ def _settle_binary(
 ) -> Outcome:
     """Call the rarer text true, or the larger number; 0 and 1 say it themselves."""
     if is_text(fact.dtype):
-        yes = min(levels, key=lambda level: (levels[level], level))
-        sql, why = f"{sql} = {_literal(yes, fact)}", f"two texts; {yes!r} is the rarer one"
+        yes, why = _choose_yes(levels)
+        sql = f"{sql} = {_literal(yes, fact)}"
     elif fact.dtype == pl.Boolean or (fact.least, fact.greatest) == (0, 1):
         yes = max(levels, key=lambda level: level in ("true", "1", "1.0"))
         why = "true and false" if fact.dtype == pl.Boolean else "0 and 1"
@@ -187,6 +211,38 @@ def _settle_binary(
     )
     seen = f"{why}: true in {levels[yes]:,} rows ({rate:.1%})"
     return Outcome(sql=sql, kind="binary", labelled=labelled, rate=rate, notes=(seen, *few))
+
+
+def _choose_yes(levels: dict[str, int]) -> tuple[str, str]:
+    """Choose the text that says yes, or else the rarer one."""
+    said = {_tell_yes(level): level for level in levels}
+    if set(said) == {True, False}:
+        return said[True], f"two texts; {said[True]!r} says yes"
+    yes = min(levels, key=lambda level: (levels[level], level))
+    return yes, f"two texts; {yes!r} is the rarer one"
+
+
+def _tell_yes(level: str) -> bool | None:
+    word = level.strip().lower()
+    return True if word in _YES else False if word in _NO else None
+
+
+def _settle_spellings(sql: str, fact: Facts, levels: dict[str, int]) -> Outcome | None:
+    """Make one question of yes and no that are spelt in several ways."""
+    said = {level: _tell_yes(level) for level in levels}
+    if not is_text(fact.dtype) or set(said.values()) != {True, False} or len(levels) < 3:
+        return None
+    yes = sorted(level for level in levels if said[level])
+    labelled = sum(levels.values())
+    rate = sum(levels[level] for level in yes) / labelled
+    listed = ", ".join(_literal(level, fact) for level in yes)
+    return Outcome(
+        sql=f"{sql} IN ({listed})",
+        kind="binary",
+        labelled=labelled,
+        rate=rate,
+        notes=(f"{len(levels)} spellings of yes and no: yes in {rate:.1%} of rows",),
+    )
 
 
 def _settle_classes(
@@ -243,36 +299,32 @@ def _settle_number(sql: str, fact: Facts) -> Outcome:
     return Outcome(sql=sql, kind="regression", labelled=fact.values - fact.infinite, notes=notes)
 
 
-def _offer(survey: Survey, column: str, date: str) -> Iterator[Feature]:
+def _offer(survey: Survey, column: str, names: Counter[str]) -> Iterator[Feature]:
     """Give the features that a column can be: itself, or the parts of its date."""
-    schema, fact = survey.table.columns, survey.facts[column]
-    if date or fact.dtype == pl.Time:
-        yield from _offer_parts(survey, column, date)
+    fact = survey.facts[column]
+    if column in survey.dates or fact.dtype == pl.Time:
+        yield from _offer_parts(survey, column, names)
         return
-    names = [each.strip() for each in schema]
-    name = column.strip() if names.count(column.strip()) == 1 else column
-    sql = write_column(column, schema)
-    reason = why_left_out(column, fact)
-    try:
-        compile_expression(sql, schema, "")
-    except DefinitionError:
+    name = column.strip() if names[column.strip()] == 1 else column
+    sql, reason = write_column(column, survey.table.columns), why_left_out(column, fact)
+    if not names_column(sql, column):
         reason = "its name cannot be written in SQL"
     yield Feature(column=column, name=name or "unnamed", sql=sql, reason=reason)
 
 
-def _offer_parts(survey: Survey, column: str, date: str) -> Iterator[Feature]:
+def _offer_parts(survey: Survey, column: str, taken: Counter[str]) -> Iterator[Feature]:
     schema, dtype = survey.table.columns, survey.facts[column].dtype
-    sql, of_event = date or write_column(column, schema), column == survey.event.column
+    sql = survey.dates.get(column) or write_column(column, schema)
+    of_event = column == survey.event.column
     reason = "" if of_event or dtype == pl.Time else "a date that is not the event time"
     clock = dtype != pl.Date and ("STRPTIME" not in sql or "%H" in sql or "%I" in sql)
     parts = {"hour": "hour"} if clock else {}
     parts |= {"weekday": "isodow"} if dtype != pl.Time else {}
-    taken = {each.strip() for each in schema}
     for part, keyword in parts.items():
-        names = [part] * of_event + [f"{column.strip()}_{part}", f"{part} of {column.strip()}"]
+        named = [part] * of_event + [f"{column.strip()}_{part}", f"{part} of {column.strip()}"]
         yield Feature(
             column=column,
-            name=next(name for name in names if name not in taken),
+            name=next(name for name in named if name not in taken),
             sql=f"DATE_PART('{keyword}', {sql})",
             reason=reason,
             is_part=True,

@@ -13,11 +13,12 @@ import polars as pl
 from tasks.definition import Frozen, Kind
 from tasks.expressions import is_text
 from tasks.metrics import Array, area_under_curve
-from tasks.survey import Facts, list_few
+from tasks.reading import list_few
+from tasks.sums import Sum
+from tasks.survey import Facts
 
 AN_ID = re.compile(r"(?i:(^|[\W_])(id|uuid|guid)$)|[a-z](Id|ID)$")
 _FEWEST, _BIN_ROWS = 100, {"regression": 5}
-_EXACT = 1e-6  # of the target's spread: what is left where columns add up to the target
 _FEWEST_NAMES, _NEAR_UNIQUE, _MANY_LEVELS = 20, 0.9, 1000
 _GIVEN_AWAY: dict[Kind, float] = {"binary": 0.99, "multiclass": 0.98, "regression": 0.9}
 _STRONG: dict[Kind, float] = {"binary": 0.95, "multiclass": 0.9, "regression": 0.7}
@@ -80,38 +81,16 @@ def judge_alone(sample: pl.DataFrame, kind: Kind) -> dict[str, float]:
     return scores
 
 
-def find_sum(sample: pl.DataFrame) -> tuple[str, ...]:
-    """Find the numbers that, each times a number of its own, add up to the target in every row."""
-    numbers = [
-        pl.col(column.name).cast(pl.Float64)
-        for column in sample.get_columns()[1:]
-        if (column.dtype.is_numeric() or column.dtype == pl.Boolean)
-        and column.null_count() <= len(sample) / 5
-    ]
-    target = pl.col(sample.columns[0]).cast(pl.Float64, strict=False)
-    known = sample.select(target, *numbers).drop_nulls()
-    known = known.filter(pl.all_horizontal(pl.all().is_finite()))
-    if len(known) < max(_FEWEST, 10 * known.width):
-        return ()
-    table = known.to_numpy()
-    centred, spread = table - table.mean(axis=0), table.std(axis=0)
-    y, x = centred[:, 0], centred[:, 1:] / np.where(spread[1:] > 0, spread[1:], 1)
-    weights = np.linalg.lstsq(x, y, rcond=None)[0]
-    if np.abs(y - x @ weights).max() > _EXACT * spread[0]:
-        return ()
-    used = np.abs(weights) > 1e-3 * np.abs(weights).max()
-    return tuple(name for name, each in zip(known.columns[1:], used, strict=True) if each)
-
-
 def give_away(
-    name: str, target: str, kind: Kind, alone: dict[str, float], summed: tuple[str, ...]
+    name: str, target: str, kind: Kind, alone: dict[str, float], sums: Iterable[Sum]
 ) -> str:
     """Say how a feature tells the target almost perfectly, alone or with others."""
     score = alone.get(name, 0.0)
     said = [_SCORE[kind].format(score)] if score >= _GIVEN_AWAY[kind] else []
-    if name in summed:
-        others = list_few([each for each in summed if each != name])
-        said.insert(0, f"adds up to it with {others}" if others else "a number times it")
+    for found in sums:
+        if name in found.columns:
+            others = list_few([each for each in found.columns if each != name])
+            said.insert(0, f"{found.how} with {others}" if others else "a number times it")
     return f"gives {target} away: {', '.join(said)}" if said else ""
 
 

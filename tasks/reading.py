@@ -1,12 +1,14 @@
 """Reading: what a source that nobody has described needs so that every column gets its type.
 
-Owns formats, separators, what stands for missing, and numbers and dates written as text. Refuses
-to know what the columns are for: no target, no event time.
+Owns formats, separators, headers, types and what stands for missing. Refuses to know how numbers
+and dates are written (numerals, dates) and what the columns are for: no target, no event time.
 """
 
 import csv
 import re
+from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +19,28 @@ from tasks.definition import Definition, Extract, Frozen, Source, Target
 from tasks.errors import SourceError, first_line, hide_password
 from tasks.expressions import quote_name
 from tasks.files import find_files
+from tasks.measures import count_values, measure
+from tasks.numerals import (
+    Script,
+    count_marks,
+    count_plain,
+    is_code,
+    is_worth_a_look,
+    settle_script,
+    tell_decimal,
+    tell_mixed,
+)
 from tasks.sources import Table, collect, event_time, open_table, plan_query
 from tasks.store import is_bucket, scan_options
 
-_MISSING = ("?", "NA", "na", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "-", "--", "")
+_MISSING = (
+    *("?", "NA", "na", "N/A", "n/a", "<NA>", "NaN", "nan", "NaT", "NULL", "null", r"\N"),
+    *("#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?", "#NULL!", "-", "--", ""),
+)
 _LEVELS = ("-", "--", "")  # signs for missing that may be one of two values: plus and minus
 _MOST_WORDS, _MOST_CODES, _NUMBERS = 3, 20, 0.9  # few words among many numbers mean missing
-_PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_COMMAS = {";": (r"^[+-]?\d+(,\d+)?$", ".")}  # where fields end in ;, a comma is decimal
-_THOUSANDS = (r"^[+-]?\d{1,3}(,\d{3})*(\.\d+)?$", "")
-_WHOLE, _ZERO_LED = r"^[+-]?\d{1,18}$", r"^[+-]?0\d"
-_DAYS = ("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y", "%m/%d/%y")
-_MORE_DAYS = ("%d-%m-%Y", "%Y%m%d", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y")
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p")
-_ISO_CLOCKS = ("T%H:%M", "T%H:%M:%S", "T%H:%M:%S%.f", "T%H:%M:%S%.f%#z", " %H:%M:%S%.f%#z")
-_FEWEST_DIGITS = 4  # as in 1/2/13
+_WRITE_HEADER = "write the columns' names in a line above it"
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _PATTERN = re.compile(r"\*$|\^.*\$$", re.DOTALL)  # names that Polars takes for many columns
 
 
@@ -42,6 +51,8 @@ class Reading(Frozen):
     source: Source
     missing: dict[str, tuple[str, ...]] = Field(default={})
     mended: dict[str, str] = Field(default={})
+    notes: tuple[str, ...] = ()
+    no_header: str = ""
     time: str | None = None
     timed_rows_only: bool = False
 
@@ -52,16 +63,17 @@ class Reading(Frozen):
             return None
         mended = ",\n".join(f"  {sql} AS {quote_name(name)}" for name, sql in self.mended.items())
         chosen = f"SELECT * REPLACE (\n{mended}\n)\n" if mended else "SELECT *\n"
-        only_timed = f"WHERE {quote_name(self.time or '')} IS NOT NULL\n"
+        time = self.mended.get(self.time or "", quote_name(self.time or ""))
+        only_timed = f"WHERE {time} IS NOT NULL\n"
         kept = only_timed if self.timed_rows_only else ""
         return f"{chosen}FROM {quote_name(self.name)}\n{kept}"
 
-    def define(self) -> Definition:
-        """Say as much of a definition as it takes to open the table."""
+    def define(self, *, timed: bool = True) -> Definition:
+        """Say as much of a definition as it takes to open the table, or to know its time."""
         return Definition(
             name="draft",
             sources={self.name: self.source},
-            extract=Extract(query=None, time=self.time),
+            extract=Extract(query=None, time=self.time if timed else None),
             target=Target(value="1", kind="regression"),
             features=None,
         )
@@ -77,13 +89,20 @@ class Reading(Frozen):
 class Form(Frozen):
     """How a text column writes its values. `number` is SQL that reads them as numbers.
 
-    `levels` look like signs for missing, but are values here: the minus of plus and minus.
+    `tolerant` is the same where texts that are no number are missing. `levels` look like signs for
+    missing, but are values here: the minus of plus and minus. `code` is text that is no number,
+    though it may read like one: 007, or more digits than a number keeps.
     """
 
     number: str | None = None
+    tolerant: str | None = None
     plain: bool = False
+    whole: bool = False
+    code: bool = False
     missing: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
+    note: str = ""
+    doubt: str = ""
 
 
 def read_table(data: str, name: str, project: Path) -> tuple[Reading, Table]:
@@ -91,13 +110,7 @@ def read_table(data: str, name: str, project: Path) -> tuple[Reading, Table]:
     source, files = sniff_source(data, project)
     reading = Reading(name=name, source=source)
     if source.format != "csv":
-        opened = open_table(reading.define(), project)
-        _refuse_patterns(opened)
-        forms = study_texts(opened, source.separator)
-        forms = {column: form for column, form in forms.items() if form.number and form.missing}
-        missing = {column: form.missing for column, form in forms.items()}
-        mended = {column: f"TRY_{form.number}" for column, form in forms.items()}
-        return Reading(name=name, source=source, missing=missing, mended=mended), opened
+        return _read_typed(reading, open_table(reading.define(), project))
     as_text = open_as_text(source, files)
     _refuse_patterns(as_text)
     forms = study_texts(as_text, source.separator)
@@ -105,14 +118,38 @@ def read_table(data: str, name: str, project: Path) -> tuple[Reading, Table]:
     levels = {token for form in forms.values() for token in form.levels}
     tokens = {token for each in missing.values() for token in each} - levels
     source = source.model_copy(update={"null_values": tuple(sorted(tokens))})
-    reading = reading.model_copy(update={"source": source, "missing": missing})
+    no_header = find_no_header(as_text, forms)
+    if no_header and any("_duplicated_" in column for column in as_text.columns):
+        raise SourceError(f"{files[0]}: {no_header}")
+    notes = (no_header,) * bool(no_header) + list_notes(forms)
+    reading = Reading(name=name, source=source, missing=missing, notes=notes, no_header=no_header)
     reading, opened = _settle_types(reading, forms, project)
     mended = {  # what stands for missing in one column may be a value in another
-        column: form.number if tokens.issuperset(form.missing) else f"TRY_{form.number}"
+        column: form.number if tokens.issuperset(form.missing) else form.tolerant or ""
         for column, form in forms.items()
         if form.number and opened.columns[column] == pl.String
     }
     return reading.model_copy(update={"mended": mended}), opened
+
+
+def _read_typed(reading: Reading, opened: Table) -> tuple[Reading, Table]:
+    """Mend the texts of a file with types: whole numbers that it keeps as text are names."""
+    _refuse_patterns(opened)
+    forms = {
+        column: form
+        for column, form in study_texts(opened, reading.source.separator).items()
+        if form.doubt or (form.number and (form.missing or not (form.plain and form.whole)))
+    }
+    change = {
+        "missing": {column: form.missing for column, form in forms.items() if form.missing},
+        "mended": {
+            column: form.tolerant if form.missing else form.number
+            for column, form in forms.items()
+            if form.number
+        },
+        "notes": list_notes(forms),
+    }
+    return reading.model_copy(update=change), opened
 
 
 def open_as_text(source: Source, files: tuple[str, ...]) -> Table:
@@ -150,62 +187,78 @@ def sniff_source(data: str, project: Path) -> tuple[Source, tuple[str, ...]]:
     return source.model_copy(update=found), files
 
 
+def give_types(reading: Reading, types: dict[str, str]) -> Reading:
+    source = reading.source.model_copy(update={"types": reading.source.types | types})
+    return reading.model_copy(update={"source": source})
+
+
 def study_texts(table: Table, separator: str) -> dict[str, Form]:
     """Tell for each text column whether it holds numbers, and what stands for missing."""
-    comma, instead = _COMMAS.get(separator, _THOUSANDS)
-    trimmed = {
-        name: pl.col(name).str.strip_chars()
+    values = {
+        name: (text := pl.col(name).str.strip_chars()).filter(~text.is_in(_MISSING))
         for name, dtype in table.columns.items()
         if dtype == pl.String
     }
-    counts = measure(table, {name: _count_forms(text, comma) for name, text in trimmed.items()})
+    counts = measure(table, {name: count_plain(each) for name, each in values.items()})
+    likely = {name: each for name, each in values.items() if is_worth_a_look(counts[name])}
+    marks = {name: count_marks(each) for name, each in count_values(table, likely)}
+    decimal = tell_decimal(counts.values(), marks.values(), separator)
+    scripts = {
+        name: settle_script(each, marks.get(name), _share_of_numbers(each), decimal)
+        for name, each in counts.items()
+    }
     odd = {}
-    for name, text in trimmed.items():
-        expected = text.str.contains(_PLAIN if _is_plain(counts[name]) else comma)
-        strange = text.is_in(_MISSING) | (~expected & _is_number(counts[name]))
-        odd[name] = {"tokens": pl.col(name).filter(strange).unique().implode()}
+    for name, script in scripts.items():
+        different = pl.col(name).unique(maintain_order=True)
+        text = different.str.strip_chars()
+        strange = text.is_in(_MISSING) | (~script.fits(text) if script else False)
+        odd[name] = {"tokens": different.filter(strange).implode()}
     return {
-        name: _settle_form(name, found["tokens"], counts[name], instead)
-        for name, found in measure(table, odd).items()
+        name: _settle_form(name, each["tokens"], counts[name], marks.get(name), scripts[name])
+        for name, each in measure(table, odd).items()
     }
 
 
-def find_date_formats(table: Table, column: str, first: str) -> tuple[str, ...]:
-    """List the formats by which every value of a column is a day between 1900 and 2200.
-
-    The column's first value, known already, spares most columns the reading of the rest.
-    """
-    if sum(map(str.isdigit, first)) < _FEWEST_DIGITS:
-        return ()
-    formats = [day + clock for day in _DAYS + _MORE_DAYS for clock in _CLOCKS]
-    formats += [day + clock for day in _DAYS[:2] for clock in _ISO_CLOCKS]
-    formats = [each for each in formats if _are_dates(pl.Series([first]), each).all()]
-    if not formats:
-        return ()
-    text = pl.col(column).cast(pl.String).drop_nulls()
-    fits = [_are_dates(text, each).all().alias(each) for each in formats]
-    row = collect(table, table.rows.select(fits)).row(0)
-    return tuple(each for each, fit in zip(formats, row, strict=True) if fit)
+def list_notes(forms: dict[str, Form]) -> tuple[str, ...]:
+    """Say what is read otherwise than it is written, and where another reading fits too."""
+    mended = [f"{name} ({form.note})" for name, form in forms.items() if form.note]
+    codes = [name for name, form in forms.items() if form.code]
+    notes = [f"read as numbers: {list_few(mended)}"] if mended else []
+    if codes:
+        notes.append(f"kept as text, for 007 is not 7: {list_few(codes)}")
+    return *notes, *(f"{name}: {form.doubt}" for name, form in forms.items() if form.doubt)
 
 
-def read_otherwise(reading: Reading, table: Table, column: str) -> str:
-    """Say when a date's text could be read in a second way."""
-    if reading.source.format != "csv":
+def list_few(words: Sequence[str]) -> str:
+    shown = ", ".join(words[:4])
+    return f"{shown} and {len(words) - 4} more" if len(words) > 4 else shown
+
+
+def find_no_header(table: Table, forms: dict[str, Form]) -> str:
+    """Say so where the names of a CSV file's columns look like values of its columns."""
+    names = {column: re.sub(r"_duplicated_\d+$", "", column).strip() for column in table.columns}
+    asked = {
+        column: {"": (pl.col(column).str.strip_chars() == name).any()}
+        for column, name in names.items()
+    }
+    among = {column: found[""] for column, found in measure(table, asked).items()}
+    numbers = [name for column, name in names.items() if forms[column].number]
+    texts = [among[column] for column in names if not forms[column].number]
+    if not all(_NUMBER.match(name) for name in numbers):
         return ""
-    table = open_as_text(reading.source, table.files[reading.name])
-    first = collect(table, table.rows.select(pl.col(column).drop_nulls().first())).item()
-    formats = find_date_formats(table, column, first)
-    return f"; read as {formats[0]}, and {formats[1]} fits too" if len(formats) > 1 else ""
+    if numbers and not any(texts) and (len(numbers) < 2 or _are_steps(numbers)):
+        return ""  # years and numbered columns are names
+    if not numbers and not (len(texts) > 1 and all(texts)):
+        return ""
+    first = list_few([repr(name) for name in names.values()])
+    return f"there seems to be no header: the first row ({first}) became names; {_WRITE_HEADER}"
 
 
-def measure(table: Table, measures: dict[str, dict[str, pl.Expr]]) -> dict[str, dict[str, Any]]:
-    """Measure several things of several columns in one pass."""
-    structs = [
-        pl.struct(what.alias(key) for key, what in each.items()).alias(str(place))
-        for place, each in enumerate(measures.values())
-    ]
-    found = collect(table, table.rows.select(structs)).row(0) if structs else ()
-    return dict(zip(measures, found, strict=True))
+def _are_steps(names: list[str]) -> bool:
+    if not all(name.isdecimal() for name in names):
+        return False
+    steps = {int(after) - int(before) for before, after in pairwise(names)}
+    return len(steps) == 1 and (len(names) > 2 or steps == {1})
 
 
 def _sniff_format(file: Path) -> str | None:
@@ -243,70 +296,78 @@ def _fit_separator(lines: list[str], separator: str) -> tuple[float, int]:
 
 
 def _settle_types(reading: Reading, forms: dict[str, Form], project: Path) -> tuple[Reading, Table]:
-    """Give a type to each column whose first rows promise another one than its last rows keep."""
+    """Keep as text what Polars would read as another number, or as none.
+
+    Its first rows promise Polars a column's type; the last ones may not keep it.
+    """
     opened = open_table(reading.define(), project)
+    types = {
+        column: "text"
+        for column, dtype in opened.columns.items()
+        if dtype.is_numeric()
+        and (forms[column].code or not forms[column].plain)
+        and (forms[column].code or forms[column].number)
+    }
+    if types:
+        reading = give_types(reading, types)
+        opened = open_table(reading.define(), project)
     try:
         collect(opened, opened.rows.null_count())
         return reading, opened
     except SourceError:
         pass
-    types = {}
     for column in opened.columns:
         try:
             collect(opened, opened.rows.select(pl.col(column).null_count()))
         except SourceError:
             types[column] = "number" if forms[column].plain else "text"
-    source = reading.source.model_copy(update={"types": types})
-    reading = reading.model_copy(update={"source": source})
+    reading = give_types(reading, types)
     return reading, open_table(reading.define(), project)
 
 
-def _count_forms(text: pl.Expr, comma: str) -> dict[str, pl.Expr]:
-    values = text.filter(~text.is_in(_MISSING))
-    return {
-        "values": values.len(),
-        "distinct": values.n_unique(),
-        "plain": values.str.contains(_PLAIN).sum(),
-        "comma": values.str.contains(comma).sum(),
-        "whole": values.str.contains(_WHOLE).sum(),
-        "codes": values.str.contains(_ZERO_LED).sum(),
-    }
+def _share_of_numbers(counts: dict[str, int]) -> float:
+    """Give the share of values that must be numbers; among few codes a word is one more code."""
+    return 1.0 if counts["distinct"] <= _MOST_CODES else _NUMBERS
 
 
-def _is_plain(counts: dict[str, int]) -> bool:
-    return counts["plain"] >= counts["comma"]
-
-
-def _is_number(counts: dict[str, int]) -> bool:
-    numbers = max(counts["plain"], counts["comma"])
-    few = counts["distinct"] <= _MOST_CODES  # among few codes a word is one more code
-    return 0 < numbers >= counts["values"] * (1 if few else _NUMBERS) and not counts["codes"]
-
-
-def _settle_form(name: str, found: list[str], counts: dict[str, int], instead: str) -> Form:
+def _settle_form(
+    name: str,
+    found: list[str],
+    counts: dict[str, int],
+    marks: dict[str, Any] | None,
+    script: Script | None,
+) -> Form:
     signs = tuple(sorted(token for token in found if token.strip() in _MISSING))
     words = [token for token in found if token.strip() not in _MISSING]
     wordy = len(words) > _MOST_WORDS or any(re.search(r"\d", word) for word in words)
-    if _is_number(counts) and not wordy:
+    example = (marks or {}).get("example") or ""
+    if script and not wordy:
         return Form(
-            number=_write_cast(name, counts, instead),
-            plain=_is_plain(counts),
+            number=script.write(name, "CAST"),
+            tolerant=script.write(name, "TRY_CAST"),
+            plain=script.plain,
+            whole=script.whole,
             missing=tuple(sorted(found)),
+            note=f"{example!r} is {script.read(example)}" if not script.plain else "",
+            doubt=_doubt(script, example),
         )
     levels = [token for token in signs if counts["distinct"] < 2 and token.strip() in _LEVELS]
-    return Form(missing=tuple(sorted({*signs} - {*levels})), levels=tuple(levels))
+    code = is_code(counts, _share_of_numbers(counts))
+    mixed = f"numbers in more than one form, as in {example!r}: kept as text, mend it in the file"
+    return Form(
+        missing=tuple(sorted({*signs} - {*levels})),
+        levels=tuple(levels),
+        code=code,
+        doubt=mixed if marks and not code and tell_mixed(counts, marks) else "",
+    )
 
 
-def _write_cast(name: str, counts: dict[str, int], instead: str) -> str:
-    text = f"TRIM({quote_name(name)})"
-    if not _is_plain(counts):
-        text = f"REPLACE({text}, ',', '{instead}')"
-    return f"CAST({text} AS {'BIGINT' if counts['whole'] == counts['values'] else 'DOUBLE'})"
-
-
-def _are_dates(text: pl.Expr | pl.Series, form: str) -> Any:
-    parsed = text.str.to_datetime(form, strict=False, time_unit="us")
-    return parsed.dt.year().is_between(1900, 2200).fill_null(False)
+def _doubt(script: Script, example: str) -> str:
+    if script.sure:
+        return ""
+    mark = script.thousands or script.decimal
+    other = "a decimal mark" if script.thousands else "a mark of thousands"
+    return f"{example!r} is read as {script.read(example)}, but {mark!r} could be {other}, too"
 
 
 def _refuse_patterns(table: Table) -> None:

@@ -34,7 +34,7 @@ ORDER = [
     *("analysis", "binning", "parameters", "growing", "training", "proposals", "tuning"),
     *("evaluation", "champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report_data", "report"),
-    *("reading", "survey", "giveaways", "draft", "drafting"),
+    *("measures", "numerals", "dates", "reading", "survey", "sums", "giveaways", "draft", "drafting"),
     *("requirements", "licences", "materials"),
     *("server", "reference", "proof", "archives", "serving", "scoring"),
     *("reproduction", "diagnosis"),

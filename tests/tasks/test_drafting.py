@@ -18,7 +18,7 @@ from flows.retrain import plan_retrain
 from tasks.analysis import check_contract
 from tasks.checks import failed
 from tasks.definition import Definition, parse_definition
-from tasks.drafting import draft_definition, write_draft
+from tasks.drafting import draft_definition, find_place, settle_name, write_draft
 from tasks.errors import DefinitionError, PerennialError, SourceError
 from tasks.extraction import describe_snapshot, extract_snapshot
 from tasks.giveaways import judge_alone
@@ -46,7 +46,7 @@ def draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Draft:
 
     def draft_and_prepare(data: str, target: str, **given: Any) -> Drafted:
         options: dict[str, Any] = {"time": None, "key": (), "name": None} | given
-        name, text = draft_definition(data, target, project=tmp_path, **options)
+        name, text, _ = draft_definition(data, target, project=tmp_path, **options)
         path = tmp_path / f"{name}.toml"
         path.write_text(text)
         plan = plan_retrain(str(path), None)
@@ -91,6 +91,11 @@ def line_of(text: str, start: str) -> str:
     written = text.partition("[checks]")[0].splitlines()
     (line,) = [line for line in written if line.startswith(start)]
     return line
+
+
+def unwrap(text: str) -> str:
+    """Write each comment in one line."""
+    return text.replace("\n# ", " ")
 
 
 @with_other
@@ -160,7 +165,7 @@ def test_padded_numbers_thousands_and_american_dates_are_read(draft_csv: Draft) 
         state = "?" if row % 9 == 0 else ("NY", "NJ", "CA")[row % 3]
         number = "NA" if row % 11 == 0 else row % 40
         when = f"{1 + row // 60}/{1 + row % 28}/2022"
-        return f'{row * 3}, {state},"{900 + row:,}", {number},{when},{Y[row]:.2f}'
+        return f'{row * 3}, {state},"{900 + row * 3:,}", {number},{when},{Y[row]:.2f}'
 
     definition, text = draft_csv("order, State ,amount,select,when,target", line, "target")
     assert definition.sources["table"].null_values == (" ?", " NA")
@@ -321,7 +326,7 @@ def test_rows_without_the_given_time_are_left_out(draft_csv: Draft) -> None:
 
     definition, text = draft_csv("t,x,y", line, "y", time="t")
     assert 'WHERE "t" IS NOT NULL' in (definition.extract.query or "")
-    assert "leaves out 12 rows" in line_of(text, "time = ")
+    assert "leaves out 12 of 600 rows that lack it" in unwrap(text)
 
 
 def test_time_is_not_guessed_from_what_may_lie_ahead(draft_columns: Draft) -> None:
@@ -335,7 +340,7 @@ def test_day_that_could_be_a_month_is_said(draft_csv: Draft) -> None:
     _, text = draft_csv(
         "t,x,y", lambda row: f"{1 + row % 12:02}/{1 + row // 60:02}/2021,{X[row]},{Y[row]}", "y"
     )
-    assert "read as %d/%m/%Y, and %m/%d/%Y fits too" in line_of(text, "time = ")
+    assert "read as %d/%m/%Y, and %m/%d/%Y fits too" in unwrap(text)
 
 
 def test_given_key_may_repeat(draft_columns: Draft) -> None:
@@ -479,3 +484,131 @@ def test_table_without_rows_is_named_and_a_word_of_sql_is_quoted(
         draft("e.parquet", "y")
     schema = pl.Schema({"true": pl.Int64(), "x": pl.Int64()})
     assert [write_column(name, schema) for name in schema] == ['"true"', "x"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "target"),
+    [
+        (
+            [f"{x:.2f},{y:.2f},{'ab'[int(y > 0)]}" for x, y in zip(X, Y, strict=True)],
+            "ab"[int(Y[0] > 0)],
+        ),
+        ([f"{row % 7},{'uvw'[row % 3]},{3 + row % 11},{9 - row % 5}" for row in range(ROWS)], "u"),
+        ([f"{'pq'[row % 2]},{'uvw'[row % 3]},{'kl'[row % 5 > 1]}" for row in range(ROWS)], "u"),
+        ([f"2021-01-{1 + row % 28:02};{row * 7 % 91};{1 + row % 3}" for row in range(ROWS)], "1"),
+    ],
+)
+def test_file_without_a_header_is_told(tmp_path: Path, lines: list[str], target: str) -> None:
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    given: dict[str, Any] = {"time": None, "key": (), "name": None, "project": tmp_path}
+    with pytest.raises(
+        PerennialError, match="there seems to be no header: the first row"
+    ) as refused:
+        draft_definition("t.csv", "churned", **given)
+    assert refused.value.exit_code == 2
+    _, _, doubts = draft_definition("t.csv", target, **given)
+    assert "there seems to be no header" in doubts[0]
+
+
+def test_twins_in_a_file_without_a_header_are_no_columns_to_rename(tmp_path: Path) -> None:
+    rows = "\n".join(f"1,1,{'ab'[row % 2]}" for row in range(50))
+    (tmp_path / "t.csv").write_text(rows)
+    with pytest.raises(SourceError, match="there seems to be no header"):
+        draft_definition("t.csv", "a", time=None, key=(), name=None, project=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "header", ["x,y", "2020,2021", "country,2020", "0,1", "x1,x2", "a b,1", "10%,20%"]
+)
+def test_header_of_numbers_is_a_header(tmp_path: Path, header: str) -> None:
+    first, target = header.split(",")
+    word = first == "country"
+    lines = [f"{'uvw'[row % 3] if word else row * 31 % 97},{row * 7 % 89}" for row in range(ROWS)]
+    (tmp_path / "t.csv").write_text("\n".join([header, *lines]))
+    given: dict[str, Any] = {"time": None, "key": (), "name": None, "project": tmp_path}
+    *_, doubts = draft_definition("t.csv", target, **given)
+    assert doubts == ("rows are split at random: no column says when they happened",)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("sales.csv", "sales"),
+        ("Sales Q1 (final).csv", "sales-q1-final"),
+        ("Verkäufe_größer.csv", "verkaufe-groer"),
+        ("2024.csv", "2024"),
+        ("-x-.csv", "x"),
+        ("продажи.csv", "model"),
+        ("taxi.parquet", "taxi"),
+        ("flights-*.parquet", "flights"),
+        ("h/*/*.parquet", "h"),
+        ("h/month=1/part.parquet", "part"),
+        ("s3://bucket/folder/sales.csv.gz", "sales"),
+        ("a" * 90 + ".csv", "a" * 60),
+    ],
+)
+def test_model_is_called_like_its_data(data: str, name: str) -> None:
+    assert settle_name(None, data) == name
+    assert Definition.model_validate(
+        {"name": name, "sources": {"s": "s.csv"}, "target": {"value": "y", "kind": "binary"}}
+    )
+
+
+@pytest.mark.parametrize("name", ["x-", "-x", "Sales", "sales q1", "verkäufe", "a" * 64, ""])
+def test_name_that_cannot_be_released_is_refused(name: str) -> None:
+    with pytest.raises(DefinitionError, match="a name is made of small letters"):
+        settle_name(name, "sales.csv")
+    with pytest.raises(DefinitionError, match="small letters, digits and, between them, hyphens"):
+        parse_definition(
+            f'name = "{name}"\n[sources]\ns = "s.csv"\n[target]\nvalue = "y"\nkind = "binary"', "d"
+        )
+
+
+@pytest.mark.parametrize("taken", ["two_words.toml", "two-words.toml"])
+def test_name_that_is_taken_is_refused_before_a_look_at_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deployments").mkdir()
+    (tmp_path / "deployments" / taken).write_text("mine")
+    with pytest.raises(DefinitionError, match=f"{taken}: is there already; edit it"):
+        find_place("two-words")
+    with pytest.raises(DefinitionError, match="is there already"):
+        write_draft("two-words", "other")
+    assert (tmp_path / "deployments" / taken).read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (("yes", "no"), "y = 'yes'"),
+        (("Ja", "Nein"), "y = 'Ja'"),
+        (("True", "False"), "y"),
+        (("Y", "N"), "y = 'Y'"),
+        (("t", "f"), "y = 't'"),
+        (("good", "bad"), "y = 'bad'"),
+    ],
+)
+def test_yes_is_true_even_where_it_is_frequent(
+    draft_csv: Draft, words: tuple[str, str], value: str
+) -> None:
+    definition, _ = draft_csv("x,y", lambda row: f"{X[row]},{words[row % 3 == 0]}", "y")
+    assert definition.target.value == value
+
+
+def test_spellings_of_yes_and_no_are_one_question(draft_csv: Draft) -> None:
+    words = ("Yes", "yes", "no", "YES", "No ", "NO", "y")
+    definition, text = draft_csv("x,y", lambda row: f"{X[row]},{words[row % 7]}", "y")
+    assert definition.target.kind == "binary"
+    assert definition.target.value == "y IN ('YES', 'Yes', 'y', 'yes')"
+    assert "7 spellings of yes and no" in unwrap(text)
+
+
+def test_games_are_sold_without_the_regions_they_were_sold_in(draft: Draft, tmp_path: Path) -> None:
+    regions = {name: RNG.pareto(2, ROWS).round(2) for name in ("na", "eu", "jp", "other")}
+    total = sum(regions.values()).round(2)
+    more = {"year": RNG.integers(1990, 2020, ROWS), "rank": total.argsort()}
+    pl.DataFrame(regions | more | {"sold": total}).write_csv(tmp_path / "games.csv")
+    definition, text = draft("games.csv", "sold")
+    assert not set(regions) & set(definition.features or {})
+    assert "adds up to it with eu, jp, other" in unwrap(text)
