@@ -44,5 +44,6 @@ def moment_of(
 
 def _as_time(name: str, dtype: pl.DataType) -> str:
     if dtype.is_numeric():
-        return f"CAST({quote_name(name)} * 1000000 AS TIMESTAMP) from seconds since 1970"
+        number = quote_name(name) if dtype == pl.Int64 else f"CAST({quote_name(name)} AS BIGINT)"
+        return f"CAST({number} * 1000000 AS TIMESTAMP) from seconds since 1970"
     return f"STRPTIME({quote_name(name)}, '%Y-%m-%d %H:%M')"

@@ -29,12 +29,12 @@ def test_cost_grows_with_the_number_of_columns() -> None:
         return process_time() - begun
 
     measure_cpu(20)
-    assert measure_cpu(1600) < 16 * measure_cpu(200)  # 64 if it grew with their square
+    assert measure_cpu(800) < 9 * measure_cpu(200)  # 16 if it grew with their square
 
 
 def test_values_are_counted_for_each_column() -> None:
-    counts = dict(
-        count_values(make_table(70), {f"s{place}": pl.col(f"s{place}") for place in (3, 64)})
-    )
+    table = make_table(70)
+    asked = {name: pl.col(name) for name in table.columns}
+    counts = dict(count_values(table, asked))
     assert dict(counts["s64"].iter_rows()) == {"a": 1, "b": 2}
-    assert list(counts) == ["s3", "s64"]
+    assert list(counts) == list(asked)
