@@ -144,7 +144,7 @@ def sniff_source(data: str, project: Path) -> tuple[Source, tuple[str, ...]]:
     except ValidationError as error:
         hint = "give a path, a glob or an address that begins with s3://"
         raise SourceError(f"{hide_password(data)!r} names no data; {hint}") from error
-    files = find_files(source, project, data)
+    files = tuple(find_files(source, project, data))
     kind = source.format if is_bucket(files[0]) else _sniff_format(Path(files[0])) or source.format
     found = {"format": kind} | ({"separator": _sniff_separator(files[0])} if kind == "csv" else {})
     return source.model_copy(update=found), files

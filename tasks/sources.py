@@ -12,11 +12,12 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
+from tasks.contents import Seen, changed, digest_files, see_files
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DefinitionError, first_line, nearest
 from tasks.exports import export_source
 from tasks.expressions import refuse_clock
-from tasks.files import FAILURES, read_whole, scan_source
+from tasks.files import FAILURES, Files, read_whole, scan_source
 from tasks.files import find_files as find_files
 from tasks.lookups import Events, give_values, look_up, settle
 from tasks.moments import moment_of
@@ -32,7 +33,7 @@ class Table(Frozen, arbitrary_types_allowed=True):
     """A definition's sources, opened and joined but not read. `time` is the event time in UTC.
 
     `plain` are the rows before anything was looked up for them in `tables`, which are made of
-    `events`; `frames` are the sources.
+    `events`; `frames` are the sources; `seen` is what each file was before anything was read of it.
     """
 
     rows: pl.LazyFrame
@@ -41,9 +42,13 @@ class Table(Frozen, arbitrary_types_allowed=True):
     time: pl.Expr | None
     sources: dict[str, Source]
     files: dict[str, tuple[str, ...]]
+    seen: Mapping[str, Seen] = Field(default_factory=dict)
     tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
     events: Mapping[str, Events] = Field(default_factory=dict)
     frames: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
+
+    def see(self, source: str) -> dict[str, Seen]:
+        return {file: self.seen[file] for file in self.files[source]}
 
 
 def open_table(
@@ -54,7 +59,7 @@ def open_table(
     Databases change by the minute: `digests` are of the content that a run began with.
     """
     files = {
-        name: export_source(source, f"[sources] {name}", (digests or {}).get(name))
+        name: see_files(export_source(source, f"[sources] {name}", (digests or {}).get(name)))
         if source.in_database
         else find_files(source, project, f"[sources] {name}")
         for name, source in definition.sources.items()
@@ -62,7 +67,7 @@ def open_table(
     return open_files(definition, files)
 
 
-def open_files(definition: Definition, files: Mapping[str, tuple[str, ...]]) -> Table:
+def open_files(definition: Definition, files: Mapping[str, Files]) -> Table:
     """Open the sources from files that are known."""
     frames = {name: scan_source(source, files[name]) for name, source in definition.sources.items()}
     plain = plan_query(definition.extract.query, frames)
@@ -88,8 +93,27 @@ def open_files(definition: Definition, files: Mapping[str, tuple[str, ...]]) -> 
         columns=rows.collect_schema(),
         time=moment,
         sources=definition.sources,
-        files=dict(files),
+        files={name: tuple(each) for name, each in files.items()},
+        seen={file: seen for each in files.values() for file, seen in each.items()},
     )
+
+
+def digest_sources(table: Table) -> dict[str, str]:
+    """Identify each source's content, whatever its files are called."""
+    return {name: digest_files(table.see(name), f"[sources] {name}") for name in table.files}
+
+
+def refuse_changed(table: Table, digests: Mapping[str, str] | None = None) -> None:
+    """Refuse what was read of a table whose files are no longer what they were when it was opened.
+
+    With `digests`, what they hold is also what a run began with.
+    """
+    for name, files in table.files.items():
+        then, now, where = table.see(name), see_files(files), f"[sources] {name}"
+        if moved := [file for file in files if now[file] != then[file]]:
+            raise changed(where, moved[0])
+        if digests is not None and digest_files(then, where) != digests.get(name):
+            raise changed(where, files[0])
 
 
 def plan_query(query: str | None, frames: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:

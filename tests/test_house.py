@@ -18,6 +18,7 @@ ORDER = [
     *("bucket", "store", "kept", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
     *("shares", "cluster"),
+    *("folders", "contents", "unions", "spellings"),
     *("files", "postgres", "exports", "sources", "partitions", "carried", "parts", "extraction"),
     *("labels", "materialised", "materialising", "preparation", "profiling", "hindsight"),
     *("analysis", "binning", "parameters", "growing", "training", "proposals", "tuning"),
