@@ -44,8 +44,18 @@ def list_files(uri: str) -> dict[str, Seen]:
 def see_files(files: Iterable[str]) -> dict[str, Seen]:
     """Look at files as they are now: on a disk by their stat, in a bucket by what it says."""
     names = list(files)
+    if not any(map(is_bucket, names)):
+        return {name: _see(name) for name in names}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return dict(zip(names, pool.map(_see, names), strict=True))
+
+
+def refuse_moved(files: Mapping[str, Seen], where: str) -> None:
+    """Refuse what was read of a source's files if one of them is not what was seen any more."""
+    now = see_files(files)
+    for file, seen in files.items():
+        if now[file] != seen:
+            raise changed(where, file)
 
 
 def digest_files(files: Mapping[str, Seen], where: str) -> str:

@@ -164,12 +164,18 @@ def _refuse_lost(source: Source, files: Files, own: Mapping[str, pl.Schema]) -> 
         with suppress(*FAILURES):  # whoever reads on will hear what is wrong with them
             refuse_lost(own, source.types, partial(_scan_texts, source, own), recalled)
         return
-    whole = [name for name, kind in source.types.items() if kind == "integer"]
     bare = source.model_copy(update={"types": {}})
-    for file in files if whole else ():
-        held = _read_schema(bare, file)
-        for name in whole:
-            column, dtype = column_of(name), held.get(name, pl.Null())
+    held = {file: _read_schema(bare, file) for file in (files if source.types else ())}
+    for name, kind in source.types.items():
+        floats = {file: each[name].is_float() for file, each in held.items() if name in each}
+        if kind == "text" and len(set(floats.values())) > 1:
+            file = next(each for each in floats if floats[each])
+            raise SourceRefused(
+                f"{file}: column {name!r} is {held[file][name]}, which as text reads otherwise than "
+                "in the files where it is none; write the column as one type"
+            )
+        for file in files if kind == "integer" else ():
+            column, dtype = column_of(name), held[file].get(name, pl.Null())
             kept = fits(column, dtype, pl.Int64()) if dtype.is_float() else None
             missing = column.is_null() | column.is_nan()
             if kept is not None and not _ask(bare, files, {}, file, kept | missing):

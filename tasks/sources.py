@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
-from tasks.contents import Seen, changed, digest_files, see_files
+from tasks.contents import Seen, changed, digest_files, refuse_moved, see_files
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DefinitionError, first_line, nearest
 from tasks.exports import export_source
@@ -21,7 +21,7 @@ from tasks.files import FAILURES, Files, read_whole, scan_source
 from tasks.files import find_files as find_files
 from tasks.lookups import Events, give_values, look_up, settle
 from tasks.moments import moment_of
-from tasks.store import is_disk_full
+from tasks.store import is_bucket, is_disk_full
 from tasks.tables import plan_events
 
 _SELECT = re.compile(r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*(select|with)\b", re.IGNORECASE | re.DOTALL)
@@ -48,7 +48,7 @@ class Table(Frozen, arbitrary_types_allowed=True):
     frames: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
 
     def see(self, source: str) -> dict[str, Seen]:
-        return {file: self.seen[file] for file in self.files[source]}
+        return {file: self.seen[file] for file in self.files[source] if file in self.seen}
 
 
 def open_table(
@@ -109,10 +109,9 @@ def refuse_changed(table: Table, digests: Mapping[str, str] | None = None) -> No
     With `digests`, what they hold is also what a run began with.
     """
     for name, files in table.files.items():
-        then, now, where = table.see(name), see_files(files), f"[sources] {name}"
-        if moved := [file for file in files if now[file] != then[file]]:
-            raise changed(where, moved[0])
-        if digests is not None and digest_files(then, where) != digests.get(name):
+        where = f"[sources] {name}"
+        refuse_moved(table.see(name), where)
+        if digests is not None and digest_files(table.see(name), where) != digests.get(name):
             raise changed(where, files[0])
 
 
@@ -144,7 +143,7 @@ def event_time(definition: Definition, columns: Mapping[str, pl.DataType]) -> pl
 
 
 def collect(table: Table, rows: pl.LazyFrame) -> pl.DataFrame:
-    """Run a plan over the sources; where one of them cannot be read, name the file."""
+    """Run a plan over the sources; where one cannot be read, or is written to, name the file."""
     with _naming_files(table):
         return rows.collect()
 
@@ -162,10 +161,19 @@ def _naming_files(table: Table) -> Iterator[None]:
     except FAILURES as error:
         if is_disk_full(error):
             raise
+        _refuse_moved(table)
         for name, source in table.sources.items():
             for file in table.files[name]:
                 read_whole(source, file)
         raise DefinitionError(f"[extract] query: fails on the data: {first_line(error)}") from error
+    _refuse_moved(table)
+
+
+def _refuse_moved(table: Table) -> None:
+    """Refuse files that were written to; an object in a bucket is never half of another."""
+    for name, files in table.files.items():
+        if not is_bucket(files[0]):
+            refuse_moved(table.see(name), f"[sources] {name}")
 
 
 def _explain_query(error: Exception, frames: Mapping[str, pl.LazyFrame]) -> str:

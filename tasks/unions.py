@@ -77,10 +77,11 @@ def _keep_values(
             continue
         other = next((each for each in types if types[each] != dtype), file)
         blamed, beside = (other, file) if types[other].is_float() else (file, other)
+        kind = "number" if agreed.is_numeric() else "time"
         raise SourceRefused(
             f"{blamed}: column {name!r} is {types[blamed]}, but {types[beside]} in {beside}, and "
-            f"as {agreed} values of {file} would be lost; write it as one type, or give the "
-            "column's type in types"
+            f"{agreed} does not hold all values of {file}; write the column as one type, or have "
+            f"them rounded by types = {{ {name} = {kind!r} }}"
         )
     return agreed
 
