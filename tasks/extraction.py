@@ -17,12 +17,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Definition, Frozen
-from tasks.errors import DataRefused, DefinitionError, SourceChanged
+from tasks.errors import DataRefused, DefinitionError, SourceChanged, SourceError
 from tasks.partitions import recall_parts
 from tasks.parts import write_parts
 from tasks.plan import Plan
 from tasks.registry import fetch_snapshot, find, package_versions, snapshot_path
-from tasks.sources import Table, collect, open_table, refuse_changed
+from tasks.sources import Table, collect, holding, open_table
 from tasks.store import Store, open_store, reaching
 
 log = logging.getLogger("perennial.extraction")
@@ -141,19 +141,21 @@ def extract(plan: Plan, folder: Path) -> Snapshot:
         return _extract(plan, store, folder / "snapshot")
     except SourceChanged as change:
         log.warning("all is read once more: %s", change)
-        return _extract(plan, store, folder / "again")
+        try:
+            return _extract(plan, store, folder / "again")
+        except SourceError as error:
+            raise change from error
 
 
 def _extract(plan: Plan, store: Store, folder: Path) -> Snapshot:
     table = open_table(plan.definition, plan.project, plan.sources)
-    refuse_changed(table, plan.sources)
-    kept = find(store, snapshot_path(plan.snapshot))
-    if kept:
-        parts = tuple(fetch_snapshot(store, kept, folder))
-    else:
-        earlier = recall_parts(store, plan.definition.name, folder.with_name("earlier"))
-        parts = extract_snapshot(plan, table, folder, earlier)
-    snapshot = describe_snapshot(plan, table, parts)
-    refuse_changed(table, plan.sources)
+    with holding(table, plan.sources):
+        kept = find(store, snapshot_path(plan.snapshot))
+        if kept:
+            parts = tuple(fetch_snapshot(store, kept, folder))
+        else:
+            earlier = recall_parts(store, plan.definition.name, Path(f"{folder}-earlier"))
+            parts = extract_snapshot(plan, table, folder, earlier)
+        snapshot = describe_snapshot(plan, table, parts)
     log.info("%s rows %s", f"{snapshot.rows:,}", "reused" if kept else "extracted")
     return snapshot

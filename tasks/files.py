@@ -171,13 +171,15 @@ def _refuse_lost(source: Source, files: Files, own: Mapping[str, pl.Schema]) -> 
         if kind == "text" and len(set(floats.values())) > 1:
             file = next(each for each in floats if floats[each])
             raise SourceRefused(
-                f"{file}: column {name!r} is {held[file][name]}, which as text reads otherwise than "
-                "in the files where it is none; write the column as one type"
+                f"{file}: column {name!r} is {held[file][name]}, which reads as other text than in "
+                "files where it is no float; write the column as one type"
             )
         for file in files if kind == "integer" else ():
             column, dtype = column_of(name), held[file].get(name, pl.Null())
-            kept = fits(column, dtype, pl.Int64()) if dtype.is_float() else None
-            missing = column.is_null() | column.is_nan()
+            if not (dtype.is_float() or dtype.is_decimal()):
+                continue
+            kept = fits(column, dtype, pl.Int64())
+            missing = column.is_null() | (column.is_nan() if dtype.is_float() else False)
             if kept is not None and not _ask(bare, files, {}, file, kept | missing):
                 raise SourceRefused(
                     f"{file}: column {name!r} is {dtype} and holds what is no whole number below "

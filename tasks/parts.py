@@ -28,7 +28,7 @@ from tasks.partitions import (
     open_rows,
 )
 from tasks.plan import Plan
-from tasks.sources import Table, collect, collect_all, refuse_changed
+from tasks.sources import Table, collect, collect_all, digest_sources, holding
 from tasks.store import is_bucket
 
 log = logging.getLogger("perennial.parts")
@@ -140,8 +140,8 @@ def make_part(plan: Plan, partition: Partition, files: Mapping[str, tuple[str, .
             return "has other files by these names, or another Polars"
         with TemporaryDirectory() as folder:
             part, table = Path(folder, "part.parquet"), open_rows(plan.definition, seen)
-            whole = write_partition(plan, table, part)
-            refuse_changed(table)
+            with holding(table, digest_sources(table)):
+                whole = write_partition(plan, table, part)
             return Made(part.read_bytes(), whole)
     except (PerennialError, OSError) as error:
         return first_line(error)

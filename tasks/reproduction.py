@@ -31,7 +31,7 @@ from tasks.registry import (
     read_json,
     snapshot_path,
 )
-from tasks.sources import digest_sources, open_table, refuse_changed
+from tasks.sources import digest_sources, holding, open_table
 from tasks.store import Store, digest_file
 from tasks.training import refit_model, train_models
 from tasks.tuning import search_parameters, take_best
@@ -93,9 +93,8 @@ def extract_again(plan: Plan, folder: Path) -> tuple[Path, ...]:
             f"{plan.origin}: its snapshot {plan.snapshot} is gone from {plan.root}, and source "
             f"{changed[0]!r} is no longer what it was made of; restore either"
         )
-    parts = extract_snapshot(plan, table, folder)
-    refuse_changed(table, plan.sources)
-    return parts
+    with holding(table, plan.sources):
+        return extract_snapshot(plan, table, folder)
 
 
 def make_again(

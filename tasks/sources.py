@@ -103,16 +103,32 @@ def digest_sources(table: Table) -> dict[str, str]:
     return {name: digest_files(table.see(name), f"[sources] {name}") for name in table.files}
 
 
-def refuse_changed(table: Table, digests: Mapping[str, str] | None = None) -> None:
-    """Refuse what was read of a table whose files are no longer what they were when it was opened.
+@contextmanager
+def holding(table: Table, digests: Mapping[str, str]) -> Iterator[None]:
+    """Refuse what is read of a table unless its files hold, all the while, what a run began with.
 
-    With `digests`, what they hold is also what a run began with.
+    What fails on a file that has changed fails because it has.
     """
-    for name, files in table.files.items():
-        where = f"[sources] {name}"
-        refuse_moved(table.see(name), where)
-        if digests is not None and digest_files(table.see(name), where) != digests.get(name):
-            raise changed(where, files[0])
+    _refuse_other(table, digests)
+    try:
+        yield
+    except Exception:
+        refuse_changed(table, digests)
+        raise
+    refuse_changed(table, digests)
+
+
+def refuse_changed(table: Table, digests: Mapping[str, str]) -> None:
+    """Refuse a table whose files are not what they were when it was opened, and a run began."""
+    for name in table.files:
+        refuse_moved(table.see(name), f"[sources] {name}")
+    _refuse_other(table, digests)
+
+
+def _refuse_other(table: Table, digests: Mapping[str, str]) -> None:
+    for name, digest in digest_sources(table).items():
+        if digest != digests.get(name):
+            raise changed(f"[sources] {name}", table.files[name][0])
 
 
 def plan_query(query: str | None, frames: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
