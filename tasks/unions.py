@@ -28,7 +28,7 @@ def settle_type(name: str, types: Mapping[str, pl.DataType], ask: Ask) -> pl.Dat
         agreed = _common(types.values())
     if agreed is None:
         raise _explain_strangers(name, types)
-    return _keep_values(name, types, agreed, ask)
+    return _narrow(name, types, _keep_values(name, types, agreed, ask), ask)
 
 
 def fits(column: pl.Expr, held: pl.DataType, wanted: pl.DataType) -> pl.Expr | None:
@@ -84,6 +84,18 @@ def _keep_values(
             f"them rounded by types = {{ {name} = {kind!r} }}"
         )
     return agreed
+
+
+def _narrow(
+    name: str, types: Mapping[str, pl.DataType], agreed: pl.DataType, ask: Ask
+) -> pl.DataType:
+    """Take the usual 64 bits where whole numbers without a sign and with one both fit in."""
+    if agreed != pl.Int128 or pl.Int128 in types.values():
+        return agreed
+    column = column_of(name)
+    wide = [file for file, dtype in types.items() if dtype == pl.UInt64]
+    fit = all(ask(file, (column < 2**63) | column.is_null()) for file in wide)
+    return pl.Int64() if fit else agreed
 
 
 def _explain_strangers(name: str, types: Mapping[str, pl.DataType]) -> SourceError:
