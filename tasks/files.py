@@ -5,7 +5,7 @@ Refuses to know what the table is for.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -162,7 +162,7 @@ def _refuse_lost(source: Source, files: Files, own: Mapping[str, pl.Schema]) -> 
     if source.format != "parquet":
         recalled = partial(_recall, source, files)
         with suppress(*FAILURES):  # whoever reads on will hear what is wrong with them
-            refuse_lost(own, source.types, partial(_scan_texts, source, own), recalled)
+            refuse_lost(_list_numbers(source, own), partial(_scan_as, source, own), recalled)
         return
     bare = source.model_copy(update={"types": {}})
     held = {file: _read_schema(bare, file) for file in (files if source.types else ())}
@@ -206,15 +206,28 @@ def _recall(source: Source, files: Files, file: str, question: str, find: Callab
     return recall(file, files[file], f"{source.model_dump_json()} {question}", find)
 
 
-def _scan_texts(
-    source: Source, own: Mapping[str, pl.Schema], file: str, names: Sequence[str]
+def _list_numbers(
+    source: Source, own: Mapping[str, pl.Schema]
+) -> dict[str, dict[str, pl.DataType]]:
+    """Give each file's columns of inferred numbers; JSON has no whole ones that begin with zero."""
+    plain = source.format == "ndjson"
+    return {
+        file: {
+            name: kind
+            for name, kind in schema.items()
+            if name not in source.types and (kind.is_float() or (kind.is_integer() and not plain))
+        }
+        for file, schema in own.items()
+    }
+
+
+def _scan_as(
+    source: Source, own: Mapping[str, pl.Schema], file: str, kinds: Mapping[str, pl.DataType]
 ) -> pl.LazyFrame:
-    """Scan columns of CSV or NDJSON as they are written."""
-    plain = source.model_copy(update={"types": {}})
-    held = own[file] if source.format == "csv" else names
-    return _scan(plain, (file,), pl.Schema(dict.fromkeys(held, pl.String()))).select(
-        cs.by_name(list(names))
-    )
+    """Scan columns of CSV or NDJSON as types that may not be those that were inferred."""
+    bare = source.model_copy(update={"types": {}})
+    held = {**own[file], **kinds} if source.format == "csv" else kinds
+    return _scan(bare, (file,), pl.Schema(held)).select(cs.by_name(list(kinds)))
 
 
 def _check_header(source: Source, file: str, schema: pl.Schema) -> None:
