@@ -42,6 +42,14 @@ class SourceRefused(SourceError):
     exit_code = 3
 
 
+class NumbersLost(SourceRefused):
+    """A column's numbers are not those that a file writes; as text it would keep them."""
+
+    def __init__(self, said: str, column: str) -> None:
+        super().__init__(said)
+        self.column = column
+
+
 class StoreError(PerennialError):
     """The root cannot be reached, written or trusted."""
 

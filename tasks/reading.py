@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import Field, ValidationError
 
 from tasks.definition import Definition, Extract, Frozen, Source, Target
-from tasks.errors import SourceError, first_line, hide_password
+from tasks.errors import NumbersLost, SourceChanged, SourceError, first_line, hide_password
 from tasks.expressions import quote_name
 from tasks.files import find_files
 from tasks.sources import Table, collect, event_time, open_table, plan_query
@@ -91,13 +91,13 @@ def read_table(data: str, name: str, project: Path) -> tuple[Reading, Table]:
     source, files = sniff_source(data, project)
     reading = Reading(name=name, source=source)
     if source.format != "csv":
-        opened = open_table(reading.define(), project)
+        reading, opened = _open_lossless(reading, project)
         _refuse_patterns(opened)
         forms = study_texts(opened, source.separator)
         forms = {column: form for column, form in forms.items() if form.number and form.missing}
         missing = {column: form.missing for column, form in forms.items()}
         mended = {column: f"TRY_{form.number}" for column, form in forms.items()}
-        return Reading(name=name, source=source, missing=missing, mended=mended), opened
+        return reading.model_copy(update={"missing": missing, "mended": mended}), opened
     as_text = open_as_text(source, files)
     _refuse_patterns(as_text)
     forms = study_texts(as_text, source.separator)
@@ -193,6 +193,8 @@ def read_otherwise(reading: Reading, table: Table, column: str) -> str:
     if reading.source.format != "csv":
         return ""
     table = open_as_text(reading.source, table.files[reading.name])
+    if column not in table.columns:  # a folder's, of one spelling
+        return ""
     first = collect(table, table.rows.select(pl.col(column).drop_nulls().first())).item()
     formats = find_date_formats(table, column, first)
     return f"; read as {formats[0]}, and {formats[1]} fits too" if len(formats) > 1 else ""
@@ -244,13 +246,15 @@ def _fit_separator(lines: list[str], separator: str) -> tuple[float, int]:
 
 def _settle_types(reading: Reading, forms: dict[str, Form], project: Path) -> tuple[Reading, Table]:
     """Give a type to each column whose first rows promise another one than its last rows keep."""
-    opened = open_table(reading.define(), project)
+    reading, opened = _open_lossless(reading, project)
     try:
         collect(opened, opened.rows.null_count())
         return reading, opened
+    except SourceChanged:
+        raise
     except SourceError:
         pass
-    types = {}
+    types = dict(reading.source.types)
     for column in opened.columns:
         try:
             collect(opened, opened.rows.select(pl.col(column).null_count()))
@@ -259,6 +263,17 @@ def _settle_types(reading: Reading, forms: dict[str, Form], project: Path) -> tu
     source = reading.source.model_copy(update={"types": types})
     reading = reading.model_copy(update={"source": source})
     return reading, open_table(reading.define(), project)
+
+
+def _open_lossless(reading: Reading, project: Path) -> tuple[Reading, Table]:
+    """Open a source with each column as text whose numbers would not be those that are written."""
+    while True:
+        try:
+            return reading, open_table(reading.define(), project)
+        except NumbersLost as lost:
+            types = {**reading.source.types, lost.column: "text"}
+            source = reading.source.model_copy(update={"types": types})
+            reading = reading.model_copy(update={"source": source})
 
 
 def _count_forms(text: pl.Expr, comma: str) -> dict[str, pl.Expr]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.errors import SourceRefused
+from tasks.errors import NumbersLost
 from tasks.expressions import column_of
 
 _LONG, _EXACT = r"^\s*[+-]?\d+\s*$", 2**53 - 1
@@ -27,17 +27,19 @@ def refuse_lost(schemas: Mapping[str, Types], read: Read, recall: Recall) -> Non
         odd = recall(file, f"odd {numbers}", partial(_find_odd, numbers, file, read))
         for name in odd:
             if numbers[name].is_float():
-                raise SourceRefused(
+                raise NumbersLost(
                     f"{file}: column {name!r} has whole numbers beyond 2^53 beside fractions, and "
-                    f"as numbers they would be rounded; give its type in types, as {name} = 'text'"
+                    f"as numbers they would be rounded; give its type in types, as {name} = 'text'",
+                    name,
                 )
             zero_led.setdefault(name, file)
     for name, file in zero_led.items():
         held = [each for each, numbers in schemas.items() if name in numbers]
         if _have_twins([read(each, {name: pl.String()}) for each in held]):
-            raise SourceRefused(
+            raise NumbersLost(
                 f"{file}: column {name!r} has numbers that differ by leading zeros alone, and as "
-                f"numbers they would be one; give its type in types, as {name} = 'text'"
+                f"numbers they would be one; give its type in types, as {name} = 'text'",
+                name,
             )
 
 

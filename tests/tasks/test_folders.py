@@ -11,6 +11,7 @@ from tables import ROWS, START, Project, read_source, scan_files, write_file
 
 from tasks import partitions
 from tasks.errors import SourceError, SourceRefused
+from tasks.reading import read_otherwise, read_table
 from tasks.sources import digest_sources, open_table
 
 KINDS = ["parquet", "csv", "ndjson"]
@@ -138,3 +139,11 @@ def test_folders_in_a_bucket_give_their_column(made: Project, bucket: str) -> No
     assert rows["month"].unique().to_list() == [1]
     table = open_table(plan.definition, plan.project)
     assert digest_sources(table) == plan.sources
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_folder_is_seen_where_a_source_is_looked_at_first(tmp_path: Path, kind: str) -> None:
+    uri = lay_out(tmp_path, kind, "day=2020-01-01", "day=2020-01-02")
+    reading, table = read_table(uri, "s", tmp_path)
+    assert table.columns["day"] == pl.Date
+    assert read_otherwise(reading, table, "day") == ""

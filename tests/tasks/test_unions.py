@@ -10,6 +10,7 @@ import pytest
 from tables import read_source, scan_files
 
 from tasks.errors import SourceError, SourceRefused
+from tasks.reading import read_table
 
 BIG, EXACT = 2**53 + 1, 2**53 - 1
 NS = pl.Datetime("ns")
@@ -171,3 +172,12 @@ def test_zeros_in_front_that_tell_two_codes_apart_are_not_dropped(
     with pytest.raises(SourceRefused, match=r"a.csv: column 'c' has numbers that differ by lead"):
         scan_files(tmp_path, "*.csv")
     assert read_source(tmp_path, "*.csv", types={"c": "text"})["c"].to_list()[:2] == ["007", "7"]
+
+
+def test_columns_that_numbers_would_spoil_are_read_as_text_where_nobody_has_said(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "s.csv").write_text(f"id,code,big\n1,007,{BIG}\n2,7,1.5\n")
+    reading, table = read_table("s.csv", "s", tmp_path)
+    assert reading.source.types == {"code": "text", "big": "text"}
+    assert table.columns["id"] == pl.Int64
