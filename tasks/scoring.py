@@ -76,9 +76,11 @@ def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: 
     whole = register_io_source(
         lambda *_: answer_parts(scorer, table, log_to, counts), schema=empty.schema
     )
-    with reaching(str(file)), refusing_rows(source):
-        whole.sink_parquet(file) if ending == "parquet" else whole.sink_csv(file)
-    refuse_moved(files, f"--input {source}")
+    try:
+        with reaching(str(file)), refusing_rows(source):
+            whole.sink_parquet(file) if ending == "parquet" else whole.sink_csv(file)
+    finally:  # what fails on a file that has changed fails because it has
+        refuse_moved(files, f"--input {source}")
     deliver(file, target)
     return sum(counts)
 
