@@ -23,7 +23,7 @@ from tasks.arrivals import count_learned
 from tasks.champion import match_classes, read_recipe
 from tasks.decisions import Decision, record_approval, record_release
 from tasks.definition import Definition
-from tasks.errors import DataRefused, first_line
+from tasks.errors import DataRefused, SourceChanged, first_line
 from tasks.labels import TARGET, TIME
 from tasks.looks import list_ringing
 from tasks.metrics import Array
@@ -237,6 +237,9 @@ def make_or_share(
 def make(past: Past, store: Store, as_of: datetime) -> Published | str:
     """Run the steps of a retrain in a policy's own registry; no report is drawn."""
     plan = plan_retrain(past.model, as_of).model_copy(update={"root": store.root})
+    for name, digest in plan.sources.items():
+        if past.plan.sources[name] != digest:
+            raise SourceChanged(f"[sources] {name} changed while it was replayed; run again")
     try:
         with work_folder(store) as folder:
             return make_candidate(plan, store, folder, lambda candidate: {})

@@ -28,7 +28,7 @@ from tasks.candidate import Candidate, Step, publish_candidate, timed
 from tasks.definition import find_definition, load_definition, project_of
 from tasks.errors import in_definition
 from tasks.evaluation import evaluate
-from tasks.extraction import digest_snapshot, digest_sources, extract, settle_as_of
+from tasks.extraction import digest_snapshot, extract, settle_as_of
 from tasks.features import compile_features
 from tasks.named import check_keys
 from tasks.overview import describe_version
@@ -38,7 +38,7 @@ from tasks.preparation import prepare
 from tasks.proposals import Trial
 from tasks.registry import Published, code_digest, find_version, name_version, read_file
 from tasks.report import draw_report
-from tasks.sources import open_table
+from tasks.sources import digest_sources, open_table
 from tasks.standing import find_release, is_open
 from tasks.store import Store, open_store, work_folder
 from tasks.training import refit, train

@@ -17,6 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from bentos.columns import parse_dtype
+from tasks.contents import refuse_moved
 from tasks.definition import Definition, find_definition, parse_definition, project_of
 from tasks.errors import DecisionRefused
 from tasks.features import Features, Vocabulary
@@ -95,16 +96,20 @@ def open_tables(
         return {}
     project = project_of(find_definition(definition.name))
     given = {name: table.source for name, table in used.items()}
-    frames = {
-        name: scan_source(source, find_files(source, project, f"[sources] {name}"))
+    files = {
+        name: find_files(source, project, f"[sources] {name}")
         for name, source in definition.sources.items()
         if name in given.values()
     }
+    frames = {name: scan_source(definition.sources[name], each) for name, each in files.items()}
     values = tabled_values(definition)
     sent = pl.Schema({k: parse_dtype(v) for k, v in types.items() if k not in values})
     only = definition.model_copy(update={"tables": used})
     planned = plan_tables(only, frames, sent)
-    return {name: table.collect().lazy() for name, table in planned.items()}
+    made = {name: table.collect().lazy() for name, table in planned.items()}
+    for name, each in files.items():
+        refuse_moved(each, f"[sources] {name}")
+    return made
 
 
 def publish_log(store: Store, model: str, folder: Path) -> int:

@@ -11,7 +11,7 @@ import polars as pl
 
 from tasks.binning import model_input
 from tasks.definition import Definition, Frozen, parse_definition
-from tasks.errors import DefinitionError, SourceError, first_line
+from tasks.errors import DefinitionError, SourceChanged, SourceError, first_line
 from tasks.evaluation import read_rows
 from tasks.extraction import Snapshot
 from tasks.features import Features, Vocabulary, encode
@@ -191,6 +191,8 @@ def _join_holdout(
         wanted = sorted({*key, *recipe.features.columns})
         once = period.select(wanted).unique(key, keep="first", maintain_order=True)
         found = collect(table, once.with_columns(pl.lit(True).alias(_FOUND)))
+    except SourceChanged:  # this run may be made again, and then compared
+        raise
     except (SourceError, DefinitionError) as error:
         raise NotComparableError(f"its data cannot be read: {first_line(error)}") from error
     rows = asked.with_columns(holdout[TIME]).join(

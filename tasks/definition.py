@@ -82,7 +82,8 @@ METRICS: dict[Kind, tuple[Metric, ...]] = {
 class Source(Section):
     """A table in files, as Parquet, CSV or NDJSON: a path, a glob or s3://; or in PostgreSQL.
 
-    There, `partitions` are equal ranges of the column `partition_on`, read at the same time.
+    With `missing_columns` = null a column that a file lacks is null in it. In a database,
+    `partitions` are equal ranges of the column `partition_on`, read at the same time.
     """
 
     uri: Annotated[str, AfterValidator(_check_uri)]
@@ -90,6 +91,7 @@ class Source(Section):
     separator: str = Field(default=",", min_length=1, max_length=1)
     null_values: tuple[str, ...] = ()
     types: dict[str, ColumnType] = {}
+    missing_columns: Literal["refuse", "null"] = "refuse"
     table: str | None = Field(default=None, min_length=1)
     query: str | None = Field(default=None, pattern=_TEXT)
     partition_on: str | None = None
@@ -102,7 +104,7 @@ class Source(Section):
     @model_validator(mode="after")
     def _keys_fit_the_address(self) -> Self:
         theirs = {"table", "query", "partition_on", "partitions"}
-        ours = {"format", "separator", "null_values", "types"}
+        ours = {"format", "separator", "null_values", "types", "missing_columns"}
         for key in sorted((ours if self.in_database else theirs) & self.model_fields_set):
             if key != "format" or self.format != "parquet":
                 other = "files" if self.in_database else "postgresql://"

@@ -30,6 +30,26 @@ class SourceError(PerennialError):
     exit_code = 2
 
 
+class SourceChanged(SourceError):
+    """A source became another one while it was read; nothing was made of it."""
+
+    exit_code = 1
+
+
+class SourceRefused(SourceError):
+    """A source cannot be read without losing, or mistaking, some of what it holds."""
+
+    exit_code = 3
+
+
+class NumbersLost(SourceRefused):
+    """A column's numbers are not those that a file writes; as text it would keep them."""
+
+    def __init__(self, said: str, column: str) -> None:
+        super().__init__(said)
+        self.column = column
+
+
 class StoreError(PerennialError):
     """The root cannot be reached, written or trusted."""
 

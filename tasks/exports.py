@@ -16,10 +16,10 @@ from pathlib import Path
 import polars as pl
 from pydantic import ValidationError
 
+from tasks.contents import digest_files, see_files
 from tasks.definition import Frozen, Source
-from tasks.errors import SourceError
+from tasks.errors import SourceChanged
 from tasks.expressions import refuse_clock
-from tasks.files import digest_files
 from tasks.postgres import Server, reading
 from tasks.store import open_store, reaching
 
@@ -42,9 +42,9 @@ def export_source(source: Source, where: str, wanted: str | None = None) -> tupl
     if wanted is not None and (folder / wanted).is_dir():
         return _use(folder / wanted)
     with reading(source, where) as server, reaching(str(folder)):
-        exported = _find(folder, server.written) or _export(server, folder)
+        exported = _find(folder, server.written) or _export(server, folder, where)
     if wanted is not None and exported.name != wanted:
-        raise SourceError(f"{where}: was written to since the run began; run it again")
+        raise SourceChanged(f"{where} changed while it was read; run again: it was written to")
     return _use(exported)
 
 
@@ -58,10 +58,11 @@ def _find(folder: Path, written: str) -> Path | None:
     return None
 
 
-def _export(server: Server, folder: Path) -> Path:
+def _export(server: Server, folder: Path, where: str) -> Path:
     """Read all of a source, and give the export its name, which says what is in it."""
     draft = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
-    state = Exported(written=server.written, digest=digest_files(server.write_parts(draft)))
+    digest = digest_files(see_files(server.write_parts(draft)), where)
+    state = Exported(written=server.written, digest=digest)
     named = folder / state.digest
     with suppress(OSError):  # another run was first, with the same
         draft.rename(named)

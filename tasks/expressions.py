@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import polars as pl
+from polars import selectors as cs
 
 from tasks.errors import DefinitionError, first_line, nearest
 
@@ -38,6 +39,11 @@ _CLOCK = re.compile(r"\b(now\s*\(|current_(date|time|timestamp)\b)", re.IGNORECA
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _ROUNDING = 1e-9  # of a value, at most
 _FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError)
+
+
+def column_of(name: str) -> pl.Expr:
+    """Take a column by its name, also where Polars would read it as a pattern of names."""
+    return cs.by_name(name).as_expr()
 
 
 def quote_name(column: str) -> str:

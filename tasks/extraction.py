@@ -17,14 +17,13 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Definition, Frozen
-from tasks.errors import DataRefused, DefinitionError
-from tasks.files import digest_files
+from tasks.errors import DataRefused, DefinitionError, SourceChanged, SourceError
 from tasks.partitions import recall_parts
 from tasks.parts import write_parts
 from tasks.plan import Plan
 from tasks.registry import fetch_snapshot, find, package_versions, snapshot_path
-from tasks.sources import Table, collect, open_table
-from tasks.store import open_store, reaching
+from tasks.sources import Table, collect, holding, open_table
+from tasks.store import Store, open_store, reaching
 
 log = logging.getLogger("perennial.extraction")
 
@@ -43,11 +42,6 @@ class Snapshot(Frozen):
 
     def scan(self) -> pl.LazyFrame:
         return pl.scan_parquet(list(self.parts), glob=False)
-
-
-def digest_sources(table: Table) -> dict[str, str]:
-    """Identify each source's content, whatever its files are called."""
-    return {name: digest_files(files) for name, files in table.files.items()}
 
 
 def settle_as_of(table: Table, as_of: datetime | None, now: datetime) -> datetime | None:
@@ -137,15 +131,31 @@ def _explain_empty(plan: Plan, table: Table) -> str:
 
 @task(name="extraction", cache_policy=NO_CACHE)
 def extract(plan: Plan, folder: Path) -> Snapshot:
-    """Reuse the snapshot if the root holds it, or extract it into the run's own folder."""
+    """Reuse the snapshot if the root holds it, or extract it into the run's own folder.
+
+    Files that were written anew meanwhile, with what they held before, are read once more: nobody
+    knows what they held in between.
+    """
     store = open_store(plan.root)
+    try:
+        return _extract(plan, store, folder / "snapshot")
+    except SourceChanged as change:
+        log.warning("all is read once more: %s", change)
+        try:
+            return _extract(plan, store, folder / "again")
+        except SourceError as error:
+            raise change from error
+
+
+def _extract(plan: Plan, store: Store, folder: Path) -> Snapshot:
     table = open_table(plan.definition, plan.project, plan.sources)
-    kept = find(store, snapshot_path(plan.snapshot))
-    if kept:
-        parts = tuple(fetch_snapshot(store, kept, folder / "snapshot"))
-    else:
-        earlier = recall_parts(store, plan.definition.name, folder / "earlier")
-        parts = extract_snapshot(plan, table, folder / "snapshot", earlier)
-    snapshot = describe_snapshot(plan, table, parts)
+    with holding(table, plan.sources):
+        kept = find(store, snapshot_path(plan.snapshot))
+        if kept:
+            parts = tuple(fetch_snapshot(store, kept, folder))
+        else:
+            earlier = recall_parts(store, plan.definition.name, Path(f"{folder}-earlier"))
+            parts = extract_snapshot(plan, table, folder, earlier)
+        snapshot = describe_snapshot(plan, table, parts)
     log.info("%s rows %s", f"{snapshot.rows:,}", "reused" if kept else "extracted")
     return snapshot

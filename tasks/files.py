@@ -1,27 +1,35 @@
 """The files of one source, opened as one table: formats, types, and which file is at fault.
 
-Owns what Parquet, CSV and NDJSON need to be read lazily, and one type a column where files differ.
+Owns what Parquet, CSV and NDJSON need to be read lazily, and columns that not every file holds.
 Refuses to know what the table is for.
 """
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from polars import selectors as cs
 
+from tasks.contents import Seen, list_files, recall
 from tasks.definition import Source
-from tasks.errors import DefinitionError, SourceError, first_line, nearest
-from tasks.expressions import is_text
-from tasks.store import digest_source, is_bucket, list_files, scan_options
+from tasks.errors import DefinitionError, SourceError, SourceRefused, first_line, nearest
+from tasks.expressions import column_of, is_text
+from tasks.folders import parse_value, read_folders, type_folders
+from tasks.spellings import refuse_lost
+from tasks.store import is_bucket, scan_options
+from tasks.unions import Ask, fits, settle_type
+
+Files = Mapping[str, Seen]
+Carried = Mapping[str, pl.Series]  # columns that a file's folders give, with their one value
 
 FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 _INFERRED_ROWS = 100_000
-_OPEN_AT_ONCE, _DIGESTED_AT_ONCE = 16, 8
+_OPEN_AT_ONCE = 16
 _TYPES: dict[str, pl.DataType] = {
     "integer": pl.Int64(),
     "number": pl.Float64(),
@@ -42,39 +50,39 @@ _HINTS = {  # what a library's message holds: what would help
 }
 
 
-def find_files(source: Source, project: Path, where: str) -> tuple[str, ...]:
-    """List a source's files, relative ones from the project's folder."""
+def find_files(source: Source, project: Path, where: str) -> Files:
+    """List a source's files as they are now, relative ones from the project's folder."""
     uri = source.uri if is_bucket(source.uri) else str(project / Path(source.uri).expanduser())
-    files = tuple(list_files(uri))
+    files = list_files(uri)
     if not files:
         raise SourceError(f"{where}: no file matches {uri}; {_nearest_file(uri)}")
     return files
 
 
-def digest_files(files: Iterable[str]) -> str:
-    """Identify what files hold together, whatever they are called."""
-    with ThreadPoolExecutor(_DIGESTED_AT_ONCE) as pool:
-        return hashlib.sha256("".join(pool.map(digest_source, files)).encode()).hexdigest()
-
-
-def scan_source(source: Source, files: tuple[str, ...]) -> pl.LazyFrame:
+def scan_source(source: Source, files: Files) -> pl.LazyFrame:
     """Plan the reading of files that must agree on their columns; errors name the file.
 
     Small integers get room for arithmetic, where Polars would wrap around without a word: month
     stored in 8 bits could not be multiplied by 100, nor what has no sign be subtracted.
     """
     with ThreadPoolExecutor(_OPEN_AT_ONCE) as pool:
-        schemas = dict(zip(files, pool.map(partial(_read_schema, source), files), strict=True))
-    columns = _agree(source, schemas)
+        own = dict(zip(files, pool.map(partial(_read_schema, source), files), strict=True))
+    carried = _read_carried(source, files, own)
+    schemas = {file: _join_schemas(own[file], carried[file]) for file in files}
+    _check_types(source, schemas)
+    _refuse_lost(source, files, own)
+    columns = _agree(source, schemas, partial(_ask, source, files, carried))
     parquet = source.format == "parquet"
     alike = {tuple(schema.items() if parquet else schema) for schema in schemas.values()}
-    if len(alike) == 1 and not (parquet and source.types):
-        frame = _scan(source, files, columns)
+    if len(alike) == 1 and not any(carried.values()) and not (parquet and source.types):
+        frame = _scan(source, tuple(files), columns)
     else:
-        frame = pl.concat([_scan_alone(source, file, schemas[file], columns) for file in files])
+        frame = pl.concat(
+            [_scan_alone(source, file, own[file], carried[file], columns) for file in files]
+        )
     if source.format == "csv":
         if set(columns.dtypes()) == {pl.String} and _has_no_rows(frame):
-            raise SourceError(f"{files[0]}: holds no rows")
+            raise SourceError(f"{next(iter(files))}: holds no rows")
         # Polars leaves the quotes in a header's name doubled.
         frame = frame.rename({name: name.replace('""', '"') for name in columns if '""' in name})
     return frame.with_columns(
@@ -105,11 +113,121 @@ def _read_schema(source: Source, file: str) -> pl.Schema:
         raise SourceError(f"{file}: holds no columns")
     if source.format == "csv":
         _check_header(source, file, schema)
-    for name in source.types:
-        if name not in schema:
-            hint = nearest(name, schema)
-            raise DefinitionError(f"[sources] types: {file} has no column {name!r}; {hint}")
     return schema
+
+
+def _read_carried(
+    source: Source, files: Files, own: Mapping[str, pl.Schema]
+) -> dict[str, dict[str, pl.Series]]:
+    """Give the columns that files have from their folders alone; what both say must agree."""
+    texts: dict[str, dict[str, str | None]] = {}
+    for file, schema in own.items():
+        told = read_folders(file)
+        texts[file] = {name: text for name, text in told.items() if name not in schema}
+        for name in told.keys() & schema.keys():
+            dtype = pl.String() if is_text(schema[name]) else schema[name]
+            value = parse_value(name, told[name], dtype, file)
+            if not _ask(
+                source,
+                files,
+                {},
+                file,
+                column_of(name).cast(dtype).eq_missing(_lit(value)),
+            ):
+                raise SourceRefused(
+                    f"{file}: column {name!r} holds other values than {told[name]!r}, which its "
+                    "folder says; mend either"
+                )
+    return type_folders(texts, {name: _TYPES[kind] for name, kind in source.types.items()})
+
+
+def _join_schemas(schema: pl.Schema, carried: Carried) -> pl.Schema:
+    return pl.Schema({**schema, **{name: value.dtype for name, value in carried.items()}})
+
+
+def _lit(value: pl.Series) -> pl.Expr:
+    return pl.lit(value.item(), value.dtype).alias(value.name)
+
+
+def _check_types(source: Source, schemas: Mapping[str, pl.Schema]) -> None:
+    for name in source.types:
+        lacking = [file for file, schema in schemas.items() if name not in schema]
+        if lacking and (source.missing_columns == "refuse" or len(lacking) == len(schemas)):
+            hint = nearest(name, schemas[lacking[0]])
+            raise DefinitionError(f"[sources] types: {lacking[0]} has no column {name!r}; {hint}")
+
+
+def _refuse_lost(source: Source, files: Files, own: Mapping[str, pl.Schema]) -> None:
+    """Refuse what a file's text says, or its floats hold, and its columns' types would not."""
+    if source.format != "parquet":
+        recalled = partial(_recall, source, files)
+        with suppress(*FAILURES):  # whoever reads on will hear what is wrong with them
+            refuse_lost(_list_numbers(source, own), partial(_scan_as, source, own), recalled)
+        return
+    bare = source.model_copy(update={"types": {}})
+    held = {file: _read_schema(bare, file) for file in (files if source.types else ())}
+    for name, kind in source.types.items():
+        floats = {file: each[name].is_float() for file, each in held.items() if name in each}
+        if kind == "text" and len(set(floats.values())) > 1:
+            file = next(each for each in floats if floats[each])
+            raise SourceRefused(
+                f"{file}: column {name!r} is {held[file][name]}, which reads as other text than in "
+                "files where it is no float; write the column as one type"
+            )
+        for file in files if kind == "integer" else ():
+            column, dtype = column_of(name), held[file].get(name, pl.Null())
+            if not (dtype.is_float() or dtype.is_decimal()):
+                continue
+            kept = fits(column, dtype, pl.Int64())
+            missing = column.is_null() | (column.is_nan() if dtype.is_float() else False)
+            if kept is not None and not _ask(bare, files, {}, file, kept | missing):
+                raise SourceRefused(
+                    f"{file}: column {name!r} is {dtype} and holds what is no whole number below "
+                    "2^53; write whole numbers, or make it a 'number' in types"
+                )
+
+
+def _ask(
+    source: Source, files: Files, carried: Mapping[str, Carried], file: str, holds: pl.Expr
+) -> bool:
+    """Ask of one file whether something holds of all its rows."""
+
+    def find() -> bool:
+        rows = _scan(source, (file,), None).with_columns(map(_lit, carried.get(file, {}).values()))
+        try:
+            return bool(rows.select(holds.all()).collect().item())
+        except FAILURES as error:
+            raise _unreadable(source, file, error) from error
+
+    return bool(_recall(source, files, file, str(holds), find))
+
+
+def _recall(source: Source, files: Files, file: str, question: str, find: Callable[[], Any]) -> Any:
+    return recall(file, files[file], f"{source.model_dump_json()} {question}", find)
+
+
+def _list_numbers(
+    source: Source, own: Mapping[str, pl.Schema]
+) -> dict[str, dict[str, pl.DataType]]:
+    """Give each file's columns of inferred numbers; JSON has no whole ones that begin with zero."""
+    plain = source.format == "ndjson"
+    return {
+        file: {
+            name: kind
+            for name, kind in schema.items()
+            if name not in source.types and (kind.is_float() or (kind.is_integer() and not plain))
+        }
+        for file, schema in own.items()
+    }
+
+
+def _scan_as(
+    source: Source, own: Mapping[str, pl.Schema], file: str, kinds: Mapping[str, pl.DataType]
+) -> pl.LazyFrame:
+    """Scan columns of CSV or NDJSON as types that may not be those that were inferred."""
+    bare = source.model_copy(update={"types": {}})
+    held = {**own[file], **kinds} if source.format == "csv" else kinds
+    return _scan(bare, (file,), pl.Schema(held)).select(cs.by_name(list(kinds)))
 
 
 def _check_header(source: Source, file: str, schema: pl.Schema) -> None:
@@ -161,13 +279,19 @@ def _scan(source: Source, files: tuple[str, ...], schema: pl.Schema | None) -> p
     )
 
 
-def _scan_alone(source: Source, file: str, schema: pl.Schema, columns: pl.Schema) -> pl.LazyFrame:
+def _scan_alone(
+    source: Source, file: str, own: pl.Schema, carried: Carried, columns: pl.Schema
+) -> pl.LazyFrame:
     """Scan one file whose columns stand in another order, or have other types, than agreed."""
+    theirs = pl.Schema({name: columns[name] for name in own})
     if source.format == "parquet":
-        frame = _scan(source, (file,), None).cast(columns)
+        frame = _scan(source, (file,), None).cast(theirs)
     else:
-        frame = _scan(source, (file,), pl.Schema({name: columns[name] for name in schema}))
-    return frame.select(columns.names())
+        frame = _scan(source, (file,), theirs)
+    added = [_lit(value).cast(columns[name]) for name, value in carried.items()]
+    lacking = [name for name in columns if name not in own and name not in carried]
+    added += [pl.lit(None, columns[name]).alias(name) for name in lacking]
+    return frame.with_columns(added).select(columns.names())
 
 
 def _convert(frame: pl.LazyFrame, given: Mapping[str, pl.DataType]) -> pl.LazyFrame:
@@ -190,68 +314,30 @@ def _convert_column(name: str, held: pl.DataType, wanted: pl.DataType) -> pl.Exp
             f"[sources] types: column {name!r} is {held}, whose unit nobody knows; make it a time "
             f"in [extract] query, as in CAST({name} * 1000000 AS TIMESTAMP) from seconds"
         )
+    if held.is_float() and wanted.is_integer():
+        column = column.fill_nan(None)
     return column.cast(wanted)
 
 
-def _agree(source: Source, schemas: Mapping[str, pl.Schema]) -> pl.Schema:
-    """Settle one type a column for all files."""
+def _agree(source: Source, schemas: Mapping[str, pl.Schema], ask: Ask) -> pl.Schema:
+    """Settle one type a column for all files that hold it."""
     first, columns = next(iter(schemas.items()))
-    for file, schema in schemas.items():
+    for file, schema in schemas.items() if source.missing_columns == "refuse" else ():
         for name in [*columns, *schema]:
             if name not in schema or name not in columns:
                 lacking, having = (file, first) if name not in schema else (first, file)
                 raise SourceError(
-                    f"{lacking}: has no column {name!r}, which {having} has; add it, or name only "
-                    "files that are alike in [sources]"
+                    f"{lacking}: has no column {name!r}, which {having} has; add it, name only "
+                    "files that are alike in [sources], or let it be missing there by "
+                    'missing_columns = "null"'
                 )
     return pl.Schema(
         {
-            name: _settle_type(source, name, {file: each[name] for file, each in schemas.items()})
-            for name in columns
+            name: settle_type(
+                name, {f: each[name] for f, each in schemas.items() if name in each}, ask
+            )
+            for name in dict.fromkeys(name for schema in schemas.values() for name in schema)
         }
-    )
-
-
-def _settle_type(source: Source, name: str, types: Mapping[str, pl.DataType]) -> pl.DataType:
-    """Find a column's type; files in which it is all missing have no say."""
-    if (agreed := _common(types.values())) is not None:
-        return agreed
-    held = {file: dtype for file, dtype in types.items() if not _is_missing(source, file, name)}
-    if (agreed := _common(held.values())) is not None:
-        return agreed
-    first, *others = held
-    file = next((each for each in others if _common([held[first], held[each]]) is None), others[-1])
-    raise SourceError(
-        f"{file}: column {name!r} is {held[file]}, but {held[first]} in {first}; mend the file, or "
-        "give the column's type in types"
-    )
-
-
-def _common(dtypes: Iterable[pl.DataType]) -> pl.DataType | None:
-    """Find the type that holds all of these without loss; None where there is none."""
-    common, *others = dict.fromkeys(dtypes) or [pl.Null()]
-    for dtype in others:
-        if (wider := _wider(common, dtype)) is None:
-            return None
-        common = wider
-    return common
-
-
-def _wider(one: pl.DataType, other: pl.DataType) -> pl.DataType | None:
-    if one.is_numeric() and other.is_numeric():
-        both = pl.DataFrame([pl.Series("a", [None], one), pl.Series("b", [None], other)])
-        return both.select(pl.coalesce("a", "b")).dtypes[0]
-    if is_text(one) and is_text(other):
-        return pl.String()
-    zones = {getattr(dtype, "time_zone", None) for dtype in (one, other)}
-    if {one.base_type(), other.base_type()} <= {pl.Date, pl.Datetime} and len(zones) == 1:
-        return pl.Datetime("us", zones.pop())
-    return None
-
-
-def _is_missing(source: Source, file: str, column: str) -> bool:
-    return bool(
-        _scan(source, (file,), None).select(pl.col(column).is_null().all()).collect().item()
     )
 
 

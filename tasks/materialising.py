@@ -14,7 +14,6 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Definition, FeatureTable
 from tasks.errors import DefinitionError
-from tasks.extraction import digest_sources
 from tasks.materialised import (
     KEPT,
     Listed,
@@ -27,7 +26,7 @@ from tasks.materialised import (
 )
 from tasks.moments import moment_of
 from tasks.registry import Published, code_digest, find, name_version, publish_once
-from tasks.sources import Table, collect, open_table
+from tasks.sources import Table, collect, digest_sources, open_table, refuse_changed
 from tasks.store import Store, open_store
 from tasks.tables import tables_digest
 
@@ -45,7 +44,8 @@ def make_tables(
         raise DefinitionError(f"--as-of {as_of:%Y-%m-%d %H:%M} UTC is in the future")
     opened, tables = open_table(definition, project), definition.tables
     used = {table.source for table in tables.values()}
-    sources = {name: digest for name, digest in digest_sources(opened).items() if name in used}
+    digests = digest_sources(opened)
+    sources = {name: digest for name, digest in digests.items() if name in used}
     known = {
         name: settle_known(definition, table, opened, as_of or now)
         for name, table in tables.items()
@@ -57,6 +57,7 @@ def make_tables(
     if found := find(store, path):
         return found
     made = {name: collect_table(opened, name, tables[name], known[name]) for name in known}
+    refuse_changed(opened, digests)
     listed = {name: list_table(tables[name], frame, known[name]) for name, frame in made.items()}
     listing = Listing(digest=digest, made_at=now, sources=sources, tables=listed)
     write_tables(made, listing, folder / "tables")

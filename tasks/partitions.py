@@ -19,8 +19,11 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.contents import digest_content
 from tasks.definition import Definition, Frozen
 from tasks.errors import StoreError
+from tasks.files import Files
+from tasks.folders import read_folders
 from tasks.registry import (
     fetch_snapshot,
     find,
@@ -30,7 +33,7 @@ from tasks.registry import (
     snapshot_path,
 )
 from tasks.sources import Table, open_files
-from tasks.store import Store, digest_source, scan_options
+from tasks.store import Store, scan_options
 
 log = logging.getLogger("perennial.partitions")
 
@@ -75,12 +78,21 @@ def find_partitions(
         return ()
     partitions = tuple(
         Partition(
-            source=source, files=files, key=name_partition(definition, source, files, digests)
+            source=source,
+            files=files,
+            key=name_partition(
+                definition, source, {each: table.seen[each] for each in files}, digests
+            ),
         )
         for files in groups
     )
-    # Partitions lack whatever else was joined to the table's rows.
-    alike = open_partition(definition, table, partitions[0]).columns == table.columns
+    # Partitions lack whatever else was joined to the table's rows, and some of the folders that a
+    # column's type was found by.
+    carried = any(read_folders(file) for file in table.files[source])
+    alike = all(
+        open_partition(definition, table, each).columns == table.columns
+        for each in (partitions if carried else partitions[:1])
+    )
     return partitions if alike else ()
 
 
@@ -95,21 +107,23 @@ def find_divisible(definition: Definition) -> str | None:
 
 def open_partition(definition: Definition, table: Table, partition: Partition) -> Table:
     """Open the table as if its source had no other files than a partition's."""
-    return open_rows(definition, {**table.files, partition.source: partition.files})
+    files = {name: table.see(name) for name in table.files}
+    own = {file: table.seen[file] for file in partition.files}
+    return open_rows(definition, {**files, partition.source: own})
 
 
-def open_rows(definition: Definition, files: Mapping[str, tuple[str, ...]]) -> Table:
+def open_rows(definition: Definition, files: Mapping[str, Files]) -> Table:
     """Open what the query alone gives: feature tables know events of other partitions, too."""
     return open_files(definition.model_copy(update={"tables": {}}), files)
 
 
 def name_partition(
-    definition: Definition, source: str, files: tuple[str, ...], digests: Mapping[str, str]
+    definition: Definition, source: str, files: Files, digests: Mapping[str, str]
 ) -> str:
     """Name a partition by all that its rows and their order come from."""
     extract = definition.extract
     made_of = {
-        "files": [digest_source(file) for file in files],
+        "files": [digest_content(file, files[file], f"[sources] {source}") for file in files],
         "others": {name: digest for name, digest in digests.items() if name != source},
         "read": {name: each.model_dump() for name, each in definition.sources.items()},
         "extract": extract.model_dump(mode="json", exclude={"window"}),

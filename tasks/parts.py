@@ -17,9 +17,9 @@ import polars as pl
 
 from tasks.carried import look_up_stretches
 from tasks.cluster import open_cluster
+from tasks.contents import digest_files, see_files
 from tasks.definition import Definition
 from tasks.errors import PerennialError, first_line
-from tasks.files import digest_files
 from tasks.partitions import (
     Partition,
     find_partitions,
@@ -28,7 +28,7 @@ from tasks.partitions import (
     open_rows,
 )
 from tasks.plan import Plan
-from tasks.sources import Table, collect, collect_all
+from tasks.sources import Table, collect, collect_all, digest_sources, holding
 from tasks.store import is_bucket
 
 log = logging.getLogger("perennial.parts")
@@ -131,15 +131,17 @@ def _plan_part(plan: Plan, table: Table, part: Path) -> pl.LazyFrame:
 
 def make_part(plan: Plan, partition: Partition, files: Mapping[str, tuple[str, ...]]) -> Made | str:
     """Make a part on a worker, from the very bytes that the run began with; or say why not."""
-    others = {name: each for name, each in files.items() if name != partition.source}
+    source = partition.source
     try:
-        digests = {name: digest_files(each) for name, each in others.items()}
-        own = files[partition.source]
-        if name_partition(plan.definition, partition.source, own, digests) != partition.key:
+        seen = {name: see_files(each) for name, each in files.items()}
+        others = {name: each for name, each in seen.items() if name != source}
+        digests = {name: digest_files(each, f"[sources] {name}") for name, each in others.items()}
+        if name_partition(plan.definition, source, seen[source], digests) != partition.key:
             return "has other files by these names, or another Polars"
         with TemporaryDirectory() as folder:
-            part = Path(folder, "part.parquet")
-            whole = write_partition(plan, open_rows(plan.definition, files), part)
+            part, table = Path(folder, "part.parquet"), open_rows(plan.definition, seen)
+            with holding(table, digest_sources(table)):
+                whole = write_partition(plan, table, part)
             return Made(part.read_bytes(), whole)
     except (PerennialError, OSError) as error:
         return first_line(error)

@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import Field, ValidationError
 
 from tasks.definition import Definition, Extract, Frozen, Source, Target
-from tasks.errors import SourceError, first_line, hide_password
+from tasks.errors import NumbersLost, SourceChanged, SourceError, first_line, hide_password
 from tasks.expressions import quote_name
 from tasks.files import find_files
 from tasks.measures import count_values, measure
@@ -110,7 +110,7 @@ def read_table(data: str, name: str, project: Path) -> tuple[Reading, Table]:
     source, files = sniff_source(data, project)
     reading = Reading(name=name, source=source)
     if source.format != "csv":
-        return _read_typed(reading, open_table(reading.define(), project))
+        return _read_typed(*_open_lossless(reading, project))
     as_text = open_as_text(source, files)
     _refuse_patterns(as_text)
     forms = study_texts(as_text, source.separator)
@@ -181,7 +181,7 @@ def sniff_source(data: str, project: Path) -> tuple[Source, tuple[str, ...]]:
     except ValidationError as error:
         hint = "give a path, a glob or an address that begins with s3://"
         raise SourceError(f"{hide_password(data)!r} names no data; {hint}") from error
-    files = find_files(source, project, data)
+    files = tuple(find_files(source, project, data))
     kind = source.format if is_bucket(files[0]) else _sniff_format(Path(files[0])) or source.format
     found = {"format": kind} | ({"separator": _sniff_separator(files[0])} if kind == "csv" else {})
     return source.model_copy(update=found), files
@@ -300,22 +300,24 @@ def _settle_types(reading: Reading, forms: dict[str, Form], project: Path) -> tu
 
     Its first rows promise Polars a column's type; the last ones may not keep it.
     """
-    opened = open_table(reading.define(), project)
-    types = {
+    reading, opened = _open_lossless(reading, project)
+    texts = {
         column: "text"
         for column, dtype in opened.columns.items()
-        if dtype.is_numeric()
-        and (forms[column].code or not forms[column].plain)
-        and (forms[column].code or forms[column].number)
+        if dtype.is_numeric() and column in forms  # the others are of folders
+        if forms[column].code or (forms[column].number and not forms[column].plain)
     }
-    if types:
-        reading = give_types(reading, types)
+    if texts:
+        reading = give_types(reading, texts)
         opened = open_table(reading.define(), project)
     try:
         collect(opened, opened.rows.null_count())
         return reading, opened
+    except SourceChanged:
+        raise
     except SourceError:
         pass
+    types = {}
     for column in opened.columns:
         try:
             collect(opened, opened.rows.select(pl.col(column).null_count()))
@@ -328,6 +330,15 @@ def _settle_types(reading: Reading, forms: dict[str, Form], project: Path) -> tu
 def _share_of_numbers(counts: dict[str, int]) -> float:
     """Give the share of values that must be numbers; among few codes a word is one more code."""
     return 1.0 if counts["distinct"] <= _MOST_CODES else _NUMBERS
+
+
+def _open_lossless(reading: Reading, project: Path) -> tuple[Reading, Table]:
+    """Open a source with each column as text whose numbers would not be those that are written."""
+    while True:
+        try:
+            return reading, open_table(reading.define(), project)
+        except NumbersLost as lost:
+            reading = give_types(reading, {lost.column: "text"})
 
 
 def _settle_form(

@@ -21,7 +21,7 @@ from tasks.metrics import Array, Interval, compare, error_of
 from tasks.plan import Plan
 from tasks.policies import Policy
 from tasks.quality import PREDICTED, measure_rows
-from tasks.sources import collect, open_table
+from tasks.sources import collect, holding, open_table
 from tasks.validation import group_rows
 from tasks.windows import PREDICTION
 
@@ -126,11 +126,12 @@ def list_looks(dates: Sequence[datetime], step: timedelta) -> list[datetime]:
 
 def read_history(plan: Plan, end: datetime) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Read the rows up to a time, in the order of their time, with what came true; and classes."""
-    table = open_table(plan.definition, plan.project)
+    table = open_table(plan.definition, plan.project, plan.sources)
     assert table.time is not None, "a replay needs rows with a time"
-    target, classes = settle_target(plan, table.rows)
-    rows = label_rows(plan, table.rows, target).filter(table.time <= end).drop(MATURED)
-    return collect(table, rows).sort(TIME, maintain_order=True), classes
+    with holding(table, plan.sources):
+        target, classes = settle_target(plan, table.rows)
+        rows = label_rows(plan, table.rows, target).filter(table.time <= end).drop(MATURED)
+        return collect(table, rows).sort(TIME, maintain_order=True), classes
 
 
 def measure_periods(

@@ -15,7 +15,7 @@ import polars as pl
 from tasks.definition import Frozen
 from tasks.errors import DefinitionError, SourceError, StoreError, first_line
 from tasks.evaluation import evaluate_models
-from tasks.extraction import Snapshot, digest_sources, extract_snapshot
+from tasks.extraction import Snapshot, extract_snapshot
 from tasks.features import Features, compile_features
 from tasks.parameters import model_parameters
 from tasks.plan import Plan
@@ -31,7 +31,7 @@ from tasks.registry import (
     read_json,
     snapshot_path,
 )
-from tasks.sources import open_table
+from tasks.sources import digest_sources, holding, open_table
 from tasks.store import Store, digest_file
 from tasks.training import refit_model, train_models
 from tasks.tuning import search_parameters, take_best
@@ -93,7 +93,8 @@ def extract_again(plan: Plan, folder: Path) -> tuple[Path, ...]:
             f"{plan.origin}: its snapshot {plan.snapshot} is gone from {plan.root}, and source "
             f"{changed[0]!r} is no longer what it was made of; restore either"
         )
-    return extract_snapshot(plan, table, folder)
+    with holding(table, plan.sources):
+        return extract_snapshot(plan, table, folder)
 
 
 def make_again(

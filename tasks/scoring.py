@@ -21,6 +21,7 @@ from polars.io.plugins import register_io_source
 from pydantic import Field
 
 from tasks.binning import model_input
+from tasks.contents import refuse_moved
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DataRefused, DefinitionError, first_line, nearest
 from tasks.features import Features, Vocabulary, encode
@@ -68,14 +69,18 @@ def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: 
 
     With `log_to`, each part is also kept there with its raw columns, as the prediction log does.
     """
+    files = find_files(Source.model_validate(source), Path.cwd(), "--input")
     ending, table, counts = check_target(target), open_rows(scorer, source), list[int]()
     empty = answer_rows(scorer, take_columns(scorer, table.collect_schema().to_frame()))
     file = folder / f"scored.{ending}"
     whole = register_io_source(
         lambda *_: answer_parts(scorer, table, log_to, counts), schema=empty.schema
     )
-    with reaching(str(file)), refusing_rows(source):
-        whole.sink_parquet(file) if ending == "parquet" else whole.sink_csv(file)
+    try:
+        with reaching(str(file)), refusing_rows(source):
+            whole.sink_parquet(file) if ending == "parquet" else whole.sink_csv(file)
+    finally:  # what fails on a file that has changed fails because it has
+        refuse_moved(files, f"--input {source}")
     deliver(file, target)
     return sum(counts)
 

@@ -12,15 +12,16 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
+from tasks.contents import Seen, changed, digest_files, refuse_moved, see_files
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DefinitionError, first_line, nearest
 from tasks.exports import export_source
 from tasks.expressions import refuse_clock
-from tasks.files import FAILURES, read_whole, scan_source
+from tasks.files import FAILURES, Files, read_whole, scan_source
 from tasks.files import find_files as find_files
 from tasks.lookups import Events, give_values, look_up, settle
 from tasks.moments import moment_of
-from tasks.store import is_disk_full
+from tasks.store import is_bucket, is_disk_full
 from tasks.tables import plan_events
 
 _SELECT = re.compile(r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*(select|with)\b", re.IGNORECASE | re.DOTALL)
@@ -32,7 +33,7 @@ class Table(Frozen, arbitrary_types_allowed=True):
     """A definition's sources, opened and joined but not read. `time` is the event time in UTC.
 
     `plain` are the rows before anything was looked up for them in `tables`, which are made of
-    `events`; `frames` are the sources.
+    `events`; `frames` are the sources; `seen` is what each file was before anything was read of it.
     """
 
     rows: pl.LazyFrame
@@ -41,9 +42,13 @@ class Table(Frozen, arbitrary_types_allowed=True):
     time: pl.Expr | None
     sources: dict[str, Source]
     files: dict[str, tuple[str, ...]]
+    seen: Mapping[str, Seen] = Field(default_factory=dict)
     tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
     events: Mapping[str, Events] = Field(default_factory=dict)
     frames: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
+
+    def see(self, source: str) -> dict[str, Seen]:
+        return {file: self.seen[file] for file in self.files[source] if file in self.seen}
 
 
 def open_table(
@@ -54,7 +59,7 @@ def open_table(
     Databases change by the minute: `digests` are of the content that a run began with.
     """
     files = {
-        name: export_source(source, f"[sources] {name}", (digests or {}).get(name))
+        name: see_files(export_source(source, f"[sources] {name}", (digests or {}).get(name)))
         if source.in_database
         else find_files(source, project, f"[sources] {name}")
         for name, source in definition.sources.items()
@@ -62,7 +67,7 @@ def open_table(
     return open_files(definition, files)
 
 
-def open_files(definition: Definition, files: Mapping[str, tuple[str, ...]]) -> Table:
+def open_files(definition: Definition, files: Mapping[str, Files]) -> Table:
     """Open the sources from files that are known."""
     frames = {name: scan_source(source, files[name]) for name, source in definition.sources.items()}
     plain = plan_query(definition.extract.query, frames)
@@ -88,8 +93,42 @@ def open_files(definition: Definition, files: Mapping[str, tuple[str, ...]]) -> 
         columns=rows.collect_schema(),
         time=moment,
         sources=definition.sources,
-        files=dict(files),
+        files={name: tuple(each) for name, each in files.items()},
+        seen={file: seen for each in files.values() for file, seen in each.items()},
     )
+
+
+def digest_sources(table: Table) -> dict[str, str]:
+    """Identify each source's content, whatever its files are called."""
+    return {name: digest_files(table.see(name), f"[sources] {name}") for name in table.files}
+
+
+@contextmanager
+def holding(table: Table, digests: Mapping[str, str]) -> Iterator[None]:
+    """Refuse what is read of a table unless its files hold, all the while, what a run began with.
+
+    What fails on a file that has changed fails because it has.
+    """
+    _refuse_other(table, digests)
+    try:
+        yield
+    except Exception:
+        refuse_changed(table, digests)
+        raise
+    refuse_changed(table, digests)
+
+
+def refuse_changed(table: Table, digests: Mapping[str, str]) -> None:
+    """Refuse a table whose files are not what they were when it was opened, and a run began."""
+    for name in table.files:
+        refuse_moved(table.see(name), f"[sources] {name}")
+    _refuse_other(table, digests)
+
+
+def _refuse_other(table: Table, digests: Mapping[str, str]) -> None:
+    for name, digest in digest_sources(table).items():
+        if digest != digests.get(name):
+            raise changed(f"[sources] {name}", table.files[name][0])
 
 
 def plan_query(query: str | None, frames: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
@@ -120,7 +159,7 @@ def event_time(definition: Definition, columns: Mapping[str, pl.DataType]) -> pl
 
 
 def collect(table: Table, rows: pl.LazyFrame) -> pl.DataFrame:
-    """Run a plan over the sources; where one of them cannot be read, name the file."""
+    """Run a plan over the sources; where one cannot be read, or is written to, name the file."""
     with _naming_files(table):
         return rows.collect()
 
@@ -138,10 +177,19 @@ def _naming_files(table: Table) -> Iterator[None]:
     except FAILURES as error:
         if is_disk_full(error):
             raise
+        _refuse_moved(table)
         for name, source in table.sources.items():
             for file in table.files[name]:
                 read_whole(source, file)
         raise DefinitionError(f"[extract] query: fails on the data: {first_line(error)}") from error
+    _refuse_moved(table)
+
+
+def _refuse_moved(table: Table) -> None:
+    """Refuse files that were written to; an object in a bucket is never half of another."""
+    for name, files in table.files.items():
+        if not is_bucket(files[0]):
+            refuse_moved(table.see(name), f"[sources] {name}")
 
 
 def _explain_query(error: Exception, frames: Mapping[str, pl.LazyFrame]) -> str:

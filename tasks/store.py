@@ -6,7 +6,6 @@ to know what the bytes mean: versions, decisions and snapshots are the registry'
 
 import errno
 import fcntl
-import glob
 import hashlib
 import os
 import re
@@ -23,7 +22,6 @@ from tasks.bucket import BucketStore, endpoint, explain, open_bucket
 from tasks.errors import (
     DefinitionError,
     PerennialError,
-    SourceError,
     StorageFull,
     StoreError,
     first_line,
@@ -249,28 +247,6 @@ def _starting(parent: Path) -> Iterator[None]:
 
 def is_bucket(uri: str) -> bool:
     return uri.startswith("s3://")
-
-
-def list_files(uri: str) -> list[str]:
-    """List the files that a path, glob or s3:// address names, sorted."""
-    if is_bucket(uri):
-        with reaching(uri, SourceError):
-            found = open_bucket(uri).glob(uri)
-        return sorted(f"s3://{name}" for name in found)
-    if os.path.isdir(uri):
-        raise SourceError(f"{uri}: is a folder; name the files in it, as in '{uri}/*.parquet'")
-    if os.path.isfile(uri):
-        return [uri]
-    return sorted(name for name in glob.glob(uri, recursive=True) if os.path.isfile(name))
-
-
-def digest_source(uri: str) -> str:
-    """Identify a source file's content: sha256 of a local file, the ETag and size of an object."""
-    if not is_bucket(uri):
-        return digest_file(Path(uri))
-    with reaching(uri, SourceError):
-        found = open_bucket(uri).info(uri)
-    return f"{found.get('ETag', '').strip(chr(34))}-{found['size']}"
 
 
 def digest_file(path: Path) -> str:

@@ -271,7 +271,9 @@ def _write_down(
     if reading.source.format != "csv" or not table.columns[column].is_temporal():
         return reading, found[column]
     as_text = open_as_text(reading.source, table.files[reading.name])
-    texts = [name for name, each in found.items() if not table.columns[name].is_numeric()]
+    texts = [  # what a folder carries is no text of the file
+        name for name in found if name in as_text.columns and not table.columns[name].is_numeric()
+    ]
     written = date_texts(as_text, dict.fromkeys(texts, COLUMN))
     dating = written.get(column)
     if dating is None or not dating.sql or dating.formats[0].startswith(_ISO):

@@ -11,13 +11,13 @@ import polars as pl
 from tasks.champion import Recipe, read_recipe
 from tasks.definition import Definition, Frozen, find_definition, load_definition, project_of
 from tasks.errors import DefinitionError, PerennialError, first_line, in_definition
-from tasks.extraction import digest_sources, settle_as_of
+from tasks.extraction import settle_as_of
 from tasks.labels import TIME
 from tasks.logged import ASKED, FILE, Log, add_moment, read_log
 from tasks.named import check_rules
 from tasks.plan import Plan
 from tasks.registry import Published, find_champion
-from tasks.sources import open_table
+from tasks.sources import digest_sources, open_table
 from tasks.store import Store, open_store
 
 WINDOWS = 13  # that are looked back on: a quarter of a year, where a window is a week

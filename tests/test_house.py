@@ -29,6 +29,7 @@ ORDER = [
     ),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
     *("shares", "cluster"),
+    *("folders", "contents", "unions", "spellings"),
     *("files", "postgres", "exports", "sources", "partitions", "carried", "parts", "extraction"),
     *("labels", "materialised", "materialising", "preparation", "profiling", "hindsight"),
     *("analysis", "binning", "parameters", "growing", "training", "proposals", "tuning"),

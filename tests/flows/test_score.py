@@ -1,9 +1,10 @@
 """The score flow: a table whole, in parts, and the same numbers as the model gives."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,13 @@ from flows import cli
 from flows.score import load_scorer, score
 from tasks import scoring
 from tasks.binning import model_input
-from tasks.errors import DataRefused, DecisionRefused, DefinitionError, PerennialError
+from tasks.errors import (
+    DataRefused,
+    DecisionRefused,
+    DefinitionError,
+    PerennialError,
+    SourceChanged,
+)
 from tasks.features import encode
 from tasks.forest import NoForest
 from tasks.registry import find_champion
@@ -187,3 +194,20 @@ def test_types_are_named_as_people_name_them() -> None:
     assert [scoring._plain_type(each) for each in types] == [
         *("boolean", "integer", "number", "date", "time", "text"),
     ]
+
+
+def test_input_that_changes_while_it_is_scored_gives_no_output(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target, real = tmp_path / "rows.parquet", tmp_path / "out.csv", scoring.answer_rows
+    shutil.copyfile(table, source)
+
+    def answer(*arguments: Any) -> pl.DataFrame:
+        pl.read_parquet(table).reverse().write_parquet(source.with_suffix(".new"))
+        source.with_suffix(".new").replace(source)
+        return real(*arguments)
+
+    monkeypatch.setattr(scoring, "answer_rows", answer)
+    with pytest.raises(SourceChanged, match=r"--input .*rows.parquet changed while it was read"):
+        score(MODEL, str(source), str(target))
+    assert not target.exists()

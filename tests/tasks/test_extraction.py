@@ -9,8 +9,8 @@ from tables import ROWS, START, Project, define
 
 from tasks.definition import parse_definition
 from tasks.errors import DataRefused, DefinitionError
-from tasks.extraction import digest_sources, settle_as_of
-from tasks.sources import open_table
+from tasks.extraction import settle_as_of
+from tasks.sources import digest_sources, open_table
 
 WINDOW = 'time = "t"\nkey = ["id"]\nwindow = "2d"'
 LATER = datetime(2999, 1, 1)

@@ -102,3 +102,26 @@ def test_times_widen_and_text_becomes_a_time_by_types(tmp_path: Path) -> None:
     at.dt.epoch("s").to_frame().write_parquet(tmp_path / "a.parquet")
     with pytest.raises(DefinitionError, match="'at' is Int64, whose unit nobody knows"):
         scan_files(tmp_path, "a.parquet", types={"at": "time"})
+
+
+def test_column_that_comes_later_is_missing_before_where_that_is_said(
+    two_files: tuple[Path, str],
+) -> None:
+    folder, kind = two_files
+    later = ROWS[200:].drop("c").with_columns(promo=pl.col("k"), when=pl.lit(datetime(2020, 1, 1)))
+    with pytest.raises(SourceError, match=f'a.{kind}: .*missing there by missing_columns = "null"'):
+        scan_files(folder, add(two_files, later.with_columns(c=pl.lit("x"))))
+    found = read_source(folder, add(two_files, later), missing_columns="null")
+    assert found.columns == [*ROWS.columns, "promo", "when"]
+    assert found["promo"].to_list() == [None] * 200 + ROWS["k"][200:].to_list()
+    assert found["c"].to_list() == [*ROWS["c"][:200].to_list(), *[None] * 200]
+    assert (found["when"].null_count(), found["y"].null_count()) == (200, 0)
+
+
+def test_types_of_a_column_that_comes_later_count(two_files: tuple[Path, str]) -> None:
+    folder, kind = two_files
+    uri = add(two_files, ROWS[200:].with_columns(promo=pl.col("k")))
+    found = read_source(folder, uri, missing_columns="null", types={"promo": "number"})
+    assert (found.schema["promo"], found["promo"].null_count()) == (pl.Float64, 200)
+    with pytest.raises(DefinitionError, match=r"has no column 'prom'; did you mean 'promo'"):
+        scan_files(folder, f"b.{kind}", missing_columns="null", types={"prom": "number"})

@@ -120,7 +120,9 @@ def test_run_goes_on_with_what_it_began_with(uri: str, run: Run, made: Project) 
     assert extract.fn(plan, made.folder / "work").rows == ROWS.height
     for folder in (made.folder / "root" / "tmp" / "exports").glob("*/*"):
         folder.rename(folder.with_name("gone"))
-    with pytest.raises(SourceError, match="was written to since the run began; run it again"):
+    with pytest.raises(
+        SourceError, match="changed while it was read; run again: it was written to"
+    ):
         extract.fn(plan, made.folder / "again")
 
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from tables import ROWS, define, write_file
 
+from tasks.contents import see_files
 from tasks.definition import parse_definition
 from tasks.errors import DefinitionError, PerennialError, SourceError
 from tasks.sources import Table, collect, open_table
@@ -69,9 +70,10 @@ def test_query_that_fails_on_the_data_is_named(tmp_path: Path, sql: str) -> None
 
 
 def test_file_that_breaks_under_a_query_is_named(tmp_path: Path) -> None:
-    table = open_made(tmp_path, **query("SELECT * FROM s WHERE x > 0"))
+    opened = open_made(tmp_path, **query("SELECT * FROM s WHERE x > 0"))
     whole = (tmp_path / "s.parquet").read_bytes()
     (tmp_path / "s.parquet").write_bytes(whole[:8] + b"\xff" * 200 + whole[208:])
+    table = opened.model_copy(update={"seen": see_files(opened.files["s"])})
     with pytest.raises(SourceError, match=r"s.parquet: cannot be read"):
         collect(table, table.rows)
 
