@@ -58,7 +58,7 @@ def make_bento(store: Store, published: Published, folder: Path) -> Bento:
     with reaching(str(folder)):
         lay_out(store, published, context)
         home.mkdir()
-    words = ["--name", model, "--version", version, "--output", "tag"]
+    words = ["--name", model, "--version", version]
     built = subprocess.run(
         leash("bentoml", "build", str(context), "-f", str(context / _OPTIONS), *words),
         cwd=folder,
@@ -68,10 +68,11 @@ def make_bento(store: Store, published: Published, folder: Path) -> Bento:
         timeout=_BUILD_SECONDS,
     )
     tag = bento_tag(model, version)
-    if built.returncode or built.stdout.split()[-1:] != [f"__tag__:{tag}"]:
+    bento = home / "bentos" / tag.replace(":", "/")
+    if built.returncode or not (bento / "bento.yaml").is_file():  # it is written last
         said = (built.stderr or built.stdout).strip().splitlines()[-1:] or ["nothing was said"]
         raise BuildFailed(f"{tag}: cannot be built: {said[0]}")
-    return Bento(folder=home / "bentos" / tag.replace(":", "/"), tag=tag)
+    return Bento(folder=bento, tag=tag)
 
 
 def lay_out(store: Store, published: Published, context: Path) -> None:

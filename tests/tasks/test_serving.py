@@ -380,6 +380,19 @@ def test_what_bentoml_says_when_it_cannot_build_is_told(
         make_bento(store, newer, tmp_path / "work")
 
 
+def test_model_may_be_called_what_a_terminal_makes_a_picture_of(
+    released: "Released", newer: Published, tmp_path: Path
+) -> None:
+    files = tmp_path / "files"
+    shutil.copytree(released.root / newer.path, files)
+    other = open_store(str(tmp_path / "other"))
+    (tmp_path / "work").mkdir()
+    published = publish(other, files, f"models/taxi/{newer.version}")
+    bento = make_bento(other, published, tmp_path / "work")
+    check_model(bento, published)
+    assert bento.tag == bento_tag("taxi", newer.version)
+
+
 def test_holdout_that_cannot_be_read_anew_is_told(
     released: "Released", store: Store, newer: Published, tmp_path: Path
 ) -> None:
