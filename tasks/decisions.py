@@ -12,7 +12,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Frozen
-from tasks.errors import DecisionRefused, DefinitionError, StoreError
+from tasks.errors import DecisionRefused, DefinitionError, StoreError, harmless
 from tasks.ledger import Entry, Overtaken, append_entry, read_ledger
 from tasks.registry import Published, get_version, read_json
 from tasks.standing import find_release, list_champions, previous_champion, refuse_closed
@@ -36,10 +36,23 @@ class Decision(Frozen):
 
 def check_decision(decision: Decision) -> None:
     """Refuse a decision that nobody signed, or that overrides the gate without a reason."""
-    if not decision.approver.strip():
-        raise DefinitionError("a decision needs the name of who makes it: --as NAME")
+    check_approver(decision.approver)
+    if harmless(decision.reason) != decision.reason:
+        raise DefinitionError(f"--reason {_quote(decision.reason)}: holds control characters")
     if decision.override and not decision.reason.strip():
         raise DefinitionError("--override needs a reason: --reason TEXT")
+
+
+def check_approver(name: str) -> None:
+    """Refuse a name that is none, or that would not show as it is written."""
+    if not name.strip():
+        raise DefinitionError("a decision needs the name of who makes it: --as NAME")
+    if harmless(name) != name or set(name) & {"\t", "\n"}:
+        raise DefinitionError(f"--as {_quote(name)}: a name is one line, and no control character")
+
+
+def _quote(text: str) -> str:
+    return repr(text[:80])
 
 
 def record_approval(store: Store, decision: Decision, published: Published) -> Entry:

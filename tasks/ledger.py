@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from tasks.definition import Frozen
-from tasks.errors import StoreError
+from tasks.errors import StoreError, harmless
 from tasks.store import Store, reaching
 
 Action = Literal["approve", "reject", "release", "rollback"]
@@ -122,7 +122,7 @@ def check_approved(entries: Iterable[Entry], champion: Entry) -> None:
 def name_os_user() -> str:
     """Name the operating system's user; by number where there is no name, as in some containers."""
     try:
-        return getpass.getuser()
+        return harmless(getpass.getuser())
     except (KeyError, OSError):
         return str(os.getuid())
 

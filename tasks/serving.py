@@ -26,7 +26,14 @@ from tasks.archives import (
     unpack_bento,
 )
 from tasks.definition import Frozen
-from tasks.errors import BuildFailed, DecisionRefused, ProofFailed, StoreError, first_line
+from tasks.errors import (
+    BuildFailed,
+    DecisionRefused,
+    ProofFailed,
+    StoreError,
+    first_line,
+    harmless,
+)
 from tasks.ledger import Entry, check_approved, read_ledger
 from tasks.materials import BILL, draw_bill
 from tasks.proof import prove
@@ -164,7 +171,7 @@ def check_model(bento: Bento, published: Published) -> None:
 
 def describe_release(store: Store, model: str, entry: Entry) -> dict[str, Any]:
     """Tell what a ledger entry came to, in values and in a sentence for people."""
-    by = f"by {entry.approver}" + (", overriding its gate" if entry.override else "")
+    by = f"by {harmless(entry.approver)}" + (", overriding its gate" if entry.override else "")
     if entry.action not in _CROWNING:
         return {**_values(model, entry), "summary": f"{model} {entry.version}: rejected {by}"}
     bento = get_bento(store, model, entry)

@@ -84,6 +84,13 @@ def test_release_leaves_ledger_proof_and_history(released: "Released", run: Run)
         (["approve", MODEL, "1999", "--as", "Ada", "--reason", "x"], 2, "does not exist"),
         (["approve", MODEL, "{older}", "--as", "Ada", "--reason", "x"], 3, "released already"),
         (["approve", MODEL, "{newer}", "--as", " ", "--reason", "x"], 2, "--as NAME"),
+        (
+            ["approve", MODEL, "{newer}", "--as", "\x1b[2JA", "--reason", "x"],
+            2,
+            r"'\x1b[2JA' holds",
+        ),
+        (["approve", MODEL, "{newer}", "--as", "A\udcff", "--reason", "x"], 2, "is no UTF-8"),
+        (["retrain", MODEL, "--approve-as", "A\nB"], 2, "--as 'A\\nB': a name is one line"),
         (["reject", MODEL, "{older}", "--as", "Ada", "--reason", "x"], 3, "released already"),
         (["rollback", MODEL, "--as", "Ada", "--reason", "x"], 3, "no earlier champion"),
         (["rollback", MODEL, "--to", "{newer}", "--as", "A", "--reason", "x"], 3, "never released"),
