@@ -31,6 +31,7 @@ from flows.printed import (
     print_waiting,
     progress,
 )
+from flows.reached import check_server
 from tasks.errors import DefinitionError, PerennialError, first_line, harmless
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def retrain(
     """Train a candidate, judge it by its gate and put it into the registry."""
     moment = _parse_time(as_of)
     with progress("looking at the sources"):
+        check_server()
         from flows import retrain as flow_module
 
         done = flow_module.find_done(model, moment, approve_as, tune)
@@ -164,6 +166,9 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
 ) -> None:
     """Serve the champion, following releases and rollbacks, until interrupted."""
+    from tasks.server import refuse_taken
+
+    refuse_taken(host, port)
     from tasks.serving import serve_champion
     from tasks.store import open_store, work_folder
 
@@ -184,6 +189,7 @@ def score(
     """Let the champion predict a whole table."""
     name = _name_of(model)
     with progress("starting Prefect (the first time takes longest)"):
+        check_server()
         from flows.score import score as flow
 
         done = flow(name, source, target, log)
@@ -205,6 +211,7 @@ def materialise(
     """Make the champion's feature tables anew, for the service to look values up in."""
     moment = _parse_time(as_of)
     with progress("starting Prefect (the first time takes longest)"):
+        check_server()
         from flows.materialise import materialise as flow
 
         done = flow(model, moment)
@@ -222,6 +229,7 @@ def monitor(
     """Look at how the champion does on what it is asked, and tell what is worth telling."""
     moment = _parse_time(as_of)
     with progress("starting Prefect (the first time takes longest)"):
+        check_server()
         from flows.monitor import monitor as flow
 
         done = flow(model, moment)
@@ -242,6 +250,7 @@ def backtest(
     """Replay history under several policies of retraining, and compare what came of them."""
     first, last = _read_time(start, "--from"), _read_time(end, "--to")
     with progress("looking at the question"):
+        check_server()
         from flows import backtest as flow_module
 
         flow_module.settle_question(model, first, last, every, policies)
@@ -313,6 +322,7 @@ def drill(model: Model, as_json: AsJson = False) -> None:
     """Inject faults into copies of a model's data and files, and show what catches each."""
     name = _name_of(model)
     with progress("starting Prefect (the first time takes longest)"):
+        check_server()
         from flows.drill import drill as flow
 
         done = flow(name)
@@ -393,6 +403,7 @@ def _release(
     )
     check_decision(decision)
     with progress("starting Prefect (the first time takes longest)"):
+        check_server()
         from flows.release import release
 
         done = release(decision.model, version, action, approver, reason, override)
