@@ -12,6 +12,7 @@ from bentos.metrics import Metrics
 from bentos.model import Model, load_model, with_tables
 from bentos.periodic import Periodic
 from tasks.errors import first_line
+from tasks.ledger import ledger_path
 from tasks.materialised import list_materialised
 from tasks.registry import find_champion, read_file
 from tasks.store import Store
@@ -61,7 +62,7 @@ class Follower:
                 self._complain(looked, error)
 
     def _list_ledger(self) -> list[str]:
-        return self._store.children(f"models/{self.name}/ledger") if self.name else []
+        return self._store.children(ledger_path(self.name)) if self.name else []
 
     def _list_tables(self) -> list[str]:
         return list_materialised(self._store, self._model.definition) if self._model.values else []

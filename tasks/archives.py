@@ -4,19 +4,24 @@ Owns where they lie, and that one appears whole or not at all. Refuses to build 
 and to say whether one is good (`proof`).
 """
 
+import gzip
 import io
 import logging
 import os
 import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 from tasks.errors import DecisionRefused, StoreError, first_line
 from tasks.ledger import Entry, read_ledger
 from tasks.materials import BILL
+from tasks.names import check_model, check_version, is_plain
 from tasks.proof import Proof
 from tasks.registry import Published, find, publish_once, read_file
 from tasks.store import Store, lend_folder, reaching
+
+_LARGEST = 16 * 2**30  # bytes
 
 log = logging.getLogger("perennial.serving")
 
@@ -27,7 +32,7 @@ def bento_tag(model: str, version: str) -> str:
 
 
 def bento_path(model: str, version: str) -> str:
-    return f"bentos/{model}/{version}"
+    return f"bentos/{check_model(model)}/{check_version(version)}"
 
 
 def archive_name(tag: str) -> str:
@@ -120,11 +125,27 @@ def place_bento(store: Store, bento: Published, tag: str, home: Path) -> Path:
     return target
 
 
+def check_members(archive: tarfile.TarFile) -> None:
+    """Refuse what is no plain file or folder below the archive's own, or would fill the disk."""
+    size = 0
+    for member in archive:
+        name = member.name.removeprefix("./")
+        if not (member.isfile() or member.isdir()) or (name != "." and not is_plain(name)):
+            raise StoreError(f"{name[:100]!r} in the archive is no plain file below it")
+        size += member.size
+        if size > _LARGEST:
+            raise StoreError(f"the archive unpacks to more than {_LARGEST:,} bytes")
+
+
 def unpack(data: bytes, draft: Path, target: Path) -> None:
     """Make an archive's folder appear at once; where another run was first, its folder counts."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        archive.extractall(draft, filter="data")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            check_members(archive)
+            archive.extractall(draft, filter="data")
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise StoreError(f"{target.name}: its archive is damaged: {first_line(error)}") from error
     try:
         draft.rename(target)
     except OSError:

@@ -85,7 +85,7 @@ def test_port_that_cannot_be_listened_on_is_told(
         refuse_taken("127.0.0.1", listening)
     with pytest.raises(StartFailed, match=r"^--host 192\.0\.2\.1: cannot be listened on here: "):
         refuse_taken("192.0.2.1", 3000)
-    with pytest.raises(StartFailed, match=r"^--host nowhere\.invalid: cannot be listened on here: "):
+    with pytest.raises(StartFailed, match=r"^--host nowhere\.invalid: cannot be listened on"):
         refuse_taken("nowhere.invalid", 3000)
     refuse_taken("127.0.0.1", find_port())
     monkeypatch.setattr(socket.socket, "bind", deny)
