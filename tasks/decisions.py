@@ -15,7 +15,7 @@ from tasks.definition import Frozen
 from tasks.errors import DecisionRefused, DefinitionError, StoreError, harmless
 from tasks.ledger import Entry, Overtaken, append_entry, read_ledger
 from tasks.registry import Published, get_version, read_json
-from tasks.standing import find_release, list_champions, previous_champion, refuse_closed
+from tasks.standing import previous_champion, refuse_closed, refuse_rollback
 from tasks.store import Store, open_store
 
 log = logging.getLogger("perennial.decisions")
@@ -104,11 +104,7 @@ def record_rollback(store: Store, decision: Decision, published: Published) -> E
     model, version = decision.model, decision.version
 
     def settle(ledger: list[Entry]) -> dict[str, Any]:
-        release = find_release(ledger, version)
-        if release is None:
-            raise DecisionRefused(f"{model}: {version} was never released; approve it instead")
-        if list_champions(ledger)[-1] == version:
-            raise DecisionRefused(f"{model}: {version} is the champion already")
+        release = refuse_rollback(ledger, model, version)
         if published.digest != release.manifest:
             raise StoreError(f"{model}: {version} is not what was released; restore its files")
         return _fields(decision, published, bento=release.bento)
@@ -142,15 +138,20 @@ def _record(
             log.info("%s: another decision came first; looking again", model)
 
 
+def find_asked(store: Store, asked: Decision) -> Published:
+    """Find the version that is decided on; without one, a rollback is to the champion before."""
+    version = asked.version
+    if asked.action == "rollback" and not version:
+        version = previous_champion(store, asked.model)
+    return get_version(store, asked.model, version)
+
+
 @task(name="decision", cache_policy=NO_CACHE)
 def decide(root: str, asked: Decision) -> Entry:
     """Write a decision into the ledger, or say why it cannot be."""
     check_decision(asked)
     store = open_store(root)
-    version = asked.version
-    if asked.action == "rollback" and not version:
-        version = previous_champion(store, asked.model)
-    published = get_version(store, asked.model, version)
+    published = find_asked(store, asked)
     decision = asked.model_copy(update={"version": published.version})
     record = {
         "approve": record_approval,

@@ -123,6 +123,11 @@ def append_entry(
     return entry
 
 
+def list_crowned(entries: Iterable[Entry]) -> list[Entry]:
+    """List the entries that made a version the champion, in their order."""
+    return [each for each in entries if each.action in ("release", "rollback")]
+
+
 def check_approved(entries: Iterable[Entry], champion: Entry) -> None:
     """Refuse a champion of whose very files the ledger holds no approval."""
     approved = (each.manifest for each in entries if each.action == "approve")

@@ -56,6 +56,11 @@ class Proof(Frozen):
     budget_ms: float
     seconds: float
 
+    def agrees(self, other: "Proof") -> bool:
+        """Tell whether another proof found the same, however quick the service was then."""
+        timings = {"p50_ms", "p99_ms", "seconds"}
+        return self.model_dump(exclude=timings) == other.model_dump(exclude=timings)
+
     @property
     def summary(self) -> str:
         return (

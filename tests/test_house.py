@@ -25,7 +25,7 @@ ORDER = [
     *("candidate", "charts", "page", "wording", "report_data", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "licences", "materials"),
-    *("server", "reference", "proof", "archives", "serving", "scoring"),
+    *("server", "reference", "proof", "proven", "archives", "serving", "scoring"),
     *("reproduction", "diagnosis"),
     *("events", "arrivals", "environment", "keeper"),
     *("windows", "signs", "quarters", "alarms", "yardstick", "policies"),

@@ -13,12 +13,13 @@ import pytest
 from flows import cli
 from flows.drill import drill
 from flows.score import score
-from tasks.archives import find_bento, unpack
+from tasks.archives import unpack
 from tasks.decisions import Action, Decision, decide
 from tasks.errors import DefinitionError, StoreError
 from tasks.ledger import append_entry, read_ledger
 from tasks.names import is_model, is_plain
 from tasks.overview import describe_history, describe_model
+from tasks.proven import find_bento
 from tasks.registry import (
     Published,
     find,
