@@ -31,7 +31,8 @@ from flows.printed import (
     print_waiting,
     progress,
 )
-from tasks.errors import DefinitionError, PerennialError, first_line
+from flows.reached import check_server
+from tasks.errors import DefinitionError, PerennialError, first_line, harmless
 
 if TYPE_CHECKING:
     from tasks.decisions import Action
@@ -41,6 +42,7 @@ app = typer.Typer(
     help="Keep a tabular model alive: retrain it, judge it, release it, serve it.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # help and usage are plain text: what looks like markup in them is none
     pretty_exceptions_enable=False,
 )
 Model = Annotated[str, typer.Argument(help="The model's name, or its definition file.")]
@@ -55,6 +57,7 @@ def main() -> None:
     # Prefect's console would show a traceback for every refusal; its own page still has it.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     try:
+        _check_words(sys.argv[1:])
         app()
     except PerennialError as error:
         _fail(first_line(error), error.exit_code)
@@ -110,13 +113,12 @@ def retrain(
 ) -> None:
     """Train a candidate, judge it by its gate and put it into the registry."""
     moment = _parse_time(as_of)
-    if approve_as is not None and not approve_as.strip():
-        raise DefinitionError("--approve-as needs the name of who approves")
     if approve_as is not None:
         from tasks.signatures import take_own_key
 
         take_own_key(_name_of(model))
     with progress("looking at the sources"):
+        check_server()
         from flows import retrain as flow_module
 
         done = flow_module.find_done(model, moment, approve_as, tune)
@@ -190,6 +192,9 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
 ) -> None:
     """Serve the champion, following releases and rollbacks, until interrupted."""
+    from tasks.server import refuse_taken
+
+    refuse_taken(host, port)
     from tasks.serving import serve_champion
     from tasks.store import open_store, work_folder
 
@@ -210,6 +215,7 @@ def score(
     """Let the champion predict a whole table."""
     name = _name_of(model)
     with progress("starting Prefect (the first time takes longest)"):
+        check_server()
         from flows.score import score as flow
 
         done = flow(name, source, target, log)
@@ -231,6 +237,7 @@ def materialise(
     """Make the champion's feature tables anew, for the service to look values up in."""
     moment = _parse_time(as_of)
     with progress("starting Prefect (the first time takes longest)"):
+        check_server()
         from flows.materialise import materialise as flow
 
         done = flow(model, moment)
@@ -248,6 +255,7 @@ def monitor(
     """Look at how the champion does on what it is asked, and tell what is worth telling."""
     moment = _parse_time(as_of)
     with progress("starting Prefect (the first time takes longest)"):
+        check_server()
         from flows.monitor import monitor as flow
 
         done = flow(model, moment)
@@ -268,6 +276,7 @@ def backtest(
     """Replay history under several policies of retraining, and compare what came of them."""
     first, last = _read_time(start, "--from"), _read_time(end, "--to")
     with progress("looking at the question"):
+        check_server()
         from flows import backtest as flow_module
 
         flow_module.settle_question(model, first, last, every, policies)
@@ -329,7 +338,7 @@ def show(
     if sbom:
         from tasks.archives import read_bill
 
-        return print(read_bill(store, name, published.version))
+        return print(harmless(read_bill(store, name, published.version)))
     found = describe_version(store, published)
     print_json(found) if as_json else print_version(found)
 
@@ -339,6 +348,7 @@ def drill(model: Model, as_json: AsJson = False) -> None:
     """Inject faults into copies of a model's data and files, and show what catches each."""
     name = _name_of(model)
     with progress("starting Prefect (the first time takes longest)"):
+        check_server()
         from flows.drill import drill as flow
 
         done = flow(name)
@@ -374,6 +384,14 @@ def doctor(as_json: AsJson = False) -> None:
     print_json({"findings": said}) if as_json else print_findings(said)
     if not all(each.well for each in findings):
         raise typer.Exit(1)
+
+
+def _check_words(words: list[str]) -> None:
+    """Refuse what would not show as it is written, before it is kept or shown anywhere."""
+    for word in words:
+        if harmless(word) != word:
+            said = f"{word[:80]!r} holds control characters, or is no UTF-8"
+            raise DefinitionError(f"{said}; write it as plain text")
 
 
 def _tell_next(made: dict[str, Any]) -> None:
@@ -413,6 +431,7 @@ def _release(
     check_decision(decision)
     take_own_key(decision.model)
     with progress("starting Prefect (the first time takes longest)"):
+        check_server()
         from flows.release import release
 
         done = release(decision.model, version, action, approver, reason, override)

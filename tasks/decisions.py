@@ -12,10 +12,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Frozen
-from tasks.errors import DecisionRefused, DefinitionError, StoreError
+from tasks.errors import DecisionRefused, DefinitionError, StoreError, harmless
 from tasks.ledger import Entry, Overtaken, Sign, append_entry
 from tasks.registry import Published, get_version, read_json
-from tasks.standing import find_release, list_champions, previous_champion, refuse_closed
+from tasks.standing import previous_champion, refuse_closed, refuse_rollback
 from tasks.store import Store, open_store
 from tasks.trust import read_trusted_ledger, sign_consequence, sign_decision
 
@@ -37,10 +37,23 @@ class Decision(Frozen):
 
 def check_decision(decision: Decision) -> None:
     """Refuse a decision that nobody signed, or that overrides the gate without a reason."""
-    if not decision.approver.strip():
-        raise DefinitionError("a decision needs the name of who makes it: --as NAME")
+    check_approver(decision.approver)
+    if harmless(decision.reason) != decision.reason:
+        raise DefinitionError(f"--reason {_quote(decision.reason)}: holds control characters")
     if decision.override and not decision.reason.strip():
         raise DefinitionError("--override needs a reason: --reason TEXT")
+
+
+def check_approver(name: str) -> None:
+    """Refuse a name that is none, or that would not show as it is written."""
+    if not name.strip():
+        raise DefinitionError("a decision needs the name of who makes it: --as NAME")
+    if harmless(name) != name or set(name) & {"\t", "\n"}:
+        raise DefinitionError(f"--as {_quote(name)}: a name is one line, and no control character")
+
+
+def _quote(text: str) -> str:
+    return repr(text[:80])
 
 
 def record_approval(store: Store, decision: Decision, published: Published) -> Entry:
@@ -92,11 +105,7 @@ def record_rollback(store: Store, decision: Decision, published: Published) -> E
     model, version = decision.model, decision.version
 
     def settle(ledger: list[Entry]) -> dict[str, Any]:
-        release = find_release(ledger, version)
-        if release is None:
-            raise DecisionRefused(f"{model}: {version} was never released; approve it instead")
-        if list_champions(ledger)[-1] == version:
-            raise DecisionRefused(f"{model}: {version} is the champion already")
+        release = refuse_rollback(ledger, model, version)
         if published.digest != release.manifest:
             raise StoreError(f"{model}: {version} is not what was released; restore its files")
         return _fields(decision, published, bento=release.bento)
@@ -133,15 +142,20 @@ def _record(
             log.info("%s: another decision came first; looking again", model)
 
 
+def find_asked(store: Store, asked: Decision) -> Published:
+    """Find the version that is decided on; without one, a rollback is to the champion before."""
+    version = asked.version
+    if asked.action == "rollback" and not version:
+        version = previous_champion(store, asked.model)
+    return get_version(store, asked.model, version)
+
+
 @task(name="decision", cache_policy=NO_CACHE)
 def decide(root: str, asked: Decision) -> Entry:
     """Write a decision into the ledger, or say why it cannot be."""
     check_decision(asked)
     store = open_store(root)
-    version = asked.version
-    if asked.action == "rollback" and not version:
-        version = previous_champion(store, asked.model)
-    published = get_version(store, asked.model, version)
+    published = find_asked(store, asked)
     decision = asked.model_copy(update={"version": published.version})
     record = {
         "approve": record_approval,

@@ -5,14 +5,13 @@ comes from the data. Refuses to train and to judge: `retrain` takes the text as 
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from tasks.definition import DEFINITIONS, MODEL_NAME
+from tasks.definition import DEFINITIONS
 from tasks.draft import CHANCE, Draft, Key, Outcome, write_text
 from tasks.errors import DefinitionError
 from tasks.expressions import compile_expression, is_text
@@ -26,6 +25,7 @@ from tasks.giveaways import (
     why_left_out,
     why_repeated,
 )
+from tasks.names import is_model
 from tasks.reading import list_few
 from tasks.sources import Table, collect
 from tasks.sums import find_sums
@@ -107,7 +107,7 @@ def settle_name(given: str | None, data: str) -> str:
     """Take the name that is given, or the data's."""
     if given is None:
         return slug(name_table(data), "-") or "model"
-    if not re.fullmatch(MODEL_NAME, given):
+    if not is_model(given):
         rule = "small letters, digits and, between them, hyphens, 63 at most"
         raise DefinitionError(
             f"--name {given!r}: a name is made of {rule}, as {slug(given, '-') or 'model'!r}"

@@ -13,7 +13,8 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A module imports only those that stand before it.
 ORDER = [
-    *("errors", "durations", "definition", "named", "checks", "expressions", "moments", "lookups"),
+    *("errors", "names", "durations", "definition", "named", "checks", "expressions", "moments"),
+    "lookups",
     *("tables", "features"),
     *(
         "bucket",
@@ -38,7 +39,7 @@ ORDER = [
     *("measures", "numerals", "dates", "reading"),
     *("survey", "sums", "giveaways", "draft", "drafting"),
     *("requirements", "licences", "materials"),
-    *("server", "reference", "proof", "archives", "serving", "scoring"),
+    *("server", "reference", "proof", "proven", "archives", "serving", "scoring"),
     *("reproduction", "diagnosis"),
     *("events", "arrivals", "environment", "keeper"),
     *("windows", "signs", "quarters", "alarms", "looks", "yardstick", "policies"),
