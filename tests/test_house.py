@@ -13,7 +13,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A module imports only those that stand before it.
 ORDER = [
-    *("errors", "durations", "definition", "checks", "expressions", "moments", "lookups"),
+    *("errors", "durations", "hosts", "definition", "checks", "expressions", "moments", "lookups"),
     *("tables", "features"),
     *("bucket", "store", "kept", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
