@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 LONGEST_HEAD = 65_536  # bytes of path and headers, or of what stands between a body's chunks
 _PIECE = 16_384  # the parser grows what it has of a header by copying: it is given little at once
 _MOST_PIPELINED = 32
+_MOST_PARTS, _SMALLEST_PART = 1_000, 64  # each costs the same, however little is in it
 
 
 class Unfit(Exception):
@@ -35,6 +36,7 @@ class TimedProtocol(HttpToolsProtocol):
     blocked: float | None = None
     moved = False  # whether a piece began a request, ended a head or held some of a body
     between = 0  # bytes read since then
+    parts = size = 0  # of the body so far
     refusal = 400, ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -65,6 +67,7 @@ class TimedProtocol(HttpToolsProtocol):
             self._refuse(400, "Too many requests wait on this connection.")
         self.began = self.loop.time()
         self.moved = True
+        self.parts = self.size = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -80,6 +83,10 @@ class TimedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self.moved = True
+        self.parts += 1
+        self.size += len(body)
+        if self.parts > _MOST_PARTS and self.size < self.parts * _SMALLEST_PART:
+            self._refuse(400, f"The body comes in chunks of less than {_SMALLEST_PART} bytes.")
         super().on_body(body)
 
     def on_message_complete(self) -> None:

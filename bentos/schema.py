@@ -198,7 +198,7 @@ def _check_column(frame: pl.DataFrame, column: Column) -> pl.Series:
         raise Refused(400, "holds NaN or infinity; a missing value is null", name)
     try:
         cast = given.cast(wanted)
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         raise Refused(400, f"holds a value that {wanted} cannot", name) from None
     if wanted.is_float() and not cast.is_finite().all():
         raise Refused(400, f"holds a value that {wanted} cannot", name)
