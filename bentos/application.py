@@ -110,20 +110,14 @@ class Server:
         if path not in _ASKED:
             return self._look(path)
         body = await self._bodies.read(receive, head, self.most_bytes)
+        self.metrics.in_flight += 1  # what has not arrived takes no other's place
         try:
-            return await self._ask(path, head, body)
-        finally:
-            self._bodies.let_go(body)
-
-    async def _ask(self, path: str, head: Head, body: bytes) -> Answer:
-        """Answer a request that has arrived; one that has not takes no other's place."""
-        if self.metrics.in_flight >= self.limits.concurrency:
-            raise Refused(429, "too many requests at once", retry_after=1)
-        self.metrics.in_flight += 1
-        try:
+            if self.metrics.in_flight > self.limits.concurrency:
+                raise Refused(429, "too many requests at once", retry_after=1)
             return await (self._predict if path == "/predict" else self._explain)(head, body)
         finally:
             self.metrics.in_flight -= 1
+            self._bodies.let_go(body)
 
     async def _predict(self, head: Head, body: bytes) -> Answer:
         model = self.model

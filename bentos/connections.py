@@ -49,10 +49,12 @@ class TimedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if len(data) <= _PIECE:
+            self._take(data)
+            return
         for start in range(0, len(data), _PIECE):
-            if self.transport.is_closing():
-                return
-            self._take(data if len(data) <= _PIECE else data[start : start + _PIECE])
+            if not self.transport.is_closing():
+                self._take(data[start : start + _PIECE])
 
     def _take(self, piece: bytes) -> None:
         self.moved = False

@@ -27,6 +27,7 @@ from tasks.archives import (
 )
 from tasks.definition import Frozen
 from tasks.errors import BuildFailed, DecisionRefused, ProofFailed, StoreError, first_line
+from tasks.hosts import named_hosts
 from tasks.ledger import Entry, check_approved, read_ledger
 from tasks.materials import BILL, draw_bill
 from tasks.proof import prove
@@ -139,6 +140,7 @@ def unpack_champion(store: Store, model: str, home: Path) -> Path:
 
 def serve_champion(store: Store, model: str, host: str, port: int, folder: Path) -> int:
     """Run the champion's bento until it ends; the service itself follows the ledger."""
+    named_hosts()
     home = folder / "bentoml"
     bento = unpack_champion(store, model, home)
     given = {name: value for name, value in os.environ.items() if name.startswith("PERENNIAL_")}

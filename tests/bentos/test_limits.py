@@ -26,6 +26,7 @@ from tasks.forest import Forest
 
 TOKEN = "a-token-of-this-test"
 TWICE = 2 * b"authorization: a\r\n" + b"\r\n"
+END = b"\r\n\r\n"
 CHUNKED = b"POST /predict HTTP/1.1\r\nhost: [::1]\r\ntransfer-encoding: chunked\r\n\r\n"
 Question = dict[str, Any]
 
@@ -261,6 +262,8 @@ def send(served: Served, request: bytes) -> bytes:
         (b"GET /%6c%69vez HTTP/1.1\r\nhost: localhost\r\n\r\n", 200),
         (b"GET /livez%00%0a%ff HTTP/1.1\r\nhost: localhost\r\n\r\n", 404),
         (b"GET /livez HTTP/1.1\r\nhost: localhost\r\nx: a\r\n b\r\n\r\n", 400),
+        (CHUNKED.replace(END, b"\r\nauthorization: Bearer " + TOKEN.encode() + END)
+         + 5_000 * b"1\r\nx\r\n", 400),
         (CHUNKED.replace(b"\r\n\r\n", b"\r\ncontent-length: 1\r\n\r\n"), 400),
         (CHUNKED + b"2\r\n{}\r\n0\r\nauthorization: Bearer " + TOKEN.encode() + b"\r\n\r\n", 401),
         (b"GET /livez HTTP/1.1\r\nhost: localhost\r\nx: " + b"a" * 60_000 + b"\r\n\r\n", 200),
