@@ -37,7 +37,8 @@ class Bodies:
         message = await receive()  # not by `_receive`: most bodies come whole, and each call costs
         if message["type"] == "http.disconnect":
             raise ClientGone
-        part, more = message.get("body", b""), message.get("more_body", False)
+        part: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
         if not more and len(part) <= min(SMALL, most):
             return part
         arriving = Unfinished()
