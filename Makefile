@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 SOURCES := bentos flows tasks tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve up down test torture cover mutants check prove tiny drill package deploy \
+.PHONY: help demo serve up down test torture fuzz cover mutants check prove tiny drill package deploy \
 	smoke audit vulnerable rubric bench lock compiled tune postgres dask clean
 
 help:  ## List the targets
@@ -40,6 +40,12 @@ check: .venv/dev  ## Lint, check formatting, types, and what is imported from wh
 	$(BIN)/mypy
 	$(BIN)/deptry .
 	$(BIN)/pytest tests/test_house.py
+
+fuzz: .venv/dev  ## Fuzz what reads requests, manifests, ledgers and definitions (FUZZ= seconds each)
+	$(INSTALL) --require-hashes -r tests/fuzz/atheris.lock
+	set -e; for reader in connection request manifest ledger definition; do \
+		$(BIN)/python tests/fuzz/readers.py $$reader $(FUZZ); done
+FUZZ ?= 60
 
 cover: .venv/dev  ## Run the tests and say which lines and branches none of them reached
 	rm -rf .coverage

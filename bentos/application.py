@@ -25,21 +25,22 @@ from bentos.answers import (
     write_one,
     write_refusal,
 )
+from bentos.bodies import SMALL, Bodies
 from bentos.gathering import Gatherer, explain_failure
 from bentos.metrics import CONTENT_TYPE, Metrics
 from bentos.model import Model
 from bentos.openapi import describe_api, draw_page
 from bentos.prediction_log import PredictionLog
 from bentos.refusals import ClientGone, Refused
-from bentos.requests import Head, Receive, Scope, Send, check_token, read_body
+from bentos.requests import Head, Receive, Scope, Send, check_host, check_token
 from bentos.schema import Asked
+from tasks.hosts import named_hosts
 
 log = logging.getLogger("perennial.serving")
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = tuple[bytes, bytes]
 
-_SMALL_BODY = 16_384  # what is larger is answered off the event loop
 _WORKERS = 2
 _OPEN = frozenset(("/livez", "/readyz", "/healthz"))
 
@@ -52,6 +53,8 @@ class Server:
         self.log = prediction_log
         self.problem: Callable[[], str] = lambda: ""
         self.token = b""
+        self.hosts = named_hosts()
+        self._bodies = Bodies()
         self._gatherer = Gatherer(metrics, prediction_log)
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="batch")
         self.swap(model)
@@ -60,6 +63,7 @@ class Server:
         """Answer by this model from the next request on; those under way keep theirs."""
         self.limits = model.definition.serving
         self.most_bytes = int(self.limits.max_body_mb * 1_000_000)
+        self.known_as = frozenset((*self.hosts, *self.limits.hosts))
         self.metrics.model = (model.name, model.version)
         self.metrics.lookup = model.lookup
         self.model = model
@@ -69,7 +73,7 @@ class Server:
         path, head = scope["path"], Head(scope["headers"])
         status, retry = 200, None
         try:
-            kind, body = await self._route(path, scope["method"], head, receive)
+            kind, body = await self._route(scope, head, receive)
         except Refused as refused:
             status, retry = refused.status, refused.retry_after
             kind, body = JSON, write_refusal(refused)
@@ -94,7 +98,9 @@ class Server:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _route(self, path: str, method: str, head: Head, receive: Receive) -> Answer:
+    async def _route(self, scope: Scope, head: Head, receive: Receive) -> Answer:
+        path, method = scope["path"], scope["method"]
+        check_host(head, self.known_as, scope)
         if path not in _METHODS:
             raise Refused(404, "there is nothing here; see /docs")
         if method != _METHODS[path]:
@@ -103,20 +109,21 @@ class Server:
             check_token(head, self.token)
         if path not in _ASKED:
             return self._look(path)
-        if self.metrics.in_flight >= self.limits.concurrency:
-            raise Refused(429, "too many requests at once", retry_after=1)
-        self.metrics.in_flight += 1
+        body = await self._bodies.read(receive, head, self.most_bytes)
+        self.metrics.in_flight += 1  # what has not arrived takes no other's place
         try:
-            return await (self._predict if path == "/predict" else self._explain)(head, receive)
+            if self.metrics.in_flight > self.limits.concurrency:
+                raise Refused(429, "too many requests at once", retry_after=1)
+            return await (self._predict if path == "/predict" else self._explain)(head, body)
         finally:
             self.metrics.in_flight -= 1
+            self._bodies.let_go(body)
 
-    async def _predict(self, head: Head, receive: Receive) -> Answer:
-        body = await read_body(receive, head, self.most_bytes)
+    async def _predict(self, head: Head, body: bytes) -> Answer:
         model = self.model
         if head.kind.startswith(JSON):
             check_json(head.kind)
-            if len(body) <= _SMALL_BODY:
+            if len(body) <= SMALL:
                 asked = model.schema.decode_json(body)
                 if asked.shape == "row":
                     return JSON, await self._gatherer.ask(model, asked.rows[0], head.request)
@@ -141,8 +148,7 @@ class Server:
             return JSON, write_one(model, values[0], (model.label(predicted) or [None])[0])
         return JSON, write_many(model, predicted)
 
-    async def _explain(self, head: Head, receive: Receive) -> Answer:
-        body = await read_body(receive, head, self.most_bytes)
+    async def _explain(self, head: Head, body: bytes) -> Answer:
         return await self._in_time(partial(self._explain_body, self.model, head, body))
 
     def _explain_body(self, model: Model, head: Head, body: bytes) -> Answer:
@@ -152,13 +158,15 @@ class Server:
         return JSON, write_explanations(model, predicted, explained, asked.shape == "row")
 
     async def _in_time(self, work: Callable[[], Answer]) -> Answer:
-        """Work off the event loop; late work still counts as in flight until it ends."""
-        job = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        """Work off the event loop; what is late counts as in flight until it ends, if it began."""
+        submitted = self._pool.submit(work)
+        job = asyncio.wrap_future(submitted)
         done, _ = await asyncio.wait([job], timeout=self.limits.timeout_s)
         if done:
             return job.result()
-        self.metrics.in_flight += 1
-        job.add_done_callback(self._end_late)
+        if not submitted.cancel():
+            self.metrics.in_flight += 1
+            job.add_done_callback(self._end_late)
         raise Refused(504, f"the answer took longer than {self.limits.timeout_s:g} s")
 
     def _end_late(self, job: "asyncio.Future[Answer]") -> None:

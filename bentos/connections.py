@@ -1,17 +1,26 @@
-"""Limits for slow clients and endless heads, where HTTP is read off a connection.
+"""Limits for slow clients, endless heads and upgrades, where HTTP is read off a connection.
 
-Owns how long a request may take to arrive and an answer to be taken, and how many headers it may
-have. Refuses to look at what is in it. Uvicorn itself waits for ever for the rest of a request that
-has begun, and keeps every header that comes.
+Owns how long a request may take to arrive and an answer to be taken, how long its head may be, and
+how many requests may wait on one connection. Refuses to look at what is in a body. Uvicorn itself
+waits for ever for the rest of a request that has begun, keeps every header that comes, and puts
+trailers among the headers.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 
+import httptools
 import uvicorn.protocols.http.auto
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-_MOST_HEADERS, _LONGEST_PATH = 200, 64_000
+LONGEST_HEAD = 65_536  # bytes of path and headers, or of what stands between a body's chunks
+_PIECE = 16_384  # the parser grows what it has of a header by copying: it is given little at once
+_MOST_PIPELINED = 32
+_MOST_PARTS, _SMALLEST_PART = 1_000, 64  # each costs the same, however little is in it
+
+
+class Unfit(Exception):
+    """What is being read is no request that this server takes."""
 
 
 class TimedProtocol(HttpToolsProtocol):
@@ -23,9 +32,12 @@ class TimedProtocol(HttpToolsProtocol):
     open: set["TimedProtocol"] = set()  # noqa: RUF012  every connection of this process
     seconds = 30.0
 
-    url = b""  # Uvicorn has none before the first request
     began: float | None = None
     blocked: float | None = None
+    moved = False  # whether a piece began a request, ended a head or held some of a body
+    between = 0  # bytes read since then
+    parts = size = 0  # of the body so far
+    refusal = 400, ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -37,15 +49,47 @@ class TimedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.headers and len(self.headers) > _MOST_HEADERS:
-            self.send_400_response("Too many headers.")
-        elif self.url and len(self.url) > _LONGEST_PATH:
-            self.send_400_response("Too long a path.")
+        if len(data) <= _PIECE:
+            self._take(data)
+            return
+        for start in range(0, len(data), _PIECE):
+            if not self.transport.is_closing():
+                self._take(data[start : start + _PIECE])
+
+    def _take(self, piece: bytes) -> None:
+        self.moved = False
+        super().data_received(piece)
+        self.between = 0 if self.moved else self.between + len(piece)
+        if self.between > LONGEST_HEAD and not self.transport.is_closing():
+            self.refusal = _TOO_LONG
+            self.send_400_response("")
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            self._refuse(400, "Too many requests wait on this connection.")
         self.began = self.loop.time()
+        self.moved = True
+        self.parts = self.size = 0
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        if self.between > LONGEST_HEAD - 2 * _PIECE and self._measure_head() > LONGEST_HEAD:
+            self._refuse(*_TOO_LONG)
+        if self.parser.should_upgrade() and self._cannot_stay():
+            self._refuse(400, "There is no upgrade to another protocol here.")
+        if not self.url.startswith(b"/"):
+            self._take_host_from_url()
+        self.moved = True
+        super().on_headers_complete()
+        self.headers = []  # the request has its own; what follows a body's chunks is not among them
+
+    def on_body(self, body: bytes) -> None:
+        self.moved = True
+        self.parts += 1
+        self.size += len(body)
+        if self.parts > _MOST_PARTS and self.size < self.parts * _SMALLEST_PART:
+            self._refuse(400, f"The body comes in chunks of less than {_SMALLEST_PART} bytes.")
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self.began = None
@@ -63,6 +107,48 @@ class TimedProtocol(HttpToolsProtocol):
         return any(
             since is not None and now - since > self.seconds for since in (self.began, self.blocked)
         )
+
+    def _cannot_stay(self) -> bool:
+        """Tell an upgrade that cannot be left undone: the parser takes a body for the other side's.
+
+        Read on, what is in it would be the next request.
+        """
+        names = {name for name, _ in self.headers}
+        asks = self._get_upgrade() == b"websocket"
+        return asks or b"content-length" in names or b"transfer-encoding" in names
+
+    def _measure_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _take_host_from_url(self) -> None:
+        """Take the host that a whole URL names, which counts instead of the header."""
+        host = httptools.parse_url(self.url).host
+        if host is None:
+            return
+        host = b"[%b]" % host if b":" in host else host
+        others = [each for each in self.headers if each[0] != b"host"]
+        self.headers[:] = [*others, (b"host", host)]
+
+    def _refuse(self, status: int, why: str) -> NoReturn:
+        """Let the parser fail, upon which `data_received` sends the refusal."""
+        self.refusal = status, why
+        raise Unfit(why)
+
+    def send_400_response(self, msg: str) -> None:
+        """Say what is wrong with the request, and close."""
+        status, why = self.refusal
+        said = (why or msg).encode()
+        self.transport.write(
+            b"%bcontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+            b"connection: close\r\n\r\n%b" % (STATUS_LINE[status], len(said), said)
+        )
+        self.transport.close()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: another upgrade than to web sockets may be left undone, and is."""
+
+
+_TOO_LONG = 431, f"The head is longer than {LONGEST_HEAD} bytes."
 
 
 def limit_slow_clients(seconds: float) -> None:

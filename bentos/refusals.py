@@ -1,5 +1,7 @@
 """How the service says no: an HTTP status, a message, and the field that it is about."""
 
+LONGEST_NAME = 100  # of a name that a client gave and is told again
+
 
 class Refused(Exception):
     """A request that gets no answer. The message is for the client, so it holds no secrets."""
@@ -10,7 +12,7 @@ class Refused(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
-        self.field = field
+        self.field = None if field is None else field[:LONGEST_NAME]
         self.retry_after = retry_after
 
 

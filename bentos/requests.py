@@ -1,15 +1,16 @@
-"""One HTTP request as ASGI gives it: its head checked, its body read within limits.
+"""One HTTP request's head as ASGI gives it.
 
-Owns what may be asked for by whom and how large it may be. Refuses to know what a body means.
+Owns what may be asked by whom, and of which host. Refuses to know bodies.
 """
 
 import hmac
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from itertools import count
 from os import urandom
 from typing import Any
 
-from bentos.refusals import ClientGone, Refused
+from bentos.refusals import LONGEST_NAME, Refused
+from tasks.hosts import is_host
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -19,15 +20,18 @@ Send = Callable[[Message], Awaitable[None]]
 _PREFIX = urandom(6).hex()
 _NUMBERS = count(1)
 _LONGEST_ID = 128
+_ONCE = (b"host", b"authorization", b"content-type", b"content-length", b"content-encoding")
 
 
 class Head:
     """The few headers that matter here."""
 
-    __slots__ = ("encoding", "kind", "length", "request", "token")
+    __slots__ = ("encoding", "host", "kind", "length", "repeated", "request", "token")
 
-    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
         given = dict(headers)
+        self.repeated = b"" if len(given) == len(headers) else _find_repeated(headers)
+        self.host = given.get(b"host")
         self.kind = given.get(b"content-type", b"")
         self.token = given.get(b"authorization", b"")
         self.encoding = given.get(b"content-encoding", b"")
@@ -38,42 +42,23 @@ class Head:
 
 def check_token(head: Head, token: bytes) -> None:
     """Compare the bearer token without telling by the time taken how much of it was right."""
-    if token and not hmac.compare_digest(head.token, b"Bearer " + token):
+    scheme, _, given = head.token.partition(b" ")
+    right = hmac.compare_digest(given.lstrip(b" "), token)
+    if not (right and scheme.lower() == b"bearer"):
         raise Refused(401, "a bearer token is needed, or this one is wrong")
 
 
-async def read_body(receive: Receive, head: Head, most: int) -> bytes:
-    """Read a body, as it comes whole or in chunks, up to a size."""
-    if head.encoding not in (b"", b"identity"):
-        raise Refused(415, "a content-encoding is not understood; send the body as it is")
-    if head.length > most:
-        raise _too_large(most)
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        if len(body) > most:
-            raise _too_large(most)
-        return body
-    return await _read_rest(receive, body, most)
-
-
-async def _read_rest(receive: Receive, first: bytes, most: int) -> bytes:
-    parts, size = [first], len(first)
-    while size <= most:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if not message.get("more_body") and size <= most:
-            return b"".join(parts)
-    raise _too_large(most)
-
-
-def _too_large(most: int) -> Refused:
-    return Refused(413, f"the body is larger than {most} bytes")
+def check_host(head: Head, hosts: frozenset[str], scope: Scope) -> None:
+    """Refuse a request that is meant for another host, or does not say one for all."""
+    if head.repeated:
+        raise Refused(400, f"the header {head.repeated.decode()} is given twice")
+    if head.host is None:
+        if scope["http_version"] != "1.0":
+            raise Refused(400, "the header host is missing")
+    elif not is_host(head.host, hosts, (scope.get("server") or ("",))[0]):
+        name = head.host.decode("latin-1")[:LONGEST_NAME]
+        hint = "name it in [serving] hosts or PERENNIAL_HOSTS"
+        raise Refused(421, f"{name!r} is no host of this service; {hint}")
 
 
 def _plain(value: bytes) -> str:
@@ -82,3 +67,9 @@ def _plain(value: bytes) -> str:
         return ""
     text = value[:_LONGEST_ID].decode("latin-1")
     return text if text.isascii() and text.isprintable() and len(value) <= _LONGEST_ID else ""
+
+
+def _find_repeated(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Name a header that servers and proxies read differently when it comes twice."""
+    names = [name for name, _ in headers]
+    return next((name for name in _ONCE if names.count(name) > 1), b"")

@@ -17,11 +17,14 @@ from polars import selectors as cs
 
 from bentos.arrow import check_stream
 from bentos.columns import TEXT, Column, json_type, outer_limits
-from bentos.refusals import Refused
+from bentos.refusals import LONGEST_NAME, Refused
 
 Row = tuple[Any, ...]
 
 _ASKS_FOR_COLUMNS = re.compile(rb'\s*\{\s*"columns"\s*:\s*\{')
+# How msgspec complains of a field, and where it says that it was.
+_UNKNOWN, _AT = "Object contains unknown field `", " - at `$"
+_PLACE = re.compile(r"(\[\d+\]|\.columns)`")
 _MOST_TEXT = 64_000_000  # bytes of all rows of an Arrow stream together
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
@@ -195,7 +198,7 @@ def _check_column(frame: pl.DataFrame, column: Column) -> pl.Series:
         raise Refused(400, "holds NaN or infinity; a missing value is null", name)
     try:
         cast = given.cast(wanted)
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         raise Refused(400, f"holds a value that {wanted} cannot", name) from None
     if wanted.is_float() and not cast.is_finite().all():
         raise Refused(400, f"holds a value that {wanted} cannot", name)
@@ -245,13 +248,21 @@ def _explain(error: Exception, body: bytes) -> Refused:
         return Refused(400, "the body is not UTF-8", _field_before(body, _bad_byte(body)))
     said = str(error)
     if isinstance(error, msgspec.ValidationError):
-        found = re.fullmatch(r"(.*?)(?: - at `\$(.*)`)?", said, re.DOTALL)
-        message, path = (found[1], found[2]) if found else (said, None)
-        named = re.search(r"field `(.*)`$", message, re.DOTALL)
-        field = named[1] if named else _last_name(path or "")
-        return Refused(400, message.replace("`", ""), field)
+        if said.startswith(_UNKNOWN):
+            name = _unknown_name(said)[:LONGEST_NAME]
+            return Refused(400, f"Object contains unknown field {name}", name)
+        message, _, path = said.partition(_AT)
+        named = message.partition("field `")[2].removesuffix("`")
+        return Refused(400, message.replace("`", ""), named or _last_name(path.removesuffix("`")))
     place = re.search(r"byte (\d+)", said)
     return Refused(400, said, _field_before(body, int(place[1])) if place else None)
+
+
+def _unknown_name(said: str) -> str:
+    """Read the name that a client gave, of any length and with anything in it."""
+    given = said.removeprefix(_UNKNOWN)
+    name, _, place = given.rpartition(_AT)
+    return (name if _PLACE.fullmatch(place) else given).removesuffix("`")
 
 
 def _last_name(path: str) -> str | None:
@@ -261,8 +272,12 @@ def _last_name(path: str) -> str | None:
 
 
 def _bad_byte(body: bytes) -> int:
-    """Find the first byte that is no UTF-8; Python marks such bytes as these surrogates."""
-    return len(re.split("[\udc80-\udcff]", body.decode(errors="surrogateescape"))[0].encode())
+    """Find the first byte that is no UTF-8."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(body)
 
 
 def _field_before(body: bytes, place: int) -> str | None:

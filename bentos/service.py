@@ -6,6 +6,7 @@ Owns the environment that a server runs in and what starts and stops with it.
 - PERENNIAL_ROOT: where the prediction log and what is counted go; without it nothing is kept.
 - PERENNIAL_TABLES: a folder with feature tables; otherwise the newest in the root are looked up.
 - PERENNIAL_FOLLOW: a model's name; its champion in the root is followed.
+- PERENNIAL_HOSTS: names that requests may give in `Host`, beside localhost and addresses.
 - PERENNIAL_TOKEN: a bearer token that every request but those for health must bring.
 """
 

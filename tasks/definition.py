@@ -23,6 +23,7 @@ from pydantic import (
 
 from tasks.durations import Duration, Period, ShareOrPeriod
 from tasks.errors import DefinitionError, explain_value, first_line, hide_password, nearest
+from tasks.hosts import HOST, MEANT_BY_HOST
 from tasks.names import MODEL, MODEL_MEANS
 
 DEFINITIONS = Path("deployments")
@@ -33,6 +34,7 @@ _MEANT = {
     MODEL: MODEL_MEANS,
     _WORD: "letters, digits and _, for SQL to name it by",
     _TEXT: "an SQL query; leave it out where there is one source",
+    HOST: MEANT_BY_HOST,
     _SCHEDULER: "the address of a Dask scheduler, as in tcp://10.0.0.1:8786",
 }
 
@@ -270,6 +272,7 @@ class Serving(Section):
     max_body_mb: float = Field(default=16.0, gt=0)
     concurrency: int = Field(default=256, ge=1)
     timeout_s: float = Field(default=30.0, gt=0)
+    hosts: tuple[Annotated[str, Field(pattern=HOST)], ...] = ()
     log: bool = True
     log_without: tuple[str, ...] = ()
     log_keep: Duration = timedelta(days=90)

@@ -124,13 +124,21 @@ def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> st
 
 def hide_password(text: str) -> str:
     """Hide what an address must not have said: the password before the host, or as an option."""
-    text = re.sub(r"(\w+://[^\s:/@]*):\S*@", r"\1:***@", text)
+    text = re.sub(r"\S+", lambda word: _hide_in_address(word[0]), text)
     return re.sub(r"\b(\w*password)=[^&\s'\"]*", r"\1=***", text)
 
 
 def harmless(text: str) -> str:
     """Write out what would steer a terminal or a reader's eye, and bytes that are no UTF-8."""
     return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def _hide_in_address(word: str) -> str:
+    """Hide what stands between the user and the last @ of `postgresql://user:…@host/…`."""
+    scheme, there, rest = word.partition("://")
+    known, asked, host = rest.rpartition("@")
+    user, given, _ = known.partition(":")
+    return f"{scheme}://{user}:***@{host}" if there and asked and given else word
 
 
 def first_line(error: BaseException) -> str:

@@ -41,7 +41,7 @@ _ROWS = 1_000_000  # that a partition has at least, but for the last
 _JOINED_ROWS = 1_000_000  # that the other sources have at most, together
 _AT_ONCE = 16
 _NAMED = re.compile(r"part-\d+-([0-9a-f]{32})\.parquet")
-_NO_CODE = re.compile(r"'[^']*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_NO_CODE = re.compile(r"'[^']*'|\"[^\"]*\"|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 _TABLE_WISE = {  # words by which SQL looks at more than one row, or at a table once more
     *("group", "having", "distinct", "order", "limit", "offset", "fetch", "top", "qualify"),
     *("over", "window", "partition", "with", "union", "intersect", "except", "values", "exists"),
@@ -154,7 +154,7 @@ def _first_table(query: str) -> str:
     """Name the table that a query takes row by row; empty where it may do more than that."""
     code = _NO_CODE.sub(lambda found: "''" if found[0][0] in "'\"" else " ", query)
     words = re.findall(r"[a-z_]\w*", code.lower())
-    calls = re.findall(r"([a-z_]\w*)\s*\(", code.lower())
+    calls = re.findall(r"\b([a-z_]\w*)\s*\(", code.lower())
     tables = re.findall(r"\b(?:from|join)\s+(\w+)", code, re.IGNORECASE)
     listed = re.split(r"\bwhere\b", re.split(r"\bfrom\b", code.lower())[-1])[0]
     sure = (

@@ -118,7 +118,7 @@ def _select(name: str, kind: str) -> str:
 
 
 def _strip_length(kind: str) -> str:
-    return re.sub(r"\(.*?\)", "", kind)
+    return re.sub(r"\([^()]*\)", "", kind)
 
 
 def _scale(kind: str) -> tuple[int, int] | None:

@@ -36,6 +36,7 @@ from tasks.errors import (
     first_line,
     harmless,
 )
+from tasks.hosts import named_hosts
 from tasks.ledger import Entry, check_approved, list_crowned
 from tasks.materials import BILL, draw_bill
 from tasks.proof import prove
@@ -152,6 +153,7 @@ def unpack_champion(store: Store, model: str, home: Path) -> Path:
 
 def serve_champion(store: Store, model: str, host: str, port: int, folder: Path) -> int:
     """Run the champion's bento until it ends; the service itself follows the ledger."""
+    named_hosts()
     home = folder / "bentoml"
     bento = unpack_champion(store, model, home)
     given = {name: value for name, value in os.environ.items() if name.startswith("PERENNIAL_")}

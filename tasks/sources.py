@@ -24,7 +24,7 @@ from tasks.moments import moment_of
 from tasks.store import is_bucket, is_disk_full
 from tasks.tables import plan_events
 
-_SELECT = re.compile(r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*(select|with)\b", re.IGNORECASE | re.DOTALL)
+_SELECT = re.compile(r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*+(select|with)\b", re.IGNORECASE | re.DOTALL)
 _READ = re.compile(r"\bread_\w+\s*\(", re.IGNORECASE)
 _PATTERN = "reads as a pattern of names; rename it in the file"
 

@@ -28,6 +28,8 @@ from tasks.errors import (
 )
 from tasks.names import check_plain
 
+_PRIVATE = frozenset(("predictions", "monitoring"))
+
 
 class Store(Protocol):
     """Named bytes under one root. A path is relative to it, with forward slashes."""
@@ -104,9 +106,11 @@ class FolderStore:
         target = self._at(path)
         with _claimed_folder(self.workspace()) as folder:
             draft = folder / "draft"
+            draft.touch(0o600)
             draft.write_bytes(data)
-            _sync(draft)
             _make_folder(target.parent)
+            draft.chmod(target.parent.stat().st_mode & 0o666)
+            _sync(draft)
             os.link(draft, target)  # unlike a rename, fails when the name is taken
         _sync(target.parent)
 
@@ -228,7 +232,7 @@ def _claimed_folder(parent: Path) -> Iterator[Path]:
     folder = lock.with_suffix("")
     try:
         with reaching(str(parent)):
-            folder.mkdir()
+            folder.mkdir(mode=0o700)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -329,9 +333,14 @@ def deliver(file: Path, uri: str) -> None:
 
 
 def _make_folder(folder: Path) -> None:
+    """Make what is missing of a path; what people asked is for its owner, unless one opened it.
+
+    A folder that is there keeps its mode, and what is made in it is no more open than it is.
+    """
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for each in missing:
+    for each in reversed(missing):
+        each.mkdir(mode=0o700 if each.name in _PRIVATE else 0o777, exist_ok=True)
+        each.chmod(each.stat().st_mode & each.parent.stat().st_mode)
         _sync(each.parent)
 
 

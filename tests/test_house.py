@@ -13,8 +13,8 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A module imports only those that stand before it.
 ORDER = [
-    *("errors", "names", "durations", "definition", "named", "checks", "expressions", "moments"),
-    "lookups",
+    *("errors", "names", "durations", "hosts", "definition", "named", "checks", "expressions"),
+    *("moments", "lookups"),
     *("tables", "features"),
     *(
         "bucket",

@@ -59,6 +59,10 @@ class Served:
     def client(self, **options: Any) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=30, trust_env=False, **options)
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
     def worker(self) -> int:
         """Name the process that answers; BentoML's own only watches over it."""
         found = subprocess.check_output(["pgrep", "-P", str(self.process.pid)], text=True)

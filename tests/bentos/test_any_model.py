@@ -101,6 +101,7 @@ def ask(
 
     method = "POST" if path in ("/predict", "/explain") else "GET"
     headers = [(b"content-type", kind), (b"authorization", b"Bearer " + server.token)]
+    headers.append((b"host", b"localhost"))
     scope = {"type": "http", "path": path, "method": method, "headers": headers}
     asyncio.run(server(scope, receive, send))
     if not said:

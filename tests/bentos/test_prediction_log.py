@@ -53,6 +53,8 @@ def test_rows_are_logged_with_prediction_version_request_and_time(
         one = client.post("/predict", json=keyed, headers=headers).raise_for_status().json()
         client.post("/predict", json=questions[:3]).raise_for_status()
         wait_for(lambda: counted(client, "log_rows_total") >= 4)
+    new = [each for each in parts(logging_server).glob("date=*/**/*") if OLD not in str(each)]
+    assert {each.stat().st_mode & 0o077 for each in new} == {0}
     frame = logged(logging_server).filter(pl.col("__request") == "find-me")
     (row,) = frame.rows(named=True)
     assert row["__prediction"] == one["prediction"]

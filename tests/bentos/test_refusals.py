@@ -155,6 +155,16 @@ def test_arrow_that_does_not_fit_is_refused(client: httpx.Client, versions: Vers
         refused(answer, field)
 
 
+@pytest.mark.parametrize("ticks", [2**63 - 1, -(2**63)])
+def test_a_time_that_no_calendar_has_is_refused_by_its_column(
+    client: httpx.Client, versions: Versions, questions: list[Question], ticks: int
+) -> None:
+    far = pl.Series([ticks]).cast(pl.Datetime("ms", "UTC")).alias("time_hour")
+    row = versions.rows.head(1).select(list(questions[0])).with_columns(far)
+    answer = client.post("/predict", content=write_stream(row), headers={"content-type": ARROW})
+    refused(answer, "time_hour")
+
+
 def test_small_arrow_that_unpacks_to_much_is_refused_unread(
     client: httpx.Client, served: Served, versions: Versions, questions: list[Question]
 ) -> None:

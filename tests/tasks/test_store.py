@@ -387,3 +387,30 @@ def test_folder_that_cannot_be_removed_now_is_removed_by_the_next_run(tmp_path: 
         assert folder.exists()
     with work_folder(store):
         assert not folder.exists()
+
+
+def modes(folder: Path) -> dict[str, str]:
+    found = sorted(folder.rglob("*"))
+    return {
+        each.relative_to(folder).as_posix(): f"{each.stat().st_mode & 0o777:o}" for each in found
+    }
+
+
+def test_what_people_asked_is_for_the_owner_only_unless_the_folder_was_opened(
+    tmp_path: Path,
+) -> None:
+    store = open_store(str(tmp_path / "root"))
+    umask = os.umask(0o022)
+    try:
+        store.create("predictions/m/date=1/part", b"asked")
+        store.create("models/m/one", b"anyone's")
+        (tmp_path / "root/predictions/m").chmod(0o750)
+        (tmp_path / "root/predictions").chmod(0o750)
+        store.create("predictions/m/date=2/part", b"asked")
+    finally:
+        os.umask(umask)
+    assert modes(tmp_path / "root/predictions") == {
+        "m": "750", "m/date=1": "700", "m/date=1/part": "600",
+        "m/date=2": "750", "m/date=2/part": "640",
+    }  # fmt: skip
+    assert modes(tmp_path / "root/models") == {"m": "755", "m/one": "644"}
