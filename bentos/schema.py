@@ -5,8 +5,9 @@ Owns decoding and validation of JSON and Arrow. Refuses to know features, models
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import Any, Literal
 
@@ -16,8 +17,9 @@ from msgspec import UNSET, UnsetType
 from polars import selectors as cs
 
 from bentos.arrow import check_stream
-from bentos.columns import TEXT, Column, json_type, outer_limits
+from bentos.columns import TEXT, Column, find_rounding, json_type, loose_type, outer_limits
 from bentos.refusals import Refused
+from tasks.values import Unfit, take_objects, take_values
 
 Row = tuple[Any, ...]
 
@@ -42,14 +44,12 @@ class Schema:
         self.columns = columns
         self.max_rows = max_rows
         self.types = {column.name: column.dtype for column in columns}
-        row, table = _define("Row", columns), _define("Columns", columns, lists=True)
-        asked: Any = msgspec.defstruct("Body", [("columns", table)], forbid_unknown_fields=True)
-        self._row = msgspec.json.Decoder(row)
-        self._rows = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
-        self._table = msgspec.json.Decoder(asked)
+        self._row, self._rows, self._table = _make_decoders(columns, json_type)
         self._text = [n for n, column in enumerate(columns) if column.is_written_as_text]
         limits = enumerate(outer_limits(column.dtype) for column in columns)
         self._limits = [(n, *limit) for n, limit in limits if limit is not None]
+        roundings = enumerate(find_rounding(column.dtype) for column in columns)
+        self._rounded = [(n, rounds) for n, rounds in roundings if rounds is not None]
         self._needed = sum(column.required for column in columns)
         self._left_out = (UNSET,) * (len(columns) - self._needed)
         texts = sum(column.is_written_as_text for column in columns[: self._needed])
@@ -60,7 +60,7 @@ class Schema:
         try:
             row: Row = msgspec.structs.astuple(self._row.decode(body))
         except ValueError as error:
-            raise _explain(error, body) from None
+            return self._read_rows(self._take_loosely(0, body, error))[0]
         quotes = self._usual_quotes
         if None in row or row.count(UNSET) != len(self._left_out):
             quotes = 2 * (len(row) - row.count(UNSET) + self._count_text([row]))
@@ -95,7 +95,7 @@ class Schema:
         try:
             decoded = self._rows.decode(body)
         except ValueError as error:
-            raise _explain(error, body) from None
+            return Asked("rows", self._read_rows(self._take_loosely(1, body, error)))
         self._check_size(len(decoded))
         rows = [msgspec.structs.astuple(row) for row in decoded]
         names = sum(len(row) - row.count(UNSET) for row in rows)
@@ -106,12 +106,8 @@ class Schema:
         try:
             lists = msgspec.structs.astuple(self._table.decode(body).columns)
         except ValueError as error:
-            raise _explain(error, body) from None
-        rows = len(next(each for each in lists if each is not UNSET))
-        self._check_size(rows)
-        for column, values in zip(self.columns, lists, strict=True):
-            if values is not UNSET and len(values) != rows:
-                raise Refused(400, f"has {len(values)} values, others have {rows}", column.name)
+            return Asked("columns", frame=self._take_loosely(2, body, error))
+        rows = self._check_lengths(lists)
         names = 1 + len(lists) - sum(each is UNSET for each in lists)
         texts = sum(
             len(lists[n]) - lists[n].count(None) for n in self._text if lists[n] is not UNSET
@@ -120,13 +116,59 @@ class Schema:
         for n, least, most in self._limits:
             for value in () if lists[n] is UNSET else lists[n]:
                 self._check_limits(n, value, least, most)
+        for n, rounds in self._rounded:
+            for value in () if lists[n] is UNSET else lists[n]:
+                self._check_rounding(n, value, rounds)
         filled = [[None] * rows if each is UNSET else each for each in lists]
         return Asked("columns", frame=make_frame(self.columns, filled))
+
+    def _take_loosely(self, shape: int, body: bytes, error: ValueError) -> pl.DataFrame:
+        """Take by the rule itself what the quick way, which takes less, does not: by columns."""
+        if not isinstance(error, msgspec.ValidationError):
+            raise _explain(error, body) from None
+        try:
+            decoded = self._loose[shape].decode(body)
+        except ValueError:
+            raise _explain(error, body) from None
+        _check_names_once(body, -1)
+        if shape == 2:
+            lists = msgspec.structs.astuple(decoded.columns)
+            rows = self._check_lengths(lists)
+        else:
+            found = decoded if shape else [decoded]
+            rows = len(found)
+            self._check_size(rows)
+            lists = tuple(zip(*map(msgspec.structs.astuple, found), strict=True))
+        values = [
+            [None] * rows if each is UNSET else [None if v is UNSET else v for v in each]
+            for each in lists
+        ]
+        pairs = zip(self.columns, values, strict=True)
+        return pl.DataFrame([_take(column, take_objects, each) for column, each in pairs])
+
+    def _read_rows(self, frame: pl.DataFrame) -> list[Row]:
+        """Give rows as they are decoded from JSON, where a decimal is a float."""
+        rows = frame.with_columns(cs.decimal().cast(pl.Float64)).rows()
+        return [self._settle(row) for row in rows]
+
+    @cached_property
+    def _loose(self) -> "tuple[msgspec.json.Decoder[Any], ...]":
+        return _make_decoders(self.columns, loose_type)
+
+    def _check_lengths(self, lists: Sequence[Any]) -> int:
+        rows = len(next(each for each in lists if each is not UNSET))
+        self._check_size(rows)
+        for column, values in zip(self.columns, lists, strict=True):
+            if values is not UNSET and len(values) != rows:
+                raise Refused(400, f"has {len(values)} values, others have {rows}", column.name)
+        return rows
 
     def _settle(self, row: Row) -> Row:
         """Fill in what was left out, and refuse what Polars could not hold."""
         for n, least, most in self._limits:
             self._check_limits(n, row[n], least, most)
+        for n, rounds in self._rounded:
+            self._check_rounding(n, row[n], rounds)
         if UNSET not in row:
             return row
         if row[self._needed :] == self._left_out:
@@ -136,6 +178,11 @@ class Schema:
     def _check_limits(self, n: int, value: Any, least: Any, most: Any) -> None:
         if value is not None and value is not UNSET and not least <= value <= most:
             raise Refused(400, f"must lie between {least} and {most}", self.columns[n].name)
+
+    def _check_rounding(self, n: int, value: Any, rounds: Callable[[Any], bool]) -> None:
+        if value is not None and value is not UNSET and rounds(value):
+            column = self.columns[n]
+            raise Refused(400, f"holds a value that {column.dtype} cannot", column.name)
 
     def _check_size(self, rows: int) -> None:
         if not rows:
@@ -184,22 +231,17 @@ def _make_column(column: Column, values: Sequence[Any]) -> pl.Series:
 
 
 def _check_column(frame: pl.DataFrame, column: Column) -> pl.Series:
-    """Take a column of the same kind, and hold its values to the schema's type."""
-    name, wanted = column.name, column.dtype
-    if name not in frame.columns:
-        return pl.Series(name, [None] * len(frame), dtype=wanted)
-    given = frame[name]
-    if not _fits(given.dtype, wanted):
-        raise Refused(400, f"is {given.dtype}, and must be {wanted}", name)
-    if given.dtype.is_float() and not given.is_finite().all():
-        raise Refused(400, "holds NaN or infinity; a missing value is null", name)
+    if column.name not in frame.columns:
+        return pl.Series(column.name, [None] * len(frame), dtype=column.dtype)
+    given = frame[column.name]
+    return _take(column, lambda _, values, wanted: take_values(values, wanted), given)
+
+
+def _take(column: Column, take: Callable[..., pl.Series], values: Any) -> pl.Series:
     try:
-        cast = given.cast(wanted)
-    except pl.exceptions.PolarsError:
-        raise Refused(400, f"holds a value that {wanted} cannot", name) from None
-    if wanted.is_float() and not cast.is_finite().all():
-        raise Refused(400, f"holds a value that {wanted} cannot", name)
-    return cast
+        return take(column.name, values, column.dtype)
+    except Unfit as why:
+        raise Refused(400, str(why), column.name) from None
 
 
 def _count_bytes(text: pl.Series) -> int:
@@ -207,23 +249,26 @@ def _count_bytes(text: pl.Series) -> int:
     return int(lengths.sum())
 
 
-def _fits(given: pl.DataType, wanted: pl.DataType) -> bool:
-    if wanted == pl.String:
-        return given in TEXT
-    if isinstance(wanted, pl.Datetime):
-        return isinstance(given, pl.Datetime) and bool(given.time_zone) == bool(wanted.time_zone)
-    if wanted.is_integer():
-        return given.is_integer()
-    if wanted.is_numeric():
-        return given.is_numeric()
-    return given == wanted or given == pl.Null
+def _make_decoders(
+    columns: tuple[Column, ...], kind: Callable[[pl.DataType], Any]
+) -> "tuple[msgspec.json.Decoder[Any], ...]":
+    """Make what decodes one row, a list of rows, and an object of columns."""
+    row, table = _define("Row", columns, kind), _define("Columns", columns, kind, lists=True)
+    asked: Any = msgspec.defstruct("Body", [("columns", table)], forbid_unknown_fields=True)
+    shapes: Any = (row, list[row], asked)  # type: ignore[valid-type]
+    return tuple(msgspec.json.Decoder(shape) for shape in shapes)
 
 
-def _define(name: str, columns: tuple[Column, ...], lists: bool = False) -> type[msgspec.Struct]:
+def _define(
+    name: str,
+    columns: tuple[Column, ...],
+    json_kind: Callable[[pl.DataType], Any],
+    lists: bool = False,
+) -> type[msgspec.Struct]:
     """Define the object that rows, or columns, are decoded to; names may be any text."""
     fields: list[Any] = []
     for n, column in enumerate(columns):
-        kind: Any = json_type(column.dtype)
+        kind: Any = json_kind(column.dtype)
         kind = kind if kind is None else kind | None
         kind = list[kind] if lists else kind
         fields.append((f"c{n}", kind) if column.required else (f"c{n}", kind | UnsetType, UNSET))

@@ -83,6 +83,22 @@ def scan_source(source: Source, files: tuple[str, ...]) -> pl.LazyFrame:
     )
 
 
+def scan_text(source: Source, files: tuple[str, ...]) -> pl.LazyFrame:
+    """Plan the reading of CSV with every column as it is written."""
+    parts = [
+        pl.scan_csv(
+            file,
+            separator=source.separator,
+            null_values=list(source.null_values),
+            infer_schema=False,
+            glob=False,
+            storage_options=scan_options(file),
+        )
+        for file in files
+    ]
+    return pl.concat(parts, how="diagonal")
+
+
 def read_whole(source: Source, file: str) -> None:
     """Read all of a file; SourceError where that cannot be done."""
     schema = _read_schema(source, file)

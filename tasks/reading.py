@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from tasks.definition import Definition, Extract, Frozen, Source, Target
 from tasks.errors import SourceError, first_line, hide_password
 from tasks.expressions import quote_name
-from tasks.files import find_files
+from tasks.files import find_files, scan_text
 from tasks.sources import Table, collect, event_time, open_table, plan_query
 from tasks.store import is_bucket, scan_options
 
@@ -117,18 +117,7 @@ def read_table(data: str, name: str, project: Path) -> tuple[Reading, Table]:
 
 def open_as_text(source: Source, files: tuple[str, ...]) -> Table:
     """Open CSV with every column as it is written."""
-    parts = [
-        pl.scan_csv(
-            file,
-            separator=source.separator,
-            null_values=list(source.null_values),
-            infer_schema=False,
-            glob=False,
-            storage_options=scan_options(file),
-        )
-        for file in files
-    ]
-    rows = pl.concat(parts, how="diagonal")
+    rows = scan_text(source, files)
     sources, listed = {"data": source}, {"data": files}
     try:
         columns = rows.collect_schema()
