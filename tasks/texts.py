@@ -23,12 +23,14 @@ def read_moments(text: pl.Series, wanted: pl.DataType, zoned: bool) -> pl.Series
     unit = _unit_of(wanted)
     day, clock, seconds, zone = _split(text, _MOMENT)
     known = _is_exact(seconds, unit) & (zone.is_not_null() if zoned else zone.is_null())
-    stamp = day + "T" + clock.fill_null("00:00") + seconds.fill_null(":00")
+    stamp, form = day + "T" + clock.fill_null("00:00") + seconds.fill_null(":00"), _STAMP
     if zoned:
         offset = zone.str.to_uppercase().str.replace("Z", "+00:00").str.replace(":", "")
-        read = (stamp + offset).str.to_datetime(_STAMP + "%z", time_unit=unit, strict=False)
-    else:
-        read = stamp.str.to_datetime(_STAMP, time_unit=unit, strict=False)
+        stamp, form = stamp + offset, form + "%z"
+    read = stamp.str.to_datetime(form, time_unit=unit, strict=False)
+    if unit == "ns":  # what is beyond the range of nanoseconds wraps around without a word
+        wide = stamp.str.to_datetime(form, time_unit="us", strict=False)
+        known &= read.dt.cast_time_unit("us") == wide
     return read.set(~known, None)
 
 

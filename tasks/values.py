@@ -83,7 +83,7 @@ def take_values(
         shown, kind = str(given[row])[:80], given.dtype
         said = f"is {kind} and holds {shown!r}, which {wanted} as in training cannot"
         raise Unfit(f"{said}; give {describe(wanted)}", row)
-    return taken
+    return taken.alias(given.name)
 
 
 def take_objects(name: str, values: Sequence[Any], wanted: pl.DataType, **how: bool) -> pl.Series:

@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[1]
 # A module imports only those that stand before it.
 ORDER = [
     *("errors", "durations", "definition", "checks", "expressions", "moments", "lookups"),
-    *("tables", "features"),
+    *("texts", "values", "queries", "tables", "features"),
     *("bucket", "store", "kept", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
     *("shares", "cluster"),
@@ -25,7 +25,8 @@ ORDER = [
     *("candidate", "charts", "page", "wording", "report_data", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "licences", "materials"),
-    *("server", "reference", "proof", "archives", "serving", "scoring"),
+    *("server", "reference", "proof", "archives", "serving"),
+    *("log_parts", "mending", "inputs", "scoring"),
     *("reproduction", "diagnosis"),
     *("events", "arrivals", "environment", "keeper"),
     *("windows", "signs", "quarters", "alarms", "yardstick", "policies"),
