@@ -25,6 +25,7 @@ Row = tuple[Any, ...]
 
 _ASKS_FOR_COLUMNS = re.compile(rb'\s*\{\s*"columns"\s*:\s*\{')
 _MOST_TEXT = 64_000_000  # bytes of all rows of an Arrow stream together
+_ROW, _ROWS, _COLUMNS = range(3)  # the places of their decoders
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
@@ -60,7 +61,8 @@ class Schema:
         try:
             row: Row = msgspec.structs.astuple(self._row.decode(body))
         except ValueError as error:
-            return self._read_rows(self._take_loosely(0, body, error))[0]
+            row = tuple(values[0] for values in self._take_loosely(_ROW, body, error))
+            return self._settle(row)
         quotes = self._usual_quotes
         if None in row or row.count(UNSET) != len(self._left_out):
             quotes = 2 * (len(row) - row.count(UNSET) + self._count_text([row]))
@@ -95,7 +97,8 @@ class Schema:
         try:
             decoded = self._rows.decode(body)
         except ValueError as error:
-            return Asked("rows", self._read_rows(self._take_loosely(1, body, error)))
+            lists = self._take_loosely(_ROWS, body, error)
+            return Asked("rows", [self._settle(row) for row in zip(*lists, strict=True)])
         self._check_size(len(decoded))
         rows = [msgspec.structs.astuple(row) for row in decoded]
         names = sum(len(row) - row.count(UNSET) for row in rows)
@@ -106,13 +109,17 @@ class Schema:
         try:
             lists = msgspec.structs.astuple(self._table.decode(body).columns)
         except ValueError as error:
-            return Asked("columns", frame=self._take_loosely(2, body, error))
-        rows = self._check_lengths(lists)
+            return self._settle_columns(self._take_loosely(_COLUMNS, body, error))
+        self._check_lengths(lists)
         names = 1 + len(lists) - sum(each is UNSET for each in lists)
         texts = sum(
             len(lists[n]) - lists[n].count(None) for n in self._text if lists[n] is not UNSET
         )
         _check_names_once(body, 2 * (names + texts))
+        return self._settle_columns(lists)
+
+    def _settle_columns(self, lists: Sequence[Any]) -> Asked:
+        rows = len(next(each for each in lists if each is not UNSET))
         for n, least, most in self._limits:
             for value in () if lists[n] is UNSET else lists[n]:
                 self._check_limits(n, value, least, most)
@@ -122,7 +129,7 @@ class Schema:
         filled = [[None] * rows if each is UNSET else each for each in lists]
         return Asked("columns", frame=make_frame(self.columns, filled))
 
-    def _take_loosely(self, shape: int, body: bytes, error: ValueError) -> pl.DataFrame:
+    def _take_loosely(self, shape: int, body: bytes, error: ValueError) -> list[Any]:
         """Take by the rule itself what the quick way, which takes less, does not: by columns."""
         if not isinstance(error, msgspec.ValidationError):
             raise _explain(error, body) from None
@@ -131,37 +138,26 @@ class Schema:
         except ValueError:
             raise _explain(error, body) from None
         _check_names_once(body, -1)
-        if shape == 2:
+        if shape == _COLUMNS:
             lists = msgspec.structs.astuple(decoded.columns)
-            rows = self._check_lengths(lists)
+            self._check_lengths(lists)
         else:
-            found = decoded if shape else [decoded]
-            rows = len(found)
-            self._check_size(rows)
+            found = decoded if shape == _ROWS else [decoded]
+            self._check_size(len(found))
             lists = tuple(zip(*map(msgspec.structs.astuple, found), strict=True))
-        values = [
-            [None] * rows if each is UNSET else [None if v is UNSET else v for v in each]
-            for each in lists
-        ]
-        pairs = zip(self.columns, values, strict=True)
-        return pl.DataFrame([_take(column, take_objects, each) for column, each in pairs])
-
-    def _read_rows(self, frame: pl.DataFrame) -> list[Row]:
-        """Give rows as they are decoded from JSON, where a decimal is a float."""
-        rows = frame.with_columns(cs.decimal().cast(pl.Float64)).rows()
-        return [self._settle(row) for row in rows]
+        pairs = zip(self.columns, lists, strict=True)
+        return [each if each is UNSET else _take_list(column, each) for column, each in pairs]
 
     @cached_property
     def _loose(self) -> "tuple[msgspec.json.Decoder[Any], ...]":
         return _make_decoders(self.columns, loose_type)
 
-    def _check_lengths(self, lists: Sequence[Any]) -> int:
+    def _check_lengths(self, lists: Sequence[Any]) -> None:
         rows = len(next(each for each in lists if each is not UNSET))
         self._check_size(rows)
         for column, values in zip(self.columns, lists, strict=True):
             if values is not UNSET and len(values) != rows:
                 raise Refused(400, f"has {len(values)} values, others have {rows}", column.name)
-        return rows
 
     def _settle(self, row: Row) -> Row:
         """Fill in what was left out, and refuse what Polars could not hold."""
@@ -235,6 +231,18 @@ def _check_column(frame: pl.DataFrame, column: Column) -> pl.Series:
         return pl.Series(column.name, [None] * len(frame), dtype=column.dtype)
     given = frame[column.name]
     return _take(column, lambda _, values, wanted: take_values(values, wanted), given)
+
+
+def _take_list(column: Column, values: Sequence[Any]) -> list[Any]:
+    """Give values as they are decoded where they are usual, or else by the rule."""
+    held = [None if value is UNSET else value for value in values]
+    kind: Any = json_type(column.dtype)
+    kinds: Any = list[kind if kind is None else kind | None]  # type: ignore[misc]
+    try:
+        return list(msgspec.convert(held, kinds))
+    except msgspec.ValidationError:
+        taken = _take(column, take_objects, held)
+        return (taken.cast(pl.Float64) if column.dtype.is_decimal() else taken).to_list()
 
 
 def _take(column: Column, take: Callable[..., pl.Series], values: Any) -> pl.Series:

@@ -87,13 +87,14 @@ def take_values(
 
 
 def take_objects(name: str, values: Sequence[Any], wanted: pl.DataType, **how: bool) -> pl.Series:
-    """Take values as JSON holds them: what each kind of them is taken as, together."""
+    """Take values as JSON holds them: each kind of them as it would be taken alone."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if len(kinds) == 1:
+        return take_values(_hold(name, values, kinds.pop(), wanted), wanted, **how)
     taken = pl.Series(name, [None], wanted).new_from_index(0, len(values))
-    for kind in {type(value) for value in values} - {type(None)}:
-        if kind not in _JSON:
-            raise Unfit(f"holds a list or an object, and must be {wanted}")
+    for kind in kinds:
         mine = [value if type(value) is kind else None for value in values]
-        found = take_values(_hold(name, mine, _JSON[kind]), wanted, **how)
+        found = take_values(_hold(name, mine, kind, wanted), wanted, **how)
         taken = taken.zip_with(taken.is_not_null(), found)
     return taken
 
@@ -129,13 +130,16 @@ def describe(wanted: pl.DataType) -> str:
     return f"{kinds[str(wanted.base_type())]}, or ISO text" if wanted.is_temporal() else "nulls"
 
 
-def _hold(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
-    if dtype == pl.Int64 and max(abs(each) for each in values if each is not None) >= 2**63:
+def _hold(name: str, values: Sequence[Any], kind: type, wanted: pl.DataType) -> pl.Series:
+    if kind not in _JSON:
+        raise Unfit(f"holds a list or an object, and must be {wanted} as in training")
+    dtype = _JSON[kind]
+    if kind is int and max(abs(each) for each in values if each is not None) >= 2**63:
         dtype = pl.Int128()
     try:
         return pl.Series(name, values, dtype)
     except OverflowError:
-        raise Unfit(f"holds a number that {dtype} cannot") from None
+        raise Unfit(f"holds a number that {wanted} as in training cannot") from None
 
 
 def _cast(given: pl.Series, wanted: pl.DataType) -> tuple[pl.Series, pl.Series]:

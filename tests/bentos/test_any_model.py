@@ -181,6 +181,18 @@ def test_nan_is_taken_as_training_took_it(server: Server) -> None:
     assert np.array_equal(frame["prediction"].to_list(), server.model.predictor.predict(features))
 
 
+def test_a_value_that_is_written_otherwise_is_answered_as_the_same(server: Server) -> None:
+    strict = ask(server, "/predict", write(x=2.0))
+    row = QUESTION | {"x": 2, "day": "2020-02-03T00:00:00", "clock": "10:30"}
+    assert ask(server, "/predict", json.dumps(row).encode()) == strict
+    many = ({"columns": {name: [value] for name, value in row.items()}}, [row])
+    for body in many:
+        status, answer = ask(server, "/predict", json.dumps(body).encode())
+        assert (status, answer["predictions"]) == (200, [strict[1]["prediction"]])
+    huge = b'{"x": ' + b"9" * 1_000_000 + json.dumps(QUESTION).encode()[9:]
+    assert ask(server, "/predict", huge)[0] == 400
+
+
 def test_arrow_of_another_type_or_with_a_column_too_many_is_refused(server: Server) -> None:
     wrong = stream(TABLE.with_columns(flag=pl.lit("yes")))
     assert ask(server, "/predict", wrong, ARROW)[1]["field"] == "flag"

@@ -186,6 +186,7 @@ def test_sources_that_write_csv_otherwise_leave_no_way_to_read_a_table(folder: P
         ("SELECT city, SUM(qty) OVER (PARTITION BY city) AS qty FROM s", None),
         ("SELECT * REPLACE (ABS(qty) AS qty, UPPER(city) AS city) FROM s", None),
         ("SELECT city, qty FROM s -- JOIN nothing", None),
+        ("SELECT * FROM s WHERE y IS NOT NULL", None),
     ],
 )
 def test_each_row_keeps_its_place_and_is_mended_once(
