@@ -3,8 +3,7 @@
 Owns the mapping from a published column type to strict JSON types. Refuses to know requests.
 """
 
-import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
@@ -12,15 +11,14 @@ import polars as pl
 from msgspec import Meta
 
 from tasks.definition import Definition, Frozen
-from tasks.errors import StoreError
 from tasks.features import Features
 from tasks.tables import asked_columns, tabled_values
+from tasks.values import exact_range
+from tasks.values import parse_dtype as parse_dtype
 
 TEXT = (pl.String, pl.Categorical, pl.Enum)
-_SIMPLE = {"String", "Boolean", "Date", "Time", "Null", "Float32", "Float64"}
-_WITH_OPTIONS = {"Decimal", "Datetime", "Duration"}
-_LARGEST_FLOAT32 = 3.4028234663852886e38
-_LARGEST = 1.7976931348623157e308
+_LARGEST_DECIMAL = 1e15
+_TIME = Annotated[time, Meta(tz=False)]
 
 
 class Column(Frozen, arbitrary_types_allowed=True):
@@ -75,28 +73,12 @@ def read_values(definition: Definition, features: Features) -> tuple[Column, ...
     )
 
 
-def parse_dtype(text: str) -> pl.DataType:
-    """Read a type as Polars writes it; StoreError for one that a request cannot hold.
-
-    Categories are read as text: a level that training never saw is to be answered, not refused.
-    """
-    if text.startswith(("Categorical", "Enum")):
-        return pl.String()
-    node = ast.parse(text, mode="eval").body
-    name = node.func if isinstance(node, ast.Call) else node
-    known = isinstance(name, ast.Name) and (
-        name.id in _SIMPLE | _WITH_OPTIONS or name.id.startswith(("Int", "UInt"))
-    )
-    if not known:
-        raise StoreError(f"a column of type {text} cannot be sent in a request")
-    options = node.keywords if isinstance(node, ast.Call) else []
-    given = {str(option.arg): ast.literal_eval(option.value) for option in options}
-    dtype: pl.DataType = getattr(pl, ast.unparse(name))(**given)
-    return dtype
-
-
 def json_type(dtype: pl.DataType) -> Any:
-    """Give the type that msgspec holds a JSON value to: no number as text, no true as a number."""
+    """Give the type that msgspec holds a JSON value to: no number as text, no true as a number.
+
+    It takes less than the rule (`tasks.values`), and takes it as the rule does: what is left over,
+    as whole numbers written 2.0 and those that a float cannot tell apart, is decoded as `loose`.
+    """
     if dtype == pl.String:
         return str
     if dtype == pl.Boolean:
@@ -104,25 +86,44 @@ def json_type(dtype: pl.DataType) -> Any:
     if dtype.is_integer():
         return _integer_type(dtype)
     if dtype.is_numeric():
-        largest = (
-            _LARGEST_FLOAT32 if dtype == pl.Float32 else _LARGEST if dtype == pl.Float64 else 1e15
-        )
+        largest = exact_range(dtype) - 1 if dtype.is_float() else _LARGEST_DECIMAL
         return Annotated[float, Meta(ge=-largest, le=largest)]
     if isinstance(dtype, pl.Datetime):
         return Annotated[datetime, Meta(tz=dtype.time_zone is not None)]
     if dtype == pl.Null:
         return None
-    return date if dtype == pl.Date else time if dtype == pl.Time else timedelta
+    return date if dtype == pl.Date else _TIME if dtype == pl.Time else timedelta
+
+
+def loose_type(dtype: pl.DataType) -> Any:
+    """Give the kinds of JSON values that a column may hold, whatever they are."""
+    if dtype.is_numeric():
+        return int | float
+    return str if dtype.is_temporal() else json_type(dtype)
 
 
 def outer_limits(dtype: pl.DataType) -> tuple[Any, Any] | None:
     """Give the least and most that Polars can hold where JSON's type alone allows more."""
     if isinstance(dtype, pl.Datetime):
         zone = UTC if dtype.time_zone else None
-        return datetime(1678, 1, 1, tzinfo=zone), datetime(2261, 12, 31, tzinfo=zone)
+        if dtype.time_unit == "ns":
+            return datetime(1678, 1, 1, tzinfo=zone), datetime(2261, 12, 31, tzinfo=zone)
+        return datetime.min.replace(tzinfo=zone), datetime.max.replace(tzinfo=zone)
     if isinstance(dtype, pl.Duration):
         return -timedelta(days=100_000), timedelta(days=100_000)
     return (0, 2**64 - 1) if dtype in (pl.UInt64, pl.UInt128) else None
+
+
+def find_rounding(dtype: pl.DataType) -> Callable[[Any], bool] | None:
+    """Give what tells whether a type would round a value of JSON; None where it never does."""
+    if isinstance(dtype, pl.Decimal):
+        scale = dtype.scale
+        return lambda value: bool(round(value, scale) != value)
+    if isinstance(dtype, pl.Datetime) and dtype.time_unit == "ms":
+        return lambda value: bool(value.microsecond % 1000)
+    if isinstance(dtype, pl.Duration) and dtype.time_unit == "ms":
+        return lambda value: bool(value.microseconds % 1000)
+    return None
 
 
 def integer_range(dtype: pl.DataType) -> tuple[int, int]:

@@ -3,9 +3,6 @@
 Owns a bounded queue and how it is emptied. Refuses to slow an answer down or to fail
 one: what cannot be kept is counted. A part appears whole or not at all, so a kill loses at most
 what came in since the last flush.
-
-Parts lie at `predictions/NAME/date=…/hour=…/`, each of one version: `__time`, `__request`,
-`__version`, `__prediction`, then the raw columns.
 """
 
 import logging
@@ -17,7 +14,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from io import BytesIO
 from typing import Any, cast
 
 import polars as pl
@@ -27,6 +23,7 @@ from bentos.model import Model
 from bentos.periodic import Periodic
 from bentos.schema import Row
 from tasks.errors import first_line
+from tasks.log_parts import make_part, part_path, write_part
 from tasks.store import Store
 
 log = logging.getLogger("perennial.serving")
@@ -139,11 +136,8 @@ class PredictionLog:
 
     def _write(self, store: Store, model: Model, frame: pl.DataFrame) -> None:
         now = datetime.now(UTC)
-        buffer = BytesIO()
-        frame.write_parquet(buffer, compression="lz4", statistics=False)
-        name = f"{now:%M%S}-{os.getpid()}-{secrets.token_hex(4)}.parquet"
-        path = f"predictions/{model.name}/date={now:%Y-%m-%d}/hour={now:%H}/{name}"
-        store.create(path, buffer.getvalue())
+        name = f"{now:%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
+        store.create(part_path(model.name, now, name), write_part(frame))
 
     def _drop_oldest(self) -> None:
         """Keep half the room for what is still to come while parts cannot be written."""
@@ -175,18 +169,15 @@ class PredictionLog:
 
 
 def _make_frame(batches: Sequence[_Batch]) -> pl.DataFrame:
-    """Put batches that join into one frame, without the columns that must not be kept."""
+    """Put batches that join into one part."""
     model, raw = batches[0].model, batches[0].rows
     if not isinstance(raw, pl.DataFrame):
         raw = model.frame([row for each in batches for row in cast(_Rows, each.rows)])
-    times = [each.time_us for each in batches for _ in each.predictions]
-    requests = [name for each in batches for name in each.requests]
-    return pl.DataFrame(
-        [
-            pl.Series("__time", times, dtype=pl.Int64).cast(pl.Datetime("us", "UTC")),
-            pl.Series("__request", requests, dtype=pl.String),
-            pl.Series("__version", [model.version]).new_from_index(0, len(times)),
-            pl.Series("__prediction", [value for each in batches for value in each.predictions]),
-            *raw.drop(model.definition.serving.log_without, strict=False).get_columns(),
-        ]
+    return make_part(
+        model.definition,
+        model.version,
+        raw,
+        predictions=[value for each in batches for value in each.predictions],
+        asked=[each.time_us for each in batches for _ in each.predictions],
+        requests=[name for each in batches for name in each.requests],
     )

@@ -5,8 +5,9 @@ Owns decoding and validation of JSON and Arrow. Refuses to know features, models
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import Any, Literal
 
@@ -16,8 +17,9 @@ from msgspec import UNSET, UnsetType
 from polars import selectors as cs
 
 from bentos.arrow import check_stream
-from bentos.columns import TEXT, Column, json_type, outer_limits
+from bentos.columns import TEXT, Column, find_rounding, json_type, loose_type, outer_limits
 from bentos.refusals import LONGEST_NAME, Refused
+from tasks.values import Unfit, take_objects, take_values
 
 Row = tuple[Any, ...]
 
@@ -26,6 +28,7 @@ _ASKS_FOR_COLUMNS = re.compile(rb'\s*\{\s*"columns"\s*:\s*\{')
 _UNKNOWN, _AT = "Object contains unknown field `", " - at `$"
 _PLACE = re.compile(r"(\[\d+\]|\.columns)`")
 _MOST_TEXT = 64_000_000  # bytes of all rows of an Arrow stream together
+_ROW, _ROWS, _COLUMNS = range(3)  # the places of their decoders
 _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
@@ -45,14 +48,12 @@ class Schema:
         self.columns = columns
         self.max_rows = max_rows
         self.types = {column.name: column.dtype for column in columns}
-        row, table = _define("Row", columns), _define("Columns", columns, lists=True)
-        asked: Any = msgspec.defstruct("Body", [("columns", table)], forbid_unknown_fields=True)
-        self._row = msgspec.json.Decoder(row)
-        self._rows = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
-        self._table = msgspec.json.Decoder(asked)
+        self._row, self._rows, self._table = _make_decoders(columns, json_type)
         self._text = [n for n, column in enumerate(columns) if column.is_written_as_text]
         limits = enumerate(outer_limits(column.dtype) for column in columns)
         self._limits = [(n, *limit) for n, limit in limits if limit is not None]
+        roundings = enumerate(find_rounding(column.dtype) for column in columns)
+        self._rounded = [(n, rounds) for n, rounds in roundings if rounds is not None]
         self._needed = sum(column.required for column in columns)
         self._left_out = (UNSET,) * (len(columns) - self._needed)
         texts = sum(column.is_written_as_text for column in columns[: self._needed])
@@ -63,7 +64,8 @@ class Schema:
         try:
             row: Row = msgspec.structs.astuple(self._row.decode(body))
         except ValueError as error:
-            raise _explain(error, body) from None
+            row = tuple(values[0] for values in self._take_loosely(_ROW, body, error))
+            return self._settle(row)
         quotes = self._usual_quotes
         if None in row or row.count(UNSET) != len(self._left_out):
             quotes = 2 * (len(row) - row.count(UNSET) + self._count_text([row]))
@@ -98,7 +100,8 @@ class Schema:
         try:
             decoded = self._rows.decode(body)
         except ValueError as error:
-            raise _explain(error, body) from None
+            lists = self._take_loosely(_ROWS, body, error)
+            return Asked("rows", [self._settle(row) for row in zip(*lists, strict=True)])
         self._check_size(len(decoded))
         rows = [msgspec.structs.astuple(row) for row in decoded]
         names = sum(len(row) - row.count(UNSET) for row in rows)
@@ -109,27 +112,62 @@ class Schema:
         try:
             lists = msgspec.structs.astuple(self._table.decode(body).columns)
         except ValueError as error:
-            raise _explain(error, body) from None
-        rows = len(next(each for each in lists if each is not UNSET))
-        self._check_size(rows)
-        for column, values in zip(self.columns, lists, strict=True):
-            if values is not UNSET and len(values) != rows:
-                raise Refused(400, f"has {len(values)} values, others have {rows}", column.name)
+            return self._settle_columns(self._take_loosely(_COLUMNS, body, error))
+        self._check_lengths(lists)
         names = 1 + len(lists) - sum(each is UNSET for each in lists)
         texts = sum(
             len(lists[n]) - lists[n].count(None) for n in self._text if lists[n] is not UNSET
         )
         _check_names_once(body, 2 * (names + texts))
+        return self._settle_columns(lists)
+
+    def _settle_columns(self, lists: Sequence[Any]) -> Asked:
+        rows = len(next(each for each in lists if each is not UNSET))
         for n, least, most in self._limits:
             for value in () if lists[n] is UNSET else lists[n]:
                 self._check_limits(n, value, least, most)
+        for n, rounds in self._rounded:
+            for value in () if lists[n] is UNSET else lists[n]:
+                self._check_rounding(n, value, rounds)
         filled = [[None] * rows if each is UNSET else each for each in lists]
         return Asked("columns", frame=make_frame(self.columns, filled))
+
+    def _take_loosely(self, shape: int, body: bytes, error: ValueError) -> list[Any]:
+        """Take by the rule itself what the quick way, which takes less, does not: by columns."""
+        if not isinstance(error, msgspec.ValidationError):
+            raise _explain(error, body) from None
+        try:
+            decoded = self._loose[shape].decode(body)
+        except ValueError:
+            raise _explain(error, body) from None
+        _check_names_once(body, -1)
+        if shape == _COLUMNS:
+            lists = msgspec.structs.astuple(decoded.columns)
+            self._check_lengths(lists)
+        else:
+            found = decoded if shape == _ROWS else [decoded]
+            self._check_size(len(found))
+            lists = tuple(zip(*map(msgspec.structs.astuple, found), strict=True))
+        pairs = zip(self.columns, lists, strict=True)
+        return [each if each is UNSET else _take_list(column, each) for column, each in pairs]
+
+    @cached_property
+    def _loose(self) -> "tuple[msgspec.json.Decoder[Any], ...]":
+        return _make_decoders(self.columns, loose_type)
+
+    def _check_lengths(self, lists: Sequence[Any]) -> None:
+        rows = len(next(each for each in lists if each is not UNSET))
+        self._check_size(rows)
+        for column, values in zip(self.columns, lists, strict=True):
+            if values is not UNSET and len(values) != rows:
+                raise Refused(400, f"has {len(values)} values, others have {rows}", column.name)
 
     def _settle(self, row: Row) -> Row:
         """Fill in what was left out, and refuse what Polars could not hold."""
         for n, least, most in self._limits:
             self._check_limits(n, row[n], least, most)
+        for n, rounds in self._rounded:
+            self._check_rounding(n, row[n], rounds)
         if UNSET not in row:
             return row
         if row[self._needed :] == self._left_out:
@@ -139,6 +177,11 @@ class Schema:
     def _check_limits(self, n: int, value: Any, least: Any, most: Any) -> None:
         if value is not None and value is not UNSET and not least <= value <= most:
             raise Refused(400, f"must lie between {least} and {most}", self.columns[n].name)
+
+    def _check_rounding(self, n: int, value: Any, rounds: Callable[[Any], bool]) -> None:
+        if value is not None and value is not UNSET and rounds(value):
+            column = self.columns[n]
+            raise Refused(400, f"holds a value that {column.dtype} cannot", column.name)
 
     def _check_size(self, rows: int) -> None:
         if not rows:
@@ -187,22 +230,29 @@ def _make_column(column: Column, values: Sequence[Any]) -> pl.Series:
 
 
 def _check_column(frame: pl.DataFrame, column: Column) -> pl.Series:
-    """Take a column of the same kind, and hold its values to the schema's type."""
-    name, wanted = column.name, column.dtype
-    if name not in frame.columns:
-        return pl.Series(name, [None] * len(frame), dtype=wanted)
-    given = frame[name]
-    if not _fits(given.dtype, wanted):
-        raise Refused(400, f"is {given.dtype}, and must be {wanted}", name)
-    if given.dtype.is_float() and not given.is_finite().all():
-        raise Refused(400, "holds NaN or infinity; a missing value is null", name)
+    if column.name not in frame.columns:
+        return pl.Series(column.name, [None] * len(frame), dtype=column.dtype)
+    given = frame[column.name]
+    return _take(column, lambda _, values, wanted: take_values(values, wanted), given)
+
+
+def _take_list(column: Column, values: Sequence[Any]) -> list[Any]:
+    """Give values as they are decoded where they are usual, or else by the rule."""
+    held = [None if value is UNSET else value for value in values]
+    kind: Any = json_type(column.dtype)
+    kinds: Any = list[kind if kind is None else kind | None]  # type: ignore[misc]
     try:
-        cast = given.cast(wanted)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        raise Refused(400, f"holds a value that {wanted} cannot", name) from None
-    if wanted.is_float() and not cast.is_finite().all():
-        raise Refused(400, f"holds a value that {wanted} cannot", name)
-    return cast
+        return list(msgspec.convert(held, kinds))
+    except msgspec.ValidationError:
+        taken = _take(column, take_objects, held)
+        return (taken.cast(pl.Float64) if column.dtype.is_decimal() else taken).to_list()
+
+
+def _take(column: Column, take: Callable[..., pl.Series], values: Any) -> pl.Series:
+    try:
+        return take(column.name, values, column.dtype)
+    except Unfit as why:
+        raise Refused(400, str(why), column.name) from None
 
 
 def _count_bytes(text: pl.Series) -> int:
@@ -210,23 +260,26 @@ def _count_bytes(text: pl.Series) -> int:
     return int(lengths.sum())
 
 
-def _fits(given: pl.DataType, wanted: pl.DataType) -> bool:
-    if wanted == pl.String:
-        return given in TEXT
-    if isinstance(wanted, pl.Datetime):
-        return isinstance(given, pl.Datetime) and bool(given.time_zone) == bool(wanted.time_zone)
-    if wanted.is_integer():
-        return given.is_integer()
-    if wanted.is_numeric():
-        return given.is_numeric()
-    return given == wanted or given == pl.Null
+def _make_decoders(
+    columns: tuple[Column, ...], kind: Callable[[pl.DataType], Any]
+) -> "tuple[msgspec.json.Decoder[Any], ...]":
+    """Make what decodes one row, a list of rows, and an object of columns."""
+    row, table = _define("Row", columns, kind), _define("Columns", columns, kind, lists=True)
+    asked: Any = msgspec.defstruct("Body", [("columns", table)], forbid_unknown_fields=True)
+    shapes: Any = (row, list[row], asked)  # type: ignore[valid-type]
+    return tuple(msgspec.json.Decoder(shape) for shape in shapes)
 
 
-def _define(name: str, columns: tuple[Column, ...], lists: bool = False) -> type[msgspec.Struct]:
+def _define(
+    name: str,
+    columns: tuple[Column, ...],
+    json_kind: Callable[[pl.DataType], Any],
+    lists: bool = False,
+) -> type[msgspec.Struct]:
     """Define the object that rows, or columns, are decoded to; names may be any text."""
     fields: list[Any] = []
     for n, column in enumerate(columns):
-        kind: Any = json_type(column.dtype)
+        kind: Any = json_kind(column.dtype)
         kind = kind if kind is None else kind | None
         kind = list[kind] if lists else kind
         fields.append((f"c{n}", kind) if column.required else (f"c{n}", kind | UnsetType, UNSET))

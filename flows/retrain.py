@@ -134,6 +134,10 @@ def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
         features=features,
         version=name_version(settled, snapshot, definition.digest, code_digest(), *tuning),
         tune=tune,
+        schemas={
+            name: {column: str(dtype) for column, dtype in frame.collect_schema().items()}
+            for name, frame in table.frames.items()
+        },
     )
 
 

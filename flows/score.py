@@ -6,7 +6,6 @@
 """
 
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,16 +15,18 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
-from bentos.columns import parse_dtype
+from bentos.columns import Column, read_columns, read_values
 from tasks.contents import refuse_moved
 from tasks.definition import Definition, find_definition, parse_definition, project_of
 from tasks.errors import DecisionRefused
 from tasks.features import Features, Vocabulary
 from tasks.files import find_files, scan_source
+from tasks.log_parts import part_path
+from tasks.plan import SCHEMAS
 from tasks.registry import Published, find_champion, read_file, read_json
 from tasks.scoring import Scorer, check_target, find_forest, score_table
 from tasks.store import Store, open_store, reaching, work_folder
-from tasks.tables import asked_columns, plan_tables, tabled_values, used_tables
+from tasks.tables import plan_tables, used_tables
 from tasks.training import read_model
 
 Word = Annotated[str, Field(min_length=1)]
@@ -72,8 +73,8 @@ def load_scorer(store: Store, published: Published) -> Scorer:
     model = read_file(store, published, "model.txt").decode()
     booster = read_model(model)
     profiled = read_json(store, published, "analysis.json")["columns"]
-    asked = asked_columns(definition, features.columns)
-    types = {name: profiled[name]["dtype"] for name in asked} | features.columns
+    columns = read_columns(definition, features, profiled)
+    schemas = read_json(store, published, SCHEMAS) if SCHEMAS in published.manifest.files else {}
     vocabulary = Vocabulary.model_validate_json(read_file(store, published, "vocabulary.json"))
     return Scorer(
         version=published.path.rpartition("/")[2],
@@ -82,13 +83,16 @@ def load_scorer(store: Store, published: Published) -> Scorer:
         vocabulary=vocabulary,
         booster=booster,
         forest=find_forest(definition, model, booster),
-        types={name: parse_dtype(dtype) for name, dtype in types.items()},
-        tables=open_tables(definition, features, types),
+        types={
+            column.name: column.dtype for column in (*columns, *read_values(definition, features))
+        },
+        schemas=schemas,
+        tables=open_tables(definition, features, columns),
     )
 
 
 def open_tables(
-    definition: Definition, features: Features, types: Mapping[str, str]
+    definition: Definition, features: Features, columns: tuple[Column, ...]
 ) -> dict[str, pl.LazyFrame]:
     """Make the feature tables that features need from the sources, for rows of any time."""
     used = used_tables(definition, features.columns)
@@ -102,8 +106,7 @@ def open_tables(
         if name in given.values()
     }
     frames = {name: scan_source(definition.sources[name], each) for name, each in files.items()}
-    values = tabled_values(definition)
-    sent = pl.Schema({k: parse_dtype(v) for k, v in types.items() if k not in values})
+    sent = pl.Schema({column.name: column.dtype for column in columns})
     only = definition.model_copy(update={"tables": used})
     planned = plan_tables(only, frames, sent)
     made = {name: table.collect().lazy() for name, table in planned.items()}
@@ -117,7 +120,6 @@ def publish_log(store: Store, model: str, folder: Path) -> int:
     now = datetime.now(UTC)
     parts = sorted((folder / "log").iterdir())
     for part in parts:
-        path = f"predictions/{model}/date={now:%Y-%m-%d}/hour={now:%H}/score-{part.name}"
         with reaching(store.root):
-            store.create(path, part.read_bytes())
+            store.create(part_path(model, now, f"score-{part.stem}"), part.read_bytes())
     return len(parts)

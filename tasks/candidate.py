@@ -21,7 +21,7 @@ from tasks.errors import DefinitionError
 from tasks.evaluation import Evaluation
 from tasks.extraction import Snapshot
 from tasks.ledger import name_os_user
-from tasks.plan import Plan
+from tasks.plan import SCHEMAS, Plan
 from tasks.preparation import Prepared
 from tasks.proposals import Trial, tuner
 from tasks.registry import (
@@ -97,6 +97,7 @@ def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> 
         "evaluation.json": candidate.evaluation.model_dump_json(indent=1),
         "verdict.json": candidate.verdict.model_dump_json(indent=1),
         "lineage.json": json.dumps(trace_lineage(candidate), indent=1),
+        SCHEMAS: json.dumps(candidate.plan.schemas, indent=1),
         **pages,
     }
     with reaching(str(folder)):

@@ -5,7 +5,7 @@ Refuses to know what the table is for.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -89,6 +89,22 @@ def scan_source(source: Source, files: Files) -> pl.LazyFrame:
         pl.col(pl.Int8, pl.Int16, pl.UInt8, pl.UInt16).cast(pl.Int32),
         pl.col(pl.UInt32).cast(pl.Int64),
     )
+
+
+def scan_text(source: Source, files: Iterable[str]) -> pl.LazyFrame:
+    """Plan the reading of CSV with every column as it is written."""
+    parts = [
+        pl.scan_csv(
+            file,
+            separator=source.separator,
+            null_values=list(source.null_values),
+            infer_schema=False,
+            glob=False,
+            storage_options=scan_options(file),
+        )
+        for file in files
+    ]
+    return pl.concat(parts, how="diagonal")
 
 
 def read_whole(source: Source, file: str) -> None:

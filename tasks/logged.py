@@ -19,17 +19,14 @@ import polars as pl
 from tasks.definition import Definition, Frozen
 from tasks.errors import first_line
 from tasks.labels import TIME
+from tasks.log_parts import ASKED, META, VERSION
 from tasks.names import check_plain
 from tasks.sources import event_time
 from tasks.store import Store, is_bucket, reaching, scan_options
 
 log = logging.getLogger("perennial.monitoring")
 
-ASKED, REQUEST, VERSION, PREDICTION = (
-    f"__{name}" for name in ("time", "request", "version", "prediction")
-)
 FILE = "perennial.file"
-_META = (ASKED, REQUEST, VERSION, PREDICTION)
 
 _CLOSES = timedelta(minutes=10)  # after its hour: a part is named when it is written
 _SETTLES = timedelta(days=1)  # after that nobody looks for late parts any more
@@ -212,7 +209,7 @@ def _parse_part(data: bytes) -> pl.DataFrame | str:
         part = pl.read_parquet(BytesIO(data))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         return f"cannot be read: {first_line(error)}"
-    lacking = [name for name in _META if name not in part.columns]
+    lacking = [name for name in META if name not in part.columns]
     return f"is no part of a prediction log: it lacks {lacking[0]}" if lacking else part
 
 

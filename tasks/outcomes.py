@@ -14,7 +14,8 @@ from tasks.errors import DataRefused, PerennialError, first_line
 from tasks.evaluation import SLICE
 from tasks.features import compile_expression, compile_target
 from tasks.labels import MATURED, TARGET, TIME, label_rows, settle_target
-from tasks.logged import ASKED, PREDICTION, VERSION, Log, add_moment
+from tasks.log_parts import ASKED, PREDICTION, VERSION
+from tasks.logged import Log, add_moment
 from tasks.plan import Plan
 from tasks.quality import PREDICTED
 from tasks.sources import Table, collect, open_table

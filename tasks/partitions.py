@@ -24,6 +24,7 @@ from tasks.definition import Definition, Frozen
 from tasks.errors import StoreError
 from tasks.files import Files
 from tasks.folders import read_folders
+from tasks.queries import first_table
 from tasks.registry import (
     fetch_snapshot,
     find,
@@ -41,19 +42,6 @@ _ROWS = 1_000_000  # that a partition has at least, but for the last
 _JOINED_ROWS = 1_000_000  # that the other sources have at most, together
 _AT_ONCE = 16
 _NAMED = re.compile(r"part-\d+-([0-9a-f]{32})\.parquet")
-_NO_CODE = re.compile(r"'[^']*'|\"[^\"]*\"|--[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
-_TABLE_WISE = {  # words by which SQL looks at more than one row, or at a table once more
-    *("group", "having", "distinct", "order", "limit", "offset", "fetch", "top", "qualify"),
-    *("over", "window", "partition", "with", "union", "intersect", "except", "values", "exists"),
-    *("right", "full", "cross", "natural", "semi", "anti", "asof", "lateral", "unnest", "sample"),
-}
-_ROW_WISE = {  # what may stand before a bracket
-    *("select", "from", "join", "on", "where", "and", "or", "not", "in", "between", "like"),
-    *("when", "then", "else", "as", "cast", "try_cast", "coalesce", "nullif", "if"),
-    *("abs", "ceil", "floor", "round", "sqrt", "exp", "ln", "log", "log10", "mod", "pow", "sign"),
-    *("greatest", "least", "concat", "lower", "upper", "trim", "ltrim", "rtrim", "replace"),
-    *("length", "substr", "left", "starts_with", "strptime", "strftime", "date_part"),
-}
 
 
 class Partition(Frozen):
@@ -100,7 +88,7 @@ def find_divisible(definition: Definition) -> str | None:
     """Name the source whose files can be read one by one; None where that is not sure."""
     name, query = next(iter(definition.sources)), definition.extract.query
     if query is not None:
-        name = _first_table(query)
+        name = first_table(query)
     source = definition.sources.get(name)
     return name if source and source.format == "parquet" else None
 
@@ -148,24 +136,6 @@ def recall_parts(store: Store, model: str, folder: Path) -> dict[str, Path]:
         log.warning("all is read anew: %s", error)
         return {}
     return {named[1]: part for part in parts if (named := _NAMED.fullmatch(part.name))}
-
-
-def _first_table(query: str) -> str:
-    """Name the table that a query takes row by row; empty where it may do more than that."""
-    code = _NO_CODE.sub(lambda found: "''" if found[0][0] in "'\"" else " ", query)
-    words = re.findall(r"[a-z_]\w*", code.lower())
-    calls = re.findall(r"\b([a-z_]\w*)\s*\(", code.lower())
-    tables = re.findall(r"\b(?:from|join)\s+(\w+)", code, re.IGNORECASE)
-    listed = re.split(r"\bwhere\b", re.split(r"\bfrom\b", code.lower())[-1])[0]
-    sure = (
-        not _TABLE_WISE & set(words)
-        and set(calls) <= _ROW_WISE
-        and words.count("select") == words.count("from") == 1
-        and len(tables) == 1 + words.count("join")
-        and tables.count(tables[0]) == 1
-        and "," not in re.sub(r"\([^()]*\)", "", listed)
-    )
-    return tables[0] if sure else ""
 
 
 def _group_files(files: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -3,8 +3,12 @@
 from datetime import datetime
 from pathlib import Path
 
+from pydantic import Field
+
 from tasks.definition import Definition, Frozen
 from tasks.features import Features
+
+SCHEMAS = "schemas.json"  # a version's file of them
 
 
 class Plan(Frozen):
@@ -12,7 +16,7 @@ class Plan(Frozen):
 
     `asked_at` is when the data should be fresh: as-of if it was asked for, or else now. Equal
     inputs give an equal `version`: see `registry.name_version`. `tune` is how many sets of
-    parameters are tried before training.
+    parameters are tried before training. `schemas` are the sources' columns as they were read.
     """
 
     definition: Definition
@@ -26,3 +30,4 @@ class Plan(Frozen):
     features: Features
     version: str
     tune: int = 0
+    schemas: dict[str, dict[str, str]] = Field(default_factory=dict)

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from tasks.definition import Definition, Extract, Frozen, Source, Target
 from tasks.errors import NumbersLost, SourceChanged, SourceError, first_line, hide_password
 from tasks.expressions import quote_name
-from tasks.files import find_files
+from tasks.files import find_files, scan_text
 from tasks.measures import count_values, measure
 from tasks.numerals import (
     Script,
@@ -154,18 +154,7 @@ def _read_typed(reading: Reading, opened: Table) -> tuple[Reading, Table]:
 
 def open_as_text(source: Source, files: tuple[str, ...]) -> Table:
     """Open CSV with every column as it is written."""
-    parts = [
-        pl.scan_csv(
-            file,
-            separator=source.separator,
-            null_values=list(source.null_values),
-            infer_schema=False,
-            glob=False,
-            storage_options=scan_options(file),
-        )
-        for file in files
-    ]
-    rows = pl.concat(parts, how="diagonal")
+    rows = scan_text(source, files)
     sources, listed = {"data": source}, {"data": files}
     try:
         columns = rows.collect_schema()

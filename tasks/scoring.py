@@ -6,27 +6,27 @@ know who asked: rows become numbers by the same code as in training and serving.
 
 import logging
 import secrets
+import time
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import lightgbm
 import numpy as np
 import polars as pl
-from polars import selectors as cs
 from polars.io.plugins import register_io_source
 from pydantic import Field
 
 from tasks.binning import model_input
 from tasks.contents import refuse_moved
-from tasks.definition import Definition, Frozen, Source
-from tasks.errors import DataRefused, DefinitionError, first_line, nearest
+from tasks.definition import Definition, Frozen
+from tasks.errors import DataRefused, DefinitionError, first_line
 from tasks.features import Features, Vocabulary, encode
-from tasks.files import find_files, scan_source
 from tasks.forest import Forest, NoForest, compile_forest
+from tasks.inputs import Input, open_input
+from tasks.log_parts import make_part, write_part
 from tasks.lookups import look_up
 from tasks.metrics import Array
 from tasks.sources import event_time
@@ -36,14 +36,15 @@ from tasks.tables import asked_columns, tabled_values, used_tables
 log = logging.getLogger("perennial.scoring")
 
 _FORMATS = ("parquet", "csv")
-_KEY, _ROW = "__key:", "perennial.row"
+_ROW = "perennial.row"
 _BATCH, _AT_ONCE = 50_000, 2
 
 
 class Scorer(Frozen, arbitrary_types_allowed=True):
-    """One version's parts that scoring needs; `types` are those of the raw columns.
+    """One version's parts that scoring needs; `types` are those of the raw columns, as logged.
 
-    `tables` are the feature tables, for rows that come without the values that are in them.
+    `schemas` are the sources' columns as training read them, and `tables` the feature tables, for
+    rows that come without the values that are in them.
     """
 
     version: str
@@ -53,6 +54,7 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     booster: lightgbm.Booster
     forest: Forest | None = None
     types: dict[str, pl.DataType]
+    schemas: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
 
 
@@ -69,9 +71,9 @@ def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: 
 
     With `log_to`, each part is also kept there with its raw columns, as the prediction log does.
     """
-    files = find_files(Source.model_validate(source), Path.cwd(), "--input")
-    ending, table, counts = check_target(target), open_rows(scorer, source), list[int]()
-    empty = answer_rows(scorer, take_columns(scorer, table.collect_schema().to_frame()))
+    ending, counts = check_target(target), list[int]()
+    table = open_rows(scorer, source)
+    empty = answer_rows(scorer, pl.DataFrame(schema=find_types(scorer, table)))
     file = folder / f"scored.{ending}"
     whole = register_io_source(
         lambda *_: answer_parts(scorer, table, log_to, counts), schema=empty.schema
@@ -80,31 +82,41 @@ def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: 
         with reaching(str(file)), refusing_rows(source):
             whole.sink_parquet(file) if ending == "parquet" else whole.sink_csv(file)
     finally:  # what fails on a file that has changed fails because it has
-        refuse_moved(files, f"--input {source}")
+        refuse_moved(table.files, f"--input {source}")
     deliver(file, target)
     return sum(counts)
 
 
 def answer_parts(
-    scorer: Scorer, table: pl.LazyFrame, log_to: Path | None, counts: list[int]
+    scorer: Scorer, table: Input, log_to: Path | None, counts: list[int]
 ) -> Iterator[pl.DataFrame]:
     """Answer a table part by part, on whatever thread Polars asks for the next; note their rows."""
 
-    def answer(read: pl.DataFrame) -> pl.DataFrame:
-        batch = take_columns(scorer, read)
+    def answer(part: tuple[int, pl.DataFrame]) -> pl.DataFrame:
+        batch = take_columns(scorer, table, part[1], part[0])
         answers = answer_rows(scorer, batch)
         if log_to is not None:
             write_log(scorer, batch, answers, log_to)
         return answers
 
     # Nothing but the scan: with a selection on top, Polars reads on without waiting for us.
-    for answers in map_ahead(answer, table.collect_batches(chunk_size=_BATCH, lazy=True)):
+    parts = table.rows.collect_batches(chunk_size=_BATCH, lazy=True)
+    for answers in map_ahead(answer, count_rows(parts)):
         counts.append(len(answers))
         yield answers
 
 
+def count_rows(parts: Iterable[pl.DataFrame]) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Say of each part how many rows came before it."""
+    before = 0
+    for part in parts:
+        yield before, part
+        before += len(part)
+
+
 def map_ahead(
-    answer: Callable[[pl.DataFrame], pl.DataFrame], parts: Iterable[pl.DataFrame]
+    answer: Callable[[tuple[int, pl.DataFrame]], pl.DataFrame],
+    parts: Iterable[tuple[int, pl.DataFrame]],
 ) -> Iterator[pl.DataFrame]:
     """Answer parts in their order, a few at once: each step of one leaves a core to the others."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -128,35 +140,30 @@ def refusing_rows(source: str) -> Iterator[None]:
         raise DataRefused(f"{source}: cannot be scored: {first_line(error)}") from error
 
 
-def open_rows(scorer: Scorer, uri: str) -> pl.LazyFrame:
+def open_rows(scorer: Scorer, uri: str) -> Input:
     """Open a table lazily, and refuse one that lacks a column that the features need."""
-    source = Source.model_validate(uri)
-    files = find_files(source, Path.cwd(), "--input")
-    found = scan_source(source, files).collect_schema()
-    wanted = list(scorer.features.columns)
-    if needs_tables(scorer, found):
-        wanted = asked_columns(scorer.definition, wanted)
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        hint = nearest(missing[0], found)
-        raise DefinitionError(f"--input {uri}: there is no column {missing[0]!r}; {hint}")
-    if source.format != "parquet":  # text says nothing of types: read it as those of training
-        types = {name: _plain_type(scorer.types[name]) for name in wanted}
-        source = source.model_copy(update={"types": types})
-    return scan_source(source, files)
+
+    def needed(found: Collection[str]) -> Sequence[str]:
+        columns = list(scorer.features.columns)
+        return asked_columns(scorer.definition, columns) if needs_tables(scorer, found) else columns
+
+    return open_input(scorer.definition, scorer.schemas, scorer.types, needed, uri)
 
 
-def take_columns(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
-    """Take keys as they are, and the raw columns in the types of training."""
-    keys = [name for name in scorer.definition.extract.key if name in batch.columns]
-    taken = batch.select(
-        *(pl.col(name).alias(_KEY + name) for name in keys),
-        *(pl.col(name).cast(dtype) for name, dtype in scorer.types.items() if name in batch),
-    )
+def find_types(scorer: Scorer, table: Input) -> dict[str, pl.DataType]:
+    """Tell which columns a table's rows are answered from."""
+    given = table.takes if table.mending is None else table.mending.gives
+    held = {name: dtype for name, dtype in scorer.types.items() if name in given}
+    return held | {name: scorer.types[name] for name in scorer.features.columns}
+
+
+def take_columns(scorer: Scorer, table: Input, part: pl.DataFrame, before: int = 0) -> pl.DataFrame:
+    """Take a part's columns as training had them, with what is looked up for its rows."""
+    taken = table.read(part, before)
     return look_up_values(scorer, taken) if needs_tables(scorer, taken.schema) else taken
 
 
-def needs_tables(scorer: Scorer, columns: Container[str]) -> bool:
+def needs_tables(scorer: Scorer, columns: Collection[str]) -> bool:
     """Tell whether values that features need are to be looked up, as rows do not hold them."""
     values = tabled_values(scorer.definition)
     return any(name in values and name not in columns for name in scorer.features.columns)
@@ -172,7 +179,7 @@ def look_up_values(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
 
 def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     """Predict a part of a table; give its keys and the answers."""
-    keys = batch.select(cs.starts_with(_KEY).name.map(lambda name: name.removeprefix(_KEY)))
+    keys = batch.select(name for name in scorer.definition.extract.key if name in batch.columns)
     numbers = encode(batch.lazy(), scorer.features, scorer.vocabulary).collect()
     classes = np.asarray(scorer.vocabulary.classes)
     if batch.is_empty():
@@ -214,26 +221,17 @@ def predict_rows(scorer: Scorer, numbers: pl.DataFrame) -> Array:
 
 
 def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder: Path) -> None:
-    """Keep a part as the service's prediction log would, in a folder still to be published."""
-    held = [name for name in scorer.types if name in batch]
-    kept = batch.select(held).drop(scorer.definition.serving.log_without, strict=False)
+    """Keep a part as the service would log it, in a folder still to be published."""
+    absent = [name for name in scorer.types if name not in batch.columns]
+    rows = batch.with_columns(pl.lit(None, scorer.types[name]).alias(name) for name in absent)
     chances = [name for name in answers.columns if name.startswith("probability_")]
     predicted = pl.concat_list(chances) if chances else pl.col("prediction")
-    frame = kept.select(
-        pl.lit(datetime.now(UTC), pl.Datetime("us", "UTC")).alias("__time"),
-        pl.lit(f"score-{folder.parent.name}").alias("__request"),
-        pl.lit(scorer.version).alias("__version"),
-        answers.select(predicted.alias("__prediction")).to_series(),
-        pl.all(),
+    part = make_part(
+        scorer.definition,
+        scorer.version,
+        rows.select(list(scorer.types)),
+        predictions=answers.select(predicted).to_series(),
+        asked=[time.time_ns() // 1_000] * len(rows),
+        requests=[f"score-{folder.parent.name}"] * len(rows),
     )
-    frame.write_parquet(folder / f"{secrets.token_hex(4)}.parquet", compression="lz4")
-
-
-def _plain_type(dtype: pl.DataType) -> str:
-    if dtype == pl.Boolean:
-        return "boolean"
-    if dtype.is_numeric():
-        return "integer" if dtype.is_integer() else "number"
-    if dtype == pl.Date:
-        return "date"
-    return "time" if isinstance(dtype, pl.Datetime) else "text"
+    (folder / f"{secrets.token_hex(4)}.parquet").write_bytes(write_part(part))

@@ -15,7 +15,7 @@ from tasks.definition import Frozen
 from tasks.errors import PerennialError, first_line
 from tasks.features import Features, Vocabulary, encode
 from tasks.files import FAILURES
-from tasks.logged import PREDICTION, REQUEST
+from tasks.log_parts import PREDICTION, REQUEST
 from tasks.lookups import look_up
 from tasks.metrics import Array
 from tasks.plan import Plan

@@ -18,7 +18,8 @@ from tasks.alarms import Calibration
 from tasks.definition import Definition
 from tasks.features import Features
 from tasks.labels import TIME
-from tasks.logged import FILE, PREDICTION, Log, add_moment
+from tasks.log_parts import PREDICTION
+from tasks.logged import FILE, Log, add_moment
 from tasks.looks import start_of, watch_served
 from tasks.profiles import Profile, from_bytes, merge, profile_table, to_bytes
 from tasks.store import Store, reaching

@@ -13,7 +13,8 @@ from tasks.definition import Definition, Frozen, find_definition, load_definitio
 from tasks.errors import DefinitionError, PerennialError, first_line, in_definition
 from tasks.extraction import settle_as_of
 from tasks.labels import TIME
-from tasks.logged import ASKED, FILE, Log, add_moment, read_log
+from tasks.log_parts import ASKED
+from tasks.logged import FILE, Log, add_moment, read_log
 from tasks.named import check_rules
 from tasks.plan import Plan
 from tasks.registry import Published, find_champion

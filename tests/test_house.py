@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parents[1]
 ORDER = [
     *("errors", "names", "durations", "hosts", "definition", "named", "checks", "expressions"),
     *("moments", "lookups"),
-    *("tables", "features"),
+    *("texts", "values", "queries", "tables", "features"),
     *(
         "bucket",
         "store",
@@ -39,7 +39,8 @@ ORDER = [
     *("measures", "numerals", "dates", "reading"),
     *("survey", "sums", "giveaways", "draft", "drafting"),
     *("requirements", "licences", "materials"),
-    *("server", "reference", "proof", "proven", "archives", "serving", "scoring"),
+    *("server", "reference", "proof", "proven", "archives", "serving"),
+    *("log_parts", "mending", "inputs", "scoring"),
     *("reproduction", "diagnosis"),
     *("events", "arrivals", "environment", "keeper"),
     *("windows", "signs", "quarters", "alarms", "looks", "yardstick", "policies"),

@@ -24,7 +24,7 @@ from bentos.model import Model, load_folder
 from bentos.prediction_log import PredictionLog
 from bentos.refusals import Refused
 from tasks.errors import StoreError
-from tasks.scoring import Scorer, answer_rows, write_log
+from tasks.scoring import Scorer, answer_rows, open_rows, take_columns, write_log
 
 ID = pl.col("id")
 TABLE = ROWS.with_columns(
@@ -173,6 +173,27 @@ def test_a_value_beyond_its_type_is_refused_by_its_field(
     assert (status, answer["field"]) == (400, field), answer
 
 
+def test_nan_is_taken_as_training_took_it(server: Server) -> None:
+    rows = TABLE.head(2).with_columns(x=pl.Series([float("nan"), None]))
+    status, frame = ask(server, "/predict", stream(rows), ARROW)
+    assert status == 200
+    features = server.model.number_frame(rows.select(list(server.model.schema.types)))
+    assert np.isnan(features[:, 0]).all()
+    assert np.array_equal(frame["prediction"].to_list(), server.model.predictor.predict(features))
+
+
+def test_a_value_that_is_written_otherwise_is_answered_as_the_same(server: Server) -> None:
+    strict = ask(server, "/predict", write(x=2.0))
+    row = QUESTION | {"x": 2, "day": "2020-02-03T00:00:00", "clock": "10:30"}
+    assert ask(server, "/predict", json.dumps(row).encode()) == strict
+    many = ({"columns": {name: [value] for name, value in row.items()}}, [row])
+    for body in many:
+        status, answer = ask(server, "/predict", json.dumps(body).encode())
+        assert (status, answer["predictions"]) == (200, [strict[1]["prediction"]])
+    huge = b'{"x": ' + b"9" * 1_000_000 + json.dumps(QUESTION).encode()[9:]
+    assert ask(server, "/predict", huge)[0] == 400
+
+
 def test_arrow_of_another_type_or_with_a_column_too_many_is_refused(server: Server) -> None:
     wrong = stream(TABLE.with_columns(flag=pl.lit("yes")))
     assert ask(server, "/predict", wrong, ARROW)[1]["field"] == "flag"
@@ -304,12 +325,15 @@ def test_a_table_is_scored_as_the_service_answers(
         booster=model.predictor._booster,
         types=model.schema.types,
     )
-    batch = TABLE.head(20).with_columns(pl.col("id").alias("__key:id"))
+    path = tmp_path / "rows.parquet"
+    TABLE.head(20).write_parquet(path)
+    table = open_rows(scorer, str(path))
+    batch = take_columns(scorer, table, table.rows.collect())
     answers = answer_rows(scorer, batch)
     matrix = model.number_frame(TABLE.head(20).select(list(model.schema.types)))
     predicted = model.predictor.predict(matrix)
     write_log(scorer, batch, answers, tmp_path)
-    (part,) = tmp_path.iterdir()
+    (part,) = (each for each in tmp_path.iterdir() if each != path)
     logged = pl.read_parquet(part)
     np.testing.assert_allclose(logged["__prediction"].to_list(), predicted)
     assert logged["__version"].unique().to_list() == [model.version]

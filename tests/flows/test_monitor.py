@@ -4,23 +4,32 @@ import json
 import shutil
 import sys
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
 import pytest
 from faults import small_disk
+from polars.testing import assert_frame_equal
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from watched import MODEL, UNTIL, Found, Watched, look, make_watched, read_payloads
+from watched import AS_OF, MODEL, UNTIL, Found, Watched, look, make_watched, read_payloads
 
 import flows.monitor as steps
+from bentos.metrics import Metrics
+from bentos.model import load_folder
+from bentos.prediction_log import PredictionLog
 from flows import cli
+from flows.score import load_scorer, publish_log
 from tasks.alarms import Alarm
 from tasks.behind import look_behind
 from tasks.counters import Counters, write_counters
 from tasks.errors import PerennialError
 from tasks.findings import find_causes
 from tasks.outlook_page import write_page
-from tasks.store import open_store
+from tasks.registry import get_version
+from tasks.scoring import score_table
+from tasks.sources import open_table
+from tasks.store import Store, open_store
 from tasks.watching import Watch, settle_watch
 
 
@@ -43,6 +52,7 @@ def promised_once(watched_once: Watched, prefect_harness: None) -> Watched:
 
 
 UTC_START = datetime(2013, 6, 2, tzinfo=UTC)
+KEY = ("time_hour", "carrier", "flight", "origin")
 
 
 @pytest.fixture
@@ -76,6 +86,59 @@ def test_answers_are_joined_measured_estimated_and_compared(watched: Watched) ->
     assert "Quality over time" in page
     assert "Drift by feature" in page
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_scored_rows_are_logged_as_served_ones_and_get_the_same_live_quality(
+    watched: Watched, tmp_path: Path
+) -> None:
+    store, table = open_store(), tmp_path / "rows.parquet"
+    plan = settle_watch(MODEL, UNTIL)
+    assert isinstance(plan, Watch)
+    made = open_table(plan.definition, plan.plan.project)
+    assert made.time is not None
+    rows = made.rows.filter(made.time > AS_OF, made.time <= UNTIL).drop("arr_delay").collect()
+    rows.write_parquet(table)
+    logs, seen = [], []
+    for log in (log_by_scoring, log_by_serving):
+        for folder in ("predictions", "monitoring"):
+            shutil.rmtree(watched.root / folder / MODEL / "pieces", ignore_errors=True)
+        shutil.rmtree(watched.root / "predictions", ignore_errors=True)
+        log(watched, store, table, tmp_path)
+        parts = (watched.root / "predictions" / MODEL).rglob("*.parquet")
+        logs.append(pl.read_parquet(list(parts)).sort(*KEY))
+        seen.append(look())
+    told = pl.exclude("__time", "__request")
+    assert_frame_equal(logs[0].select(told), logs[1].select(told), check_exact=True)
+    assert logs[0].schema == logs[1].schema
+    scored, served = seen
+    assert scored["outcomes"]["labelled"] > 0.9 * len(rows)
+    assert scored["outcomes"]["keyless"] == scored["outcomes"]["unknown"] == 0
+    assert scored["quality"] == served["quality"]
+    assert 0.5 < scored["quality"]["value"] < 0.9
+    assert scored["skew"]["predictions"]["rows"] == 0
+
+
+def log_by_scoring(watched: Watched, store: Store, table: Path, folder: Path) -> None:
+    (work := folder / "work").mkdir()
+    (work / "log").mkdir()
+    champion = get_version(store, MODEL, watched.version)
+    target = str(folder / "scored.parquet")
+    score_table(load_scorer(store, champion), str(table), target, work, work / "log")
+    publish_log(store, MODEL, work)
+
+
+def log_by_serving(watched: Watched, store: Store, table: Path, folder: Path) -> None:
+    model, metrics = load_folder(watched.root / "models" / MODEL / watched.version), Metrics()
+    log = PredictionLog(store, metrics)
+    buffer = BytesIO()
+    pl.read_parquet(table).select(list(model.schema.types)).write_ipc_stream(buffer)
+    frame = model.schema.decode_arrow(buffer.getvalue()).frame
+    assert frame is not None
+    predicted = model.predictor.predict(model.number_frame(frame)).tolist()
+    log.add(model, frame, predicted, ["r"] * len(predicted))
+    log.start()
+    log.stop()
+    assert metrics.logged == len(predicted)
 
 
 def test_new_data_is_told_once_and_again_when_no_server_heard(

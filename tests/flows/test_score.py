@@ -86,7 +86,8 @@ def test_each_part_is_answered_logged_and_counted(
     store, counts = open_store(), list[int]()
     champion = find_champion(store, MODEL)
     assert champion is not None
-    scorer, rows = load_scorer(store, champion), pl.scan_parquet(table)
+    scorer = load_scorer(store, champion)
+    rows = scoring.open_rows(scorer, str(table))
     parts = list(scoring.answer_parts(scorer, rows, tmp_path, counts))
     unlogged = list(scoring.answer_parts(scorer, rows, None, []))
     assert_frame_equal(pl.concat(parts), pl.concat(unlogged), check_exact=True)
@@ -189,13 +190,6 @@ def test_full_disk_is_not_the_fault_of_the_rows() -> None:
         raise pl.exceptions.ComputeError("odd")
 
 
-def test_types_are_named_as_people_name_them() -> None:
-    types = [pl.Boolean(), pl.Int8(), pl.Float32(), pl.Date(), pl.Datetime(), pl.String()]
-    assert [scoring._plain_type(each) for each in types] == [
-        *("boolean", "integer", "number", "date", "time", "text"),
-    ]
-
-
 def test_input_that_changes_while_it_is_scored_gives_no_output(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,3 +205,31 @@ def test_input_that_changes_while_it_is_scored_gives_no_output(
     with pytest.raises(SourceChanged, match=r"--input .*rows.parquet changed while it was read"):
         score(MODEL, str(source), str(target))
     assert not target.exists()
+
+
+def test_column_of_another_kind_is_refused_and_nothing_is_written(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "_BATCH", 300)
+    source, target = tmp_path / "rows.parquet", tmp_path / "out" / "scored.parquet"
+    rows = pl.read_parquet(table)
+    for column, kind in (
+        ("carrier", pl.col("flight")),
+        ("distance", pl.col("distance") + 0.5),
+        ("time_hour", pl.col("time_hour").dt.replace_time_zone(None)),
+        ("time_hour", pl.col("time_hour").dt.epoch("ms")),
+        ("flight", pl.lit("one")),
+    ):
+        rows.with_columns(kind.alias(column)).write_parquet(source)
+        said = f"rows.parquet: column '{column}' is .* as in training"
+        with pytest.raises(DataRefused, match=said):
+            score_alone(source, target, tmp_path)
+    assert not target.exists()
+
+
+def score_alone(source: Path, target: Path, folder: Path) -> int:
+    """Score without Prefect's engine."""
+    store = open_store()
+    champion = find_champion(store, MODEL)
+    assert champion is not None
+    return score_table(load_scorer(store, champion), str(source), str(target), folder, None)

@@ -7,7 +7,7 @@ import pytest
 from tables import ROWS, Project
 
 from tasks.features import Vocabulary
-from tasks.logged import PREDICTION, REQUEST
+from tasks.log_parts import PREDICTION, REQUEST
 from tasks.plan import Plan
 from tasks.skew import Skew, measure_skew, sample_rows
 
