@@ -38,7 +38,9 @@ from tasks.store import Store, digest_file, open_store, reaching
 
 log = logging.getLogger("perennial.serving")
 
+# Where this code runs from, a clone or a wheel's site-packages: all that a bento takes lies there.
 _PACKAGES = Path(__file__).parents[1]
+_OURS = ("bentos", "tasks")
 _ENTRY, _OPTIONS = "bentos.service", "bentofile.yaml"
 _BUILD_SECONDS = 300
 _CROWNING = ("release", "rollback")
@@ -110,9 +112,10 @@ def needed_modules() -> list[Path]:
     found: set[Path] = set()
     waiting = [_ENTRY]
     while waiting:
-        path = _PACKAGES / (waiting.pop().replace(".", "/") + ".py")
-        if path in found or not path.is_file():
-            continue
+        name = waiting.pop()
+        path = _PACKAGES / (name.replace(".", "/") + ".py")
+        if name.partition(".")[0] not in _OURS or path in found or not path.is_file():
+            continue  # other packages lie beside ours in site-packages
         found |= {path, path.with_name("__init__.py")}
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module:
