@@ -45,9 +45,7 @@ def main() -> None:
             both.submit(use_clone, Path(folder) / "clone", commands),
         )
         wrong = [each for half in halves for each in half.result()]
-    for each in wrong:
-        print(f"\n--- failed: {each}", flush=True)
-    sys.exit(f"{len(wrong)} lines of the README failed" if wrong else 0)
+    sys.exit("\n  ".join(["these failed, for the reason said above:", *wrong]) if wrong else 0)
 
 
 def use_wheel(folder: Path, commands: list[str]) -> list[str]:
@@ -94,11 +92,13 @@ def carry_out(machine: Machine, steps: list[tuple[str, Callable[[], object]]]) -
         try:
             step()
             said = "as said"
-        except (Wrong, OSError, AssertionError) as error:
-            said = "FAILED"
-            yield str(error) or f"{name}: {type(error).__name__}"
-        print(f"{said:8}{time.monotonic() - begun:6.1f} s  {name}", flush=True)
-    yield from (f"still runs at the end: {each}" for each in machine.switch_off())
+        except (Wrong, OSError) as error:
+            said = f"FAILED  {error}\n"
+            yield name
+        print(f"{time.monotonic() - begun:6.1f} s  {name:70}  {said}", flush=True)
+    for each in machine.switch_off():
+        print(f"FAILED  still runs at the end: {each}", flush=True)
+        yield each
 
 
 def use_perennial(machine: Machine, line: str) -> None:
