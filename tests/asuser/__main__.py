@@ -14,7 +14,8 @@ import tempfile
 import time
 import venv
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -35,11 +36,11 @@ _ASKED = 50
 
 def main() -> None:
     commands = read_commands(REPOSITORY / "README.md")
-    strangers = [line for line in commands if line.split()[0] not in ("make", "perennial")]
+    strangers = [each for each in commands if not (_is(each, "make") or _is(each, "perennial"))]
     missing = ({*REFUSED, RUN_BY_CI}) - set(commands)
     if strangers or missing:
         sys.exit(f"README.md: nobody runs {strangers}; not found in it: {sorted(missing)}")
-    with tempfile.TemporaryDirectory(prefix="asuser-") as folder, ThreadPoolExecutor(2) as both:
+    with tempfile.TemporaryDirectory(prefix="asuser-") as folder, ProcessPoolExecutor(2) as both:
         halves = (
             both.submit(use_wheel, Path(folder) / "wheel", commands),
             both.submit(use_clone, Path(folder) / "clone", commands),
@@ -59,46 +60,43 @@ def use_wheel(folder: Path, commands: list[str]) -> list[str]:
     machine = Machine(folder, project, programs)
     (wheel,) = (REPOSITORY / "dist").glob("*.whl")
     pip = f"{programs}/python -m pip install --quiet --disable-pip-version-check --no-deps"
+    lock = REPOSITORY / "requirements.lock"
+    install = f"{pip} --require-hashes -r '{lock}' && {pip} '{wheel}'"
+    lines = [each for each in commands if _is(each, "perennial")]
     steps = [
-        (pip, lambda: machine.run(f"{pip} --require-hashes -r '{REPOSITORY}/requirements.lock'")),
-        (wheel.name, lambda: machine.run(f"{pip} '{wheel}'")),
+        (f"pip install {wheel.name}", partial(machine.run, install)),
+        *((line, partial(use_perennial, machine, line)) for line in lines),
+        ("what is in the bento", partial(check, machine)),
     ]
-    for line in commands:
-        if line.startswith("perennial "):
-            steps.append((line, lambda line=line: use_perennial(machine, line)))
-    return list(carry_out(machine, [*steps, ("what is in the bento", lambda: check(machine))]))
+    return list(carry_out(machine, steps))
 
 
 def use_clone(folder: Path, commands: list[str]) -> list[str]:
     """Run each `make` line in a clone of what is committed; give what went wrong."""
     clone = folder / "clone"
-    subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(clone)], check=True)
+    quietly = ("git", "-c", "advice.detachedHead=false", "clone", "--quiet")
+    subprocess.run([*quietly, str(REPOSITORY), str(clone)], check=True)
     machine = Machine(folder, clone, Path(sys.base_prefix) / "bin")
-    steps = [
-        (line, lambda line=line: use_make(machine, line))
-        for line in commands
-        if line.startswith("make ") and line != RUN_BY_CI
-    ]
-    try:
-        return list(carry_out(machine, steps))
-    finally:
-        subprocess.run(["make", "down"], cwd=clone, env=machine.variables(), capture_output=True)
+    lines = [each for each in commands if _is(each, "make") and each != RUN_BY_CI]
+    steps = [(line, partial(use_make, machine, line)) for line in lines]
+    return list(carry_out(machine, steps))
 
 
 def carry_out(machine: Machine, steps: list[tuple[str, Callable[[], object]]]) -> Iterator[str]:
     """Carry out each step, whatever became of those before it; nothing may run on at the end."""
-    for name, step in steps:
-        begun = time.monotonic()
-        try:
-            step()
-            said = "as said"
-        except (Wrong, OSError) as error:
-            said = f"FAILED  {error}\n"
-            yield name
-        print(f"{time.monotonic() - begun:6.1f} s  {name:70}  {said}", flush=True)
-    for each in machine.switch_off():
-        print(f"FAILED  still runs at the end: {each}", flush=True)
-        yield each
+    try:
+        for name, step in steps:
+            begun = time.monotonic()
+            try:
+                step()
+                said = "as said"
+            except (Wrong, OSError) as error:
+                said = f"FAILED  {error}\n"
+                yield name
+            print(f"{time.monotonic() - begun:6.1f} s  {name:70}  {said}", flush=True)
+    finally:
+        left = machine.switch_off()
+    yield from (f"still runs at the end: {each}" for each in left)
 
 
 def use_perennial(machine: Machine, line: str) -> None:
@@ -164,6 +162,10 @@ def ask_anything(machine: Machine) -> None:
     (probability,) = ask(machine.port, "/predict", [row])["predictions"]
     if not 0 < probability < 1:
         raise Wrong(f"/predict answers {row} with {probability}")
+
+
+def _is(line: str, program: str) -> bool:
+    return line.startswith(f"{program} ")
 
 
 if __name__ == "__main__":
