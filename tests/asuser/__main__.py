@@ -30,7 +30,7 @@ REFUSED = {
     "perennial materialise sales": (2, "has no [tables] to materialise"),
 }
 RUN_BY_CI = "make test"
-_SOMETHING = {"String": "x", "Boolean": True, "Date": "2013-06-01", "Datetime": "2013-06-01T12:00"}
+_SOMETHING = {"String": "x", "Boolean": True, "Date": "2013-06-01"}
 _ASKED = 50
 
 
@@ -158,10 +158,17 @@ def use_make(machine: Machine, line: str) -> None:
 def ask_anything(machine: Machine) -> None:
     """Ask for a prediction, of whatever row the service says that it takes."""
     columns = ask(machine.port, "/model")["columns"]
-    row = {each["name"]: _SOMETHING.get(each["type"].partition("(")[0], 1) for each in columns}
+    row = {each["name"]: make_up(each["type"]) for each in columns}
     (probability,) = ask(machine.port, "/predict", [row])["predictions"]
     if not 0 < probability < 1:
         raise Wrong(f"/predict answers {row} with {probability}")
+
+
+def make_up(dtype: str) -> object:
+    """Make up a value of a column's type, as the service names it."""
+    if dtype.startswith("Datetime("):
+        return "2013-06-01T12:00:00" + ("" if "time_zone=None" in dtype else "Z")
+    return _SOMETHING.get(dtype, 1)
 
 
 def _is(line: str, program: str) -> bool:
