@@ -151,6 +151,7 @@ def use_make(machine: Machine, line: str) -> None:
         return
     machine.run(line)
     if line == "make up":
+        machine.wait_until_ready()
         ask_anything(machine)
         ask(machine.ui_port, "/api/health")
 

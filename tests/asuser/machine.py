@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,6 +96,10 @@ class Machine:
         finally:
             _end(server)
 
+    def wait_until_ready(self) -> None:
+        if not wait_for(lambda: is_ready(self.port), _READY_SECONDS):
+            raise Wrong(f"no service is ready on port {self.port} after {_READY_SECONDS:.0f} s")
+
     def list_running(self) -> list[psutil.Process]:
         """List the processes that have this machine's home, whoever started them."""
         return [each for each in psutil.process_iter() if _has_home(each, str(self.home))]
@@ -131,7 +135,7 @@ def is_ready(port: int) -> bool:
         return False
 
 
-def wait_for(happened: Any, seconds: float) -> bool:
+def wait_for(happened: Callable[[], object], seconds: float) -> bool:
     until = time.monotonic() + seconds
     while not happened() and time.monotonic() < until:
         time.sleep(0.2)
