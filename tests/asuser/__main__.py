@@ -8,12 +8,13 @@ fails the whole. `make test` is the one line that is not run here: `.ci/run` has
 
 import csv
 import json
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,8 @@ _ASKED = 50
 
 
 def main() -> None:
+    # What is run in the background ignores Ctrl-C, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     commands = read_commands(REPOSITORY / "README.md")
     strangers = [each for each in commands if not (_is(each, "make") or _is(each, "perennial"))]
     missing = ({*REFUSED, RUN_BY_CI}) - set(commands)
@@ -82,7 +85,7 @@ def use_clone(folder: Path, commands: list[str]) -> list[str]:
     return list(carry_out(machine, steps))
 
 
-def carry_out(machine: Machine, steps: list[tuple[str, Callable[[], object]]]) -> Iterator[str]:
+def carry_out(machine: Machine, steps: Sequence[tuple[str, Callable[[], object]]]) -> Iterator[str]:
     """Carry out each step, whatever became of those before it; nothing may run on at the end."""
     try:
         for name, step in steps:
