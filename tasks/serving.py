@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -148,6 +149,8 @@ def serve_champion(store: Store, model: str, host: str, port: int, folder: Path)
     given |= {"PERENNIAL_FOLLOW": model, "PERENNIAL_ROOT": store.root}
     given.pop("PERENNIAL_MODEL", None)
     server = start_server(bento, host, port, bento_environment(home, **given))
+    # Polars takes SIGINT over, so that what waits goes on waiting: Ctrl-C would not be heard.
+    signal.siginterrupt(signal.SIGINT, True)
     try:
         return server.wait()
     finally:
