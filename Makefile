@@ -8,8 +8,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 SOURCES := bentos flows tasks tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve up down test torture fuzz cover mutants check prove tiny drill package deploy \
-	smoke audit vulnerable rubric bench lock compiled tune postgres dask clean
+.PHONY: help demo serve up down test torture fuzz cover mutants check prove tiny drill package \
+	asuser deploy smoke audit vulnerable rubric bench lock compiled tune postgres dask clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -71,6 +71,9 @@ TINY := env -u PERENNIAL_ROOT PERENNIAL_ENV=tiny BENTOML_HOME=.perennial-tiny/be
 package: .venv/dev  ## Build the wheel and the source distribution in dist/, without a network
 	rm -rf dist
 	$(BIN)/python -m hatchling build
+
+asuser: package  ## Run the README as a new user: the wheel in a folder of its own, and a fresh clone
+	PYTHONPATH=tests $(BIN)/python -m asuser
 
 deploy: .venv/run  ## Register pool, deployments and automations with a server that is up
 	$(BIN)/python -m flows.operate register

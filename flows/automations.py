@@ -132,7 +132,7 @@ def start_runs_directly(pool: str) -> None:
     with get_client(sync_client=True) as client:
         template = client.read_work_pool(pool).base_job_template
         command = template["variables"]["properties"]["command"]
-        command["default"] = shlex.join([sys.executable, "-m", "prefect.engine"])
+        command["default"] = shlex.join([sys.executable, "-P", "-m", "prefect.engine"])
         client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
 
 

@@ -188,7 +188,12 @@ def accept(model: Model, approver: Approver, reason: Reason, as_json: AsJson = F
 @app.command()
 def serve(
     model: Model,
-    port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = 3000,
+    port: Annotated[
+        int,
+        typer.Option(
+            help="The port to listen on.", min=1, max=65535, envvar="PERENNIAL_SERVE_PORT"
+        ),
+    ] = 3000,
     host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
 ) -> None:
     """Serve the champion, following releases and rollbacks, until interrupted."""

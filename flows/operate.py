@@ -54,6 +54,7 @@ log = logging.getLogger("perennial.operate")
 
 POOL = "local"
 _PROJECT = Path("prefect.yaml")
+_PLACE = "go to the project's folder: this works in a clone of Perennial only"
 _READY_SECONDS = 240.0
 _SERVICE_SECONDS = 30.0
 
@@ -159,12 +160,12 @@ def server() -> NoReturn:
 def register(*names: str) -> None:
     """Make work pool, deployments and automations what this project says; twice changes nothing."""
     if not _PROJECT.is_file():
-        raise DefinitionError(f"there is no {_PROJECT} here; go to the project's folder")
+        raise DefinitionError(f"there is no {_PROJECT} here; {_PLACE}")
     here = settle_environment()
     running = read_ready(here) if find_keeper(here.keeper) else None
     os.environ.update(settle_variables(running or here))  # whose ports may be others by now
     chosen = [word for name in names for word in ("--name", name)] or ["--all"]
-    prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
+    prefect = [sys.executable, "-P", "-m", "prefect", "--no-prompt"]
     for words in (
         ["work-pool", "create", POOL, "--type", "process", "--overwrite"],
         ["deploy", *chosen],
@@ -255,7 +256,7 @@ def start_keeper(here: Environment) -> None:
     here.ready.unlink(missing_ok=True)
     with (here.folder / "keeper.log").open("wb") as output:
         keeper = subprocess.Popen(
-            [sys.executable, "-m", "flows.operate", "keep"],
+            [sys.executable, "-P", "-m", "flows.operate", "keep"],
             env=settle_variables(here),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -270,7 +271,7 @@ def list_definitions() -> list[str]:
     found = sorted(path.stem.replace("_", "-") for path in DEFINITIONS.glob("*.toml"))
     if not found or not _PROJECT.is_file():
         missing = _PROJECT if found else f"definition in {DEFINITIONS}/"
-        raise DefinitionError(f"there is no {missing} here; go to the project's folder")
+        raise DefinitionError(f"there is no {missing} here; {_PLACE}")
     return found
 
 
@@ -300,7 +301,7 @@ def say_where(here: Environment, models: list[str]) -> None:
 
 def become(module: str, *words: str, variables: Mapping[str, str]) -> NoReturn:
     """Go on as another program, in the same process."""
-    os.execve(sys.executable, [sys.executable, "-m", module, *words], dict(variables))
+    os.execve(sys.executable, [sys.executable, "-P", "-m", module, *words], dict(variables))
 
 
 def last_line(path: Path) -> str:

@@ -117,7 +117,7 @@ def check_installed() -> None:
     if find_spec("distributed") is None:
         raise DefinitionError(
             "[training] engine = 'dask' needs distributed, which is not installed; run "
-            "`make dask` or `pip install perennial[dask]`"
+            "`make dask` or `pip install perennial-ml[dask]`"
         )
 
 

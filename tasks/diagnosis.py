@@ -6,6 +6,7 @@ Owns what is looked at and how each finding is mended. Refuses to mend anything.
 import os
 import platform
 import re
+import shlex
 import shutil
 import socket
 import tempfile
@@ -26,7 +27,7 @@ from prefect.settings import PREFECT_API_URL
 from tasks.definition import Frozen
 from tasks.errors import PerennialError, first_line
 from tasks.registry import check_files, find_released, list_versions
-from tasks.requirements import LOCK, read_pins
+from tasks.requirements import LOCK, read_lock, read_pins
 from tasks.signatures import find_signers
 from tasks.store import Store, is_bucket, open_store, reaching
 from tasks.trust import look_back, read_trusted_ledger
@@ -78,13 +79,10 @@ def look_at_python() -> Iterator[Finding]:
 
 
 def look_at_packages() -> Iterator[Finding]:
-    """Compare what is installed with the lock, where there is one beside the project."""
-    if not LOCK.is_file():
-        yield Finding(name="packages", well=True, detail="no lock beside the project to compare")
-        return
+    """Compare what is installed with the lock, which comes with the package."""
     pins = [
         Requirement(line)
-        for lines in read_pins(LOCK.read_text()).values()
+        for lines in read_pins(read_lock(LOCK)).values()
         for line in lines.splitlines()
     ]
     odd = []
@@ -99,7 +97,7 @@ def look_at_packages() -> Iterator[Finding]:
         if not pin.specifier.contains(found, prereleases=True):
             odd.append(f"{pin.name} is {found}, locked {pin.specifier}")
     detail = "; ".join(odd[:5]) if odd else f"{len(pins)} packages are as locked"
-    mend = f"pip install --no-deps --require-hashes -r {LOCK.name}"
+    mend = f"pip install --no-deps --require-hashes -r {shlex.quote(str(LOCK))}"
     yield Finding(name="packages", well=not odd, detail=detail, mend=mend)
 
 

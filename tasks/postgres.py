@@ -181,7 +181,7 @@ def _connect(source: Source) -> Any:
     except ImportError as error:
         raise DefinitionError(
             "postgresql:// needs adbc-driver-postgresql, which is not installed; run "
-            "`make postgres` or `pip install perennial[postgres]`"
+            "`make postgres` or `pip install perennial-ml[postgres]`"
         ) from error
     patient = "connect_timeout" in source.uri or "PGCONNECT_TIMEOUT" in os.environ
     given = "&" if "?" in source.uri else "?"

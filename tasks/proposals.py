@@ -63,7 +63,7 @@ def tuner() -> dict[str, str]:
     except PackageNotFoundError:
         raise DefinitionError(
             "--tune needs optuna, which is not installed; run `make tune` or "
-            "`pip install perennial[tune]`"
+            "`pip install perennial-ml[tune]`"
         ) from None
 
 

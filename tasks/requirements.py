@@ -1,7 +1,8 @@
 """What a bento needs installed: this project's own pins, reduced to what serving imports.
 
-Owns the reduction. Refuses to resolve anything: a version comes from the lock, or from what is
-installed here, so a bento is built without a network and runs on what it was proven with.
+Owns the reduction. Refuses to resolve anything: versions are those installed here, so a bento is
+built without a network and runs on what it was proven with. The locks lie beside this module (in a
+clone as links), so that a wheel has them too.
 """
 
 import re
@@ -13,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from tasks.errors import DefinitionError
 
-LOCK = Path(__file__).parents[1] / "requirements.lock"
+LOCK = Path(__file__).with_name("requirements.lock")
 COMPILED_LOCK = LOCK.with_name("requirements-compiled.lock")
 SERVING = ("httptools", "lightgbm", "msgspec", "numpy", "polars", "pydantic", "s3fs", "uvloop")
 COMPILED = "llvmlite"
@@ -31,15 +32,22 @@ def serving_requirements(lock: Path = LOCK, compiled: bool = False) -> str:
         if COMPILED not in needed:
             raise DefinitionError(
                 f"[serving] predictor = 'compiled' needs {COMPILED}, which is not installed; run "
-                "`make compiled` or `pip install perennial[compiled]`"
+                "`make compiled` or `pip install perennial-ml[compiled]`"
             )
-    lines = [pins.get(name) or f"{name}=={distribution(name).version}\n" for name in sorted(needed)]
-    return "".join(lines)
+    return "".join(_pin(name, pins.get(name, "")) for name in sorted(needed))
+
+
+def _pin(name: str, locked: str) -> str:
+    """Take the lock's lines for a package where they pin what is installed, for any Python."""
+    version = distribution(name).version
+    lines = [Requirement(line) for line in locked.splitlines()]
+    here = [each.specifier for each in lines if each.marker is None or each.marker.evaluate()]
+    held = any(each.contains(version, prereleases=True) for each in here)
+    return locked if held else f"{name}=={version}\n"
 
 
 def read_lock(lock: Path = LOCK) -> str:
-    """Read the lock; a package installed without this project's folder has none."""
-    return lock.read_text() if lock.is_file() else ""
+    return lock.read_text()
 
 
 def read_pins(lock: str) -> dict[str, str]:

@@ -28,7 +28,7 @@ if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     if os.getppid() != int(sys.argv[1]):
         sys.exit(1)
-os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+os.execv(sys.executable, [sys.executable, "-P", *sys.argv[2:]])
 """
 
 
@@ -46,8 +46,11 @@ def bento_environment(home: Path, **given: str) -> dict[str, str]:
 
 
 def leash(module: str, *words: str) -> list[str]:
-    """Give the command that runs a module in a process that ends with this one."""
-    return [sys.executable, "-c", _LEASH, str(os.getpid()), "-m", module, *words]
+    """Give the command that runs a module in a process that ends with this one.
+
+    Without -P, a `tasks.py` in the folder that it is run in would be imported instead of ours.
+    """
+    return [sys.executable, "-P", "-c", _LEASH, str(os.getpid()), "-m", module, *words]
 
 
 def start_server(

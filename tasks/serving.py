@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -51,7 +52,9 @@ from tasks.trust import read_trusted_ledger
 
 log = logging.getLogger("perennial.serving")
 
+# Where this code runs from, a clone or a wheel's site-packages: all that a bento takes lies there.
 _PACKAGES = Path(__file__).parents[1]
+_OURS = ("bentos", "tasks")
 _ENTRY, _OPTIONS = "bentos.service", "bentofile.yaml"
 _BUILD_SECONDS = 300
 _CROWNING = ("release", "rollback")
@@ -124,9 +127,10 @@ def needed_modules() -> list[Path]:
     found: set[Path] = set()
     waiting = [_ENTRY]
     while waiting:
-        path = _PACKAGES / (waiting.pop().replace(".", "/") + ".py")
-        if path in found or not path.is_file():
-            continue
+        name = waiting.pop()
+        path = _PACKAGES / (name.replace(".", "/") + ".py")
+        if name.partition(".")[0] not in _OURS or path in found or not path.is_file():
+            continue  # other packages lie beside ours in site-packages
         found |= {path, path.with_name("__init__.py")}
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module:
@@ -162,6 +166,8 @@ def serve_champion(store: Store, model: str, host: str, port: int, folder: Path)
         given[SIGNERS] = str(signers)
     given.pop("PERENNIAL_MODEL", None)
     server = start_server(bento, host, port, bento_environment(home, **given))
+    # Polars takes SIGINT over, so that what waits goes on waiting: Ctrl-C would not be heard.
+    signal.siginterrupt(signal.SIGINT, True)
     try:
         return server.wait()
     finally:

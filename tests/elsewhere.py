@@ -29,6 +29,7 @@ def carry(store: Store, version: Published, python: str, folder: Path) -> str:
     assert bento is not None
     here, there, file = folder / "here", folder / "there", folder / "carried.bento"
     (folder / "unrelated").mkdir()
+    (folder / "unrelated/tasks.py").write_text("raise RuntimeError('not what the bento holds')")
     place_bento(store, bento, tag, here)
     run_bentoml(sys.executable, here, "export", tag, str(file))
     run_bentoml(python, there, "import", str(file))

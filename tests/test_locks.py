@@ -13,7 +13,7 @@ from tasks.licences import find_licence
 
 REPOSITORY = Path(__file__).parents[1]
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-compiled.lock")
-_OURS_AND_THE_INSTALLER = {"perennial", "pip", "setuptools"}
+_OURS_AND_THE_INSTALLER = {"perennial-ml", "pip", "setuptools"}
 _PERMITTED = re.compile(
     r"\b(MIT|MIT-0|Apache|BSD|ISC|Zlib|0BSD|CC0-1\.0|PSF-2\.0|Python Software Foundation|Unlicense"
     r"|CNRI-Python|MPL-2\.0|Mozilla Public License 2\.0|Artistic License)\b"

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -180,7 +181,8 @@ def test_serving_follows_the_ledger_and_leaves_nothing_running(released: "Releas
     port = find_port()
     environment = os.environ | {"PERENNIAL_DEBUG": "1"}
     words = [sys.executable, "-m", "flows.cli", "serve", MODEL, "--port", str(port)]
-    with subprocess.Popen(words, env=environment) as server:
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # even if the tests ignore it
+    with subprocess.Popen(words, env=environment, preexec_fn=heard) as server:
         assert wait_for(lambda: is_ready(port))
         assert serves(port) == released.older
         newer = get_version(open_store(), MODEL, released.newer)
@@ -192,7 +194,7 @@ def test_serving_follows_the_ledger_and_leaves_nothing_running(released: "Releas
                 assert wait_for(lambda: "is not what was released" in problem(port), 30)
                 assert serves(port) == released.older
         assert wait_for(lambda: serves(port) == released.newer, 30)
-        server.send_signal(signal.SIGTERM)
+        server.send_signal(signal.SIGINT)
         assert server.wait(30) == 0
     assert not processes_in(released.root)
 

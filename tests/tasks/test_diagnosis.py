@@ -86,18 +86,16 @@ def test_root_that_is_a_file_is_found(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("lock", "said"),
     [
-        (None, "no lock beside the project to compare"),
         ("no-such-package==1.0\n", "no-such-package is missing"),
         ("polars==0.1\n", "polars is .*, locked ==0.1"),
         ("polars==0.1 ; python_version < '3'\n", "1 packages are as locked"),
     ],
 )
 def test_packages_are_held_against_the_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: str | None, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: str, said: str
 ) -> None:
     monkeypatch.setattr(diagnosis, "LOCK", tmp_path / "lock")
-    if lock is not None:
-        (tmp_path / "lock").write_text(lock)
+    (tmp_path / "lock").write_text(lock)
     (finding,) = look_at_packages()
     assert re.fullmatch(said, finding.detail)
     assert finding.well == ("lock" in said and "==0" not in said)
