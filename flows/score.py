@@ -17,12 +17,12 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from bentos.columns import parse_dtype
+from tasks.beforehand import check_target, need_champion
 from tasks.definition import Definition, find_definition, parse_definition, project_of
-from tasks.errors import DecisionRefused
 from tasks.features import Features, Vocabulary
 from tasks.files import find_files, scan_source
-from tasks.registry import Published, find_champion, read_file, read_json
-from tasks.scoring import Scorer, check_target, find_forest, score_table
+from tasks.registry import Published, read_file, read_json
+from tasks.scoring import Scorer, find_forest, score_table
 from tasks.store import Store, open_store, reaching, work_folder
 from tasks.tables import asked_columns, plan_tables, tabled_values, used_tables
 from tasks.training import read_model
@@ -36,9 +36,7 @@ def score(model: Word, source: Word, target: Word, log: bool = False) -> dict[st
     begun = time.monotonic()
     check_target(target)
     store = open_store()
-    champion = find_champion(store, model)
-    if champion is None:
-        raise DecisionRefused(f"{model}: has no champion to score with; approve a candidate first")
+    champion = need_champion(store, model, "to score with")
     with work_folder(store) as folder:
         rows = score_champion(store.root, champion, source, target, folder, log)
         logged = publish_log(store, model, folder) if log else 0

@@ -2,25 +2,26 @@
 
 Owns what a decision must bring, and who is noted as having made it. Refuses to build or prove a
 bento: `record_release` is called by who did.
+
+To settle a decision is to say what entry a ledger gets by it, or why it gets none.
 """
 
 import logging
 from collections.abc import Callable
 from typing import Any, Literal
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.definition import Frozen
 from tasks.errors import DecisionRefused, DefinitionError, StoreError
 from tasks.ledger import Entry, Overtaken, append_entry, read_ledger
 from tasks.registry import Published, get_version, read_json
 from tasks.standing import find_release, list_champions, previous_champion, refuse_closed
+from tasks.steps import step
 from tasks.store import Store, open_store
 
 log = logging.getLogger("perennial.decisions")
 
 Action = Literal["approve", "reject", "rollback"]
+Settle = Callable[[list[Entry]], Entry | dict[str, Any]]
 
 
 class Decision(Frozen):
@@ -42,7 +43,7 @@ def check_decision(decision: Decision) -> None:
         raise DefinitionError("--override needs a reason: --reason TEXT")
 
 
-def record_approval(store: Store, decision: Decision, published: Published) -> Entry:
+def settle_approval(store: Store, decision: Decision, published: Published) -> Settle:
     """Approve a version; an approval that has led to no release yet still counts."""
     model, version = decision.model, decision.version
     passed = bool(read_json(store, published, "verdict.json")["passed"])
@@ -61,17 +62,17 @@ def record_approval(store: Store, decision: Decision, published: Published) -> E
             )
         return _fields(decision, published, override=decision.override and not passed)
 
-    return _record(store, model, settle)
+    return settle
 
 
-def record_rejection(store: Store, decision: Decision, published: Published) -> Entry:
+def settle_rejection(store: Store, decision: Decision, published: Published) -> Settle:
     """Reject a version for good."""
 
     def settle(ledger: list[Entry]) -> dict[str, Any]:
         refuse_closed(ledger, decision.model, decision.version)
         return _fields(decision, published)
 
-    return _record(store, decision.model, settle)
+    return settle
 
 
 def record_release(store: Store, approval: Entry, model: str, bento: str) -> Entry:
@@ -86,7 +87,7 @@ def record_release(store: Store, approval: Entry, model: str, bento: str) -> Ent
     return _record(store, model, settle)
 
 
-def record_rollback(store: Store, decision: Decision, published: Published) -> Entry:
+def settle_rollback(store: Store, decision: Decision, published: Published) -> Settle:
     """Make a version that was champion before the champion again."""
     model, version = decision.model, decision.version
 
@@ -100,7 +101,32 @@ def record_rollback(store: Store, decision: Decision, published: Published) -> E
             raise StoreError(f"{model}: {version} is not what was released; restore its files")
         return _fields(decision, published, bento=release.bento)
 
-    return _record(store, model, settle)
+    return settle
+
+
+_SETTLING = {"approve": settle_approval, "reject": settle_rejection, "rollback": settle_rollback}
+
+
+def record(store: Store, decision: Decision, published: Published) -> Entry:
+    """Write a decision about one version into the ledger, or raise why it cannot be."""
+    settle = _SETTLING[decision.action](store, decision, published)
+    return _record(store, decision.model, settle)
+
+
+def refuse_beforehand(store: Store, asked: Decision) -> None:
+    """Raise what a decision would be refused for as the ledger stands now."""
+    decision, published = find_decided(store, asked)
+    _SETTLING[decision.action](store, decision, published)(read_ledger(store, decision.model))
+
+
+def find_decided(store: Store, asked: Decision) -> tuple[Decision, Published]:
+    """Find the version that is meant; a roll-back that names none means the champion before."""
+    check_decision(asked)
+    version = asked.version
+    if asked.action == "rollback" and not version:
+        version = previous_champion(store, asked.model)
+    published = get_version(store, asked.model, version)
+    return asked.model_copy(update={"version": published.version}), published
 
 
 def _fields(decision: Decision, published: Published, **more: Any) -> dict[str, Any]:
@@ -114,9 +140,7 @@ def _fields(decision: Decision, published: Published, **more: Any) -> dict[str, 
     }
 
 
-def _record(
-    store: Store, model: str, settle: Callable[[list[Entry]], Entry | dict[str, Any]]
-) -> Entry:
+def _record(store: Store, model: str, settle: Settle) -> Entry:
     """Write what `settle` makes of the ledger; where another entry came first, settle anew."""
     while True:
         ledger = read_ledger(store, model)
@@ -129,25 +153,14 @@ def _record(
             log.info("%s: another decision came first; looking again", model)
 
 
-@task(name="decision", cache_policy=NO_CACHE)
+@step("decision")
 def decide(root: str, asked: Decision) -> Entry:
     """Write a decision into the ledger, or say why it cannot be."""
-    check_decision(asked)
     store = open_store(root)
-    version = asked.version
-    if asked.action == "rollback" and not version:
-        version = previous_champion(store, asked.model)
-    published = get_version(store, asked.model, version)
-    decision = asked.model_copy(update={"version": published.version})
-    record = {
-        "approve": record_approval,
-        "reject": record_rejection,
-        "rollback": record_rollback,
-    }[decision.action]
-    return record(store, decision, published)
+    return record(store, *find_decided(store, asked))
 
 
-@task(name="promotion", cache_policy=NO_CACHE)
+@step("promotion")
 def promote(root: str, model: str, approval: Entry, bento: Published) -> Entry:
     """Make the approved version the champion, with the bento that was proven for it."""
     return record_release(open_store(root), approval, model, bento.digest)

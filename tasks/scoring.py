@@ -20,6 +20,7 @@ from polars import selectors as cs
 from polars.io.plugins import register_io_source
 from pydantic import Field
 
+from tasks.beforehand import check_target
 from tasks.binning import model_input
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DataRefused, DefinitionError, first_line, nearest
@@ -34,7 +35,6 @@ from tasks.tables import asked_columns, tabled_values, used_tables
 
 log = logging.getLogger("perennial.scoring")
 
-_FORMATS = ("parquet", "csv")
 _KEY, _ROW = "__key:", "perennial.row"
 _BATCH, _AT_ONCE = 50_000, 2
 
@@ -53,14 +53,6 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     forest: Forest | None = None
     types: dict[str, pl.DataType]
     tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
-
-
-def check_target(uri: str) -> str:
-    """Take the output's format from its ending."""
-    ending = uri.rpartition(".")[2]
-    if ending not in _FORMATS:
-        raise DefinitionError(f"--output {uri}: must end in .parquet or .csv")
-    return ending
 
 
 def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: Path | None) -> int:
