@@ -5,15 +5,17 @@ to standard output and nothing else; progress and errors always go to standard e
 """
 
 import os
-import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.command import INTERRUPTED, Stopped, take_time
 from flows.printed import (
     out,
     print_backtest,
@@ -58,8 +60,8 @@ def main() -> None:
         app()
     except PerennialError as error:
         _fail(first_line(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing was published", 130)
+    except Stopped as stopped:
+        _fail(INTERRUPTED, stopped.code)
     except Exception as error:
         if os.environ.get("PERENNIAL_DEBUG"):
             raise
@@ -107,12 +109,15 @@ def retrain(
     if approve_as is not None and not approve_as.strip():
         raise DefinitionError("--approve-as needs the name of who approves")
     with progress("looking at the sources"):
-        from flows import retrain as flow_module
+        from tasks.beforehand import check_columns, check_past
 
-        done = flow_module.find_done(model, moment, approve_as, tune)
+        check_past(moment, check_columns(model).extract.time is not None)
+        from flows.retrain import find_done
+
+        done = find_done(model, moment, approve_as, tune)
     if done is None:
-        with progress("starting Prefect (the first time takes longest)"):
-            done = flow_module.retrain(model, moment, approve_as, tune)
+        with running("retrain") as flows:
+            done = flows.retrain(model, moment, approve_as, tune)
     if as_json:
         print_json(done)
     else:
@@ -164,12 +169,15 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
 ) -> None:
     """Serve the champion, following releases and rollbacks, until interrupted."""
-    from tasks.serving import serve_champion
+    from tasks.beforehand import need_champion
     from tasks.store import open_store, work_folder
 
     store, name = open_store(), _name_of(model)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with work_folder(store) as folder, suppress(KeyboardInterrupt):
+    need_champion(store, name, "to serve")
+    from tasks.serving import serve_champion
+
+    take_time()  # for requests that are under way
+    with work_folder(store) as folder, suppress(Stopped):
         raise typer.Exit(serve_champion(store, name, host, port, folder))
 
 
@@ -182,11 +190,14 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Let the champion predict a whole table."""
-    name = _name_of(model)
-    with progress("starting Prefect (the first time takes longest)"):
-        from flows.score import score as flow
+    from tasks.beforehand import check_target, need_champion
+    from tasks.store import open_store
 
-        done = flow(name, source, target, log)
+    name = _name_of(model)
+    check_target(target)
+    need_champion(open_store(), name, "to score with")
+    with running("score") as flows:
+        done = flows.score(name, source, target, log)
     if as_json:
         print_json(done)
     else:
@@ -203,11 +214,12 @@ def materialise(
     as_json: AsJson = False,
 ) -> None:
     """Make the champion's feature tables anew, for the service to look values up in."""
-    moment = _parse_time(as_of)
-    with progress("starting Prefect (the first time takes longest)"):
-        from flows.materialise import materialise as flow
+    from tasks.beforehand import find_tables
 
-        done = flow(model, moment)
+    moment = _parse_time(as_of)
+    find_tables(model, moment)
+    with running("materialise") as flows:
+        done = flows.materialise(model, moment)
     print_json(done) if as_json else print_materialised(done)
 
 
@@ -220,11 +232,13 @@ def monitor(
     as_json: AsJson = False,
 ) -> None:
     """Look at how the champion does on what it is asked, and tell what is worth telling."""
-    moment = _parse_time(as_of)
-    with progress("starting Prefect (the first time takes longest)"):
-        from flows.monitor import monitor as flow
+    from tasks.beforehand import check_past
+    from tasks.definition import find_definition, load_definition
 
-        done = flow(model, moment)
+    moment = _parse_time(as_of)
+    check_past(moment, load_definition(find_definition(model)).extract.time is not None)
+    with running("monitor") as flows:
+        done = flows.monitor(model, moment)
     print_json(done) if as_json else print_monitored(done)
 
 
@@ -242,11 +256,14 @@ def backtest(
     """Replay history under several policies of retraining, and compare what came of them."""
     first, last = _read_time(start, "--from"), _read_time(end, "--to")
     with progress("looking at the question"):
-        from flows import backtest as flow_module
+        from tasks.beforehand import check_columns, check_past
 
-        flow_module.settle_question(model, first, last, every, policies)
-    with progress("starting Prefect (the first time takes longest)"):
-        done = flow_module.backtest(model, first, last, every, policies)
+        check_past(last, check_columns(model).extract.time is not None, "--to")
+        from flows.backtest import settle_question
+
+        settle_question(model, first, last, every, policies)
+    with running("backtest") as flows:
+        done = flows.backtest(model, first, last, every, policies)
     print_json(done) if as_json else print_backtest(done)
 
 
@@ -311,11 +328,13 @@ def show(
 @app.command()
 def drill(model: Model, as_json: AsJson = False) -> None:
     """Inject faults into copies of a model's data and files, and show what catches each."""
-    name = _name_of(model)
-    with progress("starting Prefect (the first time takes longest)"):
-        from flows.drill import drill as flow
+    from tasks.beforehand import check_model
+    from tasks.store import open_store
 
-        done = flow(name)
+    name = _name_of(model)
+    check_model(open_store(), name)
+    with running("drill") as flows:
+        done = flows.drill(name)
     print_json(done) if as_json else print_drill(done)
     raise typer.Exit(0 if done["passed"] else 1)
 
@@ -350,6 +369,18 @@ def doctor(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+@contextmanager
+def running(flow: str) -> Iterator[Any]:
+    """Give a flow's module, loaded while the server starts that records its runs."""
+    with progress("starting Prefect (the first time takes longest)"):
+        from flows.temporary import start_server
+
+        wait = start_server()
+        module = import_module(f"flows.{flow}")
+        wait()
+        yield module
+
+
 def _tell_next(made: dict[str, Any]) -> None:
     """Say what became of a candidate, or what waits and the command that approves it."""
     from tasks.overview import describe_model
@@ -373,7 +404,8 @@ def _release(
     as_json: bool,
 ) -> None:
     """Run the release flow on a decision whose form is right."""
-    from tasks.decisions import Decision, check_decision
+    from tasks.decisions import Decision, refuse_beforehand
+    from tasks.store import open_store
 
     decision = Decision(
         model=_name_of(model),
@@ -383,11 +415,9 @@ def _release(
         reason=reason,
         override=override,
     )
-    check_decision(decision)
-    with progress("starting Prefect (the first time takes longest)"):
-        from flows.release import release
-
-        done = release(decision.model, version, action, approver, reason, override)
+    refuse_beforehand(open_store(), decision)
+    with running("release") as flows:
+        done = flows.release(decision.model, version, action, approver, reason, override)
     print_json(done) if as_json else print_release(done)
 
 
@@ -418,4 +448,6 @@ def _fail(message: str, code: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from flows.command import main as as_process
+
+    as_process()

@@ -6,12 +6,18 @@ to read rows. The flows ask the same again: between a look and a run, things cha
 
 from datetime import UTC, datetime
 
-from tasks.definition import Definition, find_definition, load_definition, project_of
+from tasks.definition import (
+    Definition,
+    find_definition,
+    load_definition,
+    parse_definition,
+    project_of,
+)
 from tasks.errors import DecisionRefused, DefinitionError, in_definition, nearest
 from tasks.features import compile_features
-from tasks.registry import Published, find_champion, list_models
+from tasks.registry import Published, find_champion, list_models, read_file
 from tasks.sources import open_table
-from tasks.store import Store
+from tasks.store import Store, open_store
 
 _FORMATS = ("parquet", "csv")
 
@@ -42,6 +48,19 @@ def check_target(uri: str) -> str:
     if ending not in _FORMATS:
         raise DefinitionError(f"--output {uri}: must end in .parquet or .csv")
     return ending
+
+
+def find_tables(model: str, as_of: datetime | None) -> Definition:
+    """Find the definition whose tables are materialised: the champion's, as the service has it."""
+    file = load_definition(find_definition(model))
+    store = open_store()
+    champion = find_champion(store, file.name)
+    if champion is not None:
+        text = read_file(store, champion, "definition.toml").decode()
+        served = parse_definition(text, champion.path)
+        file = served if served.tables else file
+    check_tables(file, as_of)
+    return file
 
 
 def check_tables(definition: Definition, as_of: datetime | None) -> None:

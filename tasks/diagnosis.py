@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from tasks.definition import Frozen
+from tasks.environment import is_free, read_ready, settle_environment
 from tasks.errors import PerennialError, StoreError, first_line
 from tasks.ledger import read_ledger
 from tasks.registry import find_released, list_versions
@@ -32,7 +32,6 @@ from tasks.store import Store, is_bucket, open_store, reaching
 
 PYTHONS = ((3, 11), (3, 12))
 POOL = "local"
-PORTS = {"the service": 3000, "Prefect's server": 4200}
 _ROOM_GB = 1.0
 _SKEW = timedelta(minutes=2)
 _NATIVE = {"lightgbm": "install your system's libgomp, as in: apt-get install libgomp1"}
@@ -181,12 +180,16 @@ def look_at_disk() -> Iterator[Finding]:
 
 
 def look_at_ports() -> Iterator[Finding]:
-    """Tell which of the usual ports is taken; that is well where it is our own server's."""
-    for what, port in PORTS.items():
-        with socket.socket() as asked:
-            asked.settimeout(1)
-            taken = asked.connect_ex(("127.0.0.1", port)) == 0
-        detail = f"{port} ({what}) is {'in use' if taken else 'free'}"
+    """Tell which of the ports that are set is taken; that is well where it is our own server's."""
+    try:
+        here = settle_environment()
+    except PerennialError as error:
+        mend = "set PERENNIAL_SERVE_PORT, PERENNIAL_UI_PORT and PERENNIAL_ROOT as they must be"
+        yield Finding(name="ports", well=False, detail=first_line(error), mend=mend)
+        return
+    here = read_ready(here) or here  # it may have taken others
+    for what, port in {"the service": here.serve_port, "Prefect's server": here.ui_port}.items():
+        detail = f"{port} ({what}) is {'free' if is_free(here.host, port) else 'in use'}"
         yield Finding(name=f"port {port}", well=True, detail=detail)
 
 
