@@ -13,7 +13,7 @@ import threading
 from types import FrameType
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_GRACE_SECONDS = 3.0
+_GRACE_SECONDS = 2.5
 INTERRUPTED = "interrupted; nothing is left half done, and the same command goes on from here"
 
 
