@@ -12,8 +12,10 @@ from bentos.metrics import Metrics
 from bentos.model import Model, load_model, with_tables
 from bentos.periodic import Periodic
 from tasks.errors import first_line
+from tasks.ledger import ledger_path, list_crowned, read_ledger
 from tasks.materialised import list_materialised
-from tasks.registry import find_champion, read_file
+from tasks.proven import get_bento
+from tasks.registry import find_released, read_file
 from tasks.store import Store
 
 log = logging.getLogger("perennial.serving")
@@ -61,17 +63,18 @@ class Follower:
                 self._complain(looked, error)
 
     def _list_ledger(self) -> list[str]:
-        return self._store.children(f"models/{self.name}/ledger") if self.name else []
+        return self._store.children(ledger_path(self.name)) if self.name else []
 
     def _list_tables(self) -> list[str]:
         return list_materialised(self._store, self._model.definition) if self._model.values else []
 
     def _take_champion(self) -> None:
-        champion = find_champion(self._store, self.name) if self.name else None
-        before = self._model.version
-        if champion is None or champion.version == before:
+        ledger = read_ledger(self._store, self.name) if self.name else []
+        champion, before = find_released(self._store, self.name, ledger), self._model.version
+        if champion is None or champion.digest == self._model.manifest:
             return
-        model = load_model(lambda file: read_file(self._store, champion, file))
+        get_bento(self._store, self.name, list_crowned(ledger)[-1])  # nothing unproven answers
+        model = load_model(lambda file: read_file(self._store, champion, file), champion.digest)
         self._take(with_tables(model, self._store))
         log.info("%s: version %s answers now, after %s", self.name, model.version, before)
         self._metrics.followed["taken up"] += 1

@@ -43,9 +43,13 @@ Read = Callable[[str], bytes]
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A version's parts. Two versions may live side by side while one follows the other."""
+    """A version's parts. Two versions may live side by side while one follows the other.
+
+    `manifest` is the digest of the version's manifest: the name is only what it is called.
+    """
 
     version: str
+    manifest: str
     definition: Definition
     features: Features
     vocabulary: Vocabulary
@@ -123,7 +127,8 @@ class Model:
 def load_folder(folder: Path) -> Model:
     """Load a version from a folder as it was published, its bytes checked by its manifest."""
     try:
-        expected = json.loads((folder / MANIFEST).read_bytes())["files"]
+        manifest = (folder / MANIFEST).read_bytes()
+        expected = json.loads(manifest)["files"]
     except FileNotFoundError:
         raise StoreError(f"{folder}: holds no model; {MANIFEST} is missing") from None
 
@@ -133,10 +138,10 @@ def load_folder(folder: Path) -> Model:
             raise StoreError(f"{folder / name}: was changed after it was published")
         return data
 
-    return load_model(read)
+    return load_model(read, hashlib.sha256(manifest).hexdigest())
 
 
-def load_model(read: Read) -> Model:
+def load_model(read: Read, manifest: str) -> Model:
     """Make a model from its files, and let it prove itself before anyone is answered by it."""
     lineage = json.loads(read("lineage.json"))
     definition = parse_definition(read("definition.toml").decode(), lineage["version"])
@@ -151,6 +156,7 @@ def load_model(read: Read) -> Model:
     encode = [each.cast(pl.Float64) for each in encode_expressions(features, vocabulary, numbered)]
     model = Model(
         version=lineage["version"],
+        manifest=manifest,
         definition=definition,
         features=features,
         vocabulary=vocabulary,

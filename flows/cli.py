@@ -33,7 +33,8 @@ from flows.printed import (
     print_waiting,
     progress,
 )
-from tasks.errors import DefinitionError, PerennialError, first_line
+from flows.reached import check_server
+from tasks.errors import DefinitionError, PerennialError, first_line, harmless
 
 if TYPE_CHECKING:
     from tasks.decisions import Action
@@ -43,6 +44,7 @@ app = typer.Typer(
     help="Keep a tabular model alive: retrain it, judge it, release it, serve it.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,  # help and usage are plain text: what looks like markup in them is none
     pretty_exceptions_enable=False,
 )
 Model = Annotated[str, typer.Argument(help="The model's name, or its definition file.")]
@@ -57,6 +59,7 @@ def main() -> None:
     # Prefect's console would show a traceback for every refusal; its own page still has it.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     try:
+        _check_words(sys.argv[1:])
         app()
     except PerennialError as error:
         _fail(first_line(error), error.exit_code)
@@ -106,8 +109,6 @@ def retrain(
 ) -> None:
     """Train a candidate, judge it by its gate and put it into the registry."""
     moment = _parse_time(as_of)
-    if approve_as is not None and not approve_as.strip():
-        raise DefinitionError("--approve-as needs the name of who approves")
     with progress("looking at the sources"):
         from tasks.beforehand import check_columns, check_past
 
@@ -170,8 +171,10 @@ def serve(
 ) -> None:
     """Serve the champion, following releases and rollbacks, until interrupted."""
     from tasks.beforehand import need_champion
+    from tasks.server import refuse_taken
     from tasks.store import open_store, work_folder
 
+    refuse_taken(host, port)
     store, name = open_store(), _name_of(model)
     need_champion(store, name, "to serve")
     from tasks.serving import serve_champion
@@ -320,7 +323,7 @@ def show(
     if sbom:
         from tasks.archives import read_bill
 
-        return print(read_bill(store, name, published.version))
+        return print(harmless(read_bill(store, name, published.version)))
     found = describe_version(store, published)
     print_json(found) if as_json else print_version(found)
 
@@ -375,10 +378,19 @@ def running(flow: str) -> Iterator[Any]:
     with progress("starting Prefect (the first time takes longest)"):
         from flows.temporary import start_server
 
+        check_server()
         wait = start_server()
         module = import_module(f"flows.{flow}")
         wait()
         yield module
+
+
+def _check_words(words: list[str]) -> None:
+    """Refuse what would not show as it is written, before it is kept or shown anywhere."""
+    for word in words:
+        if harmless(word) != word:
+            said = f"{word[:80]!r} holds control characters, or is no UTF-8"
+            raise DefinitionError(f"{said}; write it as plain text")
 
 
 def _tell_next(made: dict[str, Any]) -> None:

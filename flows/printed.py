@@ -15,10 +15,26 @@ from typing import Any
 
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-out, err = Console(), Console(stderr=True)
+from tasks.errors import harmless
+
+
+class Plain(Console):
+    """A terminal to which text is only text: no markup, no pictures, nothing that steers it."""
+
+    def render_str(self, text: str, **given: Any) -> Text:
+        given |= {"markup": False, "emoji": False}
+        return super().render_str(harmless(text), **given)
+
+
+class Harmless(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(super().format(record))
+
+
+out, err = Plain(), Plain(stderr=True)
 
 
 @contextmanager
@@ -27,7 +43,7 @@ def progress(doing: str) -> Iterator[None]:
     steps = logging.getLogger("perennial")
     steps.setLevel(logging.INFO)
     handler = RichHandler(console=err, show_path=False, show_level=False, log_time_format="%X")
-    handler.setFormatter(logging.Formatter("%(name)s  %(message)s"))
+    handler.setFormatter(Harmless("%(name)s  %(message)s"))
     steps.addHandler(handler)
     with silent_output(), err.status(doing):
         try:
@@ -56,20 +72,17 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 def print_error(message: str) -> None:
-    err.print(f"perennial: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+    err.print(f"perennial: {message}", style="red", highlight=False, soft_wrap=True)
 
 
 def print_version(found: dict[str, Any]) -> None:
     """Print what an approver looks at first."""
     passed = found["verdict"] == "passed"
-    colour = "green" if passed else "red"
-    out.print(
-        f"\n[bold]{found['model']}[/] {found['version']}  [bold {colour}]{found['verdict']}[/]"
-    )
+    _print_head(found["model"], found["version"], found["verdict"], "green" if passed else "red")
     checks = Table("", "gate check", "", box=None, pad_edge=False)
     for check in found["checks"]:
-        name = escape(check["name"].replace("_", " "))
-        checks.add_row(_mark(check["passed"]), name, escape(check["detail"]))
+        name = check["name"].replace("_", " ")
+        checks.add_row(_mark(check["passed"]), name, check["detail"])
     out.print(checks)
     champion = (found["champion"] or {}).get("metrics")
     columns = {
@@ -85,7 +98,7 @@ def print_version(found: dict[str, Any]) -> None:
         table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in shown.values()))
     out.print(table)
     for warning in found["warnings"]:
-        out.print(f"[yellow]note[/] {escape(warning)}")
+        out.print(_styled("note", "yellow"), warning)
     rows = ", ".join(f"{count:,} {part}" for part, count in found["rows"].items())
     seconds = sum(found["seconds"].values())
     out.print(f"rows {rows}\nseconds {seconds:.1f}\nreport {found['report']}", soft_wrap=True)
@@ -99,7 +112,7 @@ def print_waiting(model: str, version: str) -> None:
 
 def print_release(done: dict[str, Any]) -> None:
     """Say what a decision came to, and how its bento is served."""
-    out.print(escape(done["summary"]), soft_wrap=True)
+    out.print(done["summary"], soft_wrap=True)
     if "bento" in done:
         out.print(f"serve it: perennial serve {done['model']}", soft_wrap=True)
         out.print(f"or as it is: bentoml serve {done['bento']}", soft_wrap=True)
@@ -114,22 +127,22 @@ def print_materialised(done: dict[str, Any]) -> None:
 def print_monitored(found: dict[str, Any]) -> None:
     """Print what needs to be acted on, how each part is, and what else to know."""
     if found["champion"] is None:
-        out.print(escape(found["warnings"][0]))
+        out.print(found["warnings"][0])
         return
     colour, word = ("red", "look at it") if found["events"] else ("green", "all quiet")
-    out.print(f"\n[bold]{found['model']}[/] {found['champion']}  [bold {colour}]{word}[/]")
+    _print_head(found["model"], found["champion"], word, colour)
     events = Table("event", "", "what was found", box=None, pad_edge=False)
     for each in found["events"]:
         why = f" ({each['detail']})" if each["detail"] else ""
-        events.add_row(f"[red]{each['kind']}[/]", each["state"], escape(each["reason"] + why))
+        events.add_row(_styled(each["kind"], "red"), each["state"], each["reason"] + why)
     if found["events"]:
         out.print(events)
     states = Table("", "how it is", box=None, pad_edge=False)
     for name, said in found["summary"].items():
-        states.add_row(name, escape(said))
+        states.add_row(name, said)
     out.print(states)
     for warning in found["warnings"]:
-        out.print(f"[yellow]note[/] {escape(warning)}")
+        out.print(_styled("note", "yellow"), warning)
     out.print(f"report {found['report']}", soft_wrap=True)
 
 
@@ -153,10 +166,10 @@ def print_history(found: dict[str, Any], proofs: Mapping[str, str]) -> None:
     out.print(versions)
     ledger = Table("", "action", "version", "by", "time", "reason", title="ledger (chain verified)")
     for entry in found["ledger"]:
-        by = escape(f"{entry['approver']} (as {entry['os_user']})")
+        by = f"{entry['approver']} (as {entry['os_user']})"
         number, time = str(entry["number"]), entry["time"][:19]
         action = entry["action"] + (" (override)" if entry["override"] else "")
-        ledger.add_row(number, action, entry["version"], by, time, escape(entry["reason"]))
+        ledger.add_row(number, action, entry["version"], by, time, entry["reason"])
     out.print(ledger if found["ledger"] else "no decision yet")
     for version, summary in proofs.items():
         out.print(f"proof of {version}: {summary}", soft_wrap=True)
@@ -177,11 +190,11 @@ def print_backtest(done: dict[str, Any]) -> None:
 def print_drill(done: dict[str, Any]) -> None:
     table = Table("", "fault", "caught by", "what it said", box=None, pad_edge=False)
     for each in done["faults"]:
-        guard, detail = each["guard"] or "nothing", escape(each["detail"])
+        guard, detail = each["guard"] or "nothing", each["detail"]
         table.add_row(_mark(each["caught"]), each["fault"], guard, detail)
     out.print(table)
     for each in done["false_alarms"]:
-        out.print(f"[red]without a fault[/] {each['guard']}: {escape(each['detail'])}")
+        out.print(_styled("without a fault", "red"), f"{each['guard']}: {each['detail']}")
     out.print(f"{done['caught']} of {len(done['faults'])} faults caught")
 
 
@@ -192,16 +205,25 @@ def print_reproduction(found: dict[str, Any]) -> None:
         table.add_row(_mark(same), name, "the same" if same else "differs")
     out.print(table)
     for cause in found["causes"] or ["everything is as it was then"]:
-        out.print(escape(cause), soft_wrap=True)
+        out.print(cause, soft_wrap=True)
 
 
 def print_findings(findings: Iterable[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     for each in findings:
-        mend = "" if each["well"] else f"\n→ {escape(each['mend'])}"
-        table.add_row(_mark(each["well"]), each["name"], escape(each["detail"]) + mend)
+        mend = "" if each["well"] else f"\n→ {each['mend']}"
+        table.add_row(_mark(each["well"]), each["name"], each["detail"] + mend)
     out.print(table)
 
 
-def _mark(well: bool) -> str:
-    return "[green]✓[/]" if well else "[red]✗[/]"
+def _print_head(model: str, version: str, word: str, colour: str) -> None:
+    head = (f"\n{harmless(model)}", "bold"), f" {harmless(version)}  ", (word, f"bold {colour}")
+    out.print(Text.assemble(*head))
+
+
+def _mark(well: bool) -> Text:
+    return _styled("✓", "green") if well else _styled("✗", "red")
+
+
+def _styled(text: str, style: str) -> Text:
+    return Text(harmless(text), style)

@@ -1,13 +1,14 @@
 """Release: a person's decision on a version, and what follows from it. Production step 7.
 
 1. Decision: into the ledger, bound to the digest of the version's manifest. A rejection ends here;
-   so does rolling back, because what it leads to was proven before.
+   so does rolling back, because what it leads to was proven before, and is seen to be there first.
 2. Feature tables, where its features need any: materialised, for the service to look values up.
 3. Build: a bento of exactly the approved files, in a process of its own.
 4. Proof: its real server answers the holdout as training did, refuses bad requests, and is quick.
 5. Promotion: the ledger names the new champion, unless another run did so first.
 
-A failure before promotion leaves the old champion as it is; approving again goes on from there.
+A failure before promotion leaves the old champion as it is, and the approval in the ledger: the
+same command again goes on from there, whoever gives it.
 """
 
 from typing import Annotated, Any, Literal
@@ -16,14 +17,16 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
-from tasks.archives import find_proven, offer_bento
-from tasks.decisions import Decision, decide, promote
+from tasks.archives import offer_bento
+from tasks.decisions import Decision, check_decision, decide, find_asked, promote
 from tasks.definition import find_definition, project_of
-from tasks.ledger import Entry
+from tasks.ledger import Entry, read_ledger
 from tasks.materialising import materialise_tables
+from tasks.proven import get_bento
 from tasks.reference import read_definition
-from tasks.registry import get_version
+from tasks.registry import Published, get_version
 from tasks.serving import build_bento, describe_release, prove_bento
+from tasks.standing import refuse_rollback
 from tasks.store import Store, open_store, work_folder
 
 Word = Annotated[str, Field(min_length=1)]
@@ -57,19 +60,31 @@ def release(
         override=override,
     )
     store = open_store()
+    known = len(read_ledger(store, model))
+    if decision == "rollback":
+        asked = prepare_rollback(store, asked)
     entry = decide(store.root, asked)
-    if entry.action != "reject":
-        tables_for(store, model, entry)
+    going_on = entry.number <= known
     if entry.action == "approve":
         entry = release_approved(store, model, entry)
-    described = describe_release(store, model, entry)
+    described = describe_release(store, model, entry, going_on)
     create_markdown_artifact(key=f"release-{model}", markdown=described["summary"])
     return described
 
 
-def tables_for(store: Store, model: str, entry: Entry) -> None:
+def prepare_rollback(store: Store, asked: Decision) -> Decision:
+    """See that what is rolled back to can be served; a failure leaves champion and ledger alone."""
+    check_decision(asked)
+    published = find_asked(store, asked)
+    release = refuse_rollback(read_ledger(store, asked.model), asked.model, published.version)
+    get_bento(store, asked.model, release)
+    tables_for(store, asked.model, published)
+    return asked.model_copy(update={"version": published.version})
+
+
+def tables_for(store: Store, model: str, published: Published) -> None:
     """Materialise the feature tables that a version needs, before anyone serves it."""
-    definition = read_definition(store, get_version(store, model, entry.version))
+    definition = read_definition(store, published)
     if definition.tables:
         project = project_of(find_definition(model))
         with work_folder(store) as folder:
@@ -77,11 +92,10 @@ def tables_for(store: Store, model: str, entry: Entry) -> None:
 
 
 def release_approved(store: Store, model: str, approval: Entry) -> Entry:
-    """Build, prove and promote what was approved; a bento proven by an earlier run is taken."""
-    bento = find_proven(store, model, approval)
-    if bento is None:
-        with work_folder(store) as folder:
-            built = build_bento(store.root, model, approval, folder)
-            bento = prove_bento(store.root, model, approval.version, built, folder)
+    """Build, prove and promote what was approved."""
+    tables_for(store, model, get_version(store, model, approval.version))
+    with work_folder(store) as folder:
+        built = build_bento(store.root, model, approval, folder)
+        bento = prove_bento(store.root, model, approval.version, built, folder)
     offer_bento(store, model, approval.version, bento)
     return promote(store.root, model, approval, bento)

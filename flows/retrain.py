@@ -25,6 +25,7 @@ from prefect.runtime import flow_run
 from flows.release import release
 from tasks.analysis import analyse
 from tasks.candidate import Candidate, Step, publish_candidate, timed
+from tasks.decisions import check_approver
 from tasks.definition import find_definition, load_definition, project_of
 from tasks.errors import in_definition
 from tasks.evaluation import evaluate
@@ -57,6 +58,8 @@ def retrain(
     `approve_as` is who approves the candidate if it passes; it is then released at once. `tune` is
     how many sets of parameters are tried on the training window first.
     """
+    if approve_as is not None:
+        check_approver(approve_as)
     plan = plan_retrain(model, as_of, tune)
     store = open_store(plan.root)
     published = find_version(store, plan.definition.name, plan.version)
@@ -80,6 +83,8 @@ def find_done(
     model: str, as_of: datetime | None = None, approve_as: str | None = None, tune: int = 0
 ) -> dict[str, Any] | None:
     """Find the candidate that `retrain` would make, where nothing is left to do about it."""
+    if approve_as is not None:
+        check_approver(approve_as)
     plan = plan_retrain(model, as_of, tune)
     store = open_store(plan.root)
     published = find_version(store, plan.definition.name, plan.version)

@@ -1,22 +1,32 @@
 """Proven bentos, as archives in the registry: kept with their proof, found, unpacked, offered.
 
-Owns where they lie, and that one appears whole or not at all. Refuses to build any (`serving`)
-and to say whether one is good (`proof`).
+Owns their form, and that one appears whole or not at all. Refuses to build any (`serving`), and to
+say whether one is good (`proof`) and which counts (`proven`).
 """
 
+import gzip
 import io
 import logging
 import os
+import re
 import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 from tasks.errors import DecisionRefused, StoreError, first_line
 from tasks.ledger import Entry, read_ledger
 from tasks.materials import BILL
+from tasks.names import is_plain
 from tasks.proof import Proof
-from tasks.registry import Published, find, publish_once, read_file
+from tasks.proven import PROOF, bento_path, get_bento
+from tasks.registry import Published, publish, read_file
+from tasks.standing import find_release
 from tasks.store import Store, lend_folder, reaching
+
+_CREATED = re.compile(rb"^creation_time: '[-+.:0-9T]+'\n", re.MULTILINE)
+ABOUT, _COMPILED = "bento.yaml", "__pycache__"
+_LARGEST = 16 * 2**30  # bytes
 
 log = logging.getLogger("perennial.serving")
 
@@ -26,49 +36,33 @@ def bento_tag(model: str, version: str) -> str:
     return f"{model}:{version.lower()}"
 
 
-def bento_path(model: str, version: str) -> str:
-    return f"bentos/{model}/{version}"
-
-
 def archive_name(tag: str) -> str:
     return tag.replace(":", "-") + ".bento"
 
 
-def publish_bento(store: Store, built: Path, proof: Proof, folder: Path) -> Published:
-    """Publish a proven bento with its proof; where another run was first, its bento counts."""
+def publish_bento(store: Store, built: Path, proof: Proof, folder: Path) -> Published | None:
+    """Publish a proven bento with its proof; None where another one is there already."""
     path, tag = bento_path(proof.model, proof.version), bento_tag(proof.model, proof.version)
     ready = folder / "proven"
     with reaching(str(ready)):
         ready.mkdir()
         with tarfile.open(ready / archive_name(tag), "w:gz", compresslevel=1) as archive:
-            archive.add(built, arcname=".")
-        (ready / "proof.json").write_text(proof.model_dump_json(indent=1))
+            archive.add(built, arcname=".", filter=_leave_compiled)
+        (ready / PROOF).write_text(proof.model_dump_json(indent=1))
         shutil.copyfile(built / "src" / BILL, ready / BILL)
-    return publish_once(store, ready, path)
+    try:
+        return publish(store, ready, path)
+    except FileExistsError:
+        return None
 
 
-def find_bento(store: Store, model: str, version: str) -> Published | None:
-    return find(store, bento_path(model, version))
-
-
-def get_bento(store: Store, model: str, entry: Entry) -> Published:
-    """Find the bento that a ledger entry released."""
-    bento = find_bento(store, model, entry.version)
-    if bento is None or bento.digest != entry.bento:
-        raise StoreError(f"{model}: the bento of {entry.version} is not what was released")
-    return bento
-
-
-def find_proven(store: Store, model: str, approval: Entry) -> Published | None:
-    """Find the bento that an earlier run proved for this approval, or nothing."""
-    bento = find_bento(store, model, approval.version)
-    if bento is not None and read_proof(store, bento).manifest != approval.manifest:
-        raise StoreError(f"{bento.path}: was made of other files than those that are approved")
-    return bento
+def _leave_compiled(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Leave out what Python compiled while the bento was proven: nobody could read what it does."""
+    return None if member.name.endswith(_COMPILED) else member
 
 
 def read_proof(store: Store, bento: Published) -> Proof:
-    return Proof.model_validate_json(read_file(store, bento, "proof.json"))
+    return Proof.model_validate_json(read_file(store, bento, PROOF))
 
 
 def describe_proofs(store: Store, model: str) -> dict[str, Proof]:
@@ -84,10 +78,11 @@ def describe_proofs(store: Store, model: str) -> dict[str, Proof]:
 
 
 def read_bill(store: Store, model: str, version: str) -> str:
-    """Read the bill of materials of a version's bento, once it is proven."""
-    bento = find_bento(store, model, version)
-    if bento is None:
+    """Read the bill of materials of a version's bento, once it is released."""
+    release = find_release(read_ledger(store, model), version)
+    if release is None:
         raise DecisionRefused(f"{model}: {version} has no bento yet; approve it first")
+    bento = get_bento(store, model, release)
     if BILL not in bento.manifest.files:
         raise StoreError(f"{bento.path}: was built before bentos had a bill; see a newer version")
     return read_file(store, bento, BILL).decode()
@@ -120,11 +115,47 @@ def place_bento(store: Store, bento: Published, tag: str, home: Path) -> Path:
     return target
 
 
+def find_difference(built: Path, found: Path) -> str:
+    """Name the first file that two bentos do not share; when each was built may differ."""
+    ours, theirs = list_files(built), list_files(found)
+    own = {name for name in ours if _COMPILED not in name.split("/")}
+    for name in sorted(own ^ set(theirs)):
+        return name
+    for name in sorted(own):
+        one, other = ours[name].read_bytes(), theirs[name].read_bytes()
+        if name == ABOUT:
+            one, other = (_CREATED.sub(b"", each, count=1) for each in (one, other))
+        if one != other:
+            return name
+    return ""
+
+
+def list_files(folder: Path) -> dict[str, Path]:
+    files = (each for each in folder.rglob("*") if each.is_file())
+    return {each.relative_to(folder).as_posix(): each for each in files}
+
+
+def check_members(archive: tarfile.TarFile) -> None:
+    """Refuse what is no plain file or folder below the archive's own, or would fill the disk."""
+    size = 0
+    for member in archive:
+        name = member.name.removeprefix("./")
+        if not (member.isfile() or member.isdir()) or (name != "." and not is_plain(name)):
+            raise StoreError(f"{name[:100]!r} in the archive is no plain file below it")
+        size += member.size
+        if size > _LARGEST:
+            raise StoreError(f"the archive unpacks to more than {_LARGEST:,} bytes")
+
+
 def unpack(data: bytes, draft: Path, target: Path) -> None:
     """Make an archive's folder appear at once; where another run was first, its folder counts."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        archive.extractall(draft, filter="data")
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            check_members(archive)
+            archive.extractall(draft, filter="data")
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise StoreError(f"{target.name}: its archive is damaged: {first_line(error)}") from error
     try:
         draft.rename(target)
     except OSError:

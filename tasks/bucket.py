@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import StoreError
+from tasks.names import check_plain
 
 _CHUNK = 16 * 2**20  # of a large file; four are in memory at once
 _CONFLICT_WAITS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # seconds
@@ -33,6 +34,8 @@ class BucketStore:
         self.files = open_bucket(root)
 
     def _at(self, path: str) -> str:
+        if path:
+            check_plain(path, self.root)
         return f"{self.root}/{path}"
 
     def read(self, path: str) -> bytes:
@@ -119,7 +122,11 @@ class BucketStore:
                 self.files.rm(self._at(f"{path}/{attempt}"), recursive=True)
 
     def fetch(self, path: str, target: Path) -> Path:
-        self.files.get(self._at(path), str(target), recursive=True)
+        at = self._at(path).removeprefix("s3://") + "/"
+        names = [found.removeprefix(at) for found in self.files.find(self._at(path))]
+        for name in names:  # a key may hold anything
+            check_plain(name, f"{self.root}/{path}")
+        self.files.get([f"{at}{name}" for name in names], [str(target / name) for name in names])
         return target
 
     def workspace(self) -> Path:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from tasks.definition import Frozen
-from tasks.errors import DecisionRefused, DefinitionError, StoreError
+from tasks.errors import DecisionRefused, DefinitionError, StoreError, harmless
 from tasks.ledger import Entry, Overtaken, append_entry, read_ledger
 from tasks.registry import Published, get_version, read_json
-from tasks.standing import find_release, list_champions, previous_champion, refuse_closed
+from tasks.standing import previous_champion, refuse_closed, refuse_rollback
 from tasks.steps import step
 from tasks.store import Store, open_store
 
@@ -37,10 +37,23 @@ class Decision(Frozen):
 
 def check_decision(decision: Decision) -> None:
     """Refuse a decision that nobody signed, or that overrides the gate without a reason."""
-    if not decision.approver.strip():
-        raise DefinitionError("a decision needs the name of who makes it: --as NAME")
+    check_approver(decision.approver)
+    if harmless(decision.reason) != decision.reason:
+        raise DefinitionError(f"--reason {_quote(decision.reason)}: holds control characters")
     if decision.override and not decision.reason.strip():
         raise DefinitionError("--override needs a reason: --reason TEXT")
+
+
+def check_approver(name: str) -> None:
+    """Refuse a name that is none, or that would not show as it is written."""
+    if not name.strip():
+        raise DefinitionError("a decision needs the name of who makes it: --as NAME")
+    if harmless(name) != name or set(name) & {"\t", "\n"}:
+        raise DefinitionError(f"--as {_quote(name)}: a name is one line, and no control character")
+
+
+def _quote(text: str) -> str:
+    return repr(text[:80])
 
 
 def settle_approval(store: Store, decision: Decision, published: Published) -> Settle:
@@ -92,11 +105,7 @@ def settle_rollback(store: Store, decision: Decision, published: Published) -> S
     model, version = decision.model, decision.version
 
     def settle(ledger: list[Entry]) -> dict[str, Any]:
-        release = find_release(ledger, version)
-        if release is None:
-            raise DecisionRefused(f"{model}: {version} was never released; approve it instead")
-        if list_champions(ledger)[-1] == version:
-            raise DecisionRefused(f"{model}: {version} is the champion already")
+        release = refuse_rollback(ledger, model, version)
         if published.digest != release.manifest:
             raise StoreError(f"{model}: {version} is not what was released; restore its files")
         return _fields(decision, published, bento=release.bento)
@@ -109,24 +118,26 @@ _SETTLING = {"approve": settle_approval, "reject": settle_rejection, "rollback":
 
 def record(store: Store, decision: Decision, published: Published) -> Entry:
     """Write a decision about one version into the ledger, or raise why it cannot be."""
-    settle = _SETTLING[decision.action](store, decision, published)
-    return _record(store, decision.model, settle)
+    return _record(store, decision.model, _settle(store, decision, published))
 
 
 def refuse_beforehand(store: Store, asked: Decision) -> None:
     """Raise what a decision would be refused for as the ledger stands now."""
-    decision, published = find_decided(store, asked)
-    _SETTLING[decision.action](store, decision, published)(read_ledger(store, decision.model))
-
-
-def find_decided(store: Store, asked: Decision) -> tuple[Decision, Published]:
-    """Find the version that is meant; a roll-back that names none means the champion before."""
     check_decision(asked)
+    _settle(store, asked, find_asked(store, asked))(read_ledger(store, asked.model))
+
+
+def _settle(store: Store, asked: Decision, published: Published) -> Settle:
+    decision = asked.model_copy(update={"version": published.version})
+    return _SETTLING[decision.action](store, decision, published)
+
+
+def find_asked(store: Store, asked: Decision) -> Published:
+    """Find the version that is decided on; without one, a rollback is to the champion before."""
     version = asked.version
     if asked.action == "rollback" and not version:
         version = previous_champion(store, asked.model)
-    published = get_version(store, asked.model, version)
-    return asked.model_copy(update={"version": published.version}), published
+    return get_version(store, asked.model, version)
 
 
 def _fields(decision: Decision, published: Published, **more: Any) -> dict[str, Any]:
@@ -156,8 +167,9 @@ def _record(store: Store, model: str, settle: Settle) -> Entry:
 @step("decision")
 def decide(root: str, asked: Decision) -> Entry:
     """Write a decision into the ledger, or say why it cannot be."""
+    check_decision(asked)
     store = open_store(root)
-    return record(store, *find_decided(store, asked))
+    return record(store, asked, find_asked(store, asked))
 
 
 @step("promotion")

@@ -23,13 +23,14 @@ from pydantic import (
 
 from tasks.durations import Duration, Period, ShareOrPeriod
 from tasks.errors import DefinitionError, explain_value, first_line, hide_password, nearest
+from tasks.names import MODEL, MODEL_MEANS
 
 DEFINITIONS = Path("deployments")
-_NAME, _WORD, _TEXT = r"^[a-z0-9][a-z0-9-]{0,62}$", r"^[A-Za-z_]\w*$", r"\S"
+_WORD, _TEXT = r"^[A-Za-z_]\w*$", r"\S"
 _SCHEDULER = r"^\w+://\S+:\d+$"
 _DATABASES = ("postgresql", "postgres")
 _MEANT = {
-    _NAME: "small letters, digits and hyphens, 63 at most",
+    MODEL: MODEL_MEANS,
     _WORD: "letters, digits and _, for SQL to name it by",
     _TEXT: "an SQL query; leave it out where there is one source",
     _SCHEDULER: "the address of a Dask scheduler, as in tcp://10.0.0.1:8786",
@@ -278,7 +279,7 @@ class Monitoring(Section):
 class Definition(Section):
     """One model, whole. Equal definitions give equal digests, whatever their comments say."""
 
-    name: str = Field(pattern=_NAME)
+    name: str = Field(pattern=MODEL)
     description: str = ""
     sources: dict[Annotated[str, Field(pattern=_WORD)], Source] = Field(min_length=1)
     extract: Extract = Extract()

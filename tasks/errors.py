@@ -11,6 +11,12 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+# Control characters but tab and newline, marks that turn the order of letters, and the halves of
+# characters that Python makes of bytes that are no UTF-8.
+_STEERING = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
 
 class PerennialError(Exception):
     """Something failed that neither the user nor the data is to blame for."""
@@ -102,9 +108,14 @@ def hide_password(text: str) -> str:
     return re.sub(r"\b(\w*password)=[^&\s'\"]*", r"\1=***", text)
 
 
+def harmless(text: str) -> str:
+    """Write out what would steer a terminal or a reader's eye, and bytes that are no UTF-8."""
+    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def first_line(error: BaseException) -> str:
     """Take the first line of what a library says; the rest is for its own users."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return harmless((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 @contextmanager

@@ -12,8 +12,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from pydantic import field_validator
+
 from tasks.definition import Frozen
-from tasks.errors import StoreError
+from tasks.errors import StoreError, harmless
+from tasks.names import check_model, is_version
 from tasks.store import Store, reaching
 
 Action = Literal["approve", "reject", "release", "rollback"]
@@ -45,6 +48,13 @@ class Entry(Frozen):
     bento: str = ""
     digest: str = ""
 
+    @field_validator("version")
+    @classmethod
+    def _is_a_name(cls, version: str) -> str:
+        if not is_version(version):
+            raise ValueError("is no name of a version")
+        return version
+
 
 def read_ledger(store: Store, model: str) -> list[Entry]:
     """Read a model's ledger and verify its chain; StoreError names the entry that breaks it.
@@ -52,7 +62,7 @@ def read_ledger(store: Store, model: str) -> list[Entry]:
     One thing no chain can show: that its newest entries were taken away.
     """
     with reaching(store.root):
-        names = store.children(f"models/{model}/ledger")
+        names = store.children(ledger_path(model))
         for number, name in enumerate(names, start=1):
             _check_name(store, model, number, name)
         found = store.read_many(_path(model, number) for number in range(1, len(names) + 1))
@@ -64,6 +74,10 @@ def read_ledger(store: Store, model: str) -> list[Entry]:
             raise StoreError(f"{where}: does not follow the entry before it; restore both")
         entries.append(entry)
     return entries
+
+
+def ledger_path(model: str) -> str:
+    return f"models/{check_model(model)}/ledger"
 
 
 def append_entry(
@@ -109,6 +123,11 @@ def append_entry(
     return entry
 
 
+def list_crowned(entries: Iterable[Entry]) -> list[Entry]:
+    """List the entries that made a version the champion, in their order."""
+    return [each for each in entries if each.action in ("release", "rollback")]
+
+
 def check_approved(entries: Iterable[Entry], champion: Entry) -> None:
     """Refuse a champion of whose very files the ledger holds no approval."""
     approved = (each.manifest for each in entries if each.action == "approve")
@@ -122,7 +141,7 @@ def check_approved(entries: Iterable[Entry], champion: Entry) -> None:
 def name_os_user() -> str:
     """Name the operating system's user; by number where there is no name, as in some containers."""
     try:
-        return getpass.getuser()
+        return harmless(getpass.getuser())
     except (KeyError, OSError):
         return str(os.getuid())
 
@@ -169,4 +188,4 @@ def _write(fields: dict[str, Any]) -> bytes:
 
 
 def _path(model: str, number: int) -> str:
-    return f"models/{model}/ledger/{number:06d}.json"
+    return f"{ledger_path(model)}/{number:06d}.json"

@@ -5,6 +5,7 @@ under `monitoring/NAME/pieces/DATE/`; those that come late make a piece of their
 parts were taken and which could not be. Refuses to change or remove a part, and to know labels.
 """
 
+import itertools
 import logging
 import secrets
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ import polars as pl
 from tasks.definition import Definition, Frozen
 from tasks.errors import first_line
 from tasks.labels import TIME
+from tasks.names import check_plain
 from tasks.sources import event_time
 from tasks.store import Store, is_bucket, reaching, scan_options
 
@@ -239,6 +241,8 @@ def _write(store: Store, frame: pl.DataFrame, target: str, folder: Path) -> str:
 
 def _locate(store: Store, piece: Piece) -> Piece:
     """Give the addresses of files that are kept under the root, which may move."""
+    for name in itertools.chain(*piece.files.values()):
+        check_plain(name, store.root)
     located = {
         version: tuple(f"{store.root}/{name}" for name in names)
         for version, names in piece.files.items()

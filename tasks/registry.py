@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from tasks.definition import Frozen
 from tasks.errors import DefinitionError, StoreError, nearest
 from tasks.ledger import Entry, check_approved, read_ledger
+from tasks.names import check_model, check_version, is_model, is_plain, is_version
 from tasks.store import Store, digest_file, reaching
 
 MANIFEST = "MANIFEST.json"
@@ -32,6 +33,13 @@ class Manifest(Frozen):
     time: datetime
     attempt: str = ""
     files: dict[str, str]
+
+    @model_validator(mode="after")
+    def _names_lie_in_its_folder(self) -> Self:
+        for name in (*self.files, *([self.attempt] if self.attempt else [])):
+            if not is_plain(name):
+                raise ValueError(f"{name[:100]!r} is no name of a file in it")
+        return self
 
 
 class Published(Frozen):
@@ -128,7 +136,9 @@ def find_all(store: Store, paths: Iterable[str]) -> dict[str, Published]:
         try:
             manifest = Manifest.model_validate_json(data)
         except ValidationError as error:
-            raise StoreError(f"{store.root}/{name}: is damaged; restore it") from error
+            named = [each["msg"] for each in error.errors() if each["type"] == "value_error"]
+            said = named[0].removeprefix("Value error, ") if named else "is damaged"
+            raise StoreError(f"{store.root}/{name}: {said}; restore it") from error
         path = name.removesuffix(f"/{MANIFEST}")
         found[path] = Published(path=path, digest=_digest(data), manifest=manifest)
     return found
@@ -175,14 +185,18 @@ def fetch_snapshot(store: Store, snapshot: Published, target: Path) -> list[Path
 
 
 def version_path(model: str, version: str) -> str:
-    return f"models/{model}/{version}"
+    return f"{_model_path(model)}/{check_version(version)}"
+
+
+def _model_path(model: str) -> str:
+    return f"models/{check_model(model)}"
 
 
 def list_models(store: Store) -> list[str]:
     """List the models that have a version or a decision; a killed run may leave an empty name."""
     with reaching(store.root):
         names = store.children("models")
-    return [name for name in names if _holds_anything(store, name)]
+    return [name for name in names if is_model(name) and _holds_anything(store, name)]
 
 
 def list_versions(store: Store, model: str) -> dict[str, Published]:
@@ -238,7 +252,8 @@ def _holds_anything(store: Store, model: str) -> bool:
 
 def _list_names(store: Store, model: str) -> list[str]:
     with reaching(store.root):
-        return [name for name in store.children(f"models/{model}") if name != "ledger"]
+        names = store.children(_model_path(model))
+    return [name for name in names if name != "ledger" and is_version(name)]
 
 
 def _digest(data: bytes) -> str:

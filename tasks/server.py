@@ -4,6 +4,7 @@ Owns the environment a server gets and the leash that ends it with its parent. R
 is asked of it.
 """
 
+import errno
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from tasks.errors import BuildFailed
+from tasks.errors import BuildFailed, StartFailed
 
 HOST = "127.0.0.1"
 _READY_SECONDS, _STOP_SECONDS, _POLL_SECONDS = 90.0, 15.0, 0.05
@@ -124,6 +125,23 @@ def is_ready(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def refuse_taken(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on; StartFailed says why and what to give."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as asked:
+            asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            asked.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            said = f"port {port} is taken by another program; give another --port"
+        elif error.errno == errno.EACCES:
+            said = f"port {port} is not for this user; give a --port above 1023"
+        else:
+            said = f"--host {host}: cannot be listened on here: {error.strerror or error}"
+        raise StartFailed(said) from error
 
 
 def find_port() -> int:

@@ -15,18 +15,28 @@ from pathlib import Path
 from typing import Any
 
 from tasks.archives import (
+    ABOUT,
     archive_name,
     bento_tag,
-    get_bento,
+    find_difference,
     publish_bento,
     read_proof,
+    unpack,
     unpack_bento,
 )
 from tasks.definition import Frozen
-from tasks.errors import BuildFailed, DecisionRefused, ProofFailed, StoreError, first_line
-from tasks.ledger import Entry, check_approved, read_ledger
+from tasks.errors import (
+    BuildFailed,
+    DecisionRefused,
+    ProofFailed,
+    StoreError,
+    first_line,
+    harmless,
+)
+from tasks.ledger import Entry, check_approved, list_crowned, read_ledger
 from tasks.materials import BILL, draw_bill
 from tasks.proof import prove
+from tasks.proven import find_bento, get_bento
 from tasks.reference import read_definition
 from tasks.registry import MANIFEST, Published, get_version, read_file
 from tasks.requirements import COMPILED_LOCK, read_lock, serving_requirements
@@ -56,7 +66,7 @@ def make_bento(store: Store, published: Published, folder: Path) -> Bento:
     with reaching(str(folder)):
         lay_out(store, published, context)
         home.mkdir()
-    words = ["--name", model, "--version", version, "--output", "tag"]
+    words = ["--name", model, "--version", version]
     built = subprocess.run(
         leash("bentoml", "build", str(context), "-f", str(context / _OPTIONS), *words),
         cwd=folder,
@@ -66,10 +76,11 @@ def make_bento(store: Store, published: Published, folder: Path) -> Bento:
         timeout=_BUILD_SECONDS,
     )
     tag = bento_tag(model, version)
-    if built.returncode or built.stdout.split()[-1:] != [f"__tag__:{tag}"]:
+    bento = home / "bentos" / tag.replace(":", "/")
+    if built.returncode or not (bento / ABOUT).is_file():  # it is written last
         said = (built.stderr or built.stdout).strip().splitlines()[-1:] or ["nothing was said"]
         raise BuildFailed(f"{tag}: cannot be built: {said[0]}")
-    return Bento(folder=home / "bentos" / tag.replace(":", "/"), tag=tag)
+    return Bento(folder=bento, tag=tag)
 
 
 def lay_out(store: Store, published: Published, context: Path) -> None:
@@ -123,7 +134,7 @@ def needed_modules() -> list[Path]:
 def unpack_champion(store: Store, model: str, home: Path) -> Path:
     """Unpack the champion's bento, or the last one before it that is whole."""
     ledger = read_ledger(store, model)
-    entries = [each for each in ledger if each.action in _CROWNING]
+    entries = list_crowned(ledger)
     if not entries:
         raise DecisionRefused(f"{model}: has no champion to serve; approve a candidate first")
     for entry in reversed(entries):
@@ -159,20 +170,26 @@ def check_model(bento: Bento, published: Published) -> None:
         raise ProofFailed(f"{bento.tag}: holds another version than the one that was approved")
 
 
-def describe_release(store: Store, model: str, entry: Entry) -> dict[str, Any]:
-    """Tell what a ledger entry came to, in values and in a sentence for people."""
-    by = f"by {entry.approver}" + (", overriding its gate" if entry.override else "")
+def describe_release(
+    store: Store, model: str, entry: Entry, going_on: bool = False
+) -> dict[str, Any]:
+    """Tell what a ledger entry came to, in values and in a sentence for people.
+
+    `going_on` says that a decision which was there already has been carried out.
+    """
+    by = f"by {harmless(entry.approver)}" + (", overriding its gate" if entry.override else "")
     if entry.action not in _CROWNING:
         return {**_values(model, entry), "summary": f"{model} {entry.version}: rejected {by}"}
     bento = get_bento(store, model, entry)
     proof, tag = read_proof(store, bento), bento_tag(model, entry.version)
     how = "released" if entry.action == "release" else "rolled back to"
+    before = ", whose earlier approval this carried out" if going_on else ""
     return {
         **_values(model, entry),
         "bento": tag,
         "archive": f"{store.root}/{bento.path_of(archive_name(tag))}",
         "proof": proof.model_dump(),
-        "summary": f"{model} {entry.version}: {how} {by}; {proof.summary}",
+        "summary": f"{model} {entry.version}: {how} {by}{before}; {proof.summary}",
     }
 
 
@@ -197,10 +214,47 @@ def build_bento(root: str, model: str, approval: Entry, folder: Path) -> Bento:
 
 @step("proof")
 def prove_bento(root: str, model: str, version: str, bento: Bento, folder: Path) -> Published:
-    """Boot the bento, hold its answers against the training path, and publish what holds."""
+    """Boot the bento, hold its answers against the training path, and publish what holds.
+
+    Where another one lies already, of a run that was interrupted or came first, it counts only if
+    it is what was built here, byte by byte; and then it is that one which is proven.
+    """
     store = open_store(root)
     published = get_version(store, model, version)
     check_model(bento, published)
-    proof = prove(store, published, bento.folder, folder)
-    log.info("%s", proof.summary)
-    return publish_bento(store, bento.folder, proof, folder)
+    found = find_bento(store, model, version)
+    if found is None:
+        proof = prove(store, published, bento.folder, folder)
+        log.info("%s", proof.summary)
+        if made := publish_bento(store, bento.folder, proof, folder):
+            return made
+        found = find_bento(store, model, version)
+    if found is None:
+        raise StoreError(
+            f"{model}: the bento of {version} has lost its manifest; remove its folder"
+        )
+    check_found(store, published, found, bento, folder)
+    return found
+
+
+def check_found(
+    store: Store, published: Published, found: Published, bento: Bento, folder: Path
+) -> None:
+    """Prove a bento that lay there already; StoreError where it is not what was built here."""
+    log.info("%s lies there already; it is proven again", bento.tag)
+    place, again = folder / "found", folder / "again"
+    data = read_file(store, found, archive_name(bento.tag))
+    unpack(data, folder / "unpacked", place)
+    other = find_difference(bento.folder, place)
+    if read_file(store, found, BILL) != (bento.folder / "src" / BILL).read_bytes():
+        other = BILL
+    if not other:
+        again.mkdir()
+        proof = prove(store, published, place, again)
+        log.info("%s", proof.summary)
+        other = "" if proof.agrees(read_proof(store, found)) else "its proof"
+    if other:
+        raise StoreError(
+            f"{store.root}/{found.path}: is not what is built of {published.version} here: {other} "
+            "differs; find out who put it there, remove it and approve again"
+        )

@@ -27,6 +27,16 @@ def refuse_closed(ledger: list[Entry], model: str, version: str) -> None:
         raise DecisionRefused(f"{model}: {version} is older than the champion {champions[-1]}")
 
 
+def refuse_rollback(ledger: list[Entry], model: str, version: str) -> Entry:
+    """Give the release that a version goes back to; DecisionRefused where there is no way back."""
+    release = find_release(ledger, version)
+    if release is None:
+        raise DecisionRefused(f"{model}: {version} was never released; approve it instead")
+    if list_champions(ledger)[-1] == version:
+        raise DecisionRefused(f"{model}: {version} is the champion already")
+    return release
+
+
 def is_open(ledger: list[Entry], model: str, version: str) -> bool:
     """Tell whether a version can still be approved or rejected."""
     try:

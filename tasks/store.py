@@ -28,6 +28,7 @@ from tasks.errors import (
     StoreError,
     first_line,
 )
+from tasks.names import check_plain
 
 
 class Store(Protocol):
@@ -83,7 +84,13 @@ class FolderStore:
             )
 
     def _at(self, path: str) -> Path:
-        return Path(self.root, path)
+        """Give the place of a path; StoreError where that is not below the root, by links too."""
+        target = Path(self.root, path)
+        if path:
+            check_plain(path, self.root)
+            if not Path(os.path.realpath(target)).is_relative_to(os.path.realpath(self.root)):
+                raise StoreError(f"{target}: is a link out of {self.root}; put the files there")
+        return target
 
     def read(self, path: str) -> bytes:
         return self._at(path).read_bytes()
@@ -138,7 +145,10 @@ class FolderStore:
         _sync(target.parent)
 
     def fetch(self, path: str, target: Path) -> Path:
-        return self._at(path)
+        folder = self._at(path)
+        for each in folder.rglob("*"):
+            self._at(f"{path}/{each.relative_to(folder).as_posix()}")
+        return folder
 
     def workspace(self) -> Path:
         folder = self._at("tmp")

@@ -54,6 +54,8 @@ def name_search(trials: int) -> tuple[str, ...]:
 
 def search_parameters(plan: Plan, prepared: Prepared, kept: Path) -> tuple[Trial, ...]:
     """Try as many sets of parameters as the plan says, and go on from those that are kept."""
+    if not plan.tune:
+        return ()
     made_of = (plan.snapshot, plan.definition.digest, code_digest(), json.dumps(tuner()))
     key = name_version(plan.as_of, *made_of)
     trials = _read_search(kept, key)[: plan.tune]

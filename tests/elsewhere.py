@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from tasks.archives import bento_tag, find_bento, place_bento
+from tasks.archives import bento_tag, place_bento
 from tasks.errors import DecisionRefused
 from tasks.proof import ARROW, JSON, Caller, check_identity, compare_answers, lay_tables
+from tasks.proven import find_bento
 from tasks.reference import compute_reference
 from tasks.registry import Published, find_champion
 from tasks.server import HOST, Booting, bento_environment, find_port, stop_server

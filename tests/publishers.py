@@ -17,8 +17,9 @@ from typing import Any
 
 from tasks.errors import PerennialError
 from tasks.ledger import append_entry
-from tasks.registry import code_digest, publish, version_path
-from tasks.store import open_store, work_folder
+from tasks.proven import PROOF, bento_path
+from tasks.registry import Published, code_digest, publish, publish_once, version_path
+from tasks.store import Store, open_store, work_folder
 
 FILES = {"model.txt": "trees\n" * 1000, "report.html": "<p>fine</p>", "parts/one.bin": "1"}
 WATCHED = {"store", "bucket", "ledger", "registry", "candidate", "shutil"}
@@ -34,6 +35,16 @@ def publish_version(root: str) -> str:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
         return publish(store, folder, version_path("m", "v1")).digest
+
+
+def put_proof(store: Store, published: Published) -> str:
+    """Put a bento there of which a follower asks for the proof only; give its digest."""
+    _, model, version = published.path.split("/")
+    with work_folder(store) as folder:
+        (folder / "bento").mkdir()
+        proof = {"model": model, "version": version, "manifest": published.digest}
+        (folder / "bento" / PROOF).write_text(json.dumps(proof))
+        return publish_once(store, folder / "bento", bento_path(model, version)).digest
 
 
 def publish_pickled(root: str) -> str:

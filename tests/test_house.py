@@ -13,8 +13,8 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A module imports only those that stand before it.
 ORDER = [
-    *("errors", "steps", "durations", "definition", "checks", "expressions", "moments", "lookups"),
-    *("tables", "features"),
+    *("errors", "names", "steps", "durations", "definition", "checks", "expressions", "moments"),
+    *("lookups", "tables", "features"),
     *("bucket", "store", "kept", "ledger", "registry", "standing", "decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
     *("shares", "cluster"),
@@ -33,7 +33,7 @@ ORDER = [
     *("candidate", "charts", "page", "wording", "report_data", "report"),
     *("reading", "survey", "giveaways", "draft", "drafting"),
     *("requirements", "licences", "materials"),
-    *("server", "reference", "proof", "archives", "serving", "scoring"),
+    *("server", "reference", "proof", "proven", "archives", "serving", "scoring"),
     *("reproduction", "events", "arrivals", "environment", "keeper", "diagnosis"),
     *("windows", "signs", "quarters", "alarms", "yardstick", "policies"),
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),

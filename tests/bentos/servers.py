@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import polars as pl
+from publishers import put_proof
 
 from tasks.ledger import append_entry
 from tasks.registry import get_version
@@ -43,7 +44,8 @@ class Versions:
         published = get_version(store, MODEL, version)
         said = {"version": version, "manifest": published.digest, "approver": "test"}
         append_entry(store, MODEL, action="approve", reason="test", **said)
-        append_entry(store, MODEL, action="release", reason="test", **said)
+        bento = put_proof(store, published)
+        append_entry(store, MODEL, action="release", reason="test", bento=bento, **said)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from servers import MODEL, Served, Versions, counted, serving, wait_for
+from servers import MODEL, Served, Versions, alter, counted, serving, wait_for
 
 from bentos import following
 from bentos.following import Follower
@@ -96,6 +96,41 @@ def test_a_broken_champion_at_the_start_leaves_the_model_of_the_bento(
     follower.stop()
     assert not swapped
     assert "restore its files or roll back" in follower.problem
+
+
+def test_a_champion_is_known_by_its_files_and_not_by_its_name(
+    versions: Versions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bento of other files under the champion's name was left to answer."""
+    monkeypatch.setattr(following, "_POLL_SECONDS", 3600.0)
+    root, swapped = tmp_path / "root", list[Model]()
+    shutil.copytree(versions.root / "models", root / "models")
+    versions.release(versions.first, root)
+    other = load_folder(
+        alter(versions.folder(versions.first), tmp_path / "other", "threshold = 0.9")
+    )
+    assert other.version == versions.first
+    follower = Follower(MODEL, open_store(str(root)), Metrics(), swapped.append)
+    follower.start(other)
+    follower.look()
+    follower.stop()
+    assert [each.definition.serving.threshold for each in swapped] == [0.5]
+
+
+def test_a_champion_that_nobody_proved_is_not_taken_up(
+    versions: Versions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following.log, "error", lambda *parts: None)
+    monkeypatch.setattr(following, "_POLL_SECONDS", 3600.0)
+    root, swapped = tmp_path / "root", list[Model]()
+    shutil.copytree(versions.root / "models", root / "models")
+    versions.release(versions.first, root)
+    shutil.rmtree(root / "bentos")
+    follower = Follower(MODEL, open_store(str(root)), Metrics(), swapped.append)
+    follower.start(load_folder(versions.folder(versions.second)))
+    follower.stop()
+    assert not swapped
+    assert f"the bento of {versions.first} is not what was released" in follower.problem
 
 
 def test_a_champion_is_taken_up_once_and_what_is_wrong_said_once(

@@ -1,9 +1,11 @@
 """What the command line shows to people: every value that it was given, and the next step."""
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -149,3 +151,87 @@ def test_nothing_but_the_result_reaches_standard_output() -> None:
     assert json.loads(said.stdout) == {"done": True}
     for each in ("a library", "native code", "what C holds back", "another process", "a log line"):
         assert each in said.stderr
+
+
+HOSTILE = "[/b] [red]x[/] :taxi: \x1b[31m\x9b31m \u202e\udcff"
+SHOWN_AS = r"[/b] [red]x[/] :taxi: \x1b[31m\x9b31m \u202e\udcff"
+EACH = {"name": HOSTILE, "detail": HOSTILE, "passed": True, "well": False, "mend": HOSTILE}
+ENTRY = {"number": 1, "action": "approve", "override": False, "version": HOSTILE, "time": "now"}
+NUMBERS = {"holdout": {"auc": 0.5}, "train": {"auc": 0.5}}
+VERSION = {"model": HOSTILE, "version": HOSTILE, "verdict": "passed", "metrics": NUMBERS}
+
+
+@pytest.mark.parametrize(
+    ("show", "times"),
+    [
+        (
+            lambda: printed.print_release({"summary": HOSTILE, "model": HOSTILE, "bento": HOSTILE}),
+            3,
+        ),
+        (lambda: printed.print_waiting(HOSTILE, HOSTILE), 2),
+        (lambda: printed.print_models(HOSTILE, {}), 1),
+        (
+            lambda: printed.print_models(
+                HOSTILE, {HOSTILE: {"champion": HOSTILE, "candidates": [], "waiting": [HOSTILE]}}
+            ),
+            4,
+        ),
+        (
+            lambda: printed.print_history(
+                {
+                    "model": HOSTILE,
+                    "versions": [VERSION | {"champion": None}],
+                    "ledger": [ENTRY | {"approver": HOSTILE, "os_user": "", "reason": HOSTILE}],
+                },
+                {HOSTILE: HOSTILE},
+            ),
+            7,
+        ),
+        (
+            lambda: printed.print_version(
+                VERSION
+                | {"checks": [EACH], "champion": None, "simple": {"auc": 1}, "baseline": {}}
+                | {"warnings": [HOSTILE], "rows": {}, "seconds": {}, "report": HOSTILE}
+            ),
+            6,
+        ),
+        (
+            lambda: printed.print_monitored(
+                {"model": HOSTILE, "champion": HOSTILE, "summary": {HOSTILE: HOSTILE}}
+                | {"warnings": [HOSTILE], "report": HOSTILE}
+                | {"events": [{"kind": HOSTILE, "state": "", "reason": HOSTILE, "detail": HOSTILE}]}
+            ),
+            9,
+        ),
+        (lambda: printed.print_findings([EACH]), 3),
+        (
+            lambda: printed.print_drill(
+                {"faults": [EACH | {"fault": HOSTILE, "guard": HOSTILE, "caught": True}]}
+                | {"false_alarms": [EACH | {"guard": HOSTILE}], "caught": 1}
+            ),
+            5,
+        ),
+        (
+            lambda: printed.print_reproduction(
+                {"same": [HOSTILE], "different": [HOSTILE], "causes": [HOSTILE]}
+            ),
+            3,
+        ),
+        (lambda: printed.print_error(HOSTILE), 1),
+    ],
+)
+def test_data_is_shown_as_it_is_and_steers_no_terminal(
+    show: Callable[[], None], times: int, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    for console in (printed.out, printed.err):
+        monkeypatch.setattr(console, "width", 2000)
+    show()
+    said = "".join(capsys.readouterr())
+    assert said.count(SHOWN_AS) == times
+    assert not {"\x1b", "\x9b", "\u202e", "\udcff"} & set(said)
+
+
+def test_steps_that_are_shown_steer_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with printed.progress("looking"):
+        logging.getLogger("perennial.decisions").info("approved by %s already", HOSTILE)
+    assert SHOWN_AS in " ".join(capsys.readouterr().err.split())

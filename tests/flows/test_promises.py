@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from tasks.archives import archive_name, bento_tag, find_bento
+from tasks.archives import archive_name, bento_tag
 from tasks.features import Vocabulary
 from tasks.profiles import from_bytes, summarise
+from tasks.proven import find_bento
 from tasks.registry import MANIFEST, Published, get_version, read_file, snapshot_path
 from tasks.store import Store, open_store
 from tasks.training import read_model

@@ -7,20 +7,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from publishers import put_proof
 
 from flows import cli
-from flows.release import release
-from flows.retrain import find_done, name_approver, plan_retrain
-from tasks.archives import find_bento
+from flows.release import prepare_rollback, release
+from flows.retrain import find_done, name_approver, plan_retrain, retrain
 from tasks.decisions import Decision, decide
+from tasks.definition import Approval
+from tasks.errors import StoreError
 from tasks.ledger import append_entry, read_ledger
 from tasks.overview import describe_model
+from tasks.plan import Plan
 from tasks.proof import Caller
+from tasks.proven import find_bento
 from tasks.registry import get_version
 from tasks.server import find_port, is_ready
 from tasks.serving import build_bento, prove_bento
@@ -84,6 +90,13 @@ def test_release_leaves_ledger_proof_and_history(released: "Released", run: Run)
         (["approve", MODEL, "1999", "--as", "Ada", "--reason", "x"], 2, "does not exist"),
         (["approve", MODEL, "{older}", "--as", "Ada", "--reason", "x"], 3, "released already"),
         (["approve", MODEL, "{newer}", "--as", " ", "--reason", "x"], 2, "--as NAME"),
+        (
+            ["approve", MODEL, "{newer}", "--as", "\x1b[2JA", "--reason", "x"],
+            2,
+            r"'\x1b[2JA' holds",
+        ),
+        (["approve", MODEL, "{newer}", "--as", "A\udcff", "--reason", "x"], 2, "is no UTF-8"),
+        (["retrain", MODEL, "--approve-as", "A\nB"], 2, "--as 'A\\nB': a name is one line"),
         (["reject", MODEL, "{older}", "--as", "Ada", "--reason", "x"], 3, "released already"),
         (["rollback", MODEL, "--as", "Ada", "--reason", "x"], 3, "no earlier champion"),
         (["rollback", MODEL, "--to", "{newer}", "--as", "A", "--reason", "x"], 3, "never released"),
@@ -120,13 +133,33 @@ def test_release_that_ended_before_its_promotion_goes_on_from_there(
         bento = build_bento.fn(store.root, MODEL, approval, folder)
         proven = prove_bento.fn(store.root, MODEL, released.newer, bento, folder)
     assert describe_model(store, MODEL)["champion"] == released.older
-    done = release(MODEL, released.newer, "approve", "Bob")
+    plan = plan_retrain(MODEL, datetime(2013, 7, 25, tzinfo=UTC))
+    made = {"verdict": "passed"}
+    assert name_approver(plan, store, made, "Bob") == "Bob"
+    assert name_approver(by_its_gate(plan), store, made, None) == "auto (gate passed)"
+    done = retrain(MODEL, plan.as_of, approve_as="Bob")["release"]
     assert (done["action"], done["approver"]) == ("release", "Ada")
+    assert "released by Ada, whose earlier approval this carried out; " in done["summary"]
+    assert [entry.action for entry in read_ledger(store, MODEL)][2:] == ["approve", "release"]
     assert done["version"] == describe_model(store, MODEL)["champion"] == released.newer
     assert find_bento(store, MODEL, released.newer) == proven
+    bento = Path(store.root, "bentos", MODEL, released.older)
+    bento.rename(bento.with_name("aside"))
+    asked = Decision(model=MODEL, version="", action="rollback", approver="Eve", reason="slow")
+    with pytest.raises(StoreError, match=f"the bento of {released.older} is not what was released"):
+        prepare_rollback(store, asked)
+    assert len(read_ledger(store, MODEL)) == 4
+    bento.with_name("aside").rename(bento)
     back = release(MODEL, "", "rollback", "Eve", "too slow")
+    assert "carried out" not in back["summary"]
     assert (back["action"], back["version"]) == ("rollback", released.older)
     assert describe_model(store, MODEL)["champion"] == released.older
+
+
+def by_its_gate(plan: Plan) -> Plan:
+    """Let the definition trust its gate."""
+    trusting = plan.definition.model_copy(update={"approval": Approval(mode="auto")})
+    return plan.model_copy(update={"definition": trusting})
 
 
 def test_approval_beforehand_or_by_the_gate(released: "Released", run: Run) -> None:
@@ -136,11 +169,7 @@ def test_approval_beforehand_or_by_the_gate(released: "Released", run: Run) -> N
     assert name_approver(plan, store, made, None) is None
     assert name_approver(plan, store, made, "Ada") == "Ada"
     assert name_approver(plan, store, {"verdict": "refused"}, "Ada") is None
-    trusting = plan.definition.model_copy(
-        update={"approval": plan.definition.approval.model_copy(update={"mode": "auto"})}
-    )
-    automatic = plan.model_copy(update={"definition": trusting})
-    assert name_approver(automatic, store, made, None) == "auto (gate passed)"
+    assert name_approver(by_its_gate(plan), store, made, None) == "auto (gate passed)"
     champion = plan.model_copy(update={"version": released.older})
     assert name_approver(champion, store, made, "Ada") is None
     assert find_done(MODEL, plan.as_of) is None
@@ -156,12 +185,22 @@ def test_serving_follows_the_ledger_and_leaves_nothing_running(released: "Releas
         assert serves(port) == released.older
         newer = get_version(open_store(), MODEL, released.newer)
         kept = {"version": released.newer, "manifest": newer.digest, "approver": "Ada"}
-        for action in ("approve", "release"):
-            append_entry(open_store(), MODEL, action=action, reason="", **kept)
+        append_entry(open_store(), MODEL, action="approve", reason="", **kept)
+        for bento in ("", put_proof(open_store(), newer)):  # the first one was proven by nobody
+            append_entry(open_store(), MODEL, action="release", reason="", bento=bento, **kept)
+            if not bento:
+                assert wait_for(lambda: "is not what was released" in problem(port), 30)
+                assert serves(port) == released.older
         assert wait_for(lambda: serves(port) == released.newer, 30)
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0
     assert not processes_in(released.root)
+
+
+def problem(port: int) -> str:
+    with closing(Caller(port)) as caller:
+        said: str = json.loads(caller.ask("GET", "/readyz").body)["problem"]
+        return said
 
 
 def serves(port: int) -> str:

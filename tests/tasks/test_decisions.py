@@ -68,6 +68,26 @@ def test_approving_again_before_the_release_is_the_same_approval(
     assert len(read_ledger(store, "m")) == 1
 
 
+@pytest.mark.parametrize(
+    ("approver", "reason", "said"),
+    [
+        ("Ada\x1b[2J", "so", r"^--as 'Ada\\x1b\[2J': a name is one line"),
+        ("Ada\nEve", "so", "a name is one line"),
+        ("Ada \u202eevE", "so", "a name is one line"),
+        ("Ada\udcff", "so", "a name is one line"),
+        ("Ada", "fine\x9b31m", r"^--reason 'fine\\x9b31m': holds control characters"),
+        ("Ada", "fine\udcff", "holds control characters"),
+    ],
+)
+def test_words_that_steer_a_terminal_are_refused(
+    store: FolderStore, approver: str, reason: str, said: str
+) -> None:
+    with pytest.raises(DefinitionError, match=said):
+        decide.fn(store.root, ask(JANUARY, approver=approver, reason=reason))
+    assert read_ledger(store, "m") == []
+    check_decision(ask(JANUARY, approver="Адель Ó'Hara", reason="two\nlines 👍"))
+
+
 def test_refused_candidate_takes_an_override_with_a_reason(
     store: FolderStore, tmp_path: Path
 ) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.requirements import Requirement
 
-from tasks.archives import bento_tag, find_bento, place_bento, read_bill
+from tasks.archives import bento_tag, place_bento, read_bill
 from tasks.errors import DecisionRefused
 from tasks.licences import as_spdx, find_licence
 from tasks.materials import draw_bill
+from tasks.proven import find_bento
 from tasks.registry import get_version
 from tasks.requirements import read_hashes, read_lock
 from tasks.serving import list_materials

@@ -1,6 +1,7 @@
 """A service that answers wrongly in one way at a time does not pass its proof."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks import proof
 from tasks.definition import Serving
 from tasks.errors import ProofFailed
 from tasks.proof import (
@@ -87,6 +89,18 @@ def test_service_that_answers_rightly_passes(service: Any, caller: Caller) -> No
     assert compare_answers(caller, REFERENCE, JSON, 2) == 0
     p50, p99 = measure_latency(service.port, REFERENCE, Serving())
     assert 0 < p50 <= p99
+
+
+def test_connection_that_was_idle_is_not_used_again(
+    service: Any, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While rows are computed, the server closes what nobody uses."""
+    monkeypatch.setattr(proof, "_IDLE_SECONDS", 0.05)
+    service.timeout = 0.1
+    assert check_identity(caller, "m", "v1") == "lightgbm"
+    for _ in range(2):
+        time.sleep(0.2)
+        assert compare_answers(caller, REFERENCE, JSON, 2) == 0
 
 
 def test_another_version_is_refused(service: Any, caller: Caller) -> None:

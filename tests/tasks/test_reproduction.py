@@ -2,14 +2,16 @@
 
 import re
 import shutil
+import sys
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from tasks import reproduction
+from tasks import proposals, reproduction
 from tasks.errors import StoreError
 from tasks.registry import find_version
 from tasks.reproduction import Reproduction, reproduce_version
@@ -36,12 +38,20 @@ def reproduce(retrain: Retrain, project: Path, tmp_path: Path) -> Callable[[], R
 
 
 def test_version_is_made_again_byte_for_byte_from_its_lineage(
-    reproduce: Callable[[], Reproduction],
+    reproduce: Callable[[], Reproduction], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What only other versions need (a tuner, a cluster, a compiler, a database) may be missing."""
+    monkeypatch.setattr(proposals, "version", raise_not_found)
+    for name in ("optuna", "distributed", "llvmlite", "adbc_driver_postgresql"):
+        monkeypatch.setitem(sys.modules, name, None)
     found = reproduce()
     assert found.reproduced
     assert set(found.same) >= {"model.txt", "twin.txt", "vocabulary.json", "evaluation.json"}
     assert found.causes == ()
+
+
+def raise_not_found(name: str) -> str:
+    raise PackageNotFoundError(name)
 
 
 def test_changed_source_is_named_and_the_kept_snapshot_still_serves(

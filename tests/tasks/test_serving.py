@@ -1,6 +1,8 @@
 """Bentos as they are built and proven for real, and as they are refused."""
 
 import ast
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,12 +16,10 @@ import psutil
 import pytest
 from elsewhere import prove_elsewhere
 
-from tasks import reference, requirements, serving
+from tasks import archives, reference, requirements, serving
 from tasks.archives import (
     bento_tag,
     describe_proofs,
-    find_bento,
-    find_proven,
     offer_bento,
     place_bento,
     publish_bento,
@@ -35,7 +35,9 @@ from tasks.errors import (
     StoreError,
 )
 from tasks.ledger import append_entry, read_ledger
+from tasks.proof import Proof
 from tasks.proof import prove as prove_served
+from tasks.proven import bento_path, find_bento, get_bento
 from tasks.reference import read_holdout
 from tasks.registry import MANIFEST, Published, get_version, publish, read_json
 from tasks.requirements import SERVING, close_requirements, read_pins, serving_requirements
@@ -153,6 +155,105 @@ def test_proof_keeps_its_numbers_and_leaves_no_process(
     assert all(400 <= status < 500 for status in proof.bad_requests.values())
     assert 0 < proof.p50_ms <= proof.p99_ms
     assert not children_in(built.folder)
+
+
+def test_bento_that_lay_there_already_is_proven_again_and_taken(
+    released: "Released", store: Store, built: Bento, tmp_path: Path
+) -> None:
+    """A run that was killed before its promotion, or that came first, leaves one."""
+    proven = prove(store, released.newer, built, tmp_path / "first")
+    about = built.folder / "bento.yaml"
+    about.write_text(re.sub("creation_time: '....", "creation_time: '1999", about.read_text()))
+    (built.folder / "src" / "bentos" / "__pycache__").mkdir(exist_ok=True)
+    (built.folder / "src" / "bentos" / "__pycache__" / "x.pyc").touch()
+    assert prove(store, released.newer, built, tmp_path / "second") == proven
+
+
+def plant(store: Store, built: Bento, published: Published, folder: Path, **said: Any) -> None:
+    """Put a bento where that of a version is looked for, beside a proof that it passes."""
+    _, model, version = published.path.split("/")
+    numbers: dict[str, Any] = {
+        "model": model,
+        "version": version,
+        "manifest": published.digest,
+        "rows": 1,
+        "left_out": 0,
+        "largest_difference": 0,
+        "bad_requests": {},
+        "requests": 1,
+        "p50_ms": 1,
+        "p99_ms": 1,
+        "budget_ms": 1,
+        "seconds": 1,
+    }
+    folder.mkdir()
+    assert publish_bento(store, built.folder, Proof.model_validate(numbers | said), folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("src/bentos/service.py", "service = Answering", "service = Answering\nprint('mine')"),
+        ("src/model/model.txt", "leaf_value=", "leaf_value=-"),
+        ("src/bentos/__pycache__/service.cpython-311.pyc", "", "code"),
+        ("src/sitecustomize.py", "", "print('mine')"),
+        ("bento.yaml", "service: bentos.service:service", "service: bentos.other:service"),
+        ("bento.yaml", "creation_time: '", "creation_time: !!python/name:os.system '"),
+        ("bento.yaml", "envs: []", "envs: [{name: PYTHONSTARTUP, value: /tmp/x.py}]"),
+        ("env/python/requirements.txt", "polars==", "polars-mine=="),
+    ],
+)
+def test_planted_bento_is_neither_run_nor_released(
+    released: "Released",
+    store: Store,
+    built: Bento,
+    newer: Published,
+    tmp_path: Path,
+    file: str,
+    old: str,
+    new: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever may write to the root put one there before the version was approved."""
+    theirs = Bento(folder=tmp_path / "theirs", tag=built.tag)
+    shutil.copytree(built.folder, theirs.folder)
+    path = theirs.folder / file
+    path.parent.mkdir(exist_ok=True)
+    text = path.read_text() if old else ""
+    path.write_text(text.replace(old, new, 1) if old else new)
+    assert path.read_text() != text
+    monkeypatch.setattr(archives, "_leave_compiled", lambda member: member)
+    plant(store, theirs, newer, tmp_path / "planted")
+    monkeypatch.setattr(serving, "prove", lambda *_: pytest.fail("it was run"))
+    with pytest.raises(StoreError, match=f"{re.escape(file)} differs; find out who put it there"):
+        prove(store, released.newer, built, tmp_path / "work")
+
+
+def test_bento_beside_a_made_up_proof_is_not_released(
+    released: "Released", store: Store, built: Bento, newer: Published, tmp_path: Path
+) -> None:
+    plant(store, built, newer, tmp_path / "planted")
+    with pytest.raises(StoreError, match="its proof differs; find out who put it there, remove"):
+        prove(store, released.newer, built, tmp_path / "work")
+
+
+@pytest.mark.parametrize("named", ["model", "version", "manifest"])
+def test_bento_that_was_proven_for_other_files_does_not_count(
+    store: Store, built: Bento, newer: Published, tmp_path: Path, named: str
+) -> None:
+    other = open_store(str(tmp_path / "other"))
+    plant(other, built, newer, tmp_path / "planted")
+    path = Path(other.root, bento_path(MODEL, newer.version))
+    proof = json.loads((path / "proof.json").read_text()) | {named: "other"}
+    (path / MANIFEST).unlink()
+    (path / "proof.json").write_text(json.dumps(proof))
+    shutil.move(path, tmp_path / "made")
+    bento = publish(other, tmp_path / "made", bento_path(MODEL, newer.version))
+    entry = read_ledger(store, MODEL)[-1].model_copy(
+        update={"version": newer.version, "manifest": newer.digest, "bento": bento.digest}
+    )
+    with pytest.raises(StoreError, match="was proven for other files"):
+        get_bento(other, MODEL, entry)
 
 
 def test_tampered_model_is_refused(
@@ -304,14 +405,10 @@ def test_model_without_a_champion_is_not_served(tmp_path: Path) -> None:
         unpack_champion(store, "m", tmp_path / "home")
 
 
-def test_bento_of_other_files_than_those_approved_is_not_taken(
+def test_files_that_are_not_those_approved_are_not_built(
     released: "Released", store: Store
 ) -> None:
-    approval = read_ledger(store, MODEL)[0]
-    assert find_proven(store, MODEL, approval) is not None
-    other = approval.model_copy(update={"manifest": "other"})
-    with pytest.raises(StoreError, match="was made of other files than those that are approved"):
-        find_proven(store, MODEL, other)
+    other = read_ledger(store, MODEL)[0].model_copy(update={"manifest": "other"})
     with pytest.raises(DecisionRefused, match=r"has other files than Ada approved"):
         build_bento.fn(store.root, MODEL, other, released.root)
 
@@ -332,7 +429,8 @@ def test_of_two_releases_of_one_bento_the_first_is_kept(
     placed = place_bento(store, first, tag, home)
     assert place_bento(store, first, tag, home) == placed
     (tmp_path / "work").mkdir()
-    assert publish_bento(store, placed, read_proof(store, first), tmp_path / "work") == first
+    assert publish_bento(store, placed, read_proof(store, first), tmp_path / "work") is None
+    assert find_bento(store, MODEL, released.older) == first
 
 
 def test_bento_that_another_process_unpacks_meanwhile_is_the_same(
@@ -378,6 +476,19 @@ def test_what_bentoml_says_when_it_cannot_build_is_told(
     (tmp_path / "work").mkdir()
     with pytest.raises(BuildFailed, match="cannot be built: no room"):
         make_bento(store, newer, tmp_path / "work")
+
+
+def test_model_may_be_called_what_a_terminal_makes_a_picture_of(
+    released: "Released", newer: Published, tmp_path: Path
+) -> None:
+    files = tmp_path / "files"
+    shutil.copytree(released.root / newer.path, files)
+    other = open_store(str(tmp_path / "other"))
+    (tmp_path / "work").mkdir()
+    published = publish(other, files, f"models/taxi/{newer.version}")
+    bento = make_bento(other, published, tmp_path / "work")
+    check_model(bento, published)
+    assert bento.tag == bento_tag("taxi", newer.version)
 
 
 def test_holdout_that_cannot_be_read_anew_is_told(

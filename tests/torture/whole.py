@@ -9,9 +9,10 @@ from pathlib import Path
 
 import psutil
 
-from tasks.archives import archive_name, bento_tag, find_bento
+from tasks.archives import archive_name, bento_tag
 from tasks.ledger import Entry, read_ledger
 from tasks.overview import describe_model
+from tasks.proven import find_bento
 from tasks.registry import (
     MANIFEST,
     Published,
