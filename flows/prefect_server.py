@@ -35,9 +35,9 @@ def end_with_input() -> None:
 
 def serve(host: str, port: int, listening: socket.socket | None = None) -> None:
     import uvicorn
+    from fastapi.middleware.trustedhost import TrustedHostMiddleware
     from prefect.server.api.server import create_app
     from prefect.settings import get_current_settings
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     names = [HOST, "localhost", host] if is_loopback(host) else ["*"]
     app = TrustedHostMiddleware(create_app(final=True), allowed_hosts=names, www_redirect=False)
