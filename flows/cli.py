@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.command import INTERRUPTED, Stopped, take_time
+from flows.command import INTERRUPTED, Stopped, take_time, told
 from flows.printed import (
     out,
     print_backtest,
@@ -64,6 +64,7 @@ def main() -> None:
     except PerennialError as error:
         _fail(first_line(error), error.exit_code)
     except Stopped as stopped:
+        told.set()
         _fail(INTERRUPTED, stopped.code)
     except Exception as error:
         if os.environ.get("PERENNIAL_DEBUG"):

@@ -13,8 +13,9 @@ import threading
 from types import FrameType
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_GRACE_SECONDS = 2.5
+_GRACE_SECONDS = 2.0
 INTERRUPTED = "interrupted; nothing is left half done, and the same command goes on from here"
+told = threading.Event()  # that it was interrupted
 
 
 class Stopped(SystemExit):
@@ -65,7 +66,8 @@ def _insist(heard: int) -> None:
     select.select([heard], [], [], _GRACE_SECONDS)  # who asks twice will not wait
     from tasks.keeper import end_orphans
 
-    os.write(2, f"perennial: {INTERRUPTED}\n".encode())
+    if not told.is_set():
+        os.write(2, f"perennial: {INTERRUPTED}\n".encode())
     end_orphans()
     os._exit(128 + number)
 
