@@ -128,11 +128,13 @@ def start_runs_directly(pool: str) -> None:
     """Have a pool's workers start each run by this interpreter, in one process.
 
     Without a command of its own, a run is a process that prepares another: two starts of Python.
+    The command is no variable: whoever may start a run may not say by what.
     """
     with get_client(sync_client=True) as client:
         template = client.read_work_pool(pool).base_job_template
-        command = template["variables"]["properties"]["command"]
-        command["default"] = shlex.join([sys.executable, "-P", "-m", "prefect.engine"])
+        template["variables"]["properties"].pop("command", None)
+        command = shlex.join([sys.executable, "-P", "-m", "prefect.engine"])
+        template["job_configuration"]["command"] = command
         client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
 
 

@@ -5,15 +5,17 @@ to standard output and nothing else; progress and errors always go to standard e
 """
 
 import os
-import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.command import INTERRUPTED, Stopped, take_time, told
 from flows.printed import (
     out,
     print_backtest,
@@ -61,8 +63,9 @@ def main() -> None:
         app()
     except PerennialError as error:
         _fail(first_line(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing was published", 130)
+    except Stopped as stopped:
+        told.set()
+        _fail(INTERRUPTED, stopped.code)
     except Exception as error:
         if os.environ.get("PERENNIAL_DEBUG"):
             raise
@@ -118,13 +121,15 @@ def retrain(
 
         take_own_key(_name_of(model))
     with progress("looking at the sources"):
-        check_server()
-        from flows import retrain as flow_module
+        from tasks.beforehand import check_columns, check_past
 
-        done = flow_module.find_done(model, moment, approve_as, tune)
+        check_past(moment, check_columns(model).extract.time is not None)
+        from flows.retrain import find_done
+
+        done = find_done(model, moment, approve_as, tune)
     if done is None:
-        with progress("starting Prefect (the first time takes longest)"):
-            done = flow_module.retrain(model, moment, approve_as, tune)
+        with running("retrain") as flows:
+            done = flows.retrain(model, moment, approve_as, tune)
     if as_json:
         print_json(done)
     else:
@@ -197,15 +202,17 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
 ) -> None:
     """Serve the champion, following releases and rollbacks, until interrupted."""
+    from tasks.beforehand import need_champion
     from tasks.server import refuse_taken
-
-    refuse_taken(host, port)
-    from tasks.serving import serve_champion
     from tasks.store import open_store, work_folder
 
+    refuse_taken(host, port)
     store, name = open_store(), _name_of(model)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with work_folder(store) as folder, suppress(KeyboardInterrupt):
+    need_champion(store, name, "to serve")
+    from tasks.serving import serve_champion
+
+    take_time()  # for requests that are under way
+    with work_folder(store) as folder, suppress(Stopped):
         raise typer.Exit(serve_champion(store, name, host, port, folder))
 
 
@@ -218,12 +225,14 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Let the champion predict a whole table."""
-    name = _name_of(model)
-    with progress("starting Prefect (the first time takes longest)"):
-        check_server()
-        from flows.score import score as flow
+    from tasks.beforehand import check_target, need_champion
+    from tasks.store import open_store
 
-        done = flow(name, source, target, log)
+    name = _name_of(model)
+    check_target(target)
+    need_champion(open_store(), name, "to score with")
+    with running("score") as flows:
+        done = flows.score(name, source, target, log)
     if as_json:
         print_json(done)
     else:
@@ -240,12 +249,12 @@ def materialise(
     as_json: AsJson = False,
 ) -> None:
     """Make the champion's feature tables anew, for the service to look values up in."""
-    moment = _parse_time(as_of)
-    with progress("starting Prefect (the first time takes longest)"):
-        check_server()
-        from flows.materialise import materialise as flow
+    from tasks.beforehand import find_tables
 
-        done = flow(model, moment)
+    moment = _parse_time(as_of)
+    find_tables(model, moment)
+    with running("materialise") as flows:
+        done = flows.materialise(model, moment)
     print_json(done) if as_json else print_materialised(done)
 
 
@@ -258,12 +267,13 @@ def monitor(
     as_json: AsJson = False,
 ) -> None:
     """Look at how the champion does on what it is asked, and tell what is worth telling."""
-    moment = _parse_time(as_of)
-    with progress("starting Prefect (the first time takes longest)"):
-        check_server()
-        from flows.monitor import monitor as flow
+    from tasks.beforehand import check_past
+    from tasks.definition import find_definition, load_definition
 
-        done = flow(model, moment)
+    moment = _parse_time(as_of)
+    check_past(moment, load_definition(find_definition(model)).extract.time is not None)
+    with running("monitor") as flows:
+        done = flows.monitor(model, moment)
     print_json(done) if as_json else print_monitored(done)
 
 
@@ -281,12 +291,14 @@ def backtest(
     """Replay history under several policies of retraining, and compare what came of them."""
     first, last = _read_time(start, "--from"), _read_time(end, "--to")
     with progress("looking at the question"):
-        check_server()
-        from flows import backtest as flow_module
+        from tasks.beforehand import check_columns, check_past
 
-        flow_module.settle_question(model, first, last, every, policies)
-    with progress("starting Prefect (the first time takes longest)"):
-        done = flow_module.backtest(model, first, last, every, policies)
+        check_past(last, check_columns(model).extract.time is not None, "--to")
+        from flows.backtest import settle_question
+
+        settle_question(model, first, last, every, policies)
+    with running("backtest") as flows:
+        done = flows.backtest(model, first, last, every, policies)
     print_json(done) if as_json else print_backtest(done)
 
 
@@ -351,12 +363,13 @@ def show(
 @app.command()
 def drill(model: Model, as_json: AsJson = False) -> None:
     """Inject faults into copies of a model's data and files, and show what catches each."""
-    name = _name_of(model)
-    with progress("starting Prefect (the first time takes longest)"):
-        check_server()
-        from flows.drill import drill as flow
+    from tasks.beforehand import check_model
+    from tasks.store import open_store
 
-        done = flow(name)
+    name = _name_of(model)
+    check_model(open_store(), name)
+    with running("drill") as flows:
+        done = flows.drill(name)
     print_json(done) if as_json else print_drill(done)
     raise typer.Exit(0 if done["passed"] else 1)
 
@@ -391,6 +404,19 @@ def doctor(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+@contextmanager
+def running(flow: str) -> Iterator[Any]:
+    """Give a flow's module, loaded while the server starts that records its runs."""
+    with progress("starting Prefect (the first time takes longest)"):
+        from flows.temporary import start_server
+
+        check_server()
+        wait = start_server()
+        module = import_module(f"flows.{flow}")
+        wait()
+        yield module
+
+
 def _check_words(words: list[str]) -> None:
     """Refuse what would not show as it is written, before it is kept or shown anywhere."""
     for word in words:
@@ -422,8 +448,9 @@ def _release(
     as_json: bool,
 ) -> None:
     """Run the release flow on a decision whose form is right."""
-    from tasks.decisions import Decision, check_decision
+    from tasks.decisions import Decision, refuse_beforehand
     from tasks.signatures import take_own_key
+    from tasks.store import open_store
 
     decision = Decision(
         model=_name_of(model),
@@ -433,13 +460,10 @@ def _release(
         reason=reason,
         override=override,
     )
-    check_decision(decision)
     take_own_key(decision.model)
-    with progress("starting Prefect (the first time takes longest)"):
-        check_server()
-        from flows.release import release
-
-        done = release(decision.model, version, action, approver, reason, override)
+    refuse_beforehand(open_store(), decision)
+    with running("release") as flows:
+        done = flows.release(decision.model, version, action, approver, reason, override)
     print_json(done) if as_json else print_release(done)
 
 
@@ -470,4 +494,6 @@ def _fail(message: str, code: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from flows.command import main as as_process
+
+    as_process()

@@ -21,7 +21,7 @@ from bentos.model import Model, load_folder
 from flows.retrain import make_candidate, plan_retrain
 from tasks.arrivals import count_learned
 from tasks.champion import match_classes, read_recipe
-from tasks.decisions import Decision, record_approval, record_release
+from tasks.decisions import Decision, record, record_release
 from tasks.definition import Definition
 from tasks.errors import DataRefused, SourceChanged, first_line
 from tasks.labels import TARGET, TIME
@@ -255,7 +255,7 @@ def promote(past: Past, store: Store, published: Published) -> None:
         action="approve",
         approver=APPROVER,
     )
-    approval = record_approval(store, decision, published)
+    approval = record(store, decision, published)
     record_release(store, approval, decision.model, bento="")
 
 

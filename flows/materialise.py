@@ -10,19 +10,18 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.definition import Definition, find_definition, load_definition, project_of
+from tasks.beforehand import find_tables
+from tasks.definition import find_definition, project_of
 from tasks.materialising import materialise_tables
-from tasks.reference import read_definition
-from tasks.registry import find_champion
-from tasks.store import Store, open_store, work_folder
+from tasks.store import open_store, work_folder
 
 
 @flow(name="materialise")
 def materialise(model: str, as_of: datetime | None = None) -> dict[str, Any]:
     """Materialise a model's feature tables as of a time, or as of now."""
     begun, path, store = time.monotonic(), find_definition(model), open_store()
-    definition = settle_definition(store, load_definition(path))
     limit = as_of if as_of is None or as_of.tzinfo else as_of.replace(tzinfo=UTC)
+    definition = find_tables(model, limit)
     with work_folder(store) as folder:
         listing = materialise_tables(store.root, definition, project_of(path), limit, folder)
     return {
@@ -30,10 +29,3 @@ def materialise(model: str, as_of: datetime | None = None) -> dict[str, Any]:
         "tables": {k: v.model_dump(mode="json") for k, v in listing.tables.items()},
         "seconds": round(time.monotonic() - begun, 2),
     }
-
-
-def settle_definition(store: Store, file: Definition) -> Definition:
-    """Take the champion's definition: it is what the service answers by."""
-    champion = find_champion(store, file.name)
-    found = file if champion is None else read_definition(store, champion)
-    return found if found.tables else file

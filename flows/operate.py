@@ -29,6 +29,7 @@ from typing import NoReturn
 
 from tasks.definition import DEFINITIONS
 from tasks.environment import (
+    PASSWORDS,
     Environment,
     is_free,
     read_ready,
@@ -88,7 +89,7 @@ def main() -> None:
 def up() -> None:
     """Start the system in the background, or find it running, and say where it is."""
     here = settle_environment()
-    models = list_definitions()
+    models, told = list_definitions(), here.password.exists()
     if find_keeper(here.keeper) is None:
         refuse_taken_ports(here, len(models))
         start_keeper(here)
@@ -97,6 +98,8 @@ def up() -> None:
     if ready is None:
         raise StartFailed(f"the system did not start: {last_line(here.folder / 'keeper.log')}")
     say_where(ready, models)
+    if ready.password.exists() and not told:
+        print(f"the UI asks for this, now and in {ready.password}: {ready.password.read_text()}")
 
 
 def down() -> None:
@@ -109,7 +112,7 @@ def keep_all() -> None:
     """Run the whole system until asked to stop."""
     here = settle_environment()
     models = list_definitions()
-    os.environ.update(settle_variables(here) | {"PREFECT_API_URL": here.api})
+    settle_for(here)
     stopping = become_keeper(here.keeper)
     adopt_orphans()
     here.ready.unlink(missing_ok=True)
@@ -153,8 +156,8 @@ def register_apart(here: Environment) -> None:
 def server() -> NoReturn:
     """Become Prefect's server."""
     here = settle_environment()
-    place = ("--host", here.host, "--port", str(here.ui_port))
-    become("prefect", "server", "start", *place, variables=settle_variables(here))
+    place = (here.host, str(here.ui_port))
+    become("flows.prefect_server", *place, variables=settle_variables(here))
 
 
 def register(*names: str) -> None:
@@ -205,7 +208,7 @@ def status() -> None:
     if find_keeper(here.keeper) is None or ready is None:
         raise StartFailed("nothing is running; start it with `make up`")
     say_where(ready, list_definitions())
-    os.environ.update(settle_variables(ready) | {"PREFECT_API_URL": ready.api})
+    settle_for(ready)
     import httpx
 
     from flows.automations import list_mishaps
@@ -216,6 +219,11 @@ def status() -> None:
         said = f"Prefect's server does not answer: {first_line(error)}"
         raise StartFailed(f"{said}; it is started again by itself, its log says why") from error
     print("\n".join(["went wrong in the last day:", *mishaps] if mishaps else ["all is well"]))
+
+
+def settle_for(here: Environment) -> None:
+    """Let what this process does from now on be about that system and no other."""
+    os.environ.update(settle_variables(here) | {"PREFECT_API_URL": here.api})
 
 
 def put_back_runs() -> None:
@@ -296,7 +304,8 @@ def say_where(here: Environment, models: list[str]) -> None:
             said += "; does not answer yet, its log says why"
         print(f"  {model:<13} {url}  ({said})")
     print(f"  logs          {here.folder}")
-    print(f"for `prefect` and `perennial` in this shell: export PREFECT_API_URL={here.api}")
+    word = f"{PASSWORDS[1]}=\"$(cat '{here.password}')\"" if here.password.exists() else ""
+    print(f"for `prefect` and `perennial` in this shell: export PREFECT_API_URL={here.api} {word}")
 
 
 def become(module: str, *words: str, variables: Mapping[str, str]) -> NoReturn:

@@ -4,11 +4,13 @@ Owns the terminal. Results go to standard output; progress and errors to standar
 to find anything out: it is given what to say.
 """
 
+import ctypes
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from rich.console import Console
@@ -37,17 +39,32 @@ out, err = Plain(), Plain(stderr=True)
 
 @contextmanager
 def progress(doing: str) -> Iterator[None]:
-    """Show the steps' log lines on standard error while something long goes on."""
+    """Show the steps' log lines, and all else that is said meanwhile, on standard error."""
     steps = logging.getLogger("perennial")
     steps.setLevel(logging.INFO)
     handler = RichHandler(console=err, show_path=False, show_level=False, log_time_format="%X")
     handler.setFormatter(Harmless("%(name)s  %(message)s"))
     steps.addHandler(handler)
-    with err.status(doing):
+    with silent_output(), err.status(doing):
         try:
             yield
         finally:
             steps.removeHandler(handler)
+
+
+@contextmanager
+def silent_output() -> Iterator[None]:
+    """Send to standard error what Python, native libraries and new processes print meanwhile."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        ctypes.CDLL(None).fflush(None)  # what C still holds back
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def print_json(value: dict[str, Any]) -> None:

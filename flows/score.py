@@ -16,15 +16,15 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from bentos.columns import Column, read_columns, read_values
+from tasks.beforehand import check_target, need_champion
 from tasks.contents import refuse_moved
 from tasks.definition import Definition, find_definition, parse_definition, project_of
-from tasks.errors import DecisionRefused
 from tasks.features import Features, Vocabulary
 from tasks.files import find_files, scan_source
 from tasks.log_parts import part_path
 from tasks.plan import SCHEMAS
-from tasks.registry import Published, find_champion, read_file, read_json
-from tasks.scoring import Scorer, check_target, find_forest, score_table
+from tasks.registry import Published, read_file, read_json
+from tasks.scoring import Scorer, find_forest, score_table
 from tasks.store import Store, open_store, reaching, work_folder
 from tasks.tables import plan_tables, used_tables
 from tasks.training import read_model
@@ -38,9 +38,7 @@ def score(model: Word, source: Word, target: Word, log: bool = False) -> dict[st
     begun = time.monotonic()
     check_target(target)
     store = open_store()
-    champion = find_champion(store, model)
-    if champion is None:
-        raise DecisionRefused(f"{model}: has no champion to score with; approve a candidate first")
+    champion = need_champion(store, model, "to score with")
     with work_folder(store) as folder:
         rows = score_champion(store.root, champion, source, target, folder, log)
         logged = publish_log(store, model, folder) if log else 0

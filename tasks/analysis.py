@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from tasks.checks import Check, at_least, at_most, failed, share_at_most
 from tasks.definition import ColumnCheck, Definition, Frozen
@@ -32,6 +30,7 @@ from tasks.profiles import (
 from tasks.profiling import profile_snapshot
 from tasks.registry import find_champion, read_file
 from tasks.sources import Table, event_time, open_table
+from tasks.steps import step
 from tasks.store import open_store, reaching
 
 log = logging.getLogger("perennial.analysis")
@@ -284,7 +283,7 @@ def _days(age: timedelta) -> str:
     return f"{age.total_seconds() / 86_400:.1f} days"
 
 
-@task(name="analysis", cache_policy=NO_CACHE)
+@step("analysis")
 def analyse(plan: Plan, snapshot: Snapshot, folder: Path) -> Analysis:
     """Profile the snapshot and hold it against its contract; what breaks it stops the run."""
     profile = profile_snapshot(snapshot, plan.root, folder)

@@ -2,26 +2,27 @@
 
 Owns what a decision must bring, and who is noted as having made it. Refuses to build or prove a
 bento: `record_release` is called by who did.
+
+To settle a decision is to say what entry a ledger gets by it, or why it gets none.
 """
 
 import logging
 from collections.abc import Callable
 from typing import Any, Literal
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.definition import Frozen
 from tasks.errors import DecisionRefused, DefinitionError, StoreError, harmless
 from tasks.ledger import Entry, Overtaken, Sign, append_entry
 from tasks.registry import Published, get_version, read_json
 from tasks.standing import previous_champion, refuse_closed, refuse_rollback
+from tasks.steps import step
 from tasks.store import Store, open_store
 from tasks.trust import read_trusted_ledger, sign_consequence, sign_decision
 
 log = logging.getLogger("perennial.decisions")
 
 Action = Literal["approve", "reject", "rollback"]
+Settle = Callable[[list[Entry]], Entry | dict[str, Any]]
 
 
 class Decision(Frozen):
@@ -56,7 +57,7 @@ def _quote(text: str) -> str:
     return repr(text[:80])
 
 
-def record_approval(store: Store, decision: Decision, published: Published) -> Entry:
+def settle_approval(store: Store, decision: Decision, published: Published) -> Settle:
     """Approve a version; an approval that has led to no release yet still counts."""
     model, version = decision.model, decision.version
     passed = bool(read_json(store, published, "verdict.json")["passed"])
@@ -75,17 +76,17 @@ def record_approval(store: Store, decision: Decision, published: Published) -> E
             )
         return _fields(decision, published, override=decision.override and not passed)
 
-    return _record(store, model, settle, sign_decision(model))
+    return settle
 
 
-def record_rejection(store: Store, decision: Decision, published: Published) -> Entry:
+def settle_rejection(store: Store, decision: Decision, published: Published) -> Settle:
     """Reject a version for good."""
 
     def settle(ledger: list[Entry]) -> dict[str, Any]:
         refuse_closed(ledger, decision.model, decision.version)
         return _fields(decision, published)
 
-    return _record(store, decision.model, settle, sign_decision(decision.model))
+    return settle
 
 
 def record_release(store: Store, approval: Entry, model: str, bento: str) -> Entry:
@@ -100,7 +101,7 @@ def record_release(store: Store, approval: Entry, model: str, bento: str) -> Ent
     return _record(store, model, settle, sign_consequence(model))
 
 
-def record_rollback(store: Store, decision: Decision, published: Published) -> Entry:
+def settle_rollback(store: Store, decision: Decision, published: Published) -> Settle:
     """Make a version that was champion before the champion again."""
     model, version = decision.model, decision.version
 
@@ -110,7 +111,35 @@ def record_rollback(store: Store, decision: Decision, published: Published) -> E
             raise StoreError(f"{model}: {version} is not what was released; restore its files")
         return _fields(decision, published, bento=release.bento)
 
-    return _record(store, model, settle, sign_decision(model))
+    return settle
+
+
+_SETTLING = {"approve": settle_approval, "reject": settle_rejection, "rollback": settle_rollback}
+
+
+def record(store: Store, decision: Decision, published: Published) -> Entry:
+    """Write a decision about one version into the ledger, or raise why it cannot be."""
+    settle, sign = _settle(store, decision, published), sign_decision(decision.model)
+    return _record(store, decision.model, settle, sign)
+
+
+def refuse_beforehand(store: Store, asked: Decision) -> None:
+    """Raise what a decision would be refused for as the ledger stands now."""
+    check_decision(asked)
+    _settle(store, asked, find_asked(store, asked))(read_trusted_ledger(store, asked.model))
+
+
+def _settle(store: Store, asked: Decision, published: Published) -> Settle:
+    decision = asked.model_copy(update={"version": published.version})
+    return _SETTLING[decision.action](store, decision, published)
+
+
+def find_asked(store: Store, asked: Decision) -> Published:
+    """Find the version that is decided on; without one, a rollback is to the champion before."""
+    version = asked.version
+    if asked.action == "rollback" and not version:
+        version = previous_champion(store, asked.model)
+    return get_version(store, asked.model, version)
 
 
 def _fields(decision: Decision, published: Published, **more: Any) -> dict[str, Any]:
@@ -124,12 +153,7 @@ def _fields(decision: Decision, published: Published, **more: Any) -> dict[str, 
     }
 
 
-def _record(
-    store: Store,
-    model: str,
-    settle: Callable[[list[Entry]], Entry | dict[str, Any]],
-    sign: Sign | None,
-) -> Entry:
+def _record(store: Store, model: str, settle: Settle, sign: Sign | None) -> Entry:
     """Write what `settle` makes of the ledger; where another entry came first, settle anew."""
     while True:
         ledger = read_trusted_ledger(store, model)
@@ -142,30 +166,15 @@ def _record(
             log.info("%s: another decision came first; looking again", model)
 
 
-def find_asked(store: Store, asked: Decision) -> Published:
-    """Find the version that is decided on; without one, a rollback is to the champion before."""
-    version = asked.version
-    if asked.action == "rollback" and not version:
-        version = previous_champion(store, asked.model)
-    return get_version(store, asked.model, version)
-
-
-@task(name="decision", cache_policy=NO_CACHE)
+@step("decision")
 def decide(root: str, asked: Decision) -> Entry:
     """Write a decision into the ledger, or say why it cannot be."""
     check_decision(asked)
     store = open_store(root)
-    published = find_asked(store, asked)
-    decision = asked.model_copy(update={"version": published.version})
-    record = {
-        "approve": record_approval,
-        "reject": record_rejection,
-        "rollback": record_rollback,
-    }[decision.action]
-    return record(store, decision, published)
+    return record(store, asked, find_asked(store, asked))
 
 
-@task(name="promotion", cache_policy=NO_CACHE)
+@step("promotion")
 def promote(root: str, model: str, approval: Entry, bento: Published) -> Entry:
     """Make the approved version the champion, with the bento that was proven for it."""
     return record_release(open_store(root), approval, model, bento.digest)

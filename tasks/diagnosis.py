@@ -8,7 +8,6 @@ import platform
 import re
 import shlex
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from tasks.definition import Frozen
+from tasks.environment import is_free, read_ready, settle_environment
 from tasks.errors import PerennialError, first_line
 from tasks.registry import check_files, find_released, list_versions
 from tasks.requirements import LOCK, read_lock, read_pins
@@ -34,7 +34,6 @@ from tasks.trust import look_back, read_trusted_ledger
 
 PYTHONS = ((3, 11), (3, 12))
 POOL = "local"
-PORTS = {"the service": 3000, "Prefect's server": 4200}
 _ROOM_GB = 1.0
 _UNSIGNED = "whoever can write to the root can make any version the champion ([approval] signers)"
 _SKEW = timedelta(minutes=2)
@@ -187,12 +186,16 @@ def look_at_disk() -> Iterator[Finding]:
 
 
 def look_at_ports() -> Iterator[Finding]:
-    """Tell which of the usual ports is taken; that is well where it is our own server's."""
-    for what, port in PORTS.items():
-        with socket.socket() as asked:
-            asked.settimeout(1)
-            taken = asked.connect_ex(("127.0.0.1", port)) == 0
-        detail = f"{port} ({what}) is {'in use' if taken else 'free'}"
+    """Tell which of the ports that are set is taken; that is well where it is our own server's."""
+    try:
+        here = settle_environment()
+    except PerennialError as error:
+        mend = "set PERENNIAL_SERVE_PORT, PERENNIAL_UI_PORT and PERENNIAL_ROOT as they must be"
+        yield Finding(name="ports", well=False, detail=first_line(error), mend=mend)
+        return
+    here = read_ready(here) or here  # it may have taken others
+    for what, port in {"the service": here.serve_port, "Prefect's server": here.ui_port}.items():
+        detail = f"{port} ({what}) is {'free' if is_free(here.host, port) else 'in use'}"
         yield Finding(name=f"port {port}", well=True, detail=detail)
 
 

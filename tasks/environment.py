@@ -1,11 +1,14 @@
 """An environment: where one system keeps its state, and the addresses that its parts answer on.
 
-Owns PERENNIAL_ENV, the ports, and the variables that every process of a system starts with. Refuses
-to start any of them (`keeper`).
+Owns PERENNIAL_ENV, the ports, the password that Prefect's server asks for, and the variables that
+every process of a system starts with. Refuses to start any of them (`keeper`).
 """
 
 import os
+import secrets
 import socket
+from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,6 +20,8 @@ from tasks.store import environment_folder, open_store
 
 _UI_PORT, _SERVE_PORT = 4200, 3000
 _PORTS_TRIED = 100
+# What the server asks for, and what its clients give: the same words, `name:password`.
+PASSWORDS = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
 
 
 class Environment(Frozen):
@@ -45,6 +50,11 @@ class Environment(Frozen):
     @property
     def ready(self) -> Path:
         return self.folder / "ready.json"
+
+    @property
+    def password(self) -> Path:
+        """Where the password is kept that was made here, for its owner alone."""
+        return self.folder / "password"
 
 
 def read_ready(asked: Environment) -> Environment | None:
@@ -83,6 +93,7 @@ def settle_variables(here: Environment) -> dict[str, str]:
     usual = {
         "PREFECT_API_URL": here.api,
         "PREFECT_UI_API_URL": "/api",  # wherever the page itself came from
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": here.ui,  # and no other page
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         # In memory, a run that is killed together with the server would hold its place for ever.
@@ -90,7 +101,42 @@ def settle_variables(here: Environment) -> dict[str, str]:
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
     }
-    return usual | dict(os.environ) | ours
+    return usual | dict(os.environ) | ours | _settle_passwords(here)
+
+
+def _settle_passwords(here: Environment) -> dict[str, str]:
+    """Take the password that is set, or the one that was made for this environment, or make it."""
+    asked = os.environ.get(PASSWORDS[0])
+    if not asked and not is_loopback(here.host):
+        raise DefinitionError(
+            f"PERENNIAL_HOST={here.host} is reached by others: set {PASSWORDS[0]}=name:password "
+            f"(and {PASSWORDS[1]} for the worker and your shell)"
+        )
+    asked = asked or make_password(here)
+    return {PASSWORDS[0]: asked, PASSWORDS[1]: os.environ.get(PASSWORDS[1]) or asked}
+
+
+def make_password(here: Environment) -> str:
+    """Read this environment's password; whoever asks first makes it."""
+    here.folder.mkdir(parents=True, exist_ok=True)
+    made = here.password.with_name(f"password.{secrets.token_hex(4)}")
+    with suppress(FileExistsError):
+        if not here.password.exists():
+            with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(f"admin:{secrets.token_urlsafe(24)}")
+            try:
+                os.link(made, here.password)  # whole at once, and only the first
+            finally:
+                made.unlink()
+    return here.password.read_text()
+
+
+def is_loopback(host: str) -> bool:
+    """Tell an address that only this machine reaches."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def is_free(host: str, port: int) -> bool:

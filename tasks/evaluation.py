@@ -11,8 +11,6 @@ from typing import cast
 import numpy as np
 import polars as pl
 from lightgbm import Booster
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from tasks.binning import model_input
 from tasks.definition import Frozen, Metric
@@ -21,6 +19,7 @@ from tasks.features import compile_expression
 from tasks.metrics import Array, measure, rank_bins, read_certainty
 from tasks.plan import Plan
 from tasks.preparation import PART, ROW, TARGET, TIME, Part, Prepared
+from tasks.steps import step
 from tasks.store import reaching
 from tasks.training import Trained, read_model
 
@@ -313,7 +312,7 @@ def _points(**series: Array) -> dict[str, tuple[float, ...]]:
     return {name: tuple(values.astype(float).tolist()) for name, values in series.items()}
 
 
-@task(name="evaluation", cache_policy=NO_CACHE)
+@step("evaluation")
 def evaluate(
     plan: Plan, snapshot: Snapshot, prepared: Prepared, trained: Trained, folder: Path
 ) -> tuple[Evaluation, Scored]:

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import cast
 
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Definition, Frozen
 from tasks.errors import DataRefused, DefinitionError, SourceChanged, SourceError
@@ -23,6 +21,7 @@ from tasks.parts import write_parts
 from tasks.plan import Plan
 from tasks.registry import fetch_snapshot, find, package_versions, snapshot_path
 from tasks.sources import Table, collect, holding, open_table
+from tasks.steps import step
 from tasks.store import Store, open_store, reaching
 
 log = logging.getLogger("perennial.extraction")
@@ -129,7 +128,7 @@ def _explain_empty(plan: Plan, table: Table) -> str:
     )
 
 
-@task(name="extraction", cache_policy=NO_CACHE)
+@step("extraction")
 def extract(plan: Plan, folder: Path) -> Snapshot:
     """Reuse the snapshot if the root holds it, or extract it into the run's own folder.
 

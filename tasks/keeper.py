@@ -95,12 +95,20 @@ def adopt_orphans() -> None:
 
 
 def end_orphans() -> None:
-    """End every process that this one is still the parent of."""
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
-    while children.exists() and (found := children.read_text().split()):
-        for each in map(int, found):
-            os.kill(each, signal.SIGKILL)
-            os.waitpid(each, 0)  # its own children are ours from now on
+    """End every process that this one is still the parent of, whichever thread started it."""
+    while found := _list_children():
+        for each in found:
+            with suppress(ProcessLookupError, ChildProcessError):  # another thread waited for it
+                os.kill(each, signal.SIGKILL)
+                os.waitpid(each, 0)  # its own children are ours from now on
+
+
+def _list_children() -> list[int]:
+    found: list[int] = []
+    for children in Path("/proc/self/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            found += map(int, children.read_text().split())
+    return found
 
 
 def keep(processes: Sequence[Kept], stopping: threading.Event) -> None:

@@ -9,11 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
+from tasks.beforehand import check_tables
 from tasks.definition import Definition, FeatureTable
-from tasks.errors import DefinitionError
 from tasks.materialised import (
     KEPT,
     Listed,
@@ -27,6 +25,7 @@ from tasks.materialised import (
 from tasks.moments import moment_of
 from tasks.registry import Published, code_digest, find, name_version, publish_once
 from tasks.sources import Table, collect, digest_sources, open_table, refuse_changed
+from tasks.steps import step
 from tasks.store import Store, open_store
 from tasks.tables import tables_digest
 
@@ -38,10 +37,7 @@ def make_tables(
 ) -> Published:
     """Publish the tables as of a time, or as of now; what exists already is the answer."""
     now = datetime.now(UTC)
-    if not definition.tables:
-        raise DefinitionError(f"{definition.name}: has no [tables] to materialise")
-    if as_of is not None and as_of > now:
-        raise DefinitionError(f"--as-of {as_of:%Y-%m-%d %H:%M} UTC is in the future")
+    check_tables(definition, as_of)
     opened, tables = open_table(definition, project), definition.tables
     used = {table.source for table in tables.values()}
     digests = digest_sources(opened)
@@ -98,7 +94,7 @@ def list_table(table: FeatureTable, frame: pl.DataFrame, as_of: datetime | None)
     )
 
 
-@task(name="materialising", cache_policy=NO_CACHE)
+@step("materialising")
 def materialise_tables(
     root: str, definition: Definition, project: Path, as_of: datetime | None, folder: Path
 ) -> Listing:

@@ -9,8 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from tasks.arrivals import Arrivals, find_arrivals
 from tasks.behind import Behind, look_behind
@@ -28,6 +26,7 @@ from tasks.raised import Raised, raise_causes, remember_look
 from tasks.registry import read_file
 from tasks.served import Service, check_served, check_tables, look_at_service
 from tasks.skew import SAMPLE, Skew, measure_skew, sample_rows
+from tasks.steps import step
 from tasks.store import open_store
 from tasks.stretches import forget_stretches
 from tasks.watching import Asked, Watch, look_at_log
@@ -35,7 +34,7 @@ from tasks.watching import Asked, Watch, look_at_log
 log = logging.getLogger("perennial.monitoring")
 
 
-@task(name="prediction log", cache_policy=NO_CACHE)
+@step("prediction log")
 def read_asked(watch: Watch, folder: Path) -> Asked:
     """Gather what was asked and answered, and forget what is no longer to be kept."""
     store, model = open_store(watch.plan.root), watch.definition.name
@@ -47,7 +46,7 @@ def read_asked(watch: Watch, folder: Path) -> Asked:
     return asked
 
 
-@task(name="outcomes", cache_policy=NO_CACHE)
+@step("outcomes")
 def read_outcomes(watch: Watch, asked: Asked, folder: Path) -> Outcomes:
     """Join answers to what came true."""
     classes, slices = watch.recipe.vocabulary.classes, choose_slices(watch.definition, watch.recipe)
@@ -56,7 +55,7 @@ def read_outcomes(watch: Watch, asked: Asked, folder: Path) -> Outcomes:
     return outcomes
 
 
-@task(name="quality", cache_policy=NO_CACHE)
+@step("quality")
 def measure_quality(watch: Watch, asked: Asked, outcomes: Outcomes, folder: Path) -> Judged:
     """Measure and estimate quality, beside what the holdout promised."""
     promise, problem = _promise(watch, folder)
@@ -66,7 +65,7 @@ def measure_quality(watch: Watch, asked: Asked, outcomes: Outcomes, folder: Path
     return judged
 
 
-@task(name="yardstick", cache_policy=NO_CACHE)
+@step("yardstick")
 def measure_behind(watch: Watch) -> Behind:
     """Hold the champion against a quick model of what is known by now."""
     found = look_behind(watch, open_store(watch.plan.root))
@@ -75,14 +74,14 @@ def measure_behind(watch: Watch) -> Behind:
     return found
 
 
-@task(name="drift", cache_policy=NO_CACHE)
+@step("drift")
 def measure_drifted(watch: Watch, asked: Asked, folder: Path) -> Drifted:
     """Compare inputs and predictions with those of the champion's history."""
     promise, problem = _promise(watch, folder)
     return watch_drift(watch, asked, promise, problem, open_store(watch.plan.root))
 
 
-@task(name="skew", cache_policy=NO_CACHE)
+@step("skew")
 def measure_skewed(watch: Watch, asked: Asked) -> Skew:
     """Take a sample of logged rows through the training path."""
     if watch.version not in asked.rows:
@@ -94,20 +93,20 @@ def measure_skewed(watch: Watch, asked: Asked) -> Skew:
     return measure_skew(watch.plan, watch.recipe.vocabulary, text, sample_rows(rows, count, SAMPLE))
 
 
-@task(name="contract", cache_policy=NO_CACHE)
+@step("contract")
 def check_contract(watch: Watch, asked: Asked, outcomes: Outcomes) -> tuple[Check, ...]:
     """Hold served rows to the data contract."""
     tables = check_tables(watch, open_store(watch.plan.root))
     return (*check_served(watch, asked, outcomes), *tables)
 
 
-@task(name="service", cache_policy=NO_CACHE)
+@step("service")
 def read_service(watch: Watch, asked: Asked) -> Service:
     """Read what the service counted."""
     return look_at_service(watch, asked, open_store(watch.plan.root))
 
 
-@task(name="arrivals", cache_policy=NO_CACHE)
+@step("arrivals")
 def read_arrivals(watch: Watch) -> Arrivals | None:
     """See whether the sources hold what is worth a retrain."""
     if watch.problem:
@@ -118,7 +117,7 @@ def read_arrivals(watch: Watch) -> Arrivals | None:
         return Arrivals(champion=watch.version, problem=first_line(error))
 
 
-@task(name="events", cache_policy=NO_CACHE)
+@step("events")
 def tell_causes(found: Monitored) -> tuple[Raised, ...]:
     """Tell Prefect what was found, each cause once."""
     store, model = open_store(found.watch.plan.root), found.watch.definition.name

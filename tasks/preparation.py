@@ -14,8 +14,6 @@ from typing import Any, cast
 
 import polars as pl
 from polars.selectors import by_name
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from tasks.definition import Definition, Frozen
 from tasks.errors import DataRefused, DefinitionError, first_line
@@ -27,6 +25,7 @@ from tasks.labels import ROW as ROW
 from tasks.labels import TARGET as TARGET
 from tasks.labels import TIME as TIME
 from tasks.plan import Plan
+from tasks.steps import step
 from tasks.store import reaching
 
 log = logging.getLogger("perennial.preparation")
@@ -242,7 +241,7 @@ def _refuse_rare(plan: Plan, classes: tuple[str, ...], seen: Mapping[float, int]
         )
 
 
-@task(name="preparation", cache_policy=NO_CACHE)
+@step("preparation")
 def prepare(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
     """Label, split and number the snapshot's rows."""
     prepared = prepare_rows(plan, snapshot, folder)

@@ -19,10 +19,11 @@ import polars as pl
 from polars.io.plugins import register_io_source
 from pydantic import Field
 
+from tasks.beforehand import check_target
 from tasks.binning import model_input
 from tasks.contents import refuse_moved
 from tasks.definition import Definition, Frozen
-from tasks.errors import DataRefused, DefinitionError, first_line
+from tasks.errors import DataRefused, first_line
 from tasks.features import Features, Vocabulary, encode
 from tasks.forest import Forest, NoForest, compile_forest
 from tasks.inputs import Input, open_input
@@ -35,7 +36,6 @@ from tasks.tables import asked_columns, tabled_values, used_tables
 
 log = logging.getLogger("perennial.scoring")
 
-_FORMATS = ("parquet", "csv")
 _ROW = "perennial.row"
 _BATCH, _AT_ONCE = 50_000, 2
 
@@ -56,14 +56,6 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     types: dict[str, pl.DataType]
     schemas: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
-
-
-def check_target(uri: str) -> str:
-    """Take the output's format from its ending."""
-    ending = uri.rpartition(".")[2]
-    if ending not in _FORMATS:
-        raise DefinitionError(f"--output {uri}: must end in .parquet or .csv")
-    return ending
 
 
 def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: Path | None) -> int:

@@ -23,12 +23,12 @@ _READY_SECONDS, _STOP_SECONDS, _POLL_SECONDS = 90.0, 15.0, 0.05
 # The kernel ends the server when its parent is gone, even by SIGKILL; elsewhere than on Linux only
 # the parent's own clean-up does.
 _LEASH = """
-import ctypes, os, signal, sys
+import ctypes, os, sys
 if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(1, int(sys.argv[2]))
     if os.getppid() != int(sys.argv[1]):
         sys.exit(1)
-os.execv(sys.executable, [sys.executable, "-P", *sys.argv[2:]])
+os.execv(sys.executable, [sys.executable, "-P", *sys.argv[3:]])
 """
 
 
@@ -37,7 +37,7 @@ def bento_environment(home: Path, **given: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("PERENNIAL_", "BENTOML_")) and name != "PYTHONPATH"
+        if not name.startswith(("PERENNIAL_", "BENTOML_", "PREFECT_")) and name != "PYTHONPATH"
     }
     temporary = home / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
@@ -45,12 +45,13 @@ def bento_environment(home: Path, **given: str) -> dict[str, str]:
     return kept | own | given
 
 
-def leash(module: str, *words: str) -> list[str]:
-    """Give the command that runs a module in a process that ends with this one.
+def leash(module: str, *words: str, ending: int = signal.SIGTERM) -> list[str]:
+    """Give the command that runs a module in a process that ends with the thread that starts it.
 
-    Without -P, a `tasks.py` in the folder that it is run in would be imported instead of ours.
+    What lies in the folder where it is started (-P) is not taken for a module.
     """
-    return [sys.executable, "-P", "-c", _LEASH, str(os.getpid()), "-m", module, *words]
+    ours = (str(os.getpid()), str(int(ending)))
+    return [sys.executable, "-P", "-c", _LEASH, *ours, "-m", module, *words]
 
 
 def start_server(
@@ -68,12 +69,12 @@ def start_server(
     )
 
 
-def stop_server(server: subprocess.Popen[bytes]) -> None:
+def stop_server(server: subprocess.Popen[bytes], seconds: float = _STOP_SECONDS) -> None:
     """Ask a server to finish, then make it and every process it started."""
     if server.poll() is None:
         server.terminate()
         with suppress(subprocess.TimeoutExpired):
-            server.wait(_STOP_SECONDS)
+            server.wait(seconds)
     with suppress(ProcessLookupError):
         os.killpg(server.pid, signal.SIGKILL)
     server.wait()
@@ -92,10 +93,10 @@ class Booting:
             if is_ready(self.port):
                 return
             time.sleep(_POLL_SECONDS)
-        lines = self.log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
         ended = self.server.poll() is not None
         what = "ended" if ended else f"is not ready after {_READY_SECONDS:.0f} s"
-        raise BuildFailed(f"the bento's server {what}: {lines[-1]}")
+        said = last_line(self.log.read_text(errors="replace"))
+        raise BuildFailed(f"the bento's server {what}: {said}")
 
 
 @contextmanager
@@ -109,6 +110,10 @@ def booting_server(bento: Path, home: Path, **given: str) -> Iterator[Booting]:
         yield Booting(server, port, path)
     finally:
         stop_server(server)
+
+
+def last_line(said: str) -> str:
+    return (said.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def is_ready(port: int) -> bool:

@@ -15,9 +15,6 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.archives import (
     ABOUT,
     archive_name,
@@ -47,6 +44,7 @@ from tasks.registry import MANIFEST, Published, get_version, read_file
 from tasks.requirements import COMPILED_LOCK, read_lock, serving_requirements
 from tasks.server import bento_environment, leash, start_server, stop_server
 from tasks.signatures import SIGNERS, find_signers
+from tasks.steps import step
 from tasks.store import Store, digest_file, open_store, reaching
 from tasks.trust import read_trusted_ledger
 
@@ -212,7 +210,7 @@ def _values(model: str, entry: Entry) -> dict[str, Any]:
     return {"model": model, **entry.model_dump(include=kept), "entry": entry.number}
 
 
-@task(name="build", cache_policy=NO_CACHE)
+@step("build")
 def build_bento(root: str, model: str, approval: Entry, folder: Path) -> Bento:
     """Build the bento of exactly the version that was approved."""
     store = open_store(root)
@@ -226,7 +224,7 @@ def build_bento(root: str, model: str, approval: Entry, folder: Path) -> Bento:
     return bento
 
 
-@task(name="proof", cache_policy=NO_CACHE)
+@step("proof")
 def prove_bento(root: str, model: str, version: str, bento: Bento, folder: Path) -> Published:
     """Boot the bento, hold its answers against the training path, and publish what holds.
 

@@ -12,8 +12,6 @@ from typing import Any
 
 import lightgbm
 import numpy as np
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from tasks.binning import Parameters, open_bins
 from tasks.definition import Definition, Frozen
@@ -21,6 +19,7 @@ from tasks.growing import Grown, grow_again, grow_models
 from tasks.parameters import blaming, model_parameters, name_weights, try_parameters
 from tasks.plan import Plan
 from tasks.preparation import PART, Part, Prepared
+from tasks.steps import step
 from tasks.store import reaching
 
 log = logging.getLogger("perennial.training")
@@ -177,7 +176,7 @@ def _log_progress(rounds: int) -> Callable[[Any], None]:
     return callback
 
 
-@task(name="training", cache_policy=NO_CACHE)
+@step("training")
 def train(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     """Train the candidate's evaluated twin and the simple model it has to beat."""
     trained = train_models(plan, prepared, folder)
@@ -185,7 +184,7 @@ def train(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     return trained
 
 
-@task(name="refit", cache_policy=NO_CACHE)
+@step("refit")
 def refit(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) -> Path:
     """Fit the model that will be released on all matured rows."""
     return refit_model(plan, prepared, trained, folder)

@@ -14,8 +14,6 @@ from typing import Any
 
 import lightgbm
 import numpy as np
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import ValidationError
 
 from tasks.binning import Parameters
@@ -26,6 +24,7 @@ from tasks.plan import Plan
 from tasks.preparation import TIME, Part, Prepared
 from tasks.proposals import Trial, complete_parameters, propose, tuner
 from tasks.registry import code_digest, name_version
+from tasks.steps import step
 from tasks.store import open_store, reaching
 from tasks.training import make_dataset, take_rows
 
@@ -181,7 +180,7 @@ def _log_trial(trials: Sequence[Trial], asked: int) -> None:
     log.info("trial %d of %d: %s; best %.5f", len(trials), asked, last, best)
 
 
-@task(name="tuning", cache_policy=NO_CACHE)
+@step("tuning")
 def search(plan: Plan, prepared: Prepared) -> tuple[Trial, ...]:
     """Search parameters; trials are kept beside the runs' work folders, the last search a model."""
     kept = open_store(plan.root).workspace() / "tuning" / f"{plan.definition.name}.json"

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from tasks.champion import Opponent, meet_champion
 from tasks.checks import Check, failed
@@ -41,6 +39,7 @@ from tasks.parameters import name_weights
 from tasks.plan import Plan
 from tasks.preparation import TARGET, TIME, Prepared
 from tasks.registry import find_champion
+from tasks.steps import step
 from tasks.store import open_store
 
 log = logging.getLogger("perennial.validation")
@@ -351,7 +350,7 @@ def _show(gain: Interval) -> str:
     return f"{gain.value:+.4f} (interval {gain.low:+.4f} to {gain.high:+.4f})"
 
 
-@task(name="validation", cache_policy=NO_CACHE)
+@step("validation")
 def validate(plan: Plan, snapshot: Snapshot, prepared: Prepared, scored: Scored) -> Verdict:
     """Judge the candidate by its gate, against the champion where there is one."""
     store = open_store(plan.root)

@@ -6,14 +6,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 import yaml
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 REPOSITORY = Path(__file__).parents[1]
 MODEL = "flight-delay"
@@ -52,10 +53,24 @@ class System:
             text=True,
         )
 
+    def log_in(self) -> None:
+        """Take the password that the system made when it came up, as a person exports it."""
+        (kept,) = self.project.glob("**/run/password")
+        self.password = kept.read_text()
+        self.variables["PREFECT_API_AUTH_STRING"] = self.password
+        self.client.auth = (*self.password.split(":"),)
+
+    @contextmanager
+    def meant(self) -> Iterator[None]:
+        """Let Prefect's clients in this process ask this system's server."""
+        settings = {PREFECT_API_URL: self.api, PREFECT_API_AUTH_STRING: self.password}
+        with temporary_settings(settings):
+            yield
+
     def emit(self, model: str, kind: str, key: str) -> None:
         from tasks.events import emit
 
-        with temporary_settings({PREFECT_API_URL: self.api}):
+        with self.meant():
             emit(model, kind, "said by a test", key)
 
     def runs(self, name: str) -> list[dict[str, Any]]:

@@ -13,26 +13,16 @@ REPOSITORY = Path(__file__).parents[1]
 
 # A module imports only those that stand before it.
 ORDER = [
-    *("errors", "names", "durations", "hosts", "definition", "named", "checks", "expressions"),
-    *("moments", "lookups"),
-    *("texts", "values", "queries", "tables", "features"),
-    *(
-        "bucket",
-        "store",
-        "kept",
-        "signatures",
-        "ledger",
-        "trust",
-        "registry",
-        "standing",
-        "decisions",
-        "overview",
-    ),
+    *("errors", "names", "steps", "durations", "hosts", "definition", "named", "checks"),
+    *("expressions", "moments", "lookups", "texts", "values", "queries", "tables", "features"),
+    *("bucket", "store", "kept", "signatures", "ledger", "trust", "registry", "standing"),
+    *("decisions", "overview"),
     *("forest_loop", "forest", "metrics", "profiles", "drift", "plan"),
     *("shares", "cluster"),
     *("folders", "contents", "unions", "spellings"),
-    *("files", "postgres", "exports", "sources", "partitions", "carried", "parts", "extraction"),
-    *("labels", "materialised", "materialising", "preparation", "profiling", "hindsight"),
+    *("files", "postgres", "exports", "sources", "partitions", "beforehand", "carried", "parts"),
+    *("extraction", "labels", "materialised", "materialising", "preparation", "profiling"),
+    "hindsight",
     *("analysis", "binning", "parameters", "growing", "training", "proposals", "tuning"),
     *("evaluation", "champion", "validation", "quality"),
     *("candidate", "charts", "page", "wording", "report_data", "report"),
@@ -41,8 +31,7 @@ ORDER = [
     *("requirements", "licences", "materials"),
     *("server", "reference", "proof", "proven", "archives", "serving"),
     *("log_parts", "mending", "inputs", "scoring"),
-    *("reproduction", "diagnosis"),
-    *("events", "arrivals", "environment", "keeper"),
+    *("reproduction", "events", "arrivals", "environment", "keeper", "diagnosis"),
     *("windows", "signs", "quarters", "alarms", "looks", "yardstick", "policies"),
     *("estimate", "logged", "outcomes", "skew", "counters", "promised", "raised"),
     *("stretches", "watching", "behind", "judged", "drifted", "served", "findings", "monitoring"),
@@ -63,10 +52,7 @@ OWNERS = {
     "typer": {"flows.cli"},
     "rich": {"flows.printed"},
 }
-STEPS = {
-    *("extraction", "analysis", "preparation", "training", "evaluation", "validation"),
-    *("tuning", "decisions", "serving", "monitoring", "events", "diagnosis", "materialising"),
-}
+KNOW_PREFECT = {"steps", "events", "diagnosis"}
 
 
 @cache
@@ -104,13 +90,13 @@ def test_library_is_imported_by_its_owner_only(library: str) -> None:
     assert users == OWNERS[library]
 
 
-def test_only_steps_and_flows_know_prefect() -> None:
+def test_only_steps_events_diagnosis_and_flows_know_prefect() -> None:
     users = {
         name.removeprefix("tasks.")
         for name, imported in modules("tasks").items()
         if any(each.split(".")[0] == "prefect" for each in imported)
     }
-    assert users == STEPS
+    assert users == KNOW_PREFECT
 
 
 @pytest.mark.parametrize(

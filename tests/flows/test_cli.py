@@ -1,6 +1,7 @@
 """The command line as a person meets it: what it prints, where, and how it exits."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from flows import cli
+from flows.command import Stopped
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -145,7 +147,7 @@ def test_people_are_shown_what_is_there_and_the_next_step(
     assert run("retrain", "flight-delay", "--approve-as", " ")[0] == 2
 
 
-@pytest.mark.parametrize("failure", [KeyboardInterrupt(), ValueError("odd\nmore")])
+@pytest.mark.parametrize("failure", [Stopped(signal.SIGINT), ValueError("odd\nmore")])
 def test_what_nobody_expected_is_one_line(
     run: Run, monkeypatch: pytest.MonkeyPatch, failure: BaseException
 ) -> None:
@@ -154,8 +156,8 @@ def test_what_nobody_expected_is_one_line(
 
     monkeypatch.setattr(cli, "app", fail)
     code, _, errors = run("status")
-    if isinstance(failure, KeyboardInterrupt):
-        assert (code, "interrupted; nothing was published" in errors) == (130, True)
+    if isinstance(failure, Stopped):
+        assert (code, "interrupted; nothing is left half done" in errors) == (130, True)
         return
     assert code == 1
     assert "unexpected ValueError: odd (set PERENNIAL_DEBUG=1 to see where)" in " ".join(

@@ -1,16 +1,20 @@
 """The five triggers and the mishaps, on a real server with a real worker: one system for all."""
 
 import json
+import shutil
+import stat
+import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import httpx
 import polars as pl
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from system import MODEL, REPOSITORY, System, wait_for
 
 from flows.automations import register_automations
@@ -61,6 +65,8 @@ def system(
     try:
         begun = system.operate("up")
         assert begun.returncode == 0, begun.stderr
+        system.log_in()
+        assert begun.stdout.count(system.password) == 1
         yield system
     finally:
         ended = system.operate("down")
@@ -87,7 +93,101 @@ def test_second_up_finds_the_first_one_running(system: System) -> None:
     again = system.operate("up")
     assert again.returncode == 0
     assert f"http://127.0.0.1:{system.ui_port}" in again.stdout
+    assert system.password not in again.stdout
     assert {each.pid for each in system.named("flows.operate keep")} == before
+
+
+def test_password_is_its_owners_alone(here: System) -> None:
+    (kept,) = here.project.glob("**/run/password")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    stranger = httpx.Client(base_url=here.api, trust_env=False)
+    with stranger:
+        for path in ("/version", "/admin/version", "/openapi.json", "/docs"):
+            assert stranger.get(path).status_code == 401, path
+        assert stranger.post("/deployments/filter", json={}).status_code == 401
+    said = [word for each in here.processes() for word in each.cmdline()]
+    written = [each for each in kept.parent.rglob("*") if each.is_file() and each != kept]
+    written += [each for each in here.root.rglob("*") if each.is_file()]
+    _, _, secret = here.password.partition(":")
+    assert secret not in " ".join(said)
+    assert [each for each in written if secret.encode() in each.read_bytes()] == []
+
+
+def test_forged_host_is_refused_whatever_it_knows(here: System) -> None:
+    for path in ("/health", "/version"):
+        assert here.client.get(path).status_code == 200
+        assert here.client.get(path, headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_command_of_a_run_is_no_variable(here: System) -> None:
+    template = here.client.get("/work_pools/local").json()["base_job_template"]
+    assert "command" not in template["variables"]["properties"]
+    assert template["job_configuration"]["command"].endswith("-m prefect.engine")
+
+
+class Page(BaseHTTPRequestHandler):
+    """A page of another origin: what it tries, it tells its own server."""
+
+    script: ClassVar[str] = ""
+    told: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(f"<script>{self.script}</script>".encode())
+
+    def do_POST(self) -> None:
+        self.told.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the tests' output clean."""
+
+
+# Read with CORS; then blindly, as a form may: without a type, a body is taken for JSON.
+SCRIPT = """
+const api = "API", say = text => fetch("/", {method: "POST", body: text});
+const ask = {method: "POST", headers: {"Content-Type": "application/json"}, body: "{}"};
+fetch(api + "/deployments/filter", ask)
+  .then(async answer => say("read " + answer.status + await answer.text()), () => say("not read"))
+  .then(() => fetch(api + "/deployments/ID/create_flow_run", {method: "POST", mode: "no-cors",
+    body: new Blob([JSON.stringify({job_variables: {command: "/bin/sh -c 'id > PROOF'"}})])}))
+  .then(() => say("sent"), () => say("not sent"));
+"""
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_page_of_another_origin_reads_and_starts_nothing(here: System, tmp_path: Path) -> None:
+    deployment = here.client.get(f"/deployments/name/release/{MODEL}").json()["id"]
+    before, proof = len(here.runs(f"release/{MODEL}")), tmp_path / "proof"
+    words = {"API": here.api, "ID": deployment, "PROOF": str(proof)}
+    for word, meant in words.items():
+        Page.script = (Page.script or SCRIPT).replace(word, meant)
+    flags = (
+        *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        f"--user-data-dir={tmp_path / 'browser'}",
+    )
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as pages:
+        threading.Thread(target=pages.serve_forever, args=(0.05,)).start()
+        address = f"http://127.0.0.1:{pages.server_port}/"
+        browser = subprocess.Popen(
+            [str(CHROMIUM), *flags, address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            wait_for(lambda: len(Page.told) == 2)
+        finally:
+            browser.kill()
+            browser.wait()
+            pages.shutdown()
+    assert Page.told == ["not read", "sent"]
+    with suppress(AssertionError):
+        wait_for(lambda: len(here.runs(f"release/{MODEL}")) > before, 3)
+    assert len(here.runs(f"release/{MODEL}")) == before
+    assert not proof.exists()
 
 
 def test_on_demand(here: System) -> None:
@@ -169,7 +269,7 @@ def test_action_that_fails_is_noticed(here: System) -> None:
 
 
 def test_run_that_dies_with_its_worker_is_crashed_and_may_run_again(here: System) -> None:
-    with temporary_settings({PREFECT_API_URL: here.api}):
+    with here.meant():
         names = register_automations(silence=timedelta(seconds=10))
         assert names == register_automations(silence=timedelta(seconds=10))
     known = [each["name"] for each in here.client.post("/automations/filter", json={}).json()]

@@ -1,6 +1,9 @@
 """What the command line shows to people: every value that it was given, and the next step."""
 
+import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -128,6 +131,26 @@ def test_tables_are_shown_with_the_time_until_which_they_know(shown: Shown) -> N
         "planes: 1,234 entities, without time",
         "delays: 5 entities, as known at 2013-07-01",
     ]
+
+
+SAYING = """
+import ctypes, logging, os, subprocess, sys
+from flows.printed import print_json, progress
+with progress("saying all sorts of things"):
+    print("a library")
+    os.write(1, b"native code\\n")
+    ctypes.CDLL(None).puts(b"what C holds back")
+    subprocess.run([sys.executable, "-c", "print('another process')"])
+    logging.StreamHandler(sys.stdout).emit(logging.makeLogRecord({"msg": "a log line"}))
+print_json({"done": True})
+"""
+
+
+def test_nothing_but_the_result_reaches_standard_output() -> None:
+    said = subprocess.run([sys.executable, "-c", SAYING], capture_output=True, text=True)
+    assert json.loads(said.stdout) == {"done": True}
+    for each in ("a library", "native code", "what C holds back", "another process", "a log line"):
+        assert each in said.stderr
 
 
 HOSTILE = "[/b] [red]x[/] :taxi: \x1b[31m\x9b31m \u202e\udcff"

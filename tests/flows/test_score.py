@@ -113,8 +113,11 @@ def test_model_that_cannot_be_compiled_is_predicted_by_lightgbm(
 def test_model_without_a_champion_scores_nothing(
     released: "Released", table: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(DecisionRefused, match="other: has no champion to score with"):
+    with pytest.raises(DefinitionError, match=r"other: has no version yet in .*'flight-delay'"):
         score("other", str(table), str(tmp_path / "out.csv"))
+    shutil.rmtree(released.root / "models" / MODEL / "ledger")
+    with pytest.raises(DecisionRefused, match="flight-delay: has no champion to score with"):
+        score(MODEL, str(table), str(tmp_path / "out.csv"))
 
 
 def test_command_says_how_many_rows_were_scored(

@@ -10,10 +10,9 @@ from tasks.decisions import (
     Decision,
     check_decision,
     decide,
-    record_approval,
-    record_rejection,
+    record,
     record_release,
-    record_rollback,
+    refuse_beforehand,
 )
 from tasks.errors import DecisionRefused, DefinitionError, PerennialError, StoreError
 from tasks.ledger import read_ledger
@@ -43,7 +42,7 @@ def ask(version: str, action: str = "approve", **given: object) -> Decision:
 
 
 def release(store: FolderStore, published: Published) -> None:
-    approval = record_approval(store, ask(published.path.rpartition("/")[2]), published)
+    approval = record(store, ask(published.path.rpartition("/")[2]), published)
     record_release(store, approval, "m", "bento-digest")
 
 
@@ -64,8 +63,8 @@ def test_approving_again_before_the_release_is_the_same_approval(
     store: FolderStore, tmp_path: Path
 ) -> None:
     published = put(store, tmp_path, JANUARY)
-    first = record_approval(store, ask(JANUARY), published)
-    assert record_approval(store, ask(JANUARY, approver="Bob"), published) == first
+    first = record(store, ask(JANUARY), published)
+    assert record(store, ask(JANUARY, approver="Bob"), published) == first
     assert len(read_ledger(store, "m")) == 1
 
 
@@ -94,10 +93,10 @@ def test_refused_candidate_takes_an_override_with_a_reason(
 ) -> None:
     published = put(store, tmp_path, JANUARY, passed=False)
     with pytest.raises(DecisionRefused, match="--override"):
-        record_approval(store, ask(JANUARY), published)
+        record(store, ask(JANUARY), published)
     with pytest.raises(DefinitionError, match="reason"):
         check_decision(ask(JANUARY, override=True, reason=" "))
-    assert record_approval(store, ask(JANUARY, override=True), published).override
+    assert record(store, ask(JANUARY, override=True), published).override
 
 
 def test_decision_needs_a_name() -> None:
@@ -110,16 +109,18 @@ def test_closed_versions_are_refused(store: FolderStore, tmp_path: Path) -> None
         put(store, tmp_path, version) for version in (JANUARY, FEBRUARY, MARCH)
     )
     release(store, champion)
-    record_rejection(store, ask(MARCH, "reject", reason="no weather"), rejected)
+    record(store, ask(MARCH, "reject", reason="no weather"), rejected)
     for published, said in (
         (older, "older than the champion"),
         (champion, "was released already"),
         (rejected, "was rejected by Ada: no weather"),
     ):
         version = published.path.rpartition("/")[2]
-        for record in (record_approval, record_rejection):
+        for asked in (ask(version), ask(version, "reject")):
             with pytest.raises(DecisionRefused, match=said):
-                record(store, ask(version), published)
+                record(store, asked, published)
+            with pytest.raises(DecisionRefused, match=said):
+                refuse_beforehand(store, asked)
 
 
 def test_rolling_back_leads_through_the_champions_before(
@@ -130,11 +131,11 @@ def test_rolling_back_leads_through_the_champions_before(
         release(store, published)
     for expected in (FEBRUARY, JANUARY):
         assert previous_champion(store, "m") == expected
-        record_rollback(store, ask(expected, "rollback"), made[expected])
+        record(store, ask(expected, "rollback"), made[expected])
         assert find_champion(store, "m") == made[expected]
     with pytest.raises(DecisionRefused, match="no earlier champion"):
         previous_champion(store, "m")
-    record_rollback(store, ask(MARCH, "rollback"), made[MARCH])
+    record(store, ask(MARCH, "rollback"), made[MARCH])
     assert previous_champion(store, "m") == JANUARY
 
 
@@ -144,14 +145,14 @@ def test_rolling_back_to_what_never_was_champion_is_refused(
     january, february = (put(store, tmp_path, version) for version in (JANUARY, FEBRUARY))
     release(store, january)
     with pytest.raises(DecisionRefused, match="never released"):
-        record_rollback(store, ask(FEBRUARY, "rollback"), february)
+        record(store, ask(FEBRUARY, "rollback"), february)
     with pytest.raises(DecisionRefused, match="champion already"):
-        record_rollback(store, ask(JANUARY, "rollback"), january)
+        record(store, ask(JANUARY, "rollback"), january)
 
 
 def test_of_two_releases_at_once_one_wins(store: FolderStore, tmp_path: Path) -> None:
     published = put(store, tmp_path, JANUARY)
-    approval = record_approval(store, ask(JANUARY), published)
+    approval = record(store, ask(JANUARY), published)
 
     def promote(_: int) -> str:
         try:
@@ -170,7 +171,7 @@ def test_decisions_at_once_are_all_kept_in_one_chain(store: FolderStore, tmp_pat
     versions = [f"20140{month}01T000000Z-x" for month in range(1, 9)]
     made = [put(store, tmp_path, version) for version in versions]
     with ThreadPoolExecutor(8) as runs:
-        list(runs.map(lambda p: record_approval(store, ask(p.path.rpartition("/")[2]), p), made))
+        list(runs.map(lambda p: record(store, ask(p.path.rpartition("/")[2]), p), made))
     assert sorted(entry.version for entry in read_ledger(store, "m")) == versions
 
 
@@ -205,4 +206,4 @@ def test_rolling_back_to_changed_files_is_refused(store: FolderStore, tmp_path: 
     release(store, second)
     changed = first.model_copy(update={"digest": "another"})
     with pytest.raises(StoreError, match=f"m: {JANUARY} is not what was released; restore its"):
-        record_rollback(store, ask(JANUARY, "rollback"), changed)
+        record(store, ask(JANUARY, "rollback"), changed)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from tasks.diagnosis import (
     look_at_libraries,
     look_at_models,
     look_at_packages,
+    look_at_ports,
     look_at_root,
     look_at_server,
 )
@@ -73,6 +75,19 @@ def test_broken_chain_and_dead_server_are_found_with_their_mend(
     assert "MANIFEST.json: is damaged" in found["model n"]["detail"]
     assert "does not answer" in found["server"]["detail"]
     assert found["server"]["mend"]
+
+
+def test_ports_are_those_that_are_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PERENNIAL_SERVE_PORT", str(port))
+        monkeypatch.setenv("PERENNIAL_UI_PORT", "4711")
+        found = [each.detail for each in look_at_ports()]
+    assert found == [f"{port} (the service) is in use", "4711 (Prefect's server) is free"]
+    monkeypatch.setenv("PERENNIAL_UI_PORT", "http")
+    (finding,) = look_at_ports()
+    assert (finding.well, finding.name) == (False, "ports")
 
 
 def test_root_that_is_a_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

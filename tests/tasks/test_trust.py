@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from signing import Signers
 
-from tasks.decisions import Decision, record_approval, record_rejection, record_release
+from tasks.decisions import Decision, record, record_release
 from tasks.errors import DecisionRefused, DefinitionError, StoreError
 from tasks.ledger import append_entry, read_ledger
 from tasks.registry import Published, find_champion, publish, version_path
@@ -51,7 +51,7 @@ def decision(version: str, approver: str = "Ada", action: str = "approve") -> De
 
 def release(store: Store, version: str) -> Published:
     published = publish_version(store, version)
-    record_release(store, record_approval(store, decision(version), published), MODEL, "bento")
+    record_release(store, record(store, decision(version), published), MODEL, "bento")
     return published
 
 
@@ -96,7 +96,7 @@ def test_what_another_key_signed_is_refused(
 ) -> None:
     monkeypatch.setenv("PERENNIAL_SIGNING_KEY", str(signers.make_key("Eve")))
     with pytest.raises(DecisionRefused, match="is no key of an allowed signer"):
-        record_approval(store, decision("v1"), publish_version(store, "v1"))
+        record(store, decision("v1"), publish_version(store, "v1"))
     assert read_ledger(store, MODEL) == []
 
 
@@ -105,14 +105,14 @@ def test_a_signer_decides_in_no_name_but_his_own(
 ) -> None:
     monkeypatch.setenv("PERENNIAL_SIGNING_KEY", str(signers.add("Bob")))
     with pytest.raises(DecisionRefused, match="is that of Bob; say so"):
-        record_approval(store, decision("v1", "Ada"), publish_version(store, "v1"))
+        record(store, decision("v1", "Ada"), publish_version(store, "v1"))
 
 
 def test_the_system_approves_nothing(
     store: Store, signers: Signers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PERENNIAL_SIGNING_KEY", str(signers.folder / "system"))
-    record_approval(store, decision("v1", "system"), publish_version(store, "v1"))
+    record(store, decision("v1", "system"), publish_version(store, "v1"))
     with pytest.raises(StoreError, match="signed by 'system', which may not decide that"):
         read_trusted_ledger(store, MODEL)
 
@@ -136,14 +136,14 @@ def test_a_form_without_a_key_names_the_command(
 ) -> None:
     monkeypatch.delenv("PERENNIAL_SIGNING_KEY")
     with pytest.raises(DecisionRefused, match="on your own machine, with `perennial approve`"):
-        record_approval(store, decision("v1"), publish_version(store, "v1"))
+        record(store, decision("v1"), publish_version(store, "v1"))
 
 
 @pytest.mark.parametrize("place", ["another model", "another place"])
 def test_a_signature_holds_at_its_own_place_only(
     store: Store, signers: Signers, place: str, tmp_path: Path
 ) -> None:
-    record_rejection(store, decision("v1", action="reject"), publish_version(store, "v1"))
+    record(store, decision("v1", action="reject"), publish_version(store, "v1"))
     model = MODEL if place == "another place" else "other"
     said = read_ledger(store, MODEL)[0]
     kept = {"action", "version", "manifest", "approver", "reason"}

@@ -1,0 +1,59 @@
+"""Prefect's server as a process: it answers to its own names only, and asks for a password.
+
+    python -m flows.prefect_server HOST PORT      until it is asked to stop
+    python -m flows.prefect_server SOCKET         on a socket that listens already, until the
+                                                  process that holds its standard input is gone
+
+A name that leads here without being ours is a page's on another machine (DNS rebinding). Addresses
+that others reach are called by names that nobody here knows: there the password is what guards.
+"""
+
+import os
+import socket
+import sys
+import threading
+
+from tasks.environment import is_loopback
+from tasks.server import HOST
+
+
+def main() -> None:
+    """Serve Prefect's API, and its UI where that is not switched off."""
+    if len(sys.argv) == 2:
+        threading.Thread(target=end_with_input, daemon=True).start()
+        serve(HOST, 0, socket.socket(fileno=int(sys.argv[1])))
+    else:
+        serve(sys.argv[1], int(sys.argv[2]))
+
+
+def end_with_input() -> None:
+    """End at once when nobody is left who could write to this process."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+def serve(host: str, port: int, listening: socket.socket | None = None) -> None:
+    import uvicorn
+    from fastapi.middleware.trustedhost import TrustedHostMiddleware
+    from prefect.server.api.server import create_app
+    from prefect.settings import get_current_settings
+
+    names = [HOST, "localhost", host] if is_loopback(host) else ["*"]
+    app = TrustedHostMiddleware(create_app(final=True), allowed_hosts=names, www_redirect=False)
+    settings = get_current_settings().server
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        lifespan="on",
+        timeout_keep_alive=settings.api.keepalive_timeout,
+        ws_ping_interval=settings.api.websocket_ping_interval,
+        ws_ping_timeout=settings.api.websocket_ping_timeout,
+        log_level=settings.logging_level.lower(),
+    )
+    uvicorn.Server(config).run([listening] if listening else None)
+
+
+if __name__ == "__main__":
+    main()
