@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import IO
 
 from tasks.environment import PASSWORDS
@@ -22,6 +23,7 @@ from tasks.errors import StartFailed
 from tasks.server import HOST, last_line, leash, stop_server
 
 _READY_SECONDS, _STOP_SECONDS = 120.0, 5.0
+_GIVEN_UP = "ERROR:    Application startup failed"  # by uvicorn, after what it was
 _KIND = {
     "PREFECT_SERVER_UI_ENABLED": "false",
     "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
@@ -31,6 +33,8 @@ _KIND = {
 
 def start_server() -> Callable[[], None]:
     """Start a server for this run, unless one is set; give what waits until it answers."""
+    if home := os.environ.get("PREFECT_HOME"):  # Prefect makes the folder, but none above it
+        Path(home).expanduser().mkdir(parents=True, exist_ok=True)
     from prefect.context import refresh_global_settings_context
     from prefect.settings import PREFECT_API_URL, get_current_settings
 
@@ -64,7 +68,7 @@ def _wait(port: int, log: IO[bytes]) -> None:
         connection.getresponse()
     except (OSError, HTTPException) as error:
         log.seek(0)
-        said = last_line(log.read().decode(errors="replace"))
+        said = last_line(log.read().decode(errors="replace").partition(_GIVEN_UP)[0])
         raise StartFailed(f"the run's own Prefect server does not answer: {said}") from error
     finally:
         connection.close()

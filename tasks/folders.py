@@ -14,7 +14,8 @@ import polars as pl
 from tasks.errors import SourceError, SourceRefused
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
-_WHOLE, _DAY = re.compile(r"-?\d{1,18}"), re.compile(r"\d{4}-\d\d-\d\d")
+_WHOLE = re.compile(r"-?\d{1,18}")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def read_folders(file: str) -> dict[str, str | None]:

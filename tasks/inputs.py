@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from tasks.definition import Definition, Frozen, Source
 from tasks.errors import DataRefused, DefinitionError, SourceError, nearest
-from tasks.files import Files, find_files, scan_source, scan_text
+from tasks.files import FAILURES, Files, find_files, scan_source, scan_text
 from tasks.folders import read_folders
 from tasks.mending import Mending, Needed, find_mending, find_source, mend
 from tasks.store import scan_options
@@ -136,7 +136,10 @@ def _read_alike(uri: str, given: Source, definition: Definition, source: Source 
 
 def _as_text(given: Source, files: Files) -> Source:
     """Take all that is written in CSV as text; what folders carry is of its own type."""
-    written = scan_text(given, files).collect_schema()
+    try:
+        written = scan_text(given, files).collect_schema()
+    except FAILURES:
+        return given  # whoever opens it says what is wrong with it
     return given.model_copy(update={"types": dict.fromkeys(written, "text")})
 
 

@@ -56,7 +56,7 @@ class Entry(Frozen):
     @field_validator("version")
     @classmethod
     def _is_a_name(cls, version: str) -> str:
-        if not is_version(version):
+        if version and not is_version(version):  # to accept a ledger is about no version
             raise ValueError("is no name of a version")
         return version
 

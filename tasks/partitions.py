@@ -127,7 +127,8 @@ def recall_parts(store: Store, model: str, folder: Path) -> dict[str, Path]:
     if not versions:
         return {}
     lineage = read_json(store, versions[-1], "lineage.json")
-    snapshot = find(store, snapshot_path(lineage.get("snapshot", "")))
+    named = lineage.get("snapshot")
+    snapshot = find(store, snapshot_path(named)) if named else None
     if snapshot is None or not any(map(_NAMED.fullmatch, snapshot.manifest.files)):
         return {}
     try:

@@ -40,7 +40,7 @@ _MISSING = (
 _LEVELS = ("-", "--", "")  # signs for missing that may be one of two values: plus and minus
 _MOST_WORDS, _MOST_CODES, _NUMBERS = 3, 20, 0.9  # few words among many numbers mean missing
 _WRITE_HEADER = "write the columns' names in a line above it"
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$")
 _PATTERN = re.compile(r"\*$|\^.*\$$", re.DOTALL)  # names that Polars takes for many columns
 
 

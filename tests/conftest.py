@@ -193,7 +193,7 @@ def released_once(
         patch.setenv("BENTOML_HOME", str(home))
         for name, secret in SECRETS.items():
             patch.setenv(name, secret)
-        times = (datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 25, tzinfo=UTC))
+        times = (datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 20, tzinfo=UTC))
         versions = [flow("flight-delay", time)["version"] for time in times]
         release("flight-delay", versions[0], "approve", "Ada", "good enough")
     return Released(project, root, home, versions)

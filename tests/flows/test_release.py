@@ -134,7 +134,7 @@ def test_release_that_ended_before_its_promotion_goes_on_from_there(
         bento = build_bento.fn(store.root, MODEL, approval, folder)
         proven = prove_bento.fn(store.root, MODEL, released.newer, bento, folder)
     assert describe_model(store, MODEL)["champion"] == released.older
-    plan = plan_retrain(MODEL, datetime(2013, 7, 25, tzinfo=UTC))
+    plan = plan_retrain(MODEL, datetime(2013, 7, 20, tzinfo=UTC))
     made = {"verdict": "passed"}
     assert name_approver(plan, store, made, "Bob") == "Bob"
     assert name_approver(by_its_gate(plan), store, made, None) == "auto (gate passed)"

@@ -78,6 +78,7 @@ def test_approving_again_before_the_release_is_the_same_approval(
         ("Ada", "fine\x9b31m", r"^--reason 'fine\\x9b31m': holds control characters"),
         ("Ada", "fine\udcff", "holds control characters"),
     ],
+    ids=ascii,  # a surrogate in a test's name cannot be told to another process
 )
 def test_words_that_steer_a_terminal_are_refused(
     store: FolderStore, approver: str, reason: str, said: str

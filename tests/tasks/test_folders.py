@@ -10,8 +10,8 @@ import s3fs
 from tables import ROWS, START, Project, read_source, scan_files, write_file
 
 from tasks import partitions
+from tasks.drafting import draft_definition
 from tasks.errors import SourceError, SourceRefused
-from tasks.reading import read_otherwise, read_table
 from tasks.sources import digest_sources, open_table
 
 KINDS = ["parquet", "csv", "ndjson"]
@@ -144,6 +144,5 @@ def test_folders_in_a_bucket_give_their_column(made: Project, bucket: str) -> No
 @pytest.mark.parametrize("kind", KINDS)
 def test_folder_is_seen_where_a_source_is_looked_at_first(tmp_path: Path, kind: str) -> None:
     uri = lay_out(tmp_path, kind, "day=2020-01-01", "day=2020-01-02")
-    reading, table = read_table(uri, "s", tmp_path)
-    assert table.columns["day"] == pl.Date
-    assert read_otherwise(reading, table, "day") == ""
+    _, text, _ = draft_definition(uri, "y", time="day", key=("id",), name="s", project=tmp_path)
+    assert 'time = "day"' in text

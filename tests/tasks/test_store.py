@@ -399,9 +399,10 @@ def modes(folder: Path) -> dict[str, str]:
 def test_what_people_asked_is_for_the_owner_only_unless_the_folder_was_opened(
     tmp_path: Path,
 ) -> None:
-    store = open_store(str(tmp_path / "root"))
     umask = os.umask(0o022)
     try:
+        (tmp_path / "root").mkdir()
+        store = open_store(str(tmp_path / "root"))
         store.create("predictions/m/date=1/part", b"asked")
         store.create("models/m/one", b"anyone's")
         (tmp_path / "root/predictions/m").chmod(0o750)
