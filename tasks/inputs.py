@@ -13,7 +13,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from tasks.definition import Definition, Frozen, Source
-from tasks.errors import DataRefused, DefinitionError, SourceError, nearest
+from tasks.errors import DataRefused, DefinitionError, NumbersLost, SourceError, nearest
 from tasks.files import FAILURES, Files, find_files, scan_source, scan_text
 from tasks.folders import read_folders
 from tasks.mending import Mending, Needed, find_mending, find_source, mend
@@ -147,6 +147,9 @@ def _find_columns(given: Source, files: Files) -> pl.Schema:
     """Find the columns that there are, and their types; lines of JSON have none of folders."""
     try:
         found = scan_source(given, files).collect_schema()
+    except NumbersLost as lost:  # lines of JSON are read one by one: none is rounded
+        numbers = given.types | {lost.column: "number"}
+        return _find_columns(given.model_copy(update={"types": numbers}), files)
     except SourceError as error:
         if given.format != "csv":
             raise

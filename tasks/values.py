@@ -16,6 +16,7 @@ from tasks.texts import guess_moments, read_moments, read_plain
 
 _SIMPLE = {"String", "Boolean", "Date", "Time", "Null", "Float32", "Float64"}
 _WITH_OPTIONS = {"Decimal", "Datetime", "Duration"}
+_YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800  # in seconds from 1970
 _JSON = {bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64(), str: pl.String()}
 
 
@@ -61,6 +62,7 @@ def take_values(
     text may stand for any type, as a cell of CSV does; in `guessed` text, times may also have the
     forms that Polars reads by itself in sources, day first. A column without a value always fits.
     """
+    _refuse_no_day(given)
     if given.dtype == wanted:
         return given
     if given.dtype.is_float() and not wanted.is_float():
@@ -84,6 +86,20 @@ def take_values(
         said = f"is {kind} and holds {shown!r}, which {wanted} as in training cannot"
         raise Unfit(f"{said}; give {describe(wanted)}", row)
     return taken.alias(given.name)
+
+
+def _refuse_no_day(given: pl.Series) -> None:
+    """Refuse a time that no calendar has: Polars panics when it is asked for its hour."""
+    if given.dtype == pl.Date:
+        second = 1 / 86_400
+    elif isinstance(given.dtype, pl.Datetime) and given.dtype.time_unit != "ns":
+        second = {"us": 1_000_000, "ms": 1_000}[given.dtype.time_unit]
+    else:
+        return
+    ticks = given.to_physical()
+    odd = ((ticks < _YEAR_1 * second) | (ticks >= _YEAR_10000 * second)).fill_null(False)
+    if odd.any():
+        raise Unfit("holds a time that is not in the years 1 to 9999", odd.arg_max())
 
 
 def take_objects(name: str, values: Sequence[Any], wanted: pl.DataType, **how: bool) -> pl.Series:

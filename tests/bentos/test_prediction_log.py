@@ -30,6 +30,7 @@ def logging_server(
     model = alter(versions.folder(versions.second), folder / "model", kept)
     old = folder / "root" / "predictions" / MODEL / OLD / "hour=00"
     old.mkdir(parents=True)
+    old.parents[1].chmod(0o700)
     with serving(folder / "server", model, PERENNIAL_ROOT=str(folder / "root")) as running:
         yield running
 
