@@ -31,12 +31,13 @@ from tasks.store import Store, open_store, work_folder
 from tasks.trust import read_trusted_ledger
 
 Word = Annotated[str, Field(min_length=1)]
+Letters = str | int  # `prefect deployment run -p version=2014` is read as a number
 
 
 @flow(name="release")
 def release(
     model: Word,
-    version: str,
+    version: Letters,
     decision: Literal["approve", "reject", "rollback"],
     approver: Word,
     reason: str = "",
@@ -54,7 +55,7 @@ def release(
     """
     asked = Decision(
         model=model,
-        version=version,
+        version=str(version),
         action=decision,
         approver=approver,
         reason=reason,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from prefect.utilities.callables import parameter_schema
 from publishers import put_proof
 
 from flows import cli
@@ -22,7 +23,7 @@ from flows.release import prepare_rollback, release
 from flows.retrain import find_done, name_approver, plan_retrain, retrain
 from tasks.decisions import Decision, decide
 from tasks.definition import Approval
-from tasks.errors import StoreError
+from tasks.errors import DefinitionError, StoreError
 from tasks.ledger import append_entry, read_ledger
 from tasks.overview import describe_model
 from tasks.plan import Plan
@@ -83,6 +84,13 @@ def test_release_leaves_ledger_proof_and_history(released: "Released", run: Run)
     assert "answered as in training" in run("history", MODEL)[1].replace("\n", " ")
     status = json.loads(run("status", MODEL, "--json")[1])["models"][MODEL]
     assert (status["champion"], status["waiting"]) == (released.older, [released.newer])
+
+
+def test_a_version_of_digits_alone_may_come_as_a_number(released: "Released") -> None:
+    schema = parameter_schema(release).model_dump()["properties"]["version"]
+    assert [each["type"] for each in schema["anyOf"]] == ["string", "integer"]
+    with pytest.raises(DefinitionError, match="version '1999' does not exist"):
+        release(MODEL, 1999, "reject", "Ada")
 
 
 @pytest.mark.parametrize(
