@@ -27,14 +27,15 @@ from pathlib import Path
 from threading import Event
 from typing import NoReturn
 
+from flows.reached import check_password
 from tasks.definition import DEFINITIONS
 from tasks.environment import (
-    PASSWORDS,
     Environment,
     is_free,
     read_ready,
     settle_environment,
     settle_variables,
+    tell_password,
 )
 from tasks.errors import DefinitionError, PerennialError, StartFailed, first_line
 from tasks.keeper import (
@@ -209,6 +210,7 @@ def status() -> None:
         raise StartFailed("nothing is running; start it with `make up`")
     say_where(ready, list_definitions())
     settle_for(ready)
+    check_password(ready.api)
     import httpx
 
     from flows.automations import list_mishaps
@@ -304,7 +306,7 @@ def say_where(here: Environment, models: list[str]) -> None:
             said += "; does not answer yet, its log says why"
         print(f"  {model:<13} {url}  ({said})")
     print(f"  logs          {here.folder}")
-    word = f"{PASSWORDS[1]}=\"$(cat '{here.password}')\"" if here.password.exists() else ""
+    word = tell_password(here.password) if here.password.exists() else ""
     print(f"for `prefect` and `perennial` in this shell: export PREFECT_API_URL={here.api} {word}")
 
 

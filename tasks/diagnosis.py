@@ -24,8 +24,15 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from tasks.definition import Frozen
-from tasks.environment import is_free, read_ready, settle_environment
-from tasks.errors import PerennialError, first_line
+from tasks.environment import (
+    PASSWORD,
+    is_free,
+    read_ready,
+    running_folder,
+    settle_environment,
+    tell_password,
+)
+from tasks.errors import PerennialError, first_line, hide_password
 from tasks.registry import check_files, find_released, list_versions
 from tasks.requirements import LOCK, read_lock, read_pins
 from tasks.signatures import find_signers
@@ -201,7 +208,7 @@ def look_at_ports() -> Iterator[Finding]:
 
 def look_at_server() -> Iterator[Finding]:
     """Ask Prefect's server for its version, and for a worker that is alive."""
-    address = PREFECT_API_URL.value()
+    address = hide_password(PREFECT_API_URL.value() or "")
     if not address:
         detail = "none is set: each run starts one of its own for as long as it needs it"
         yield Finding(name="server", well=True, detail=detail)
@@ -215,6 +222,12 @@ def look_at_server() -> Iterator[Finding]:
         yield Finding(
             name="worker", well=False, detail=f"{address} has no pool {POOL!r}", mend="make up"
         )
+        return
+    except httpx.HTTPStatusError as error:
+        refused = error.response.status_code == 401
+        detail = f"{address} asks for a password" if refused else f"{address}: {first_line(error)}"
+        mend = f"export {tell_password(running_folder() / PASSWORD)}" if refused else "make up"
+        yield Finding(name="server", well=False, detail=detail, mend=mend)
         return
     except (httpx.HTTPError, OSError, RuntimeError) as error:
         detail = f"{address} does not answer: {first_line(error)}"

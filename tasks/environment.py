@@ -6,6 +6,7 @@ every process of a system starts with. Refuses to start any of them (`keeper`).
 
 import os
 import secrets
+import shlex
 import socket
 from contextlib import suppress
 from ipaddress import ip_address
@@ -21,6 +22,7 @@ from tasks.store import environment_folder, open_store
 _UI_PORT, _SERVE_PORT = 4200, 3000
 _PORTS_TRIED = 100
 # What the server asks for, and what its clients give: the same words, `name:password`.
+PASSWORD = "password"
 PASSWORDS = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
 
 
@@ -54,7 +56,17 @@ class Environment(Frozen):
     @property
     def password(self) -> Path:
         """Where the password is kept that was made here, for its owner alone."""
-        return self.folder / "password"
+        return self.folder / PASSWORD
+
+
+def running_folder() -> Path:
+    """Where a system of this environment keeps what it is while it runs."""
+    return Path(environment_folder()).absolute() / "run"
+
+
+def tell_password(kept: Path) -> str:
+    """Write how a shell is given the password that is kept in a file."""
+    return f'{PASSWORDS[1]}="$(cat {shlex.quote(str(kept))})"'
 
 
 def read_ready(asked: Environment) -> Environment | None:
@@ -72,7 +84,7 @@ def settle_environment() -> Environment:
     host = os.environ.get("PERENNIAL_HOST", HOST)
     return Environment(
         name=name,
-        folder=folder / "run",
+        folder=running_folder(),
         root=open_store().root,
         home=Path(os.environ.get("PREFECT_HOME") or folder / "prefect").absolute(),
         host=host,

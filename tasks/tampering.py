@@ -6,13 +6,16 @@ Owns what is tampered with. Refuses to touch the root: it works on copies in the
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+from tasks.archives import publish_bento
 from tasks.definition import Source
 from tasks.errors import PerennialError, StorageFull, first_line
 from tasks.files import read_whole
 from tasks.ground import Drilled, Ground, make_folder
 from tasks.ledger import Sign, append_entry, read_ledger
+from tasks.proof import Proof
 from tasks.registry import (
     MANIFEST,
     check_files,
@@ -21,7 +24,7 @@ from tasks.registry import (
     name_version,
     read_file,
 )
-from tasks.serving import check_model, make_bento
+from tasks.serving import Bento, check_model, make_bento, prove_bento
 from tasks.signatures import make_key, sign
 from tasks.standing import refuse_closed
 from tasks.store import Store, open_store
@@ -30,6 +33,7 @@ from tasks.trust import check_signatures, refuse_shorter, see
 
 def drill_registry(ground: Ground, folder: Path) -> Iterator[Drilled]:
     """Tamper with copies of files, decisions and bentos, and ask whoever reads them."""
+    bento = make_bento(ground.store, ground.published, make_folder(folder, "bento"))
     yield catch("truncated file", "extraction", lambda: read_truncated(ground, folder))
     yield find_done(ground)
     for fault, guard, spoil in (
@@ -41,7 +45,8 @@ def drill_registry(ground: Ground, folder: Path) -> Iterator[Drilled]:
         ("other signer", "signers", read_other_signer),
         ("truncated chain", "memory", read_truncated_chain),
         ("late partition", "decisions", release_older),
-        ("bento with another model", "proof", prove_other),
+        ("planted bento", "release", partial(release_planted, bento)),
+        ("bento with another model", "proof", partial(prove_other, bento)),
     ):
         if spoil is release_older and ground.plan.as_of is None:
             continue
@@ -180,8 +185,35 @@ def release_older(ground: Ground, folder: Path) -> None:
     refuse_closed(read_ledger(store, model), model, older)
 
 
-def prove_other(ground: Ground, folder: Path) -> None:
-    bento = make_bento(ground.store, ground.published, folder)
-    file = bento.folder / "src" / "model" / "model.txt"
+def release_planted(bento: Bento, ground: Ground, folder: Path) -> None:
+    """Put a bento that runs other code where a release looks first, beside a made-up proof."""
+    store, published = copy_version(ground, folder), ground.published
+    model, version = ground.plan.definition.name, published.version
+    theirs = folder / "theirs"
+    shutil.copytree(bento.folder, theirs)
+    with (theirs / "src" / "bentos" / "service.py").open("a", encoding="utf-8") as service:
+        service.write("print('planted')\n")
+    proof = Proof(
+        model=model,
+        version=version,
+        manifest=published.digest,
+        rows=1,
+        left_out=0,
+        largest_difference=0.0,
+        bad_requests={},
+        requests=1,
+        p50_ms=1.0,
+        p99_ms=1.0,
+        budget_ms=1.0,
+        seconds=1.0,
+    )
+    publish_bento(store, theirs, proof, folder)
+    prove_bento.fn(store.root, model, version, bento, folder)
+
+
+def prove_other(bento: Bento, ground: Ground, folder: Path) -> None:
+    theirs = Bento(folder=folder / "theirs", tag=bento.tag)
+    shutil.copytree(bento.folder, theirs.folder)
+    file = theirs.folder / "src" / "model" / "model.txt"
     file.write_text(file.read_text().replace("num_leaves=", "num_leaves=1", 1))
-    check_model(bento, ground.published)
+    check_model(theirs, ground.published)

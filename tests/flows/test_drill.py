@@ -60,7 +60,9 @@ def test_each_fault_is_caught_by_the_guard_that_a_run_would_meet(
     assert guards["missing approval"] == "ledger"
     assert guards["forged chain"] == guards["other signer"] == "signers"
     assert (guards["edited report"], guards["truncated chain"]) == ("manifest", "memory")
-    assert guards["bento with another model"] == "proof"
+    assert (guards["planted bento"], guards["bento with another model"]) == ("release", "proof")
+    details = {each["fault"]: each["detail"] for each in found["faults"]}
+    assert "service.py differs; find out who put it there" in details["planted bento"]
     assert sorted(path for path in (tmp_path / "root" / "models").rglob("*")) == before
 
 

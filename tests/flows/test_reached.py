@@ -2,14 +2,20 @@
 
 import socket
 import sys
+import threading
+import time
+from base64 import b64encode
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from flows import cli
 from flows.reached import check_server
+from tasks.diagnosis import look_at_server
 from tasks.errors import DefinitionError, StartFailed
 from tasks.server import find_port, refuse_taken
 
@@ -19,12 +25,10 @@ if TYPE_CHECKING:
 DECIDED = ["--as", "Ada", "--reason", "so"]
 
 
-def test_server_that_is_not_there_is_one_line(
-    released: "Released", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PREFECT_API_URL", f"http://me:secret@127.0.0.1:{find_port()}/api")
+def commands(released: "Released") -> list[list[str]]:
+    """List each command that starts a flow."""
     model = "flight-delay"
-    for words in (
+    return [
         ["retrain", model, "--as-of", "2013-07-26"],
         ["approve", model, released.newer, *DECIDED],
         ["reject", model, released.newer, *DECIDED],
@@ -32,7 +36,14 @@ def test_server_that_is_not_there_is_one_line(
         ["monitor", model],
         ["backtest", model, "--from", "2013-06-01", "--to", "2013-07-01"],
         ["drill", model],
-    ):
+    ]
+
+
+def test_server_that_is_not_there_is_one_line(
+    released: "Released", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", f"http://me:secret@127.0.0.1:{find_port()}/api")
+    for words in commands(released):
         monkeypatch.setattr(sys, "argv", ["perennial", *words])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
@@ -40,6 +51,75 @@ def test_server_that_is_not_there_is_one_line(
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("perennial: PREFECT_API_URL=http://me:***@127.0.0.1:")
         assert "no server answers there (Connection refused); start it (make up), or unset" in line
+
+
+class Asking(BaseHTTPRequestHandler):
+    """Answer as Prefect's server does that has a password."""
+
+    def do_GET(self) -> None:
+        known = f"Basic {b64encode(b'admin:right').decode()}"
+        open_to_all = self.path == "/api/health"
+        right = open_to_all or self.headers.get("Authorization") == known
+        self.send_response(200 if right else 401)
+        self.end_headers()
+        self.wfile.write(b'"3"' if right else b'{"exception_message":"Unauthorized"}')
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def asking() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Asking) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.mark.parametrize(("given", "said"), [(None, "a"), ("admin:wrong", "another")])
+def test_password_that_the_shell_does_not_know_is_one_line(
+    given: str | None,
+    said: str,
+    asking: int,
+    released: "Released",
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    address = f"http://127.0.0.1:{asking}/api"
+    monkeypatch.setenv("PREFECT_API_URL", address)
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING", raising=False)
+    if given:
+        monkeypatch.setenv("PREFECT_API_AUTH_STRING", given)
+    password = Path(".perennial/run/password").absolute()
+    mend = f'export PREFECT_API_AUTH_STRING="$(cat {password})"'
+    settings = {PREFECT_API_URL: address, PREFECT_API_AUTH_STRING: given}
+    for words in commands(released):
+        monkeypatch.setattr(sys, "argv", ["perennial", *words])
+        begun = time.monotonic()
+        with pytest.raises(SystemExit) as stopped, temporary_settings(settings):
+            cli.main()
+        assert stopped.value.code == 1
+        assert time.monotonic() - begun < 2
+        (line,) = capsys.readouterr().err.splitlines()
+        told = f"perennial: PREFECT_API_URL={address}: asks for {said} password; {mend}"
+        assert line == f"{told}, where `make up` keeps it"
+    with temporary_settings(settings):
+        (finding,) = look_at_server()
+    assert (finding.well, finding.mend) == (False, mend)
+    assert finding.detail == f"{address} asks for a password"
+
+
+def test_password_of_a_variable_an_address_or_a_profile_is_taken(
+    asking: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"http://127.0.0.1:{asking}/api"
+    monkeypatch.setenv("PREFECT_API_URL", address)
+    with temporary_settings({PREFECT_API_AUTH_STRING: "admin:right"}):
+        check_server()
+    monkeypatch.setenv("PREFECT_API_URL", address.replace("//", "//admin:right@"))
+    check_server()
+    monkeypatch.setenv("PREFECT_API_URL", address)
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:right")
+    check_server()
 
 
 @pytest.mark.parametrize("address", ["localhost:4200", "http://[x/api", "http:///api", "ftp://x/"])
