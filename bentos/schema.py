@@ -26,6 +26,7 @@ Row = tuple[Any, ...]
 _ASKS_FOR_COLUMNS = re.compile(rb'\s*\{\s*"columns"\s*:\s*\{')
 # How msgspec complains of a field, and where it says that it was.
 _UNKNOWN, _AT = "Object contains unknown field `", " - at `$"
+_WHOLE = "`int | float"  # what it calls a whole number, as it may be written 2.0
 _PLACE = re.compile(r"(\[\d+\]|\.columns)`")
 _MOST_TEXT = 64_000_000  # bytes of all rows of an Arrow stream together
 _ROW, _ROWS, _COLUMNS = range(3)  # the places of their decoders
@@ -151,8 +152,8 @@ class Schema:
             found = decoded if shape == _ROWS else [decoded]
             self._check_size(len(found))
             lists = tuple(zip(*map(msgspec.structs.astuple, found), strict=True))
-        each = zip(self.columns, self._alone, lists, strict=True)
-        return [vs if vs is UNSET else _take_list(column, alone, vs) for column, alone, vs in each]
+        pairs = zip(self.columns, lists, strict=True)
+        return [each if each is UNSET else _take_list(column, each) for column, each in pairs]
 
     def _make_whole(self, row: Row) -> Row:
         floats = [n for n in self._whole if type(row[n]) is float]
@@ -162,10 +163,6 @@ class Schema:
         for n, value in zip(floats, _make_whole([row[n] for n in floats]), strict=True):
             values[n] = value
         return tuple(values)
-
-    @cached_property
-    def _alone(self) -> list[type[msgspec.Struct]]:
-        return [_define("Alone", (each,), json_type, lists=True) for each in self.columns]
 
     @cached_property
     def _loose(self) -> "tuple[msgspec.json.Decoder[Any], ...]":
@@ -261,13 +258,13 @@ def _make_whole(values: list[Any]) -> list[Any]:
     return [int(value) if type(value) is float else value for value in values]
 
 
-def _take_list(
-    column: Column, alone: type[msgspec.Struct], values: Sequence[Any]
-) -> Sequence[Any]:
+def _take_list(column: Column, values: Sequence[Any]) -> list[Any]:
     """Give values as they are decoded where they are usual, or else by the rule."""
     held = [None if value is UNSET else value for value in values]
+    kind: Any = json_type(column.dtype)
+    kinds: Any = list[kind if kind is None else kind | None]  # type: ignore[misc]
     try:
-        (usual,) = msgspec.structs.astuple(msgspec.convert({column.name: held}, alone))
+        usual = list(msgspec.convert(held, kinds))
         return _make_whole(usual) if column.dtype.is_integer() else usual
     except msgspec.ValidationError:
         taken = _take(column, take_objects, held)
@@ -330,7 +327,7 @@ def _explain(error: Exception, body: bytes) -> Refused:
         if said.startswith(_UNKNOWN):
             name = _unknown_name(said)[:LONGEST_NAME]
             return Refused(400, f"Object contains unknown field {name}", name)
-        message, _, path = said.partition(_AT)
+        message, _, path = said.replace(_WHOLE, "`int").partition(_AT)
         named = message.partition("field `")[2].removesuffix("`")
         return Refused(400, message.replace("`", ""), named or _last_name(path.removesuffix("`")))
     place = re.search(r"byte (\d+)", said)
