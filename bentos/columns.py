@@ -77,7 +77,8 @@ def json_type(dtype: pl.DataType) -> Any:
     """Give the type that msgspec holds a JSON value to: no number as text, no true as a number.
 
     It takes less than the rule (`tasks.values`), and takes it as the rule does: what is left over,
-    as whole numbers written 2.0 and those that a float cannot tell apart, is decoded as `loose`.
+    as numbers that a float cannot tell apart, is decoded as `loose`. Only whether a float is a
+    whole number, as 2.0, it cannot tell: `Schema` does.
     """
     if dtype == pl.String:
         return str
@@ -133,8 +134,13 @@ def integer_range(dtype: pl.DataType) -> tuple[int, int]:
 
 
 def _integer_type(dtype: pl.DataType) -> Any:
-    """Give an integer type's range, as far as msgspec can compare: 64 bits with a sign."""
+    """Give an integer type's range, as far as msgspec can compare: 64 bits with a sign.
+
+    Of a float, it is the part where neighbouring whole numbers are still told apart.
+    """
     least, most = integer_range(dtype)
+    exact = exact_range(pl.Float64()) - 1
+    floats = Annotated[float, Meta(ge=max(least, -exact), le=min(most, exact))]
     if most >= 2**63 and least == 0:
-        return Annotated[int, Meta(ge=0)]
-    return Annotated[int, Meta(ge=max(least, -(2**63)), le=min(most, 2**63 - 1))]
+        return Annotated[int, Meta(ge=0)] | floats
+    return Annotated[int, Meta(ge=max(least, -(2**63)), le=min(most, 2**63 - 1))] | floats

@@ -26,6 +26,7 @@ Row = tuple[Any, ...]
 _ASKS_FOR_COLUMNS = re.compile(rb'\s*\{\s*"columns"\s*:\s*\{')
 # How msgspec complains of a field, and where it says that it was.
 _UNKNOWN, _AT = "Object contains unknown field `", " - at `$"
+_WHOLE = "`int | float"  # what it calls a whole number, as it may be written 2.0
 _PLACE = re.compile(r"(\[\d+\]|\.columns)`")
 _MOST_TEXT = 64_000_000  # bytes of all rows of an Arrow stream together
 _ROW, _ROWS, _COLUMNS = range(3)  # the places of their decoders
@@ -49,6 +50,7 @@ class Schema:
         self.max_rows = max_rows
         self.types = {column.name: column.dtype for column in columns}
         self._row, self._rows, self._table = _make_decoders(columns, json_type)
+        self._whole = [n for n, column in enumerate(columns) if column.dtype.is_integer()]
         self._text = [n for n, column in enumerate(columns) if column.is_written_as_text]
         limits = enumerate(outer_limits(column.dtype) for column in columns)
         self._limits = [(n, *limit) for n, limit in limits if limit is not None]
@@ -63,6 +65,10 @@ class Schema:
         """Decode a JSON object that is one row: the common case, and the quick one."""
         try:
             row: Row = msgspec.structs.astuple(self._row.decode(body))
+            for n in self._whole:  # not by a call, nor a comprehension: each costs every request
+                if type(row[n]) is float:
+                    row = self._make_whole(row)
+                    break
         except ValueError as error:
             row = tuple(values[0] for values in self._take_loosely(_ROW, body, error))
             return self._settle(row)
@@ -99,18 +105,20 @@ class Schema:
     def _decode_rows(self, body: bytes) -> Asked:
         try:
             decoded = self._rows.decode(body)
+            rows = [self._make_whole(msgspec.structs.astuple(row)) for row in decoded]
         except ValueError as error:
             lists = self._take_loosely(_ROWS, body, error)
             return Asked("rows", [self._settle(row) for row in zip(*lists, strict=True)])
-        self._check_size(len(decoded))
-        rows = [msgspec.structs.astuple(row) for row in decoded]
+        self._check_size(len(rows))
         names = sum(len(row) - row.count(UNSET) for row in rows)
         _check_names_once(body, 2 * (names + self._count_text(rows)))
         return Asked("rows", [self._settle(row) for row in rows])
 
     def _decode_columns(self, body: bytes) -> Asked:
         try:
-            lists = msgspec.structs.astuple(self._table.decode(body).columns)
+            lists = list(msgspec.structs.astuple(self._table.decode(body).columns))
+            for n in self._whole:
+                lists[n] = UNSET if lists[n] is UNSET else _make_whole(lists[n])
         except ValueError as error:
             return self._settle_columns(self._take_loosely(_COLUMNS, body, error))
         self._check_lengths(lists)
@@ -150,6 +158,15 @@ class Schema:
             lists = tuple(zip(*map(msgspec.structs.astuple, found), strict=True))
         pairs = zip(self.columns, lists, strict=True)
         return [each if each is UNSET else _take_list(column, each) for column, each in pairs]
+
+    def _make_whole(self, row: Row) -> Row:
+        floats = [n for n in self._whole if type(row[n]) is float]
+        if not floats:
+            return row
+        values = list(row)
+        for n, value in zip(floats, _make_whole([row[n] for n in floats]), strict=True):
+            values[n] = value
+        return tuple(values)
 
     @cached_property
     def _loose(self) -> "tuple[msgspec.json.Decoder[Any], ...]":
@@ -236,13 +253,23 @@ def _check_column(frame: pl.DataFrame, column: Column) -> pl.Series:
     return _take(column, lambda _, values, wanted: take_values(values, wanted), given)
 
 
+def _make_whole(values: list[Any]) -> list[Any]:
+    """Turn floats into the whole numbers that they are; ValidationError where one is none."""
+    if float not in map(type, values):
+        return values
+    if not all(value.is_integer() for value in values if type(value) is float):
+        raise msgspec.ValidationError("Expected `int`, got `float`")
+    return [int(value) if type(value) is float else value for value in values]
+
+
 def _take_list(column: Column, values: Sequence[Any]) -> list[Any]:
     """Give values as they are decoded where they are usual, or else by the rule."""
     held = [None if value is UNSET else value for value in values]
     kind: Any = json_type(column.dtype)
     kinds: Any = list[kind if kind is None else kind | None]  # type: ignore[misc]
     try:
-        return list(msgspec.convert(held, kinds))
+        usual = list(msgspec.convert(held, kinds))
+        return _make_whole(usual) if column.dtype.is_integer() else usual
     except msgspec.ValidationError:
         taken = _take(column, take_objects, held)
         return (taken.cast(pl.Float64) if column.dtype.is_decimal() else taken).to_list()
@@ -304,7 +331,7 @@ def _explain(error: Exception, body: bytes) -> Refused:
         if said.startswith(_UNKNOWN):
             name = _unknown_name(said)[:LONGEST_NAME]
             return Refused(400, f"Object contains unknown field {name}", name)
-        message, _, path = said.partition(_AT)
+        message, _, path = said.replace(_WHOLE, "`int").partition(_AT)
         named = message.partition("field `")[2].removesuffix("`")
         return Refused(400, message.replace("`", ""), named or _last_name(path.removesuffix("`")))
     place = re.search(r"byte (\d+)", said)

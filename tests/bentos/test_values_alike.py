@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from tables import define
 
+from bentos import schema as schemas
 from bentos.columns import Column
 from bentos.refusals import Refused
 from bentos.schema import Schema
@@ -34,6 +35,7 @@ CASES: list[tuple[pl.DataType, pl.Series, list[Any] | None]] = [
     (WHOLE, pl.Series([1, None, 3]), [1, None, 3]),
     (WHOLE, pl.Series([1.0, None, 2.0]), [1, None, 2]),
     (WHOLE, pl.Series([1.0, NAN]), [1, None]),
+    (WHOLE, pl.Series([-0.0, 2.0**53 - 1, 1 - 2.0**53]), [0, 2**53 - 1, 1 - 2**53]),
     (WHOLE, pl.Series([2.5, 1.0]), None),
     (WHOLE, pl.Series([float("inf")]), None),
     (WHOLE, pl.Series([1e17]), None),
@@ -47,8 +49,12 @@ CASES: list[tuple[pl.DataType, pl.Series, list[Any] | None]] = [
     (WHOLE, pl.Series([None, None], dtype=pl.Null), [None, None]),
     (pl.Int8(), pl.Series([127, -128]), [127, -128]),
     (pl.Int8(), pl.Series([128]), None),
+    (pl.Int8(), pl.Series([127.0, -128.0]), [127, -128]),
+    (pl.Int8(), pl.Series([128.0]), None),
     (pl.UInt64(), pl.Series([2**64 - 1], dtype=pl.UInt64), [2**64 - 1]),
     (pl.UInt64(), pl.Series([-1]), None),
+    (pl.UInt64(), pl.Series([0.0, 2.0**53 - 1]), [0, 2**53 - 1]),
+    (pl.UInt64(), pl.Series([-1.0]), None),
     (NUMBER, pl.Series([1.5, None]), [1.5, None]),
     (NUMBER, pl.Series([1, 2]), [1.0, 2.0]),
     (NUMBER, pl.Series([2**53 + 1]), None),
@@ -137,6 +143,29 @@ def test_text_stands_for_another_type_where_a_form_has_no_types(
 ) -> None:
     for form in FORMS:
         check(form, wanted, pl.Series("v", sent), taken if form == "csv" else None, tmp_path)
+
+
+@pytest.mark.parametrize("form", sorted({*FORMS} - {"csv"}))  # a cell of CSV is read by its digits
+def test_a_float_that_is_its_neighbour_as_well_is_no_whole_number(
+    form: str, tmp_path: Path
+) -> None:
+    check(form, WHOLE, pl.Series("v", [1.0, 2.0**53]), None, tmp_path)
+
+
+@pytest.mark.parametrize("form", ["row", "rows", "columns"])
+def test_whole_numbers_written_as_floats_never_leave_the_quick_way(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the rule itself, column by column, one row takes milliseconds of the event loop."""
+    monkeypatch.setattr(schemas, "take_objects", None)
+    check(form, WHOLE, pl.Series("v", [1.0, None, 2.0]), [1, None, 2], tmp_path)
+
+
+def test_a_whole_number_written_as_a_float_is_not_blamed_for_another_value() -> None:
+    columns = (Column(name="a", dtype=WHOLE), Column(name="b", dtype=WHOLE))
+    with pytest.raises(Refused, match=r"Expected int \| null, got bool") as refused:
+        Schema(columns, 100).decode_row(b'{"a": 2.0, "b": true}')
+    assert refused.value.field == "b"
 
 
 def can_write(sent: pl.Series, wanted: pl.DataType, form: str) -> bool:
