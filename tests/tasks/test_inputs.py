@@ -102,6 +102,32 @@ def test_rows_that_are_mended_already_are_taken_as_they_are(folder: Path, form: 
     assert_frame_equal(found, TRUTH.select(found.columns))
 
 
+THOUSANDS = """SELECT * REPLACE (
+  STRPTIME("when", '%m/%d/%Y %H:%M') AS "when",
+  CAST(REPLACE(REPLACE("price", '.', ''), ',', '.') AS DOUBLE) AS "price"
+)
+FROM "s"
+"""
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
+def test_number_that_the_query_would_read_as_another_one_is_refused(
+    folder: Path, form: str
+) -> None:
+    made = trained(folder, THOUSANDS)
+
+    def write(name: str, *price: str | None) -> Path:
+        path, days = folder / f"{name}.{form}", pl.col("when").dt.to_string("%m/%d/%Y %H:%M")
+        rows = TRUTH.with_columns(days, price=pl.Series([*price] * 3, dtype=pl.String))
+        rows.write_csv(path, separator=";") if form == "csv" else getattr(rows, f"write_{form}")(path)
+        return path
+
+    found = read(made, write("raw", "1.234", "987", "1.000,5", None))
+    assert found["price"].to_list() == [1234.0, 987.0, 1000.5, None] * 3
+    with pytest.raises(DataRefused, match=r"'price' holds '1000.5', .* read it as 10005; write"):
+        read(made, write("mended", "1.234", "987", "1000.5", None))
+
+
 def test_another_form_of_dates_is_refused_by_column_and_form(folder: Path) -> None:
     path = folder / "iso.csv"
     TRUTH.with_columns(pl.col("price").cast(pl.String)).write_csv(path, separator=";")
