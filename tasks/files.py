@@ -174,10 +174,10 @@ def _lit(value: pl.Series) -> pl.Expr:
 
 def _check_types(source: Source, schemas: Mapping[str, pl.Schema]) -> None:
     for name in source.types:
-        lacking = [file for file, schema in schemas.items() if name not in schema]
-        if lacking and (source.missing_columns == "refuse" or len(lacking) == len(schemas)):
-            hint = nearest(name, schemas[lacking[0]])
-            raise DefinitionError(f"[sources] types: {lacking[0]} has no column {name!r}; {hint}")
+        if not any(name in schema for schema in schemas.values()):
+            file, schema = next(iter(schemas.items()))
+            hint = nearest(name, schema)
+            raise DefinitionError(f"[sources] types: {file} has no column {name!r}; {hint}")
 
 
 def _refuse_lost(source: Source, files: Files, own: Mapping[str, pl.Schema]) -> None:

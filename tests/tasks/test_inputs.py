@@ -285,3 +285,27 @@ def test_line_that_is_no_row_is_refused_by_its_number(folder: Path, line: str) -
     part = pl.DataFrame({"line": ['{"qty": 1}', line]})
     with pytest.raises(DataRefused, match="row 1,002"):
         opened.read(part, before=1_000)
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
+def test_column_that_some_files_lack_is_null_there_where_the_definition_says_so(
+    folder: Path, form: str
+) -> None:
+    (folder / "new").mkdir()
+    uri, rows = folder / "new" / f"*.{form}", TRUTH.select("id", "price", "qty")
+    for name, part in (("a", rows[:6].drop("qty")), ("b", rows[6:])):
+        path = uri.with_stem(name)
+        part.write_csv(path, separator=";") if form == "csv" else getattr(part, f"write_{form}")(path)
+    source = '{ uri = "s.csv", separator = ";", missing_columns = "null" }'
+    for query in (None, "SELECT *, REPLACE(price, ',', '.') AS text FROM s"):
+        with pytest.raises(PerennialError, match="a.*has no column 'qty', .*missing_columns"):
+            read(trained(folder, query, source.replace("null", "refuse")), uri, "qty")
+        found = read(trained(folder, query, source), uri, "qty")
+        assert found["qty"].to_list() == [None] * 6 + TRUTH["qty"][6:].to_list()
+
+
+def test_lines_of_json_say_that_folders_are_not_read(folder: Path) -> None:
+    (folder / "qty=1").mkdir()
+    TRUTH.select("id", "price").write_ndjson(folder / "qty=1" / "a.ndjson")
+    with pytest.raises(DefinitionError, match="'qty'; lines of JSON .*write it in each line"):
+        read(trained(folder, None), folder / "qty=1" / "a.ndjson", "qty")
