@@ -119,7 +119,9 @@ def test_number_that_the_query_would_read_as_another_one_is_refused(
     def write(name: str, *price: str | None) -> Path:
         path, days = folder / f"{name}.{form}", pl.col("when").dt.to_string("%m/%d/%Y %H:%M")
         rows = TRUTH.with_columns(days, price=pl.Series([*price] * 3, dtype=pl.String))
-        rows.write_csv(path, separator=";") if form == "csv" else getattr(rows, f"write_{form}")(path)
+        rows.write_csv(path, separator=";") if form == "csv" else getattr(rows, f"write_{form}")(
+            path
+        )
         return path
 
     found = read(made, write("raw", "1.234", "987", "1.000,5", None))
@@ -295,10 +297,12 @@ def test_column_that_some_files_lack_is_null_there_where_the_definition_says_so(
     uri, rows = folder / "new" / f"*.{form}", TRUTH.select("id", "price", "qty")
     for name, part in (("a", rows[:6].drop("qty")), ("b", rows[6:])):
         path = uri.with_stem(name)
-        part.write_csv(path, separator=";") if form == "csv" else getattr(part, f"write_{form}")(path)
+        part.write_csv(path, separator=";") if form == "csv" else getattr(part, f"write_{form}")(
+            path
+        )
     source = '{ uri = "s.csv", separator = ";", missing_columns = "null" }'
     for query in (None, "SELECT *, REPLACE(price, ',', '.') AS text FROM s"):
-        with pytest.raises(PerennialError, match="a.*has no column 'qty', .*missing_columns"):
+        with pytest.raises(PerennialError, match=r"a.*has no column 'qty', .*missing_columns"):
             read(trained(folder, query, source.replace("null", "refuse")), uri, "qty")
         found = read(trained(folder, query, source), uri, "qty")
         assert found["qty"].to_list() == [None] * 6 + TRUTH["qty"][6:].to_list()
@@ -307,5 +311,5 @@ def test_column_that_some_files_lack_is_null_there_where_the_definition_says_so(
 def test_lines_of_json_say_that_folders_are_not_read(folder: Path) -> None:
     (folder / "qty=1").mkdir()
     TRUTH.select("id", "price").write_ndjson(folder / "qty=1" / "a.ndjson")
-    with pytest.raises(DefinitionError, match="'qty'; lines of JSON .*write it in each line"):
+    with pytest.raises(DefinitionError, match=r"'qty'; lines of JSON .*write it in each line"):
         read(trained(folder, None), folder / "qty=1" / "a.ndjson", "qty")
