@@ -36,6 +36,14 @@ class SourceError(PerennialError):
     exit_code = 2
 
 
+class ColumnsMissing(SourceError):
+    """Some columns are not in every file of a source, and its definition does not allow that."""
+
+    def __init__(self, said: str, columns: tuple[str, ...]) -> None:
+        super().__init__(said)
+        self.columns = columns
+
+
 class SourceChanged(SourceError):
     """A source became another one while it was read; nothing was made of it."""
 

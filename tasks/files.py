@@ -17,7 +17,14 @@ from polars import selectors as cs
 
 from tasks.contents import Seen, list_files, recall
 from tasks.definition import Source
-from tasks.errors import DefinitionError, SourceError, SourceRefused, first_line, nearest
+from tasks.errors import (
+    ColumnsMissing,
+    DefinitionError,
+    SourceError,
+    SourceRefused,
+    first_line,
+    nearest,
+)
 from tasks.expressions import column_of, is_text
 from tasks.folders import parse_value, read_folders, type_folders
 from tasks.spellings import refuse_lost
@@ -167,10 +174,10 @@ def _lit(value: pl.Series) -> pl.Expr:
 
 def _check_types(source: Source, schemas: Mapping[str, pl.Schema]) -> None:
     for name in source.types:
-        lacking = [file for file, schema in schemas.items() if name not in schema]
-        if lacking and (source.missing_columns == "refuse" or len(lacking) == len(schemas)):
-            hint = nearest(name, schemas[lacking[0]])
-            raise DefinitionError(f"[sources] types: {lacking[0]} has no column {name!r}; {hint}")
+        if not any(name in schema for schema in schemas.values()):
+            file, schema = next(iter(schemas.items()))
+            hint = nearest(name, schema)
+            raise DefinitionError(f"[sources] types: {file} has no column {name!r}; {hint}")
 
 
 def _refuse_lost(source: Source, files: Files, own: Mapping[str, pl.Schema]) -> None:
@@ -337,22 +344,23 @@ def _convert_column(name: str, held: pl.DataType, wanted: pl.DataType) -> pl.Exp
 
 def _agree(source: Source, schemas: Mapping[str, pl.Schema], ask: Ask) -> pl.Schema:
     """Settle one type a column for all files that hold it."""
-    first, columns = next(iter(schemas.items()))
-    for file, schema in schemas.items() if source.missing_columns == "refuse" else ():
-        for name in [*columns, *schema]:
-            if name not in schema or name not in columns:
-                lacking, having = (file, first) if name not in schema else (first, file)
-                raise SourceError(
-                    f"{lacking}: has no column {name!r}, which {having} has; add it, name only "
-                    "files that are alike in [sources], or let it be missing there by "
-                    'missing_columns = "null"'
-                )
+    names = tuple(dict.fromkeys(name for schema in schemas.values() for name in schema))
+    missing = tuple(name for name in names if any(name not in each for each in schemas.values()))
+    if missing and source.missing_columns == "refuse":
+        lacking = next(file for file, schema in schemas.items() if missing[0] not in schema)
+        having = next(file for file, schema in schemas.items() if missing[0] in schema)
+        raise ColumnsMissing(
+            f"{lacking}: has no column {missing[0]!r}, which {having} has; add it, name only "
+            "files that are alike in [sources], or let it be missing there by "
+            'missing_columns = "null"',
+            missing,
+        )
     return pl.Schema(
         {
             name: settle_type(
                 name, {f: each[name] for f, each in schemas.items() if name in each}, ask
             )
-            for name in dict.fromkeys(name for schema in schemas.values() for name in schema)
+            for name in names
         }
     )
 

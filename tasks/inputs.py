@@ -75,6 +75,8 @@ def open_input(
     """
     given, source = _parse_uri(uri), definition.sources.get(find_source(definition) or "")
     files = find_files(given, Path.cwd(), "--input")
+    if source:
+        given = given.model_copy(update={"missing_columns": source.missing_columns})
     if given.format == "csv":
         given = _as_text(_read_alike(uri, given, definition, source), files)
     found = _find_columns(given, files)
@@ -94,6 +96,8 @@ def open_input(
         if missing:
             lacks = [name for name in lacking if name not in found] or missing
             hint = nearest(lacks[0], found)
+            if given.format == "ndjson" and any(lacks[0] in read_folders(file) for file in files):
+                hint = "lines of JSON are scored without what folders say; write it in each line"
             raise DefinitionError(f"--input {uri}: there is no column {lacks[0]!r}; {hint}")
         mending = None
     if mending is None and definition.extract.query is not None:  # what it gives has types already

@@ -20,6 +20,7 @@ from tasks.values import is_kin, parse_dtype
 
 Needed = Callable[[Collection[str]], Sequence[str]]
 Fits = Callable[[str, pl.DataType], bool]
+_GROUPED = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
 _CALL = re.compile(r"\b(?:TRY_)?(?:STRPTIME|CAST)\s*\((?:[^()]|\([^()]*\))*\)", re.IGNORECASE)
 
 
@@ -82,6 +83,7 @@ def find_mending(
 def mend(mending: Mending, rows: pl.DataFrame, uri: str) -> pl.DataFrame:
     """Do to rows what the query does to the source's, or say why not by DataRefused."""
     given = _run(mending, rows, uri)
+    _refuse_numbers(rows, given, uri)
     changed = [name for name in given.columns if _is_changed(rows, given, name)]
     if not changed:
         return given
@@ -145,6 +147,28 @@ def _is_changed(rows: pl.DataFrame, given: pl.DataFrame, name: str) -> bool:
     before, after = rows[name], given[name]
     alike = is_kin(before.dtype, after.dtype) and is_text(before.dtype) == is_text(after.dtype)
     return alike and not before.cast(after.dtype, strict=False).equals(after, null_equal=True)
+
+
+def _refuse_numbers(rows: pl.DataFrame, given: pl.DataFrame, uri: str) -> None:
+    """Refuse text that is a number as it stands, and that the query would make another one.
+
+    A query that reads 1.234,56 reads 12.5, of a table that was mended already, as 125. What may be
+    thousands in groups, 1.234, is left to the query.
+    """
+    for name in given.columns:
+        if name not in rows.columns or not is_text(rows[name].dtype):
+            continue
+        if not given[name].dtype.is_numeric():
+            continue
+        text, after = rows[name].cast(pl.String).str.strip_chars(), given[name].cast(pl.Float64)
+        other = (text.cast(pl.Float64, strict=False) != after) & ~text.str.contains(_GROUPED)
+        row = other.fill_null(value=False).arg_max() if other.any() else None
+        if row is not None:
+            raise DataRefused(
+                f"{uri}: column {name!r} holds {text[row]!r}, which is a number as it stands, and "
+                f"[extract] query would read it as {after[row]:.17g}; write it as the source does, "
+                "or give numbers in Parquet"
+            )
 
 
 def _named(said: str) -> list[str]:

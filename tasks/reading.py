@@ -16,7 +16,14 @@ import polars as pl
 from pydantic import Field, ValidationError
 
 from tasks.definition import Definition, Extract, Frozen, Source, Target
-from tasks.errors import NumbersLost, SourceChanged, SourceError, first_line, hide_password
+from tasks.errors import (
+    ColumnsMissing,
+    NumbersLost,
+    SourceChanged,
+    SourceError,
+    first_line,
+    hide_password,
+)
 from tasks.expressions import quote_name
 from tasks.files import find_files, scan_text
 from tasks.measures import count_values, measure
@@ -147,7 +154,7 @@ def _read_typed(reading: Reading, opened: Table) -> tuple[Reading, Table]:
             for column, form in forms.items()
             if form.number
         },
-        "notes": list_notes(forms),
+        "notes": (*reading.notes, *list_notes(forms)),
     }
     return reading.model_copy(update=change), opened
 
@@ -322,12 +329,19 @@ def _share_of_numbers(counts: dict[str, int]) -> float:
 
 
 def _open_lossless(reading: Reading, project: Path) -> tuple[Reading, Table]:
-    """Open a source with each column as text whose numbers would not be those that are written."""
+    """Open a source with each column as text whose numbers would not be those that are written.
+
+    A column that not every file has, as those that came later, is null where it is missing.
+    """
     while True:
         try:
             return reading, open_table(reading.define(), project)
         except NumbersLost as lost:
             reading = give_types(reading, {lost.column: "text"})
+        except ColumnsMissing as some:
+            source = reading.source.model_copy(update={"missing_columns": "null"})
+            note = f"not in every file, and null where missing: {list_few(some.columns)}"
+            reading = reading.model_copy(update={"source": source, "notes": (*reading.notes, note)})
 
 
 def _settle_form(

@@ -612,3 +612,18 @@ def test_games_are_sold_without_the_regions_they_were_sold_in(draft: Draft, tmp_
     definition, text = draft("games.csv", "sold")
     assert not set(regions) & set(definition.features or {})
     assert "adds up to it with eu, jp, other" in unwrap(text)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "ndjson"])
+def test_column_that_came_later_is_told_and_null_before(
+    draft: Draft, tmp_path: Path, kind: str
+) -> None:
+    rows = pl.DataFrame({"x": X, "y": Y, "late": X**3})
+    for month, part in ((1, rows[:300].drop("late")), (2, rows[300:])):
+        file = tmp_path / f"month={month}" / f"part.{kind}"
+        file.parent.mkdir()
+        getattr(part, f"write_{kind}")(file)
+    definition, text = draft(f"*/*.{kind}", "y")
+    assert definition.sources["data"].missing_columns == "null"
+    assert "not in every file, and null where missing: late" in unwrap(text)
+    assert {"late", "month"} <= set(definition.features or {})

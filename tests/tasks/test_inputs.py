@@ -102,6 +102,34 @@ def test_rows_that_are_mended_already_are_taken_as_they_are(folder: Path, form: 
     assert_frame_equal(found, TRUTH.select(found.columns))
 
 
+THOUSANDS = """SELECT * REPLACE (
+  STRPTIME("when", '%m/%d/%Y %H:%M') AS "when",
+  CAST(REPLACE(REPLACE("price", '.', ''), ',', '.') AS DOUBLE) AS "price"
+)
+FROM "s"
+"""
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
+def test_number_that_the_query_would_read_as_another_one_is_refused(
+    folder: Path, form: str
+) -> None:
+    made = trained(folder, THOUSANDS)
+
+    def write(name: str, *price: str | None) -> Path:
+        path, days = folder / f"{name}.{form}", pl.col("when").dt.to_string("%m/%d/%Y %H:%M")
+        rows = TRUTH.with_columns(days, price=pl.Series([*price] * 3, dtype=pl.String))
+        rows.write_csv(path, separator=";") if form == "csv" else getattr(rows, f"write_{form}")(
+            path
+        )
+        return path
+
+    found = read(made, write("raw", "1.234", "987", "1.000,5", None))
+    assert found["price"].to_list() == [1234.0, 987.0, 1000.5, None] * 3
+    with pytest.raises(DataRefused, match=r"'price' holds '1000.5', .* read it as 10005; write"):
+        read(made, write("mended", "1.234", "987", "1000.5", None))
+
+
 def test_another_form_of_dates_is_refused_by_column_and_form(folder: Path) -> None:
     path = folder / "iso.csv"
     TRUTH.with_columns(pl.col("price").cast(pl.String)).write_csv(path, separator=";")
@@ -259,3 +287,29 @@ def test_line_that_is_no_row_is_refused_by_its_number(folder: Path, line: str) -
     part = pl.DataFrame({"line": ['{"qty": 1}', line]})
     with pytest.raises(DataRefused, match="row 1,002"):
         opened.read(part, before=1_000)
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
+def test_column_that_some_files_lack_is_null_there_where_the_definition_says_so(
+    folder: Path, form: str
+) -> None:
+    (folder / "new").mkdir()
+    uri, rows = folder / "new" / f"*.{form}", TRUTH.select("id", "price", "qty")
+    for name, part in (("a", rows[:6].drop("qty")), ("b", rows[6:])):
+        path = uri.with_stem(name)
+        part.write_csv(path, separator=";") if form == "csv" else getattr(part, f"write_{form}")(
+            path
+        )
+    source = '{ uri = "s.csv", separator = ";", missing_columns = "null" }'
+    for query in (None, "SELECT *, REPLACE(price, ',', '.') AS text FROM s"):
+        with pytest.raises(PerennialError, match=r"a.*has no column 'qty', .*missing_columns"):
+            read(trained(folder, query, source.replace("null", "refuse")), uri, "qty")
+        found = read(trained(folder, query, source), uri, "qty")
+        assert found["qty"].to_list() == [None] * 6 + TRUTH["qty"][6:].to_list()
+
+
+def test_lines_of_json_say_that_folders_are_not_read(folder: Path) -> None:
+    (folder / "qty=1").mkdir()
+    TRUTH.select("id", "price").write_ndjson(folder / "qty=1" / "a.ndjson")
+    with pytest.raises(DefinitionError, match=r"'qty'; lines of JSON .*write it in each line"):
+        read(trained(folder, None), folder / "qty=1" / "a.ndjson", "qty")
