@@ -10,9 +10,9 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import field_validator
+from pydantic import model_validator
 
 from tasks.definition import Frozen
 from tasks.errors import StoreError, harmless
@@ -53,12 +53,13 @@ class Entry(Frozen):
     signature: str = ""
     digest: str = ""
 
-    @field_validator("version")
-    @classmethod
-    def _is_a_name(cls, version: str) -> str:
-        if version and not is_version(version):  # to accept a ledger is about no version
+    @model_validator(mode="after")
+    def _is_about_a_version(self) -> Self:
+        if self.action != "accept" and not is_version(self.version):
             raise ValueError("is no name of a version")
-        return version
+        if self.action == "accept" and self.version:
+            raise ValueError("to accept a ledger is about no version")
+        return self
 
 
 def read_ledger(store: Store, model: str) -> list[Entry]:
