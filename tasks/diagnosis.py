@@ -33,7 +33,7 @@ from tasks.environment import (
     tell_password,
 )
 from tasks.errors import PerennialError, first_line, hide_password
-from tasks.registry import check_files, find_released, list_versions
+from tasks.registry import find_unedited, list_versions
 from tasks.requirements import LOCK, read_lock, read_pins
 from tasks.signatures import find_signers
 from tasks.store import Store, is_bucket, open_store, reaching
@@ -153,9 +153,7 @@ def look_at_models(store: Store) -> Iterator[Finding]:
         try:
             signers = find_signers(model)
             ledger = read_trusted_ledger(store, model)
-            champion = find_released(store, model, ledger)
-            if champion is not None:
-                check_files(store, champion)
+            champion = find_unedited(store, model, ledger)
             if signers is None:
                 look_back(store, model, ledger)
             versions = list_versions(store, model)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tasks.errors import DefinitionError
-from tasks.registry import Published, check_files, find_released, list_versions, read_files
+from tasks.registry import Published, find_unedited, list_versions, read_files
 from tasks.standing import is_open
 from tasks.store import Store
 from tasks.trust import read_trusted_ledger
@@ -46,9 +46,7 @@ def describe_model(store: Store, model: str) -> dict[str, Any]:
     versions, ledger = list_versions(store, model), read_trusted_ledger(store, model)
     if not versions:
         raise _no_version(store, model)
-    champion = find_released(store, model, ledger)
-    if champion is not None:
-        check_files(store, champion)
+    champion = find_unedited(store, model, ledger)
     open_ones = [each for each in versions.values() if is_open(ledger, model, each.version)]
     verdicts = _read_parts(store, open_ones, "verdict")
     return {
@@ -67,9 +65,7 @@ def describe_history(store: Store, model: str) -> dict[str, Any]:
     versions, ledger = list_versions(store, model), read_trusted_ledger(store, model)
     if not versions and not ledger:
         raise _no_version(store, model)
-    champion = find_released(store, model, ledger)
-    if champion is not None:
-        check_files(store, champion)
+    find_unedited(store, model, ledger)
     parts = _read_parts(store, versions.values(), "lineage", "evaluation", "verdict")
     return {
         "model": model,

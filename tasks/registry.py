@@ -18,7 +18,7 @@ from pydantic import ValidationError, model_validator
 
 from tasks.definition import Frozen
 from tasks.errors import DefinitionError, StoreError, nearest
-from tasks.ledger import Entry, check_approved
+from tasks.ledger import Entry, check_approved, list_crowned
 from tasks.names import check_model, check_version, is_model, is_plain, is_version
 from tasks.store import Store, digest_file, reaching
 from tasks.trust import read_trusted_ledger
@@ -236,17 +236,26 @@ def find_champion(store: Store, model: str) -> Published | None:
 
 def find_released(store: Store, model: str, ledger: list[Entry]) -> Published | None:
     """Find the version that a ledger, read before, released last."""
-    for entry in reversed(ledger):
-        if entry.action in ("release", "rollback"):
-            champion = find_version(store, model, entry.version)
-            if champion is None or champion.digest != entry.manifest:
-                raise StoreError(
-                    f"{model}: champion {entry.version} is not what ledger entry {entry.number} "
-                    "released; restore its files or roll back"
-                )
-            check_approved(ledger, entry)
-            return champion
-    return None
+    crowned = list_crowned(ledger)
+    if not crowned:
+        return None
+    entry = crowned[-1]
+    champion = find_version(store, model, entry.version)
+    if champion is None or champion.digest != entry.manifest:
+        raise StoreError(
+            f"{model}: champion {entry.version} is not what ledger entry {entry.number} "
+            "released; restore its files or roll back"
+        )
+    check_approved(ledger, entry)
+    return champion
+
+
+def find_unedited(store: Store, model: str, ledger: list[Entry]) -> Published | None:
+    """Find the version that a ledger released last; StoreError if any file of it was edited."""
+    champion = find_released(store, model, ledger)
+    if champion is not None:
+        check_files(store, champion)
+    return champion
 
 
 def _holds_anything(store: Store, model: str) -> bool:
