@@ -117,7 +117,8 @@ class Server:
             return await (self._predict if path == "/predict" else self._explain)(head, body)
         finally:
             self.metrics.in_flight -= 1
-            self._bodies.let_go(body)
+            if len(body) > SMALL:
+                self._bodies.let_go(body)
 
     async def _predict(self, head: Head, body: bytes) -> Answer:
         model = self.model

@@ -29,19 +29,20 @@ class TimedProtocol(HttpToolsProtocol):
     There is no timer for each request: at thousands a second, those would cost more than answers.
     """
 
+    # In slots: Uvicorn's attributes fill what Python keeps quick in an object's own dictionary.
+    __slots__ = ("began", "between", "blocked", "moved", "parts", "refusal", "size")
+
     open: set["TimedProtocol"] = set()  # noqa: RUF012  every connection of this process
     seconds = 30.0
 
-    began: float | None = None
-    blocked: float | None = None
-    moved = False  # whether a piece began a request, ended a head or held some of a body
-    between = 0  # bytes read since then
-    parts = size = 0  # of the body so far
-    refusal = 400, ""
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.began: float | None = self.loop.time()
+        self.blocked: float | None = None
+        self.moved = False  # whether a piece began a request, ended a head or held some of a body
+        self.between = 0  # bytes read since then
+        self.parts = self.size = 0  # of the body so far
+        self.refusal = 400, ""
         super().connection_made(transport)
-        self.began = self.loop.time()
         self.open.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -49,17 +50,17 @@ class TimedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if len(data) <= _PIECE:
-            self._take(data)
+        if len(data) > _PIECE:
+            for start in range(0, len(data), _PIECE):
+                if not self.transport.is_closing():
+                    self.data_received(data[start : start + _PIECE])
             return
-        for start in range(0, len(data), _PIECE):
-            if not self.transport.is_closing():
-                self._take(data[start : start + _PIECE])
-
-    def _take(self, piece: bytes) -> None:
         self.moved = False
-        super().data_received(piece)
-        self.between = 0 if self.moved else self.between + len(piece)
+        HttpToolsProtocol.data_received(self, data)  # as below, not by `super()`: each call costs
+        if self.moved:
+            self.between = 0
+            return
+        self.between += len(data)
         if self.between > LONGEST_HEAD and not self.transport.is_closing():
             self.refusal = _TOO_LONG
             self.send_400_response("")
@@ -70,7 +71,7 @@ class TimedProtocol(HttpToolsProtocol):
         self.began = self.loop.time()
         self.moved = True
         self.parts = self.size = 0
-        super().on_message_begin()
+        HttpToolsProtocol.on_message_begin(self)
 
     def on_headers_complete(self) -> None:
         if self.between > LONGEST_HEAD - 2 * _PIECE and self._measure_head() > LONGEST_HEAD:
@@ -80,7 +81,7 @@ class TimedProtocol(HttpToolsProtocol):
         if not self.url.startswith(b"/"):
             self._take_host_from_url()
         self.moved = True
-        super().on_headers_complete()
+        HttpToolsProtocol.on_headers_complete(self)
         self.headers = []  # the request has its own; what follows a body's chunks is not among them
 
     def on_body(self, body: bytes) -> None:
@@ -89,11 +90,11 @@ class TimedProtocol(HttpToolsProtocol):
         self.size += len(body)
         if self.parts > _MOST_PARTS and self.size < self.parts * _SMALLEST_PART:
             self._refuse(400, f"The body comes in chunks of less than {_SMALLEST_PART} bytes.")
-        super().on_body(body)
+        HttpToolsProtocol.on_body(self, body)
 
     def on_message_complete(self) -> None:
         self.began = None
-        super().on_message_complete()
+        HttpToolsProtocol.on_message_complete(self)
 
     def pause_writing(self) -> None:
         self.blocked = self.loop.time()

@@ -105,7 +105,9 @@ class Schema:
     def _decode_rows(self, body: bytes) -> Asked:
         try:
             decoded = self._rows.decode(body)
-            rows = [self._make_whole(msgspec.structs.astuple(row)) for row in decoded]
+            rows = list(map(msgspec.structs.astuple, decoded))
+            if any(type(row[n]) is float for n in self._whole for row in rows):
+                rows = [self._make_whole(row) for row in rows]
         except ValueError as error:
             lists = self._take_loosely(_ROWS, body, error)
             return Asked("rows", [self._settle(row) for row in zip(*lists, strict=True)])
