@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null \
 	&& echo $$p && break; done)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
-SOURCES := bentos flows tasks tests benchmarks
+SOURCES := bentos flows tasks tests benchmarks tools
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve up down test torture fuzz cover mutants check prove tiny drill package \
@@ -21,10 +21,10 @@ serve: .venv/run  ## Serve the champion on http://127.0.0.1:3000, following rele
 	$(BIN)/perennial serve flight-delay
 
 up: .venv/run  ## Start Prefect's server with its UI, a worker, all deployments and the service
-	@$(BIN)/python -m flows.operate up
+	@$(BIN)/python -m flows.local_stack up
 
 down:  ## Stop what `make up` started
-	@test ! -x $(BIN)/python || $(BIN)/python -m flows.operate down
+	@test ! -x $(BIN)/python || $(BIN)/python -m flows.local_stack down
 
 test: .venv/dev  ## Run the tests
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -53,13 +53,13 @@ cover: .venv/dev  ## Run the tests and say which lines and branches none of them
 	$(BIN)/coverage combine --quiet .coverage/data.* && $(BIN)/coverage report && exit $$ran
 
 mutants: .venv/dev  ## Change the gate, the registry and the features, one thing at a time
-	PYTHONPATH=tests $(BIN)/python -m mutants tasks/features.py $(T)/test_features.py $(T)/test_expressions.py
-	PYTHONPATH=tests $(BIN)/python -m mutants tasks/registry.py $(T)/test_versions.py $(T)/test_registry.py
-	PYTHONPATH=tests $(BIN)/python -m mutants tasks/validation.py $(T)/test_gate.py $(T)/test_validation.py
+	PYTHONPATH=tests/support $(BIN)/python -m tools.mutants tasks/features/transform.py $(T)/features/test_transform.py $(T)/core/test_sql.py
+	PYTHONPATH=tests/support $(BIN)/python -m tools.mutants tasks/registry/versions.py $(T)/registry/test_version_names.py $(T)/registry/test_versions.py
+	PYTHONPATH=tests/support $(BIN)/python -m tools.mutants tasks/validation/gate.py $(T)/validation/test_gate_edges.py $(T)/validation/test_gate.py
 T := tests/tasks
 
 prove: .venv/dev  ## Serve the champion's bento elsewhere, with only its own requirements
-	PYTHONPATH=tests $(BIN)/python -m elsewhere flight-delay
+	PYTHONPATH=tests/support $(BIN)/python -m tools.elsewhere flight-delay
 
 tiny: .venv/run  ## Train, prove and release a small model, in a folder of its own
 	$(TINY) $(BIN)/perennial retrain flight-delay --as-of 2013-04-01 --approve-as "make tiny"
@@ -73,13 +73,13 @@ package: .venv/dev  ## Build the wheel and the source distribution in dist/, wit
 	$(BIN)/python -m hatchling build
 
 asuser: package  ## Run the README as a new user: the wheel in a folder of its own, and a fresh clone
-	PYTHONPATH=tests $(BIN)/python -m asuser
+	PYTHONPATH=tests/support $(BIN)/python -m tools.asuser
 
 deploy: .venv/run  ## Register pool, deployments and automations with a server that is up
-	$(BIN)/python -m flows.operate register
+	$(BIN)/python -m flows.local_stack register
 
 smoke: .venv/run  ## Ask a system that is up for a retrain, and find its candidate
-	PYTHONPATH=tests $(BIN)/python -m smoke flight-delay
+	PYTHONPATH=tests/support $(BIN)/python -m tools.smoke flight-delay
 
 audit: .venv/dev  ## Check locks, licences, and that no secret is tracked; no network
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --no-verify --exclude-secrets '^test$$'
@@ -89,7 +89,7 @@ vulnerable: .venv/dev  ## Ask the network which locked packages have known vulne
 	$(BIN)/uv tool run pip-audit==2.10.1 --disable-pip --require-hashes -r requirements.lock
 
 rubric: .venv/dev  ## Count the ML Test Score anew, from tests that run now
-	PYTHONPATH=tests $(BIN)/python -m rubric
+	PYTHONPATH=tests/support $(BIN)/python -m tools.rubric
 
 bench: .venv/dev  ## Measure against peers and bare scripts, side by side in one run
 	$(BIN)/python -m benchmarks

@@ -67,11 +67,11 @@ def measure_champion(as_of: datetime, folder: Path) -> dict[str, Any]:
     """Make a champion, and count what rings with and without faults."""
     from bentos.model import load_folder
     from flows.retrain import make_candidate, plan_retrain
-    from tasks.champion import read_recipe
-    from tasks.promised import as_column, recall_promise
-    from tasks.replay import read_history
-    from tasks.store import open_store, work_folder
-    from tasks.windows import PREDICTION
+    from tasks.alarms.histograms import PREDICTION
+    from tasks.backtest.replay import read_history
+    from tasks.monitoring.reference import as_column, recall_promise
+    from tasks.storage.store import open_store, work_folder
+    from tasks.validation.champion_predictions import read_recipe
 
     store = open_store(str(folder))
     plan = plan_retrain("flight-delay", as_of).model_copy(update={"root": store.root})
@@ -92,7 +92,7 @@ def measure_champion(as_of: datetime, folder: Path) -> dict[str, Any]:
 
 def count_false(plan: Any, calibration: Any, rows: Frame, as_of: datetime) -> dict[str, Any]:
     """Count the alarms of an average quarter without a fault, by kind."""
-    from tasks.labels import TIME
+    from tasks.preparation.labels import TIME
 
     lead = timedelta(days=35)
     parts = {
@@ -106,14 +106,14 @@ def count_false(plan: Any, calibration: Any, rows: Frame, as_of: datetime) -> di
 
 
 def _count_quarters(plan: Any, calibration: Any, rows: Frame, own: bool) -> dict[str, float]:
-    from tasks.quarters import (
+    from tasks.alarms.distances import measure_newness
+    from tasks.alarms.histograms import RECENT, count_history, count_stretches, watch_columns
+    from tasks.alarms.thresholds import (
         count_alarms,
         draw_paths,
         measure_newness_within,
         resample_signs,
     )
-    from tasks.signs import measure_newness
-    from tasks.windows import RECENT, count_history, count_stretches, watch_columns
 
     watched, day, window = watch_columns(plan.definition, plan.features, rows), timedelta(1), 7
     gauges = calibration.gauges
@@ -143,8 +143,8 @@ def _count_quarters(plan: Any, calibration: Any, rows: Frame, own: bool) -> dict
 
 def count_found(plan: Any, calibration: Any, rows: Frame, as_of: datetime) -> dict[str, Any]:
     """Break windows of later flights, and count how many faults ring at once."""
-    from tasks.alarms import count_rows, judge
-    from tasks.labels import TIME
+    from tasks.alarms.detector import count_rows, judge
+    from tasks.preparation.labels import TIME
 
     def rings(before: Any, window: Frame) -> bool:
         counted = count_rows(calibration, plan.definition, plan.features, window)

@@ -24,7 +24,7 @@ GOALS = {"ratio": 1.6}
 @contextmanager
 def run_workers() -> Iterator[str]:
     """Run a scheduler and two workers of one thread, each a process of its own."""
-    from tasks.cluster import find_port
+    from tasks.cluster.dask_cluster import find_port
 
     address = f"tcp://127.0.0.1:{find_port()}"
     where = ["--host", "127.0.0.1", "--no-dashboard"]
@@ -51,8 +51,8 @@ def run_workers() -> Iterator[str]:
 
 def prepare_flights(folder: Path) -> tuple[Any, Any]:
     from flows.retrain import plan_retrain
-    from tasks.extraction import extract
-    from tasks.preparation import prepare
+    from tasks.extraction.snapshot import extract
+    from tasks.preparation.split import prepare
 
     os.environ["PERENNIAL_ROOT"] = str(folder / "root")
     plan = plan_retrain("flight-delay", None)
@@ -93,15 +93,15 @@ def compare(plan: Any, prepared: Any, address: str, folder: Path) -> dict[str, A
 
 
 def train_once(plan: Any, prepared: Any, folder: Path) -> Any:
-    from tasks.training import train_models
+    from tasks.training.train import train_models
 
     return train_models(plan, prepared, folder)
 
 
 def predict(plan: Any, prepared: Any, trained: Any) -> Any:
-    from tasks.binning import model_input
-    from tasks.preparation import Part
-    from tasks.training import read_model
+    from tasks.preparation.split import Part
+    from tasks.training.datasets import model_input
+    from tasks.training.train import read_model
 
     rows = prepared.scan(Part.HOLDOUT).select(list(plan.features.expressions)).collect()
     return read_model(trained.twin.read_text()).predict(model_input(rows))
@@ -111,7 +111,7 @@ def agree(prepared: Any, ours: Any, theirs: Any) -> dict[str, float]:
     import numpy as np
     from sklearn.metrics import roc_auc_score
 
-    from tasks.preparation import TARGET, Part
+    from tasks.preparation.split import TARGET, Part
 
     late = prepared.scan(Part.HOLDOUT).select(TARGET).collect().to_series()
     return {

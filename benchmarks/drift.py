@@ -18,8 +18,8 @@ def run_perennial(before: str, now: str) -> Callable[[], object]:
     hide_scikit_learn()
     import polars as pl
 
-    from tasks.drift import measure_drift
-    from tasks.profiles import profile_table
+    from tasks.analysis.profile import profile_table
+    from tasks.analysis.profile_drift import measure_drift
 
     return lambda: measure_drift(*(profile_table(pl.scan_parquet(path)) for path in (before, now)))
 

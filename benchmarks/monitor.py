@@ -81,8 +81,8 @@ def _enter(project: Path) -> None:
 def _release() -> None:
     """Train without Prefect's engine, and release by the ledger alone."""
     import flows.retrain as steps
-    from tasks.ledger import append_entry
-    from tasks.store import open_store, work_folder
+    from tasks.registry.ledger import append_entry
+    from tasks.storage.store import open_store, work_folder
 
     for name in ("extract", "analyse", "prepare", "train", "evaluate", "validate", "refit"):
         setattr(steps, name, getattr(steps, name).fn)
@@ -100,12 +100,12 @@ def _write_log(project: Path) -> None:
     import polars as pl
 
     from flows.score import load_scorer
-    from tasks.binning import model_input
-    from tasks.definition import load_definition
-    from tasks.features import encode
-    from tasks.registry import find_champion
-    from tasks.sources import open_table
-    from tasks.store import open_store
+    from tasks.core.definition import load_definition
+    from tasks.features.transform import encode
+    from tasks.registry.versions import find_champion
+    from tasks.sources.query import open_table
+    from tasks.storage.store import open_store
+    from tasks.training.datasets import model_input
 
     store = open_store()
     champion = find_champion(store, "flight-delay")

@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from benchmarks.measure import ROOT, describe_machine, write_record
-from tasks.server import find_port
+from tasks.processes.bento_server import find_port
 
 MODELS = tuple(f"model-{number}" for number in range(5))
 GOAL = 5.0
@@ -46,13 +46,13 @@ def make_project(folder: Path) -> None:
 
 
 def operate(command: str, folder: Path, variables: dict[str, str]) -> None:
-    words = [sys.executable, "-m", "flows.operate", command]
+    words = [sys.executable, "-m", "flows.local_stack", command]
     subprocess.run(words, cwd=folder, env=variables, check=True, stdout=sys.stderr)
 
 
 def time_event(model: str, api: str) -> float:
     """Send one event, and give the seconds until its run had begun."""
-    from tasks.events import emit
+    from tasks.monitoring.events import emit
 
     sent = emit(model, "new-data", "measured", "one").occurred
     asked = {"deployments": {"name": {"any_": [model]}}}

@@ -40,7 +40,7 @@ def run_perennial(path: str) -> Callable[[], object]:
     hide_scikit_learn()
     import polars as pl
 
-    from tasks.profiles import profile_table
+    from tasks.analysis.profile import profile_table
 
     return lambda: profile_table(pl.scan_parquet(path))
 

@@ -52,8 +52,8 @@ def make_table(folder: str, rows: str) -> Callable[[], object]:
 
 def open_scorer(folder: str) -> Any:
     from flows.score import load_scorer
-    from tasks.registry import list_versions
-    from tasks.store import open_store
+    from tasks.registry.versions import list_versions
+    from tasks.storage.store import open_store
 
     store = open_store(f"{folder}/../root")
     return load_scorer(store, next(iter(list_versions(store, MODEL).values())))
@@ -61,7 +61,7 @@ def open_scorer(folder: str) -> Any:
 
 def run_score(folder: str, rows: str, predictor: str) -> Callable[[], object]:
     """Prepare Perennial's own scoring, by LightGBM or by the compiled predictor."""
-    from tasks.scoring import find_forest, score_table
+    from tasks.prediction.batch_scoring import find_forest, score_table
 
     scorer = open_scorer(folder)
     serving = scorer.definition.serving.model_copy(update={"predictor": predictor})

@@ -1,7 +1,7 @@
 """What `benchmarks.serve` measures against: the same features and model behind other servers.
 
 Runs in `.venv-serve-peers`. Each peer takes the same raw row, evaluates the same expressions with
-the project's own `tasks.features`, and asks the same LightGBM model.
+the project's own `tasks.features.transform`, and asks the same LightGBM model.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ import lightgbm
 import numpy as np
 import polars as pl
 
-from tasks.features import Features, Vocabulary, encode_expressions, feature_expressions
+from tasks.features.transform import Features, Vocabulary, encode_expressions, feature_expressions
 
 FOLDER = Path(os.environ["PERENNIAL_MODEL"])
 

@@ -49,8 +49,8 @@ def make_project(folder: Path, copies: int) -> Path:
 def extract(project: str, definition: str) -> Callable[[], object]:
     """Prepare to write a definition's rows as extraction does."""
     from flows.retrain import plan_retrain
-    from tasks.extraction import extract_snapshot
-    from tasks.sources import open_table
+    from tasks.extraction.snapshot import extract_snapshot
+    from tasks.sources.query import open_table
 
     folder = Path(project)
     os.environ["PERENNIAL_ROOT"] = str(folder / "root")
@@ -79,12 +79,12 @@ def measure_lookup() -> dict[str, float]:
     import polars as pl
 
     from bentos.columns import Column
-    from bentos.lookup import load_lookup
-    from tasks.definition import load_definition
-    from tasks.materialising import make_tables
-    from tasks.sources import open_table
-    from tasks.store import open_store
-    from tasks.tables import asked_columns, tabled_values
+    from bentos.online_features import load_lookup
+    from tasks.core.definition import load_definition
+    from tasks.feature_store.materialise import make_tables
+    from tasks.features.feature_tables import asked_columns, tabled_values
+    from tasks.sources.query import open_table
+    from tasks.storage.store import open_store
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import polars as pl
 from msgspec import Meta
 
-from tasks.definition import Definition, Frozen
-from tasks.features import Features
-from tasks.tables import asked_columns, tabled_values
-from tasks.values import exact_range
-from tasks.values import parse_dtype as parse_dtype
+from tasks.core.definition import Definition, Frozen
+from tasks.core.type_coercion import exact_range
+from tasks.core.type_coercion import parse_dtype as parse_dtype
+from tasks.features.feature_tables import asked_columns, tabled_values
+from tasks.features.transform import Features
 
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 _LARGEST_DECIMAL = 1e15
@@ -76,9 +76,9 @@ def read_values(definition: Definition, features: Features) -> tuple[Column, ...
 def json_type(dtype: pl.DataType) -> Any:
     """Give the type that msgspec holds a JSON value to: no number as text, no true as a number.
 
-    It takes less than the rule (`tasks.values`), and takes it as the rule does: what is left over,
-    as numbers that a float cannot tell apart, is decoded as `loose`. Only whether a float is a
-    whole number, as 2.0, it cannot tell: `Schema` does.
+    It takes less than the rule (`core.type_coercion`), and takes it as the rule does: what is left
+    over, as numbers that a float cannot tell apart, is decoded as `loose`. Only whether a float
+    is a whole number, as 2.0, it cannot tell: `Schema` does.
     """
     if dtype == pl.String:
         return str

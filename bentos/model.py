@@ -18,21 +18,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bentos.columns import Column, read_columns, read_values
-from bentos.lookup import Lookup, load_lookup
-from bentos.predictor import Array, Predictor
-from bentos.rowwise import RowProgram, Unknown, agrees, compile_rows, made_up_rows
-from bentos.schema import Asked, Row, Schema, make_frame
-from tasks.definition import Definition, parse_definition
-from tasks.errors import StoreError
-from tasks.features import (
+from bentos.lightgbm_predictor import Array, Predictor
+from bentos.online_features import Lookup, load_lookup
+from bentos.request_parsing import Asked, Row, Schema, make_frame
+from bentos.row_compiler import RowProgram, Unknown, agrees, compile_rows, made_up_rows
+from tasks.core.definition import Definition, parse_definition
+from tasks.core.errors import StoreError
+from tasks.features.transform import (
     OTHER,
     Features,
     Vocabulary,
     encode_expressions,
     feature_expressions,
 )
-from tasks.registry import MANIFEST
-from tasks.store import Store
+from tasks.registry.versions import MANIFEST
+from tasks.storage.store import Store
 
 log = logging.getLogger("perennial.serving")
 

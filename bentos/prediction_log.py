@@ -18,13 +18,13 @@ from typing import Any, cast
 
 import polars as pl
 
+from bentos.background import Periodic
 from bentos.metrics import Metrics
 from bentos.model import Model
-from bentos.periodic import Periodic
-from bentos.schema import Row
-from tasks.errors import first_line
-from tasks.log_parts import make_part, part_path, write_part
-from tasks.store import Store
+from bentos.request_parsing import Row
+from tasks.core.errors import first_line
+from tasks.prediction.log_schema import make_part, part_path, write_part
+from tasks.storage.store import Store
 
 log = logging.getLogger("perennial.serving")
 

@@ -29,15 +29,15 @@ from typing import Any
 import bentoml
 from bentoml import Service
 
-from bentos.application import Application, Server
-from bentos.connections import limit_slow_clients, sweep
-from bentos.counting import Counting
-from bentos.following import Follower
+from bentos.app import Application, Server
+from bentos.hot_reload import Follower
 from bentos.metrics import Metrics
 from bentos.model import load_folder, with_tables
 from bentos.prediction_log import PredictionLog
-from bentos.requests import Receive, Scope, Send
-from tasks.store import Store, is_bucket, open_store
+from bentos.request_count_writer import Counting
+from bentos.request_head import Receive, Scope, Send
+from bentos.slow_clients import limit_slow_clients, sweep
+from tasks.storage.store import Store, is_bucket, open_store
 
 log = logging.getLogger("perennial.serving")
 

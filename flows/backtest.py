@@ -21,15 +21,18 @@ import numpy as np
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.lanes import Lane, Past, list_failed, load_champion, make_or_share, promote, visit
+from flows.backtest_simulation import (
+    Lane,
+    Past,
+    list_failed,
+    load_champion,
+    make_or_share,
+    promote,
+    visit,
+)
 from flows.retrain import plan_retrain
-from tasks.comparison import draw_comparison
-from tasks.definition import find_definition, load_definition
-from tasks.errors import DataRefused, DefinitionError
-from tasks.policies import Policy, parse_policies
-from tasks.promised import as_column
-from tasks.registry import publish
-from tasks.replay import (
+from tasks.alarms.histograms import PREDICTION
+from tasks.backtest.replay import (
     Replay,
     Track,
     average_periods,
@@ -39,8 +42,13 @@ from tasks.replay import (
     measure_periods,
     read_history,
 )
-from tasks.store import Store, open_store, work_folder
-from tasks.windows import PREDICTION
+from tasks.core.definition import find_definition, load_definition
+from tasks.core.errors import DataRefused, DefinitionError
+from tasks.monitoring.reference import as_column
+from tasks.monitoring.retrain_triggers import Policy, parse_policies
+from tasks.registry.versions import publish
+from tasks.reports.backtest import draw_comparison
+from tasks.storage.store import Store, open_store, work_folder
 
 
 @flow(name="backtest")

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.command import INTERRUPTED, Stopped, take_time, told
-from flows.printed import (
+from flows.console import (
     out,
     print_backtest,
     print_drill,
@@ -33,11 +32,12 @@ from flows.printed import (
     print_waiting,
     progress,
 )
-from flows.reached import check_server
-from tasks.errors import DefinitionError, PerennialError, first_line, harmless
+from flows.prefect_connection import check_server
+from flows.process import INTERRUPTED, Stopped, take_time, told
+from tasks.core.errors import DefinitionError, PerennialError, first_line, harmless
 
 if TYPE_CHECKING:
-    from tasks.decisions import Action
+    from tasks.registry.decisions import Action
 
 app = typer.Typer(
     name="perennial",
@@ -83,7 +83,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Write a definition from data, ready to retrain and easy to edit."""
-    from tasks.drafting import draft_definition, find_place, settle_name, write_draft
+    from tasks.init.propose import draft_definition, find_place, settle_name, write_draft
 
     find_place(settle_name(name, data))  # before a long look at the data
     model, text, notes = draft_definition(
@@ -117,11 +117,11 @@ def retrain(
     """Train a candidate, judge it by its gate and put it into the registry."""
     moment = _parse_time(as_of)
     if approve_as is not None:
-        from tasks.signatures import take_own_key
+        from tasks.registry.signatures import take_own_key
 
         take_own_key(_name_of(model))
     with progress("looking at the sources"):
-        from tasks.beforehand import check_columns, check_past
+        from tasks.sources.preflight import check_columns, check_past
 
         check_past(moment, check_columns(model).extract.time is not None)
         from flows.retrain import find_done
@@ -177,9 +177,9 @@ def rollback(
 @app.command()
 def accept(model: Model, approver: Approver, reason: Reason, as_json: AsJson = False) -> None:
     """Accept a ledger as it stands: after a restore, or when signers are new."""
-    from tasks.signatures import take_own_key
-    from tasks.store import open_store
-    from tasks.trust import accept_ledger
+    from tasks.registry.signatures import take_own_key
+    from tasks.registry.trusted_ledger import accept_ledger
+    from tasks.storage.store import open_store
 
     name = _name_of(model)
     take_own_key(name)
@@ -202,14 +202,14 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
 ) -> None:
     """Serve the champion, following releases and rollbacks, until interrupted."""
-    from tasks.beforehand import need_champion
-    from tasks.server import refuse_taken
-    from tasks.store import open_store, work_folder
+    from tasks.processes.bento_server import refuse_taken
+    from tasks.sources.preflight import need_champion
+    from tasks.storage.store import open_store, work_folder
 
     refuse_taken(host, port)
     store, name = open_store(), _name_of(model)
     need_champion(store, name, "to serve")
-    from tasks.serving import serve_champion
+    from tasks.serving.bento_build import serve_champion
 
     take_time()  # for requests that are under way
     with work_folder(store) as folder, suppress(Stopped):
@@ -225,8 +225,8 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Let the champion predict a whole table."""
-    from tasks.beforehand import check_target, need_champion
-    from tasks.store import open_store
+    from tasks.sources.preflight import check_target, need_champion
+    from tasks.storage.store import open_store
 
     name = _name_of(model)
     check_target(target)
@@ -249,7 +249,7 @@ def materialise(
     as_json: AsJson = False,
 ) -> None:
     """Make the champion's feature tables anew, for the service to look values up in."""
-    from tasks.beforehand import find_tables
+    from tasks.sources.preflight import find_tables
 
     moment = _parse_time(as_of)
     find_tables(model, moment)
@@ -267,8 +267,8 @@ def monitor(
     as_json: AsJson = False,
 ) -> None:
     """Look at how the champion does on what it is asked, and tell what is worth telling."""
-    from tasks.beforehand import check_past
-    from tasks.definition import find_definition, load_definition
+    from tasks.core.definition import find_definition, load_definition
+    from tasks.sources.preflight import check_past
 
     moment = _parse_time(as_of)
     check_past(moment, load_definition(find_definition(model)).extract.time is not None)
@@ -291,7 +291,7 @@ def backtest(
     """Replay history under several policies of retraining, and compare what came of them."""
     first, last = _read_time(start, "--from"), _read_time(end, "--to")
     with progress("looking at the question"):
-        from tasks.beforehand import check_columns, check_past
+        from tasks.sources.preflight import check_columns, check_past
 
         check_past(last, check_columns(model).extract.time is not None, "--to")
         from flows.backtest import settle_question
@@ -308,9 +308,9 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show each model's champion, its candidates and what waits for a decision."""
-    from tasks.overview import describe_model
-    from tasks.registry import list_models
-    from tasks.store import open_store
+    from tasks.registry.overview import describe_model
+    from tasks.registry.versions import list_models
+    from tasks.storage.store import open_store
 
     store = open_store()
     names = [_name_of(model)] if model else list_models(store)
@@ -323,9 +323,9 @@ def status(
 @app.command()
 def history(model: Model, as_json: AsJson = False) -> None:
     """Show a model's versions and every decision on them, and verify the ledger's chain."""
-    from tasks.archives import describe_proofs
-    from tasks.overview import describe_history
-    from tasks.store import open_store
+    from tasks.registry.overview import describe_history
+    from tasks.serving.bento_archive import describe_proofs
+    from tasks.storage.store import open_store
 
     store, name = open_store(), _name_of(model)
     found = describe_history(store, name)
@@ -346,14 +346,14 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one version: verdict, checks, metrics and where its report is."""
-    from tasks.overview import describe_version
-    from tasks.registry import get_version
-    from tasks.store import open_store
+    from tasks.registry.overview import describe_version
+    from tasks.registry.versions import get_version
+    from tasks.storage.store import open_store
 
     store, name = open_store(), _name_of(model)
     published = get_version(store, name, version)
     if sbom:
-        from tasks.archives import read_bill
+        from tasks.serving.bento_archive import read_bill
 
         return print(harmless(read_bill(store, name, published.version)))
     found = describe_version(store, published)
@@ -363,8 +363,8 @@ def show(
 @app.command()
 def drill(model: Model, as_json: AsJson = False) -> None:
     """Inject faults into copies of a model's data and files, and show what catches each."""
-    from tasks.beforehand import check_model
-    from tasks.store import open_store
+    from tasks.sources.preflight import check_model
+    from tasks.storage.store import open_store
 
     name = _name_of(model)
     check_model(open_store(), name)
@@ -377,13 +377,13 @@ def drill(model: Model, as_json: AsJson = False) -> None:
 @app.command()
 def reproduce(model: Model, version: Version, as_json: AsJson = False) -> None:
     """Make a version again from its lineage alone, and compare it byte by byte."""
-    from tasks.registry import get_version
-    from tasks.store import open_store, work_folder
+    from tasks.registry.versions import get_version
+    from tasks.storage.store import open_store, work_folder
 
     store = open_store()
     published = get_version(store, _name_of(model), version)
     with progress("making it again"), work_folder(store) as folder:
-        from tasks.reproduction import reproduce_version
+        from tasks.maintenance.reproduce import reproduce_version
 
         found = reproduce_version(store, published, folder, Path.cwd())
     made = {**found.model_dump(), "reproduced": found.reproduced}
@@ -395,7 +395,7 @@ def reproduce(model: Model, version: Version, as_json: AsJson = False) -> None:
 def doctor(as_json: AsJson = False) -> None:
     """Look at the installation, the root, the disk, the clock and the server; say what to mend."""
     with progress("looking"):
-        from tasks.diagnosis import diagnose
+        from tasks.maintenance.doctor import diagnose
 
         findings = diagnose()
     said = [each.model_dump() for each in findings]
@@ -408,7 +408,7 @@ def doctor(as_json: AsJson = False) -> None:
 def running(flow: str) -> Iterator[Any]:
     """Give a flow's module, loaded while the server starts that records its runs."""
     with progress("starting Prefect (the first time takes longest)"):
-        from flows.temporary import start_server
+        from flows.temporary_server import start_server
 
         check_server()
         wait = start_server()
@@ -427,8 +427,8 @@ def _check_words(words: list[str]) -> None:
 
 def _tell_next(made: dict[str, Any]) -> None:
     """Say what became of a candidate, or what waits and the command that approves it."""
-    from tasks.overview import describe_model
-    from tasks.store import open_store
+    from tasks.registry.overview import describe_model
+    from tasks.storage.store import open_store
 
     model, version = made["model"], made["version"]
     if "release" in made:
@@ -448,9 +448,9 @@ def _release(
     as_json: bool,
 ) -> None:
     """Run the release flow on a decision whose form is right."""
-    from tasks.decisions import Decision, refuse_beforehand
-    from tasks.signatures import take_own_key
-    from tasks.store import open_store
+    from tasks.registry.decisions import Decision, refuse_beforehand
+    from tasks.registry.signatures import take_own_key
+    from tasks.storage.store import open_store
 
     decision = Decision(
         model=_name_of(model),
@@ -468,7 +468,7 @@ def _release(
 
 
 def _name_of(model: str) -> str:
-    from tasks.definition import load_definition
+    from tasks.core.definition import load_definition
 
     return load_definition(Path(model)).name if model.endswith(".toml") else model
 
@@ -494,6 +494,6 @@ def _fail(message: str, code: int) -> None:
 
 
 if __name__ == "__main__":
-    from flows.command import main as as_process
+    from flows.process import main as as_process
 
     as_process()

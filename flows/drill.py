@@ -15,12 +15,12 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.drilling import drill_candidates, drill_data
-from tasks.errors import DefinitionError
-from tasks.ground import CLEAN, Drilled, Ground, prepare_ground
-from tasks.registry import Published, find_champion, list_versions
-from tasks.store import Store, open_store, work_folder
-from tasks.tampering import drill_registry
+from tasks.core.errors import DefinitionError
+from tasks.drill.data_guards import drill_candidates, drill_data
+from tasks.drill.registry_guards import drill_registry
+from tasks.drill.testbed import CLEAN, Drilled, Ground, prepare_ground
+from tasks.registry.versions import Published, find_champion, list_versions
+from tasks.storage.store import Store, open_store, work_folder
 
 ENOUGH = 0.95
 

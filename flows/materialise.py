@@ -10,10 +10,10 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.beforehand import find_tables
-from tasks.definition import find_definition, project_of
-from tasks.materialising import materialise_tables
-from tasks.store import open_store, work_folder
+from tasks.core.definition import find_definition, project_of
+from tasks.feature_store.materialise import materialise_tables
+from tasks.sources.preflight import find_tables
+from tasks.storage.store import open_store, work_folder
 
 
 @flow(name="materialise")

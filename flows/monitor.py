@@ -20,9 +20,10 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from tasks.definition import Definition
-from tasks.findings import Monitored
-from tasks.monitoring import (
+from tasks.core.definition import Definition
+from tasks.monitoring.context import settle_watch
+from tasks.monitoring.findings import Monitored
+from tasks.monitoring.task import (
     check_contract,
     measure_behind,
     measure_drifted,
@@ -34,10 +35,9 @@ from tasks.monitoring import (
     read_service,
     tell_causes,
 )
-from tasks.outlook import describe, write_summary
-from tasks.outlook_page import keep_report
-from tasks.store import open_store, work_folder
-from tasks.watching import settle_watch
+from tasks.reports.monitoring import keep_report
+from tasks.reports.monitoring_text import describe, write_summary
+from tasks.storage.store import open_store, work_folder
 
 
 @flow(name="monitor")

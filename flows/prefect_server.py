@@ -13,8 +13,8 @@ import socket
 import sys
 import threading
 
-from tasks.environment import is_loopback
-from tasks.server import HOST
+from tasks.processes.bento_server import HOST
+from tasks.processes.settings import is_loopback
 
 
 def main() -> None:

@@ -17,18 +17,18 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
-from tasks.archives import offer_bento
-from tasks.decisions import Decision, check_decision, decide, find_asked, promote
-from tasks.definition import find_definition, project_of
-from tasks.ledger import Entry
-from tasks.materialising import materialise_tables
-from tasks.proven import get_bento
-from tasks.reference import read_definition
-from tasks.registry import Published, get_version
-from tasks.serving import build_bento, describe_release, prove_bento
-from tasks.standing import refuse_rollback
-from tasks.store import Store, open_store, work_folder
-from tasks.trust import read_trusted_ledger
+from tasks.core.definition import find_definition, project_of
+from tasks.feature_store.materialise import materialise_tables
+from tasks.registry.decisions import Decision, check_decision, decide, find_asked, promote
+from tasks.registry.ledger import Entry
+from tasks.registry.released_bento import get_bento
+from tasks.registry.trusted_ledger import read_trusted_ledger
+from tasks.registry.version_status import refuse_rollback
+from tasks.registry.versions import Published, get_version
+from tasks.serving.bento_archive import offer_bento
+from tasks.serving.bento_build import build_bento, describe_release, prove_bento
+from tasks.serving.expected_answers import read_definition
+from tasks.storage.store import Store, open_store, work_folder
 
 Word = Annotated[str, Field(min_length=1)]
 Letters = str | int  # `prefect deployment run -p version=2014` is read as a number

@@ -23,29 +23,35 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
 from flows.release import release
-from tasks.analysis import analyse
-from tasks.candidate import Candidate, Step, publish_candidate, timed
-from tasks.decisions import check_approver
-from tasks.definition import find_definition, load_definition, project_of
-from tasks.errors import in_definition
-from tasks.evaluation import evaluate
-from tasks.extraction import digest_snapshot, extract, settle_as_of
-from tasks.features import compile_features
-from tasks.named import check_keys
-from tasks.overview import describe_version
-from tasks.parameters import check_parameters
-from tasks.plan import Plan
-from tasks.preparation import prepare
-from tasks.proposals import Trial
-from tasks.registry import Published, code_digest, find_version, name_version, read_file
-from tasks.report import draw_report
-from tasks.sources import digest_sources, open_table
-from tasks.standing import find_release, is_open
-from tasks.store import Store, open_store, work_folder
-from tasks.training import refit, train
-from tasks.trust import read_trusted_ledger
-from tasks.tuning import name_search, search, take_best
-from tasks.validation import validate
+from tasks.analysis.data_contract import analyse
+from tasks.core.definition import find_definition, load_definition, project_of
+from tasks.core.definition_check import check_keys
+from tasks.core.errors import in_definition
+from tasks.evaluation.evaluate import evaluate
+from tasks.extraction.run_plan import Plan
+from tasks.extraction.snapshot import digest_snapshot, extract, settle_as_of
+from tasks.features.transform import compile_features
+from tasks.preparation.split import prepare
+from tasks.registry.decisions import check_approver
+from tasks.registry.overview import describe_version
+from tasks.registry.trusted_ledger import read_trusted_ledger
+from tasks.registry.version_status import find_release, is_open
+from tasks.registry.versions import (
+    Published,
+    find_version,
+    model_code_digest,
+    name_version,
+    read_file,
+)
+from tasks.reports.candidate import draw_report
+from tasks.sources.query import digest_sources, open_table
+from tasks.storage.store import Store, open_store, work_folder
+from tasks.training.lightgbm_params import check_parameters
+from tasks.training.optuna_search import Trial
+from tasks.training.train import refit, train
+from tasks.training.tuning import name_search, search, take_best
+from tasks.validation.candidate import Candidate, Step, publish_candidate, timed
+from tasks.validation.gate import validate
 
 AUTOMATIC = "auto (gate passed)"
 
@@ -132,7 +138,7 @@ def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
         sources=sources,
         snapshot=snapshot,
         features=features,
-        version=name_version(settled, snapshot, definition.digest, code_digest(), *tuning),
+        version=name_version(settled, snapshot, definition.digest, model_code_digest(), *tuning),
         tune=tune,
         schemas={
             name: {column: str(dtype) for column, dtype in frame.collect_schema().items()}

@@ -16,18 +16,18 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from bentos.columns import Column, read_columns, read_values
-from tasks.beforehand import check_target, need_champion
-from tasks.contents import refuse_moved
-from tasks.definition import Definition, find_definition, parse_definition, project_of
-from tasks.features import Features, Vocabulary
-from tasks.files import find_files, scan_source
-from tasks.log_parts import part_path
-from tasks.plan import SCHEMAS
-from tasks.registry import Published, read_file, read_json
-from tasks.scoring import Scorer, find_forest, score_table
-from tasks.store import Store, open_store, reaching, work_folder
-from tasks.tables import plan_tables, used_tables
-from tasks.training import read_model
+from tasks.core.definition import Definition, find_definition, parse_definition, project_of
+from tasks.extraction.run_plan import SCHEMAS
+from tasks.features.feature_tables import plan_tables, used_tables
+from tasks.features.transform import Features, Vocabulary
+from tasks.prediction.batch_scoring import Scorer, find_forest, score_table
+from tasks.prediction.log_schema import part_path
+from tasks.registry.versions import Published, read_file, read_json
+from tasks.sources.file_contents import refuse_moved
+from tasks.sources.files import find_files, scan_source
+from tasks.sources.preflight import check_target, need_champion
+from tasks.storage.store import Store, open_store, reaching, work_folder
+from tasks.training.train import read_model
 
 Word = Annotated[str, Field(min_length=1)]
 

@@ -40,17 +40,17 @@ ORDER = [
     *("faults", "ground", "drilling", "tampering"),
 ]
 OWNERS = {
-    "whylogs": {"tasks.profiles"},
-    "s3fs": {"tasks.bucket"},
-    "botocore": {"tasks.bucket"},
-    "altair": {"tasks.charts"},
-    "vl_convert": {"tasks.charts"},
-    "llvmlite": {"tasks.forest_loop"},
-    "optuna": {"tasks.proposals"},
-    "distributed": {"tasks.cluster", "tasks.shares"},
-    "adbc_driver_postgresql": {"tasks.postgres"},
+    "whylogs": {"tasks.analysis.profile"},
+    "s3fs": {"tasks.storage.s3"},
+    "botocore": {"tasks.storage.s3"},
+    "altair": {"tasks.reports.charts"},
+    "vl_convert": {"tasks.reports.charts"},
+    "llvmlite": {"tasks.prediction.llvm_kernel"},
+    "optuna": {"tasks.training.optuna_search"},
+    "distributed": {"tasks.cluster.dask_cluster", "tasks.training.dask_worker"},
+    "adbc_driver_postgresql": {"tasks.sources.postgres"},
     "typer": {"flows.cli"},
-    "rich": {"flows.printed"},
+    "rich": {"flows.console"},
 }
 KNOW_PREFECT = {"steps", "events", "diagnosis"}
 
@@ -100,7 +100,11 @@ def test_only_steps_events_diagnosis_and_flows_know_prefect() -> None:
 
 
 @pytest.mark.parametrize(
-    "modules", ["tasks.features, tasks.definition, tasks.registry", "flows.cli, tasks.overview"]
+    "modules",
+    [
+        "tasks.features.transform, tasks.core.definition, tasks.registry.versions",
+        "flows.cli, tasks.registry.overview",
+    ],
 )
 def test_what_serves_or_only_looks_loads_none_of_the_heavy_libraries(modules: str) -> None:
     code = (

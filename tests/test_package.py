@@ -11,18 +11,20 @@ from zipfile import ZipFile
 import pytest
 from uv import find_uv_bin
 
-from tasks.server import leash
+from tasks.processes.bento_server import leash
 
 REPOSITORY = Path(__file__).parents[1]
-LOCKS = {"tasks/requirements.lock", "tasks/requirements-compiled.lock"}
+LOCKS = {"tasks/serving/requirements.lock", "tasks/serving/requirements-compiled.lock"}
 
 
 def list_ingredients() -> list[object]:
     """List what a bento is made of: modules by digest, pins, and what is known by its hashes."""
-    from tasks import requirements, serving
-    from tasks.store import digest_file
+    from tasks.serving import bento_build, requirements
+    from tasks.storage.store import digest_file
 
-    modules = {"/".join(path.parts[-2:]): digest_file(path) for path in serving.needed_modules()}
+    modules = {
+        "/".join(path.parts[-3:]): digest_file(path) for path in bento_build.needed_modules()
+    }
     locks = requirements.read_lock() + requirements.read_lock(requirements.COMPILED_LOCK)
     pins = requirements.serving_requirements(compiled=True).splitlines()
     return [modules, pins, sorted(requirements.read_hashes(locks))]
@@ -61,8 +63,10 @@ def here(tmp_path: Path) -> Path:
 
 def test_wheel_holds_all_modules_and_the_locks_and_nothing_else(wheel: Path) -> None:
     held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    ours = [path for room in ("bentos", "flows", "tasks") for path in (REPOSITORY / room).iterdir()]
-    modules = {str(path.relative_to(REPOSITORY)) for path in ours if path.suffix == ".py"}
+    ours = [
+        path for room in ("bentos", "flows", "tasks") for path in (REPOSITORY / room).rglob("*.py")
+    ]
+    modules = {str(path.relative_to(REPOSITORY)) for path in ours}
     assert held == modules | LOCKS
 
 
@@ -85,10 +89,12 @@ def test_bento_from_the_wheel_is_made_of_the_same_as_one_from_the_clone(
     there = subprocess.check_output([installed / "bin/python", "-P", "-c", code], cwd=here)
     modules, pins, hashed = ours = list_ingredients()
     assert json.loads(there) == ours
-    assert {"bentos/service.py", "tasks/features.py"} <= set(modules)
+    assert {"bentos/service.py", "tasks/features/transform.py"} <= set(modules)
     assert set(pins) <= set(hashed)
 
 
 def test_process_of_ours_imports_our_packages_and_not_the_folders(here: Path) -> None:
-    run = subprocess.run(leash("flows.operate", "--help"), cwd=here, capture_output=True, text=True)
+    run = subprocess.run(
+        leash("flows.local_stack", "--help"), cwd=here, capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stderr

@@ -15,16 +15,16 @@ from servers import make_version
 from tables import ROWS, Project, define
 
 from bentos import openapi
-from bentos.answers import ARROW, JSON
-from bentos.application import Server
+from bentos.app import Server
 from bentos.columns import Column, json_type, parse_dtype
-from bentos.gathering import Gatherer, explain_failure
+from bentos.errors import Refused
 from bentos.metrics import Metrics
+from bentos.microbatching import Gatherer, explain_failure
 from bentos.model import Model, load_folder
 from bentos.prediction_log import PredictionLog
-from bentos.refusals import Refused
-from tasks.errors import StoreError
-from tasks.scoring import Scorer, answer_rows, open_rows, take_columns, write_log
+from bentos.responses import ARROW, JSON
+from tasks.core.errors import StoreError
+from tasks.prediction.batch_scoring import Scorer, answer_rows, open_rows, take_columns, write_log
 
 ID = pl.col("id")
 TABLE = ROWS.with_columns(

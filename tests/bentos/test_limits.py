@@ -19,10 +19,10 @@ import pytest
 from lightgbm.basic import LightGBMError
 from servers import MODEL, Served, Versions, alter, serving
 
+from bentos.lightgbm_predictor import Predictor
 from bentos.model import check_model, load_folder
-from bentos.predictor import Predictor
-from tasks.errors import StoreError
-from tasks.forest import Forest
+from tasks.core.errors import StoreError
+from tasks.prediction.compiled_forest import Forest
 
 TOKEN = "a-token-of-this-test"
 TWICE = 2 * b"authorization: a\r\n" + b"\r\n"

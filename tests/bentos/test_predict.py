@@ -12,10 +12,10 @@ import pytest
 from servers import Served, Versions, alter
 
 from bentos.model import load_folder
-from tasks import forest_loop
-from tasks.binning import model_input
-from tasks.features import encode
-from tasks.training import read_model
+from tasks.features.transform import encode
+from tasks.prediction import llvm_kernel
+from tasks.training.datasets import model_input
+from tasks.training.train import read_model
 
 ARROW = "application/vnd.apache.arrow.stream"
 Question = dict[str, Any]
@@ -125,7 +125,7 @@ def test_lightgbm_answers_where_nothing_can_be_compiled(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    forest_loop.compile_loop.cache_clear()
+    llvm_kernel.compile_loop.cache_clear()
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
     asks = alter(versions.folder(versions.second), tmp_path / "model", 'predictor = "compiled"')
     assert load_folder(asks).predictor.name == "lightgbm"

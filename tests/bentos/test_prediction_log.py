@@ -14,7 +14,7 @@ from bentos import prediction_log
 from bentos.metrics import Metrics
 from bentos.model import load_folder
 from bentos.prediction_log import PredictionLog
-from tasks.store import open_store
+from tasks.storage.store import open_store
 
 OLD = "date=2020-01-01"
 QUICKLY = "log_flush_s = 0.1"

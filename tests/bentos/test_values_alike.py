@@ -12,13 +12,13 @@ import polars as pl
 import pytest
 from tables import define
 
-from bentos import schema as schemas
+from bentos import request_parsing
 from bentos.columns import Column
-from bentos.refusals import Refused
-from bentos.schema import Schema
-from tasks.definition import parse_definition
-from tasks.errors import DataRefused
-from tasks.inputs import open_input
+from bentos.errors import Refused
+from bentos.request_parsing import Schema
+from tasks.core.definition import parse_definition
+from tasks.core.errors import DataRefused
+from tasks.sources.input_table import open_input
 
 NEW_YORK, LOCAL = pl.Datetime("us", "America/New_York"), pl.Datetime("us")
 WHOLE, NUMBER, TEXT, FLAG, PRICE = (
@@ -157,7 +157,7 @@ def test_whole_numbers_written_as_floats_never_leave_the_quick_way(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the rule itself, column by column, one row takes milliseconds of the event loop."""
-    monkeypatch.setattr(schemas, "take_objects", None)
+    monkeypatch.setattr(request_parsing, "take_objects", None)
     check(form, WHOLE, pl.Series("v", [1.0, None, 2.0]), [1, None, 2], tmp_path)
 
 

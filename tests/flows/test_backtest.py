@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flows import cli
-from tasks.errors import DataRefused, DefinitionError
+from tasks.core.errors import DataRefused, DefinitionError
 
 START, END = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 29, tzinfo=UTC)
 EAGER = """
@@ -64,17 +64,17 @@ def test_policies_are_replayed_and_compared(
 
 
 def test_same_retrain_is_made_once(eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows import lanes
+    from flows import backtest_simulation
     from flows.backtest import backtest
 
     made: list[datetime] = []
-    steps = lanes.make
+    steps = backtest_simulation.make
 
     def count(*arguments: Any) -> Any:
         made.append(arguments[-1])
         return steps(*arguments)
 
-    monkeypatch.setattr(lanes, "make", count)
+    monkeypatch.setattr(backtest_simulation, "make", count)
     done = backtest("flight-delay", START, END, "2w", "never,schedule")
     assert made == [START, datetime(2013, 7, 15, tzinfo=UTC)]
     assert done["policies"]["schedule"]["retrains"][0]["version"] != done["first"]

@@ -12,17 +12,17 @@ import numpy as np
 import polars as pl
 import pytest
 import s3fs
-from test_release import serves, wait_for
+from servers import serves, wait_for
 
 from flows.release import release
 from flows.score import load_scorer, score
-from tasks.features import encode
-from tasks.overview import describe_model
-from tasks.proof import JSON, Caller, write_rows
-from tasks.registry import find_champion
-from tasks.scoring import predict_rows
-from tasks.server import find_port, is_ready
-from tasks.store import open_store, scan_options
+from tasks.features.transform import encode
+from tasks.prediction.batch_scoring import predict_rows
+from tasks.processes.bento_server import find_port, is_ready
+from tasks.registry.overview import describe_model
+from tasks.registry.versions import find_champion
+from tasks.serving.acceptance_test import JSON, Caller, write_rows
+from tasks.storage.store import open_store, scan_options
 
 if TYPE_CHECKING:
     from conftest import Released
@@ -50,7 +50,7 @@ def port(root: str, tmp_path: Path) -> Iterator[int]:
     words = [sys.executable, "-m", "flows.cli", "serve", MODEL, "--port", str(port)]
     with (tmp_path / "log").open("wb") as log, subprocess.Popen(words, stderr=log) as server:
         try:
-            assert wait_for(lambda: is_ready(port)), (tmp_path / "log").read_text()
+            wait_for(lambda: is_ready(port), 60)
             yield port
         finally:
             server.terminate()
@@ -68,13 +68,13 @@ def test_release_is_followed_and_what_is_served_is_logged(
     assert done["archive"].startswith(f"{root}/bentos/{MODEL}/{released.newer}/")
     assert files.exists(done["archive"])
     assert describe_model(open_store(), MODEL)["champion"] == released.newer
-    assert wait_for(lambda: serves(port) == released.newer)
+    wait_for(lambda: serves(port) == released.newer, 60)
     rows, wanted = expect(root, files)
     with closing(Caller(port)) as caller:
         answer = json.loads(caller.post(write_rows(rows.head(50), JSON)).body)
     assert answer["predictions"] == wanted[:50].tolist()
     logs = f"{root}/predictions/**/*.parquet"
-    assert wait_for(lambda: files.glob(logs))
+    wait_for(lambda: files.glob(logs), 60)
     logged = read_bucket([f"s3://{name}" for name in files.glob(logs)])
     assert set(logged["__version"]) == {released.newer}
     assert sorted(logged["__prediction"]) == sorted(wanted[:50].tolist())

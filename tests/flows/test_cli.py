@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flows import cli
-from flows.command import Stopped
+from flows.process import Stopped
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -12,11 +12,11 @@ import pytest
 
 from flows import cli
 from flows.drill import choose_version, drill
-from tasks.definition import load_definition
-from tasks.drilling import find_edge
-from tasks.errors import DefinitionError, StorageFull
-from tasks.store import open_store
-from tasks.tampering import catch
+from tasks.core.definition import load_definition
+from tasks.core.errors import DefinitionError, StorageFull
+from tasks.drill.data_guards import find_edge
+from tasks.drill.registry_guards import catch
+from tasks.storage.store import open_store
 
 if TYPE_CHECKING:
     from conftest import Released

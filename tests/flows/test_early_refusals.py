@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.registry import publish, version_path
-from tasks.store import open_store
+from tasks.registry.versions import publish, version_path
+from tasks.storage.store import open_store
 
 if TYPE_CHECKING:
     from conftest import Released

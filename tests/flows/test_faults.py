@@ -11,9 +11,9 @@ import pytest
 from faults import small_disk
 
 from flows import cli
-from tasks.ledger import append_entry
-from tasks.registry import find_version
-from tasks.store import open_store
+from tasks.registry.ledger import append_entry
+from tasks.registry.versions import find_version
+from tasks.storage.store import open_store
 
 Retrain = Callable[..., tuple[int, str]]
 

@@ -13,19 +13,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bentos.following import Follower
+from bentos.errors import Refused
+from bentos.hot_reload import Follower
 from bentos.metrics import Metrics
 from bentos.model import Model, load_folder, with_tables
-from bentos.refusals import Refused
-from bentos.schema import Asked
+from bentos.request_parsing import Asked
 from flows import cli
-from tasks.drilling import ask_contract
-from tasks.errors import DefinitionError, StoreError
-from tasks.ground import open_events, prepare_ground
-from tasks.materialising import make_tables
-from tasks.reference import Reference, compute_reference
-from tasks.registry import find_champion
-from tasks.store import Store, open_store
+from tasks.core.errors import DefinitionError, StoreError
+from tasks.drill.data_guards import ask_contract
+from tasks.drill.testbed import open_events, prepare_ground
+from tasks.feature_store.materialise import make_tables
+from tasks.registry.versions import find_champion
+from tasks.serving.expected_answers import Reference, compute_reference
+from tasks.storage.store import Store, open_store
 
 REPOSITORY = Path(__file__).parents[2]
 MODEL, AS_OF = "flight-delay", datetime(2013, 7, 31, tzinfo=UTC)
@@ -177,7 +177,7 @@ def test_scored_rows_get_what_was_known_at_their_time_and_are_free_of_skew(
     tabled: Tabled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flows.score import load_scorer, score
-    from tasks.skew import compare_predictions
+    from tasks.monitoring.skew import compare_predictions
 
     monkeypatch.chdir(tabled.project)
     rows = tabled.reference.rows.with_columns(pl.lit("not asked").alias("other"))

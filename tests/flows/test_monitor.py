@@ -20,17 +20,17 @@ from bentos.model import load_folder
 from bentos.prediction_log import PredictionLog
 from flows import cli
 from flows.score import load_scorer, publish_log
-from tasks.alarms import Alarm
-from tasks.behind import look_behind
-from tasks.counters import Counters, write_counters
-from tasks.errors import PerennialError
-from tasks.findings import find_causes
-from tasks.outlook_page import write_page
-from tasks.registry import get_version
-from tasks.scoring import score_table
-from tasks.sources import open_table
-from tasks.store import Store, open_store
-from tasks.watching import Watch, settle_watch
+from tasks.alarms.detector import Alarm
+from tasks.core.errors import PerennialError
+from tasks.monitoring.context import Watch, settle_watch
+from tasks.monitoring.findings import find_causes
+from tasks.monitoring.staleness import look_behind
+from tasks.prediction.batch_scoring import score_table
+from tasks.registry.versions import get_version
+from tasks.reports.monitoring import write_page
+from tasks.serving.request_counts import Counters, write_counters
+from tasks.sources.query import open_table
+from tasks.storage.store import Store, open_store
 
 
 @pytest.fixture(scope="module")

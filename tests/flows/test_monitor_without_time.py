@@ -9,9 +9,9 @@ from tables import define, write_file
 from watched import Found, look
 
 import flows.retrain as retraining
-from tasks.errors import DefinitionError
-from tasks.ledger import append_entry
-from tasks.store import open_store, work_folder
+from tasks.core.errors import DefinitionError
+from tasks.registry.ledger import append_entry
+from tasks.storage.store import open_store, work_folder
 
 ROWS = pl.DataFrame(
     {

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from tasks.archives import archive_name, bento_tag
-from tasks.features import Vocabulary
-from tasks.profiles import from_bytes, summarise
-from tasks.proven import find_bento
-from tasks.registry import MANIFEST, Published, get_version, read_file, snapshot_path
-from tasks.store import Store, open_store
-from tasks.training import read_model
+from tasks.analysis.profile import from_bytes, summarise
+from tasks.features.transform import Vocabulary
+from tasks.registry.released_bento import find_bento
+from tasks.registry.versions import MANIFEST, Published, get_version, read_file, snapshot_path
+from tasks.serving.bento_archive import archive_name, bento_tag
+from tasks.storage.store import Store, open_store
+from tasks.training.train import read_model
 
 if TYPE_CHECKING:
     from conftest import Released

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -17,22 +16,23 @@ import psutil
 import pytest
 from prefect.utilities.callables import parameter_schema
 from publishers import put_proof
+from servers import serves, wait_for
 
 from flows import cli
 from flows.release import prepare_rollback, release
 from flows.retrain import find_done, name_approver, plan_retrain, retrain
-from tasks.decisions import Decision, decide
-from tasks.definition import Approval
-from tasks.errors import DefinitionError, StoreError
-from tasks.ledger import append_entry, read_ledger
-from tasks.overview import describe_model
-from tasks.plan import Plan
-from tasks.proof import Caller
-from tasks.proven import find_bento
-from tasks.registry import get_version
-from tasks.server import find_port, is_ready
-from tasks.serving import build_bento, prove_bento
-from tasks.store import open_store, work_folder
+from tasks.core.definition import Approval
+from tasks.core.errors import DefinitionError, StoreError
+from tasks.extraction.run_plan import Plan
+from tasks.processes.bento_server import find_port, is_ready
+from tasks.registry.decisions import Decision, decide
+from tasks.registry.ledger import append_entry, read_ledger
+from tasks.registry.overview import describe_model
+from tasks.registry.released_bento import find_bento
+from tasks.registry.versions import get_version
+from tasks.serving.acceptance_test import Caller
+from tasks.serving.bento_build import build_bento, prove_bento
+from tasks.storage.store import open_store, work_folder
 
 if TYPE_CHECKING:
     from conftest import Released
@@ -63,15 +63,6 @@ def processes_in(folder: Path) -> list[psutil.Process]:
         if str(folder) in " ".join(each.info["cmdline"] or ()):
             found.append(each)
     return found
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_release_leaves_ledger_proof_and_history(released: "Released", run: Run) -> None:
@@ -191,7 +182,7 @@ def test_serving_follows_the_ledger_and_leaves_nothing_running(released: "Releas
     words = [sys.executable, "-m", "flows.cli", "serve", MODEL, "--port", str(port)]
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # even if the tests ignore it
     with subprocess.Popen(words, env=environment, preexec_fn=heard) as server:
-        assert wait_for(lambda: is_ready(port))
+        wait_for(lambda: is_ready(port), 60)
         assert serves(port) == released.older
         newer = get_version(open_store(), MODEL, released.newer)
         kept = {"version": released.newer, "manifest": newer.digest, "approver": "Ada"}
@@ -199,9 +190,9 @@ def test_serving_follows_the_ledger_and_leaves_nothing_running(released: "Releas
         for bento in ("", put_proof(open_store(), newer)):  # the first one was proven by nobody
             append_entry(open_store(), MODEL, action="release", reason="", bento=bento, **kept)
             if not bento:
-                assert wait_for(lambda: "is not what was released" in problem(port), 30)
+                wait_for(lambda: "is not what was released" in problem(port), 30)
                 assert serves(port) == released.older
-        assert wait_for(lambda: serves(port) == released.newer, 30)
+        wait_for(lambda: serves(port) == released.newer, 30)
         server.send_signal(signal.SIGINT)
         assert server.wait(30) == 0
     assert not processes_in(released.root)
@@ -211,12 +202,3 @@ def problem(port: int) -> str:
     with closing(Caller(port)) as caller:
         said: str = json.loads(caller.ask("GET", "/readyz").body)["problem"]
         return said
-
-
-def serves(port: int) -> str:
-    caller = Caller(port)
-    try:
-        version: str = json.loads(caller.ask("GET", "/model").body)["version"]
-        return version
-    finally:
-        caller.close()

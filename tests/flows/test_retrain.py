@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tasks.registry import find_version, list_versions, read_file
-from tasks.store import open_store
+from tasks.registry.versions import find_version, list_versions, read_file
+from tasks.storage.store import open_store
 
 Retrain = Callable[..., dict[str, Any]]
 

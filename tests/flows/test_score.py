@@ -13,20 +13,20 @@ from polars.testing import assert_frame_equal
 
 from flows import cli
 from flows.score import load_scorer, score
-from tasks import scoring
-from tasks.binning import model_input
-from tasks.errors import (
+from tasks.core.errors import (
     DataRefused,
     DecisionRefused,
     DefinitionError,
     PerennialError,
     SourceChanged,
 )
-from tasks.features import encode
-from tasks.forest import NoForest
-from tasks.registry import find_champion
-from tasks.scoring import score_table
-from tasks.store import open_store
+from tasks.features.transform import encode
+from tasks.prediction import batch_scoring
+from tasks.prediction.batch_scoring import score_table
+from tasks.prediction.compiled_forest import NoForest
+from tasks.registry.versions import find_champion
+from tasks.storage.store import open_store
+from tasks.training.datasets import model_input
 
 if TYPE_CHECKING:
     from conftest import Released
@@ -52,7 +52,7 @@ def expect(path: Path) -> np.ndarray:
 def test_parquet_is_scored_in_parts_as_the_model_answers(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "_BATCH", 300)
+    monkeypatch.setattr(batch_scoring, "_BATCH", 300)
     target = tmp_path / "new" / "scored.parquet"
     done = score(MODEL, str(table), str(target))
     scored = pl.read_parquet(target)
@@ -82,14 +82,14 @@ def test_each_part_is_answered_logged_and_counted(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In this thread: the one in which Polars asks for parts is not Python's own."""
-    monkeypatch.setattr(scoring, "_BATCH", 300)
+    monkeypatch.setattr(batch_scoring, "_BATCH", 300)
     store, counts = open_store(), list[int]()
     champion = find_champion(store, MODEL)
     assert champion is not None
     scorer = load_scorer(store, champion)
-    rows = scoring.open_rows(scorer, str(table))
-    parts = list(scoring.answer_parts(scorer, rows, tmp_path, counts))
-    unlogged = list(scoring.answer_parts(scorer, rows, None, []))
+    rows = batch_scoring.open_rows(scorer, str(table))
+    parts = list(batch_scoring.answer_parts(scorer, rows, tmp_path, counts))
+    unlogged = list(batch_scoring.answer_parts(scorer, rows, None, []))
     assert_frame_equal(pl.concat(parts), pl.concat(unlogged), check_exact=True)
     np.testing.assert_array_equal(pl.concat(parts)["prediction"], expect(table))
     assert counts == [len(each) for each in parts]
@@ -102,7 +102,7 @@ def test_model_that_cannot_be_compiled_is_predicted_by_lightgbm(
     def refuse(*_: object) -> None:
         raise NoForest("no compiler here")
 
-    monkeypatch.setattr(scoring, "compile_forest", refuse)
+    monkeypatch.setattr(batch_scoring, "compile_forest", refuse)
     store = open_store()
     champion = find_champion(store, MODEL)
     assert champion is not None
@@ -186,17 +186,18 @@ def test_missing_column_is_named_with_the_nearest(table: Path, tmp_path: Path) -
 
 def test_full_disk_is_not_the_fault_of_the_rows() -> None:
     full = pl.exceptions.ComputeError("No space left on device (os error 28)")
-    with pytest.raises(pl.exceptions.ComputeError), scoring.refusing_rows("rows.csv"):
+    with pytest.raises(pl.exceptions.ComputeError), batch_scoring.refusing_rows("rows.csv"):
         raise full
     said = r"rows.csv: cannot be scored: odd"
-    with pytest.raises(DataRefused, match=said), scoring.refusing_rows("rows.csv"):
+    with pytest.raises(DataRefused, match=said), batch_scoring.refusing_rows("rows.csv"):
         raise pl.exceptions.ComputeError("odd")
 
 
 def test_input_that_changes_while_it_is_scored_gives_no_output(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, target, real = tmp_path / "rows.parquet", tmp_path / "out.csv", scoring.answer_rows
+    source, target = tmp_path / "rows.parquet", tmp_path / "out.csv"
+    real = batch_scoring.answer_rows
     shutil.copyfile(table, source)
 
     def answer(*arguments: Any) -> pl.DataFrame:
@@ -204,7 +205,7 @@ def test_input_that_changes_while_it_is_scored_gives_no_output(
         source.with_suffix(".new").replace(source)
         return real(*arguments)
 
-    monkeypatch.setattr(scoring, "answer_rows", answer)
+    monkeypatch.setattr(batch_scoring, "answer_rows", answer)
     with pytest.raises(SourceChanged, match=r"--input .*rows.parquet changed while it was read"):
         score(MODEL, str(source), str(target))
     assert not target.exists()
@@ -213,7 +214,7 @@ def test_input_that_changes_while_it_is_scored_gives_no_output(
 def test_column_of_another_kind_is_refused_and_nothing_is_written(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "_BATCH", 300)
+    monkeypatch.setattr(batch_scoring, "_BATCH", 300)
     source, target = tmp_path / "rows.parquet", tmp_path / "out" / "scored.parquet"
     rows = pl.read_parquet(table)
     for column, kind in (

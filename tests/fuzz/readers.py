@@ -24,17 +24,17 @@ with atheris.instrument_imports(include=["bentos", "tasks"]):
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-    from bentos.answers import write_refusal
     from bentos.columns import Column
-    from bentos.connections import LONGEST_HEAD, TimedProtocol
-    from bentos.refusals import Refused
-    from bentos.requests import Head, check_host
-    from bentos.schema import Schema
-    from tasks.definition import parse_definition
-    from tasks.errors import PerennialError
-    from tasks.ledger import append_entry, read_ledger
-    from tasks.registry import MANIFEST, find, publish
-    from tasks.store import FolderStore
+    from bentos.errors import Refused
+    from bentos.request_head import Head, check_host
+    from bentos.request_parsing import Schema
+    from bentos.responses import write_refusal
+    from bentos.slow_clients import LONGEST_HEAD, TimedProtocol
+    from tasks.core.definition import parse_definition
+    from tasks.core.errors import PerennialError
+    from tasks.registry.ledger import append_entry, read_ledger
+    from tasks.registry.versions import MANIFEST, find, publish
+    from tasks.storage.store import FolderStore
 
 REPOSITORY = Path(__file__).parents[2]
 TYPES = [

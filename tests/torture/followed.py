@@ -19,13 +19,13 @@ import polars as pl
 import psutil
 
 from flows.score import load_scorer
-from tasks.features import encode
-from tasks.ledger import read_ledger
-from tasks.proof import JSON, Caller, write_rows
-from tasks.registry import fetch_snapshot, find, find_champion, get_version, read_json
-from tasks.scoring import predict_rows
-from tasks.server import find_port, is_ready
-from tasks.store import Store
+from tasks.features.transform import encode
+from tasks.prediction.batch_scoring import predict_rows
+from tasks.processes.bento_server import find_port, is_ready
+from tasks.registry.ledger import read_ledger
+from tasks.registry.versions import fetch_snapshot, find, find_champion, get_version, read_json
+from tasks.serving.acceptance_test import JSON, Caller, write_rows
+from tasks.storage.store import Store
 
 _PAUSE_SECONDS = 0.02
 _READY_SECONDS, _FOLLOW_SECONDS = 90.0, 60.0  # it looks again half a minute after a failure

@@ -11,11 +11,11 @@ from faults import FaultyS3
 from runs import Order, Outcome, Run
 from whole import Inspector, check_bento, compare_versions
 
-from tasks.archives import bento_tag
-from tasks.ledger import read_ledger
-from tasks.registry import get_version
-from tasks.standing import list_champions
-from tasks.store import Store, open_store
+from tasks.registry.ledger import read_ledger
+from tasks.registry.version_status import list_champions
+from tasks.registry.versions import get_version
+from tasks.serving.bento_archive import bento_tag
+from tasks.storage.store import Store, open_store
 
 if TYPE_CHECKING:
     from conftest import Released

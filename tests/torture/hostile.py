@@ -1,4 +1,4 @@
-"""Hostile load on a served model: `python -m hostile MODEL_FOLDER [BODIES] [SLOW]`, from `tests/`.
+"""Hostile load on a served model: `python tests/torture/hostile.py MODEL [BODIES] [SLOW]`.
 
 Odd bodies, clients that send half a request and wait, heads without end, tiny chunks and crowds of
 pipelined requests, all at once. Meanwhile a good client asks and is told the same as before, and
@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "bentos"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from servers import Served, serving
 
 HEAD = b"POST /predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"

@@ -20,7 +20,7 @@ from typing import Any
 
 import flows.release
 import flows.retrain
-from tasks.errors import PerennialError
+from tasks.core.errors import PerennialError
 
 FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["__main__", "runs", "s3fs"])
@@ -45,7 +45,7 @@ STEPS = {
         "decision": "flows.release.decide",
         "build": "flows.release.build_bento",
         "proof": "flows.release.prove_bento",
-        "publication": "tasks.serving.publish_bento",
+        "publication": "tasks.serving.bento_build.publish_bento",
         "offer": "flows.release.offer_bento",
         "promotion": "flows.release.promote",
         "artifact": "flows.release.create_markdown_artifact",

@@ -21,8 +21,8 @@ import pytest
 from ground import LONG, MODEL, SEED, later
 from whole import Inspector
 
-from tasks.registry import find_champion
-from tasks.store import open_store
+from tasks.registry.versions import find_champion
+from tasks.storage.store import open_store
 
 if TYPE_CHECKING:
     from conftest import Released
@@ -52,7 +52,7 @@ class Endings:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.command", *words, "--json"],
+            [sys.executable, "-m", "flows.process", *words, "--json"],
             cwd=self.released.project,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -15,7 +15,7 @@ from runs import Run
 from strikes import Torturer, draw_strikes
 from whole import wait_until_gone
 
-from tasks.store import work_folder
+from tasks.storage.store import work_folder
 
 LAST = {"refit", "publication", "offer", "promotion", "artifact"}  # over before a strike falls due
 

@@ -16,7 +16,7 @@ from followed import Followed
 from ground import KILLS, SEED, Ground, in_the_long_run, later
 from runs import Order, Outcome, Run
 
-import tasks.errors
+import tasks.core.errors
 
 ROUNDS = max(1, KILLS // 10)
 STUMBLES = (500, 503, "reset", "lose", "cut", "slow")
@@ -78,7 +78,7 @@ def run_disturbed(order: Order, seen: Counter[str]) -> Outcome:
     said = f"{order.flow} {outcome.ended}"
     seen[said] += 1
     if outcome.ended != "done":
-        kind = getattr(tasks.errors, outcome.ended, None)
+        kind = getattr(tasks.core.errors, outcome.ended, None)
         assert kind is not None, outcome.said
         assert "\n" not in outcome.said, outcome.said
         print(f"\n{said}: {outcome.said}")

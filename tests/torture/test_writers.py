@@ -9,7 +9,7 @@ from followed import Followed
 from ground import MODEL, SEED, Ground, in_the_long_run, later
 from runs import Order, Outcome, Run
 
-from tasks.registry import find_champion
+from tasks.registry.versions import find_champion
 
 
 def together(orders: Iterable[Order]) -> list[Outcome]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import psutil
 
-from tasks.archives import archive_name, bento_tag
-from tasks.ledger import Entry, read_ledger
-from tasks.overview import describe_model
-from tasks.proven import find_bento
-from tasks.registry import (
+from tasks.registry.ledger import Entry, read_ledger
+from tasks.registry.overview import describe_model
+from tasks.registry.released_bento import find_bento
+from tasks.registry.version_status import is_older
+from tasks.registry.versions import (
     MANIFEST,
     Published,
     find_all,
@@ -24,8 +24,8 @@ from tasks.registry import (
     read_files,
     read_json,
 )
-from tasks.standing import is_older
-from tasks.store import Store
+from tasks.serving.bento_archive import archive_name, bento_tag
+from tasks.storage.store import Store
 
 # Times, the run's own id, whylogs' randomised sketches and what is estimated from them: what may
 # differ within the two files that are compared by value, and the three that are not compared.

@@ -1,0 +1,235 @@
+"""The service as one ASGI application: which path is answered how, and within which limits.
+
+Owns routing, concurrency, time limits and what is logged of a refusal. Refuses to know columns
+and features. BentoML's own application is kept for its life cycle; requests do not pass it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from bentos.errors import ClientGone, Refused
+from bentos.metrics import CONTENT_TYPE, Metrics
+from bentos.microbatching import Gatherer, explain_failure
+from bentos.model import Model
+from bentos.openapi import describe_api, draw_page
+from bentos.prediction_log import PredictionLog
+from bentos.request_bodies import SMALL, Bodies
+from bentos.request_head import Head, Receive, Scope, Send, check_host, check_token
+from bentos.request_parsing import Asked
+from bentos.responses import (
+    ARROW,
+    JSON,
+    write_arrow,
+    write_explanations,
+    write_many,
+    write_model,
+    write_one,
+    write_refusal,
+)
+from tasks.core.hosts import named_hosts
+
+log = logging.getLogger("perennial.serving")
+
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Answer = tuple[bytes, bytes]
+
+_WORKERS = 2
+_OPEN = frozenset(("/livez", "/readyz", "/healthz"))
+
+
+class Server:
+    """Answers by the model that it holds at the moment; `follow` may put another in its place."""
+
+    def __init__(self, model: Model, metrics: Metrics, prediction_log: PredictionLog) -> None:
+        self.metrics = metrics
+        self.log = prediction_log
+        self.problem: Callable[[], str] = lambda: ""
+        self.token = b""
+        self.hosts = named_hosts()
+        self._bodies = Bodies()
+        self._gatherer = Gatherer(metrics, prediction_log)
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="batch")
+        self.swap(model)
+
+    def swap(self, model: Model) -> None:
+        """Answer by this model from the next request on; those under way keep theirs."""
+        self.limits = model.definition.serving
+        self.most_bytes = int(self.limits.max_body_mb * 1_000_000)
+        self.known_as = frozenset((*self.hosts, *self.limits.hosts))
+        self.metrics.model = (model.name, model.version)
+        self.metrics.lookup = model.lookup
+        self.model = model
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request; nothing that it holds can raise out of here."""
+        path, head = scope["path"], Head(scope["headers"])
+        status, retry = 200, None
+        try:
+            kind, body = await self._route(scope, head, receive)
+        except Refused as refused:
+            status, retry = refused.status, refused.retry_after
+            kind, body = JSON, write_refusal(refused)
+            self._note(path, head, refused)
+        except ClientGone:
+            self.metrics.responses[_endpoint(path), 499] += 1
+            return
+        except (Exception, pl.exceptions.PanicException) as error:
+            status, kind = 500, JSON
+            body = write_refusal(Refused(500, "the service failed; its log says more"))
+            log.error("500 %s request=%s: %s", _endpoint(path), head.request, type(error).__name__)
+        self.metrics.responses[_endpoint(path), status] += 1
+        headers = [
+            (b"content-type", kind),
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", head.request.encode()),
+        ]
+        if retry is not None:
+            headers.append((b"retry-after", b"%d" % retry))
+        if status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _route(self, scope: Scope, head: Head, receive: Receive) -> Answer:
+        path, method = scope["path"], scope["method"]
+        check_host(head, self.known_as, scope)
+        if path not in _METHODS:
+            raise Refused(404, "there is nothing here; see /docs")
+        if method != _METHODS[path]:
+            raise Refused(405, f"{path} takes {_METHODS[path]} only")
+        if self.token and path not in _OPEN:
+            check_token(head, self.token)
+        if path not in _ASKED:
+            return self._look(path)
+        body = await self._bodies.read(receive, head, self.most_bytes)
+        self.metrics.in_flight += 1  # what has not arrived takes no other's place
+        try:
+            if self.metrics.in_flight > self.limits.concurrency:
+                raise Refused(429, "too many requests at once", retry_after=1)
+            return await (self._predict if path == "/predict" else self._explain)(head, body)
+        finally:
+            self.metrics.in_flight -= 1
+            if len(body) > SMALL:
+                self._bodies.let_go(body)
+
+    async def _predict(self, head: Head, body: bytes) -> Answer:
+        model = self.model
+        if head.kind.startswith(JSON):
+            check_json(head.kind)
+            if len(body) <= SMALL:
+                asked = model.schema.decode_json(body)
+                if asked.shape == "row":
+                    return JSON, await self._gatherer.ask(model, asked.rows[0], head.request)
+                return self._predict_many(model, asked, head.request)
+        return await self._in_time(partial(self._predict_body, model, head, body))
+
+    def _predict_body(self, model: Model, head: Head, body: bytes) -> Answer:
+        return self._predict_many(model, decode(model, head, body), head.request)
+
+    def _predict_many(self, model: Model, asked: Asked, request: str) -> Answer:
+        started = perf_counter()
+        asked = model.look_up(asked)
+        matrix = number(model, asked)
+        predicted = model.predictor.predict(matrix)
+        values = predicted.tolist()
+        rows = asked.rows if asked.frame is None else asked.frame
+        self.log.add(model, rows, values, [request] * len(values))
+        self.metrics.count_answered(model, matrix, perf_counter() - started)
+        if asked.shape == "arrow":
+            return ARROW, write_arrow(model, predicted)
+        if asked.shape == "row":
+            return JSON, write_one(model, values[0], (model.label(predicted) or [None])[0])
+        return JSON, write_many(model, predicted)
+
+    async def _explain(self, head: Head, body: bytes) -> Answer:
+        return await self._in_time(partial(self._explain_body, self.model, head, body))
+
+    def _explain_body(self, model: Model, head: Head, body: bytes) -> Answer:
+        asked = model.look_up(decode(model, head, body))
+        matrix = number(model, asked)
+        predicted, explained = model.predictor.predict(matrix), model.predictor.explain(matrix)
+        return JSON, write_explanations(model, predicted, explained, asked.shape == "row")
+
+    async def _in_time(self, work: Callable[[], Answer]) -> Answer:
+        """Work off the event loop; what is late counts as in flight until it ends, if it began."""
+        submitted = self._pool.submit(work)
+        job = asyncio.wrap_future(submitted)
+        done, _ = await asyncio.wait([job], timeout=self.limits.timeout_s)
+        if done:
+            return job.result()
+        if not submitted.cancel():
+            self.metrics.in_flight += 1
+            job.add_done_callback(self._end_late)
+        raise Refused(504, f"the answer took longer than {self.limits.timeout_s:g} s")
+
+    def _end_late(self, job: "asyncio.Future[Answer]") -> None:
+        self.metrics.in_flight -= 1
+        job.cancelled() or job.exception()
+
+    def _look(self, path: str) -> Answer:
+        if path in ("/", "/docs"):
+            return b"text/html; charset=utf-8", draw_page(self.model).encode()
+        if path == "/openapi.json":
+            return JSON, msgspec.json.encode(describe_api(self.model, bool(self.token)))
+        if path == "/model":
+            return JSON, write_model(self.model)
+        if path == "/metrics":
+            return CONTENT_TYPE.encode(), self.metrics.render().encode()
+        if path == "/readyz":
+            detail = {"ready": True, "model": self.model.name, "version": self.model.version}
+            return JSON, msgspec.json.encode({**detail, "problem": self.problem()})
+        return JSON, b'{"alive":true}'
+
+    def _note(self, path: str, head: Head, refused: Refused) -> None:
+        """Write one line of log for a refused request; it holds no value that was sent."""
+        field = "" if refused.field is None else f" field={refused.field[:100]!r}"
+        where = _endpoint(path)
+        log.warning("%d %s request=%s%s", refused.status, where, head.request, field)
+
+
+_ASKED = frozenset(("/predict", "/explain"))
+_METHODS = {
+    **dict.fromkeys(_ASKED, "POST"),
+    **dict.fromkeys(("/", "/docs", "/openapi.json", "/model", "/metrics"), "GET"),
+    **dict.fromkeys(_OPEN, "GET"),
+}
+
+
+def decode(model: Model, head: Head, body: bytes) -> Asked:
+    if head.kind.split(b";")[0].strip() == ARROW:
+        return model.schema.decode_arrow(body)
+    check_json(head.kind)
+    return model.schema.decode_json(body)
+
+
+def check_json(kind: bytes) -> None:
+    """Take JSON in UTF-8, the only encoding that it has."""
+    if kind == JSON:
+        return
+    name, _, options = kind.lower().partition(b";")
+    charset = options.replace(b" ", b"").replace(b'"', b"")
+    if name.strip() != JSON or charset not in (b"", b"charset=utf-8"):
+        raise Refused(415, f"send {JSON.decode()} or {ARROW.decode()}")
+
+
+def number(model: Model, asked: Asked) -> Any:
+    """Turn what is asked into the model's input, or name the feature that cannot be had."""
+    try:
+        if asked.frame is None:
+            return model.number_rows(asked.rows)
+        return model.number_frame(asked.frame)
+    except pl.exceptions.PolarsError as error:
+        rows = asked.rows if asked.frame is None else asked.frame
+        raise explain_failure(model, rows, error) from error
+
+
+def _endpoint(path: str) -> str:
+    return path if path in _METHODS else "other"

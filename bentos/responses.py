@@ -1,0 +1,100 @@
+"""Predictions as the bytes of an answer, JSON or Arrow.
+
+Owns how an answer is written. Refuses to know how it came about.
+"""
+
+from io import BytesIO
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from bentos.errors import Refused
+from bentos.lightgbm_predictor import Array
+from bentos.model import Model
+
+JSON = b"application/json"
+ARROW = b"application/vnd.apache.arrow.stream"
+_encode = msgspec.json.Encoder().encode
+
+
+def write_one(model: Model, predicted: Any, label: Any) -> bytes:
+    """Write the answer for one row; floats as short as they can be and still be exact."""
+    answer: dict[str, Any] = {"prediction": predicted}
+    if label is not None:
+        answer["label"] = label
+    answer["version"] = model.version
+    return _encode(answer)
+
+
+def write_many(model: Model, predicted: Array) -> bytes:
+    answer: dict[str, Any] = {"predictions": predicted.tolist()}
+    labels = model.label(predicted)
+    if labels is not None:
+        answer["labels"] = labels
+    answer["version"] = model.version
+    return _encode(answer)
+
+
+def write_arrow(model: Model, predicted: Array) -> bytes:
+    frame = pl.DataFrame({"prediction": predicted.tolist() if predicted.ndim > 1 else predicted})
+    labels = model.label(predicted)
+    if labels is not None:
+        frame = frame.with_columns(pl.Series("label", labels))
+    buffer = BytesIO()
+    frame.write_ipc_stream(buffer)
+    return buffer.getvalue()
+
+
+def write_explanations(model: Model, predicted: Array, contributions: Array, one: bool) -> bytes:
+    """Write what each feature added to the raw score, beside the base that all rows share."""
+    names = list(model.features.expressions)
+    explanations = [
+        {"prediction": value, **_explain(model, names, row)}
+        for value, row in zip(predicted.tolist(), contributions, strict=True)
+    ]
+    body = explanations[0] if one else {"explanations": explanations}
+    return _encode({**body, "version": model.version})
+
+
+def _explain(model: Model, names: list[str], row: Array) -> dict[str, Any]:
+    by_class: list[dict[str, Any]] = [
+        {"base": base, "contributions": dict(zip(names, contributions, strict=True))}
+        for *contributions, base in row.tolist()
+    ]
+    if len(by_class) == 1:
+        return by_class[0]
+    return {"classes": dict(zip(model.vocabulary.classes, by_class, strict=True))}
+
+
+def write_model(model: Model) -> bytes:
+    """Write what a person or program asks of the version that answers."""
+    lineage = {name: value for name, value in model.lineage.items() if name != "executor"}
+    return _encode(
+        {
+            "model": model.name,
+            "version": model.version,
+            "description": model.definition.description,
+            "kind": model.definition.target.kind,
+            "target": model.definition.target.value,
+            "classes": model.vocabulary.classes,
+            "threshold": model.definition.serving.threshold,
+            "predictor": model.predictor.name,
+            "columns": [
+                {"name": each.name, "type": str(each.dtype), "required": each.required}
+                for each in model.schema.columns
+            ],
+            "features": model.features.expressions,
+            "tables": model.lookup and model.lookup.listing.model_dump(mode="json"),
+            "metrics": model.evaluation["metrics"],
+            "baseline": model.evaluation["baseline"],
+            "lineage": lineage,
+        }
+    )
+
+
+def write_refusal(refused: Refused) -> bytes:
+    answer = {"error": refused.message}
+    if refused.field is not None:
+        answer["field"] = refused.field
+    return _encode(answer)

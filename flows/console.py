@@ -1,0 +1,229 @@
+"""What commands print: tables and sentences for people, one JSON object for programs.
+
+Owns the terminal. Results go to standard output; progress and errors to standard error. Refuses
+to find anything out: it is given what to say.
+"""
+
+import ctypes
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from typing import Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+from rich.text import Text
+
+from tasks.core.errors import harmless
+
+
+class Plain(Console):
+    """A terminal to which text is only text: no markup, no pictures, nothing that steers it."""
+
+    def render_str(self, text: str, **given: Any) -> Text:
+        given |= {"markup": False, "emoji": False}
+        return super().render_str(harmless(text), **given)
+
+
+class Harmless(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(super().format(record))
+
+
+out, err = Plain(), Plain(stderr=True)
+
+
+@contextmanager
+def progress(doing: str) -> Iterator[None]:
+    """Show the steps' log lines, and all else that is said meanwhile, on standard error."""
+    steps = logging.getLogger("perennial")
+    steps.setLevel(logging.INFO)
+    handler = RichHandler(console=err, show_path=False, show_level=False, log_time_format="%X")
+    handler.setFormatter(Harmless("%(name)s  %(message)s"))
+    steps.addHandler(handler)
+    with silent_output(), err.status(doing):
+        try:
+            yield
+        finally:
+            steps.removeHandler(handler)
+
+
+@contextmanager
+def silent_output() -> Iterator[None]:
+    """Send to standard error what Python, native libraries and new processes print meanwhile."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        ctypes.CDLL(None).fflush(None)  # what C still holds back
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, indent=1) + "\n")
+
+
+def print_error(message: str) -> None:
+    err.print(f"perennial: {message}", style="red", highlight=False, soft_wrap=True)
+
+
+def print_version(found: dict[str, Any]) -> None:
+    """Print what an approver looks at first."""
+    passed = found["verdict"] == "passed"
+    _print_head(found["model"], found["version"], found["verdict"], "green" if passed else "red")
+    checks = Table("", "gate check", "", box=None, pad_edge=False)
+    for check in found["checks"]:
+        name = check["name"].replace("_", " ")
+        checks.add_row(_mark(check["passed"]), name, check["detail"])
+    out.print(checks)
+    champion = (found["champion"] or {}).get("metrics")
+    columns = {
+        "holdout": found["metrics"]["holdout"],
+        "champion": champion,
+        "simple": found["simple"],
+        "baseline": found["baseline"],
+        "train": found["metrics"]["train"],
+    }
+    shown = {name: metrics for name, metrics in columns.items() if metrics}
+    table = Table("metric", *shown, box=None, pad_edge=False)
+    for metric in found["metrics"]["holdout"]:
+        table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in shown.values()))
+    out.print(table)
+    for warning in found["warnings"]:
+        out.print(_styled("note", "yellow"), warning)
+    rows = ", ".join(f"{count:,} {part}" for part, count in found["rows"].items())
+    seconds = sum(found["seconds"].values())
+    out.print(f"rows {rows}\nseconds {seconds:.1f}\nreport {found['report']}", soft_wrap=True)
+
+
+def print_waiting(model: str, version: str) -> None:
+    """Give the command that approves what waits for a decision."""
+    command = f"perennial approve {model} {version} --as NAME --reason TEXT"
+    out.print(f"waits for a decision; to release it: {command}", soft_wrap=True)
+
+
+def print_release(done: dict[str, Any]) -> None:
+    """Say what a decision came to, and how its bento is served."""
+    out.print(done["summary"], soft_wrap=True)
+    if "bento" in done:
+        out.print(f"serve it: perennial serve {done['model']}", soft_wrap=True)
+        out.print(f"or as it is: bentoml serve {done['bento']}", soft_wrap=True)
+
+
+def print_materialised(done: dict[str, Any]) -> None:
+    for name, table in done["tables"].items():
+        known = f"as known at {table['as_of']}" if table["as_of"] else "without time"
+        out.print(f"{name}: {table['entities']:,} entities, {known}")
+
+
+def print_monitored(found: dict[str, Any]) -> None:
+    """Print what needs to be acted on, how each part is, and what else to know."""
+    if found["champion"] is None:
+        out.print(found["warnings"][0])
+        return
+    colour, word = ("red", "look at it") if found["events"] else ("green", "all quiet")
+    _print_head(found["model"], found["champion"], word, colour)
+    events = Table("event", "", "what was found", box=None, pad_edge=False)
+    for each in found["events"]:
+        why = f" ({each['detail']})" if each["detail"] else ""
+        events.add_row(_styled(each["kind"], "red"), each["state"], each["reason"] + why)
+    if found["events"]:
+        out.print(events)
+    states = Table("", "how it is", box=None, pad_edge=False)
+    for name, said in found["summary"].items():
+        states.add_row(name, said)
+    out.print(states)
+    for warning in found["warnings"]:
+        out.print(_styled("note", "yellow"), warning)
+    out.print(f"report {found['report']}", soft_wrap=True)
+
+
+def print_models(root: str, models: Mapping[str, Any]) -> None:
+    table = Table("model", "champion", "candidates", "waits for a decision", title=root)
+    for name, found in models.items():
+        waiting = ", ".join(found["waiting"]) or "–"
+        table.add_row(name, found["champion"] or "–", str(len(found["candidates"])), waiting)
+    out.print(table if models else f"{root}: no model yet; run `perennial retrain MODEL`")
+
+
+def print_history(found: dict[str, Any], proofs: Mapping[str, str]) -> None:
+    versions = Table(
+        "version", "verdict", "holdout", "champion then", title=f"{found['model']}: versions"
+    )
+    for each in found["versions"]:
+        metrics = each["metrics"]["holdout"].items()
+        holdout = ", ".join(f"{metric} {value:.4f}" for metric, value in metrics)
+        champion = each["champion"]["version"] if each["champion"] else "–"
+        versions.add_row(each["version"], each["verdict"], holdout, champion)
+    out.print(versions)
+    ledger = Table("", "action", "version", "by", "time", "reason", title="ledger (chain verified)")
+    for entry in found["ledger"]:
+        by = f"{entry['approver']} (as {entry['os_user']})"
+        number, time = str(entry["number"]), entry["time"][:19]
+        action = entry["action"] + (" (override)" if entry["override"] else "")
+        ledger.add_row(number, action, entry["version"], by, time, entry["reason"])
+    out.print(ledger if found["ledger"] else "no decision yet")
+    for version, summary in proofs.items():
+        out.print(f"proof of {version}: {summary}", soft_wrap=True)
+
+
+def print_backtest(done: dict[str, Any]) -> None:
+    metrics = done["metric"], done["second"]
+    means = [f"mean {each}" for each in metrics]
+    table = Table("policy", *means, "retrains", "promoted", "refused", "seconds")
+    for policy, track in done["policies"].items():
+        scores = [f"{track['mean'][each]:.4f}" if track["mean"] else "–" for each in metrics]
+        counts = len(track["retrains"]), track["promotions"], track["refusals"]
+        table.add_row(policy, *scores, *map(str, counts), f"{track['seconds']:.0f}")
+    out.print(table)
+    out.print(f"report {done['report']}", soft_wrap=True)
+
+
+def print_drill(done: dict[str, Any]) -> None:
+    table = Table("", "fault", "caught by", "what it said", box=None, pad_edge=False)
+    for each in done["faults"]:
+        guard, detail = each["guard"] or "nothing", each["detail"]
+        table.add_row(_mark(each["caught"]), each["fault"], guard, detail)
+    out.print(table)
+    for each in done["false_alarms"]:
+        out.print(_styled("without a fault", "red"), f"{each['guard']}: {each['detail']}")
+    out.print(f"{done['caught']} of {len(done['faults'])} faults caught")
+
+
+def print_reproduction(found: dict[str, Any]) -> None:
+    table = Table("", "file", box=None, pad_edge=False, show_header=False)
+    for name in (*found["same"], *found["different"]):
+        same = name in found["same"]
+        table.add_row(_mark(same), name, "the same" if same else "differs")
+    out.print(table)
+    for cause in found["causes"] or ["everything is as it was then"]:
+        out.print(cause, soft_wrap=True)
+
+
+def print_findings(findings: Iterable[dict[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for each in findings:
+        mend = "" if each["well"] else f"\n→ {each['mend']}"
+        table.add_row(_mark(each["well"]), each["name"], each["detail"] + mend)
+    out.print(table)
+
+
+def _print_head(model: str, version: str, word: str, colour: str) -> None:
+    head = (f"\n{harmless(model)}", "bold"), f" {harmless(version)}  ", (word, f"bold {colour}")
+    out.print(Text.assemble(*head))
+
+
+def _mark(well: bool) -> Text:
+    return _styled("✓", "green") if well else _styled("✗", "red")
+
+
+def _styled(text: str, style: str) -> Text:
+    return Text(harmless(text), style)

@@ -1,0 +1,1 @@
+"""Drift alarms: when a distribution has moved so far that somebody is told."""

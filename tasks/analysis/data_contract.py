@@ -1,0 +1,312 @@
+"""Step 2, analysis: what the snapshot looks like, and whether it keeps its contract.
+
+Owns the data contract. Refuses to mend data: what breaks the contract stops the run.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.analysis.point_in_time_check import check_known
+from tasks.analysis.profile import (
+    ColumnFacts,
+    ColumnSummary,
+    Profile,
+    from_bytes,
+    summarise,
+    to_bytes,
+)
+from tasks.analysis.profile_drift import ColumnDrift, measure_drift
+from tasks.analysis.snapshot_profile import profile_snapshot
+from tasks.core.checks import Check, at_least, at_most, failed, share_at_most
+from tasks.core.definition import ColumnCheck, Definition, Frozen
+from tasks.core.errors import ContractBroken, nearest
+from tasks.core.steps import step
+from tasks.extraction.run_plan import Plan
+from tasks.extraction.snapshot import Snapshot
+from tasks.preparation.labels import MATURED, TARGET, label_rows, settle_target
+from tasks.registry.versions import find_champion, read_file
+from tasks.sources.query import Table, event_time, open_table
+from tasks.storage.store import open_store, reaching
+
+log = logging.getLogger("perennial.analysis")
+
+_SILENCE, _USUALLY = timedelta(days=7), 5  # how much longer than any other, to be a lost file
+_NAMED = 5  # how many broken checks one message names
+_CODES = 50  # numbers as text with fewer levels may well be codes
+_GLANCE, _MOSTLY = 10_000, 0.5
+
+
+class Analysis(Frozen):
+    """The contract's checks, the columns, and how far they moved since the champion's snapshot.
+
+    A warning breaks nothing, and a person should know of it. `reference` is the champion's version.
+    """
+
+    profile: Path
+    checks: tuple[Check, ...]
+    warnings: tuple[str, ...]
+    columns: dict[str, ColumnSummary]
+    drift: tuple[ColumnDrift, ...] = ()
+    reference: str | None = None
+
+
+def check_contract(
+    plan: Plan, snapshot: Snapshot, profile: Profile, table: Table | None = None
+) -> list[Check]:
+    """Run every check of the data contract over a snapshot; `table` is what it was made from."""
+    return [
+        *(check_known(plan.definition, table, snapshot.scan()) if table else ()),
+        *check_table(plan, snapshot),
+        *check_features(plan, profile),
+        *check_columns(plan.definition.checks.columns, snapshot.scan(), profile),
+        *check_labels(plan, snapshot),
+    ]
+
+
+def check_table(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
+    """Check how many rows there are, how old, how often twice, and none from the future."""
+    contract, extract = plan.definition.checks, plan.definition.extract
+    yield at_least("rows", snapshot.rows, contract.rows, "rows")
+    if extract.time is not None:
+        time = event_time(plan.definition, snapshot.scan().collect_schema())
+        untimed = snapshot.scan().select(time).null_count().collect().item()
+        what = f"rows have no time in {extract.time!r}, or one that their clocks skipped"
+        yield at_most(f"time of {extract.time!r}", untimed, 0, what)
+        allowed = snapshot.future_rows if contract.allow_future else 0
+        what = f"rows have a {extract.time!r} later than now"
+        yield at_most(f"future of {extract.time!r}", snapshot.future_rows, allowed, what)
+        yield from check_silence(plan.definition, snapshot)
+    if contract.max_age is not None and snapshot.newest is not None:
+        age = plan.asked_at - snapshot.newest
+        yield Check(
+            name="freshness",
+            passed=age <= contract.max_age,
+            detail=f"the newest row is {_days(age)} old, at most {_days(contract.max_age)} allowed",
+            numbers={"age_seconds": age.total_seconds()},
+        )
+    if extract.key:
+        repeated = count_repeats(plan.definition, snapshot)
+        named = ", ".join(map(repr, extract.key))
+        yield share_at_most(
+            "duplicates", repeated, snapshot.rows, contract.duplicates, f"repeat key {named}"
+        )
+
+
+def check_silence(definition: Definition, snapshot: Snapshot) -> Iterator[Check]:
+    """Check that rows are never silent for far longer than at any other time: a file is lost."""
+    rows = snapshot.scan()
+    time = event_time(definition, rows.collect_schema())
+    moments = rows.select(at=time).drop_nulls().unique().sort("at")
+    gaps = moments.select(gap=pl.col("at").diff(), end="at").drop_nulls().collect()
+    longest = gaps.top_k(2, by="gap").rows()
+    if len(longest) == 2:
+        (gap, end), (usual, _) = longest
+        limit = definition.checks.max_silence or max(_SILENCE, _USUALLY * usual)
+        yield Check(
+            name="silence",
+            passed=gap <= limit,
+            detail=f"no row for {_days(gap)} until {end:%Y-%m-%d %H:%M}, where the next longest "
+            f"silence is {_days(usual)}; at most {_days(limit)} allowed",
+            numbers={"seconds": gap.total_seconds(), "most": limit.total_seconds()},
+        )
+
+
+def count_repeats(definition: Definition, snapshot: Snapshot) -> int:
+    """Count the rows whose key an earlier row has."""
+    key, time = definition.extract.key, definition.extract.time
+    rows = snapshot.scan().select(key)
+    if time is not None and time not in key:
+        return int(snapshot.rows - rows.unique().select(pl.len()).collect().item())
+    # Extraction sorts by time and key, so that equal keys lie side by side.
+    same = pl.all_horizontal(pl.all().eq_missing(pl.all().shift())).slice(1)
+    return int(rows.select(same.sum()).collect().item())
+
+
+def check_features(plan: Plan, profile: Profile) -> Iterator[Check]:
+    """Check that every column a feature needs holds values, and finite ones."""
+    sound = True
+    ruled = plan.definition.checks.columns
+    for name in plan.features.columns:
+        facts = profile.columns[name].facts
+        if not facts.values and not facts.infinite:
+            sound = False
+            detail = f"column {name!r} holds no value at all, and a feature needs it"
+            yield Check(name=f"values of {name!r}", passed=False, detail=detail)
+        elif facts.infinite and name not in ruled:  # or its own rule says how much is allowed
+            sound = False
+            yield check_infinity(name, ColumnCheck(), facts)
+    if sound:
+        detail = f"all {len(plan.features.columns)} columns that features need hold values"
+        yield Check(name="features", passed=True, detail=detail)
+
+
+def check_infinity(name: str, rule: ColumnCheck, facts: ColumnFacts) -> Check:
+    what = f"hold infinity in column {name!r}"
+    return share_at_most(f"infinity of {name!r}", facts.infinite, facts.rows, rule.infinite, what)
+
+
+def check_columns(
+    rules: Mapping[str, ColumnCheck], rows: pl.LazyFrame, profile: Profile
+) -> Iterator[Check]:
+    """Check the columns that the contract names, each against its rule."""
+    schema, counts = rows.collect_schema(), _count_broken(rules, rows)
+    for name, rule in rules.items():
+        if name not in schema:
+            detail = f"there is no column {name!r}; {nearest(name, schema)}"
+            yield Check(name=f"column {name!r}", passed=False, detail=detail)
+            continue
+        facts, kind = profile.columns[name].facts, _kind_of(schema[name])
+        wanted = _wanted_kind(rule)
+        if wanted is not None:
+            detail = f"column {name!r} is {kind}, must be {wanted}"
+            yield Check(name=f"type of {name!r}", passed=kind == wanted, detail=detail)
+        nulls = facts.nulls + facts.nans
+        yield share_at_most(f"nulls of {name!r}", nulls, facts.rows, rule.nulls, "lack a value")
+        if facts.infinite or "infinite" in rule.model_fields_set:
+            yield check_infinity(name, rule, facts)
+        for what, count in counts.get(name, {}).items():
+            allowed = rule.unseen if what.startswith("unlisted") else rule.outside
+            yield share_at_most(f"{what} of {name!r}", count, facts.rows, allowed, f"are {what}")
+
+
+def check_labels(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
+    """Check how many matured rows have a label and, for a binary target, how many are true."""
+    target, _ = settle_target(plan, snapshot.scan())
+    matured = label_rows(plan, snapshot.scan(), target).filter(MATURED)
+    rows, labelled, mean = (
+        matured.select(
+            pl.len().alias("rows"), pl.col(TARGET).count().alias("known"), pl.col(TARGET).mean()
+        )
+        .collect()
+        .row(0)
+    )
+    contract = plan.definition.checks
+    yield share_at_most(
+        "unlabelled", rows - labelled, rows, contract.unlabelled, "lack a label though matured"
+    )
+    if contract.label_rate is not None and labelled:
+        low, high = contract.label_rate
+        yield Check(
+            name="label_rate",
+            passed=low <= mean <= high,
+            detail=f"{mean:.4f} of labels are true, must be {low} to {high}",
+            numbers={"rate": mean, "low": low, "high": high},
+        )
+
+
+def warn_of(plan: Plan, snapshot: Snapshot, profile: Profile) -> Iterator[str]:
+    """Name what is odd and yet no breach: columns that say nothing, or too much."""
+    known = set(pl.sql_expr(plan.definition.target.value).meta.root_names())
+    for name in plan.features.columns:
+        facts = profile.columns[name].facts
+        constant = facts.min == facts.max and facts.min is not None
+        if facts.values and (constant or len(profile.columns[name].levels) == 1):
+            yield f"column {name!r} has one value only: it tells the model nothing"
+        if name in known:
+            yield f"column {name!r} is in a feature and in the target: is it known beforehand?"
+    for name, share in _numbers_in_text(plan, snapshot, profile).items():
+        yield (
+            f"column {name!r} is text, and {share:.0%} of it are numbers: list what stands for "
+            "missing in null_values, or make it a number by TRY_CAST"
+        )
+
+
+def _numbers_in_text(plan: Plan, snapshot: Snapshot, profile: Profile) -> dict[str, float]:
+    """Find categories of many levels that are mostly numbers, by the first rows."""
+    categories = [pl.sql_expr(plan.features.expressions[name]) for name in plan.features.categories]
+    needed = {column for each in categories for column in each.meta.root_names()}
+    texts = [name for name in sorted(needed) if len(profile.columns[name].levels) > _CODES]
+    rows = snapshot.scan().select(texts).head(_GLANCE).cast(pl.String).collect()
+    numbers = rows.cast(pl.Float64, strict=False)
+    shares = {name: numbers[name].count() / max(1, rows[name].count()) for name in texts}
+    return {name: share for name, share in shares.items() if share >= _MOSTLY}
+
+
+def compare_champion(plan: Plan, profile: Profile) -> dict[str, Any]:
+    """Measure drift against the snapshot that the champion was made from, where there is one."""
+    store = open_store(plan.root)
+    champion = find_champion(store, plan.definition.name)
+    if champion is None:
+        return {}
+    reference = from_bytes(read_file(store, champion, "profile.bin"))
+    drift = tuple(measure_drift(reference, profile))
+    return {"drift": drift, "reference": champion.path.rpartition("/")[2]}
+
+
+def _count_broken(
+    rules: Mapping[str, ColumnCheck], rows: pl.LazyFrame
+) -> dict[str, dict[str, int]]:
+    """Count in one pass what breaks the rules of columns that are of the kind they must be."""
+    schema = rows.collect_schema()
+    broken = {
+        name: _broken_rules(name, rule, schema[name])
+        for name, rule in rules.items()
+        if name in schema and _wanted_kind(rule) in (None, _kind_of(schema[name]))
+    }
+    counted = [pl.struct(each).alias(name) for name, each in broken.items() if each]
+    return rows.select(counted).collect().row(0, named=True) if counted else {}
+
+
+def _wanted_kind(rule: ColumnCheck) -> str | None:
+    limited = rule.min is not None or rule.max is not None
+    return rule.type or ("number" if limited else None)
+
+
+def _broken_rules(name: str, rule: ColumnCheck, dtype: pl.DataType) -> list[pl.Expr]:
+    column, broken = pl.col(name), []
+    if dtype.is_float():
+        column = column.fill_nan(None)
+    if rule.min is not None:
+        broken.append((column < rule.min).sum().alias(f"below {rule.min:g}"))
+    if rule.max is not None:
+        broken.append((column > rule.max).sum().alias(f"above {rule.max:g}"))
+    if rule.values is not None:
+        listed = column.cast(pl.String).is_in(list(rule.values))
+        broken.append((~listed).sum().alias("unlisted values"))
+    return broken
+
+
+def _kind_of(dtype: pl.DataType) -> str:
+    if dtype.is_numeric():
+        return "number"
+    if dtype == pl.Boolean:
+        return "boolean"
+    return "time" if dtype.is_temporal() else "text"
+
+
+def _days(age: timedelta) -> str:
+    return f"{age.total_seconds() / 86_400:.1f} days"
+
+
+@step("analysis")
+def analyse(plan: Plan, snapshot: Snapshot, folder: Path) -> Analysis:
+    """Profile the snapshot and hold it against its contract; what breaks it stops the run."""
+    profile = profile_snapshot(snapshot, plan.root, folder)
+    path = folder / "profile.bin"
+    with reaching(str(path)):
+        path.write_bytes(to_bytes(profile))
+    opened = plan.definition.tables and open_table(plan.definition, plan.project, plan.sources)
+    checks = check_contract(plan, snapshot, profile, opened or None)
+    if broken := failed(checks):
+        named = "; ".join(f"{check.name}: {check.detail}" for check in broken[:_NAMED])
+        more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+        raise ContractBroken(
+            f"{plan.origin}: the data breaks its contract: {named}{more} "
+            "(mend the data, or what [checks] allows)"
+        )
+    warnings = tuple(warn_of(plan, snapshot, profile))
+    log.info("%d checks of the data contract passed", len(checks))
+    for warning in warnings:
+        log.warning(warning)
+    return Analysis(
+        profile=path,
+        checks=tuple(checks),
+        warnings=warnings,
+        columns=summarise(profile),
+        **compare_champion(plan, profile),
+    )

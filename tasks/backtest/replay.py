@@ -1,0 +1,207 @@
+"""A replay: a stretch of history, what policies did in it, and how good their answers were.
+
+Owns the nouns of a backtest and how its answers are measured. Refuses to train, to serve and to
+decide: it is told what happened.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tasks.alarms.histograms import PREDICTION
+from tasks.core.definition import Definition, Frozen, Metric
+from tasks.core.durations import parse_duration
+from tasks.core.errors import DefinitionError
+from tasks.evaluation.metrics import Array, Interval, compare, error_of
+from tasks.extraction.run_plan import Plan
+from tasks.monitoring.holdout_comparison import PREDICTED, measure_rows
+from tasks.monitoring.retrain_triggers import Policy
+from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows, settle_target
+from tasks.sources.query import collect, holding, open_table
+from tasks.validation.gate import group_rows
+
+_MONTHS = re.compile(r"(\d{1,3})mo")
+_MOST_DATES = 1_000
+_FEWEST = 50  # rows with a label that a period needs to be measured
+
+
+class Period(Frozen):
+    """Rows that were asked between two times, and how the answers turned out."""
+
+    start: datetime
+    end: datetime
+    rows: int
+    metrics: dict[Metric, float]
+
+
+class Retrain(Frozen):
+    """One retrain: why, and what became of the candidate.
+
+    `gain` is by how much the promoted model did better than the one it replaced, on the same rows
+    of the time after it, up to a calendar date; `worse` that it did surely worse, by more than the
+    gate's margin.
+    """
+
+    as_of: datetime
+    reason: str
+    version: str | None
+    promoted: bool
+    refused: str
+    seconds: float
+    gain: Interval | None = None
+    worse: bool = False
+
+
+class Track(Frozen):
+    """What one policy came to. The first model, which all policies share, is no retrain.
+
+    `broken` counts the looks at which data seemed broken, `watching` the seconds that yardsticks
+    took.
+    """
+
+    policy: Policy
+    periods: tuple[Period, ...]
+    mean: dict[Metric, float]
+    retrains: tuple[Retrain, ...]
+    broken: int
+    watching: float
+
+    @property
+    def promotions(self) -> int:
+        return sum(each.promoted for each in self.retrains)
+
+    @property
+    def refusals(self) -> int:
+        return len(self.retrains) - self.promotions
+
+    @property
+    def seconds(self) -> float:
+        return self.watching + sum(each.seconds for each in self.retrains)
+
+
+class Replay(Frozen):
+    """A whole backtest. `metric` is the one that the definition's gate judges by first."""
+
+    model: str
+    start: datetime
+    end: datetime
+    every: str
+    metric: Metric
+    second: Metric
+    first: str
+    tracks: tuple[Track, ...]
+    seconds: float
+
+
+def list_dates(start: datetime, end: datetime, every: str) -> list[datetime]:
+    """Give the calendar dates from start to end: each month (`1mo`) or duration (`2w`) later."""
+    if start >= end:
+        raise DefinitionError(f"--from {start:%Y-%m-%d} is not before --to {end:%Y-%m-%d}")
+    found, step = _MONTHS.fullmatch(every), None
+    try:
+        step = timedelta(0) if found else parse_duration(every)
+    except ValueError as error:
+        raise DefinitionError(f"--every {every!r}: {error}, or months as in '1mo'") from error
+    if not step and not (found and int(found[1])):
+        raise DefinitionError(f"--every {every!r}: must be longer than nothing")
+    dates = [start]
+    while dates[-1] < end:
+        if (count := len(dates)) > _MOST_DATES:
+            raise DefinitionError(f"--every {every!r}: gives more than {_MOST_DATES:,} dates")
+        dates.append(_add_months(start, count * int(found[1])) if found else start + count * step)
+    return [*dates[:-1], end]
+
+
+def list_looks(dates: Sequence[datetime], step: timedelta) -> list[datetime]:
+    """Give the moments at which policies look: every step, and every calendar date."""
+    steps = int((dates[-1] - dates[0]) / step)
+    looks = {dates[0] + count * step for count in range(1, steps + 1)}
+    return sorted(looks | set(dates[1:]))
+
+
+def read_history(plan: Plan, end: datetime) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Read the rows up to a time, in the order of their time, with what came true; and classes."""
+    table = open_table(plan.definition, plan.project, plan.sources)
+    assert table.time is not None, "a replay needs rows with a time"
+    with holding(table, plan.sources):
+        target, classes = settle_target(plan, table.rows)
+        rows = label_rows(plan, table.rows, target).filter(table.time <= end).drop(MATURED)
+        return collect(table, rows).sort(TIME, maintain_order=True), classes
+
+
+def measure_periods(
+    definition: Definition, history: pl.DataFrame, dates: Sequence[datetime]
+) -> tuple[Period, ...]:
+    """Measure the answers of each period whose rows came true."""
+    periods = []
+    for start, end in pairwise(dates):
+        inside = pl.col(TIME).is_between(start, end, closed="right")
+        rows = history.filter(inside, pl.col(TARGET).is_not_null())
+        if len(rows) >= _FEWEST and rows[TARGET].n_unique() > 1:
+            known = rows.select(TARGET, pl.col(PREDICTION).alias(PREDICTED))
+            metrics = measure_rows(definition, known)
+            periods.append(Period(start=start, end=end, rows=len(rows), metrics=metrics))
+    return tuple(periods)
+
+
+def average_periods(periods: Iterable[Period]) -> dict[Metric, float]:
+    """Average each metric over periods, each counting as much."""
+    found = [each.metrics for each in periods]
+    return {
+        metric: float(np.mean([each[metric] for each in found])) for metric in (found or [{}])[0]
+    }
+
+
+def compare_promoted(
+    definition: Definition, rows: pl.DataFrame, promoted: Array, replaced: Array
+) -> tuple[Interval | None, bool]:
+    """Compare a promoted model with the one it replaced, on rows that came true since."""
+    known = rows[TARGET].is_not_null().to_numpy()
+    target = rows[TARGET].to_numpy()[known]
+    if len(target) < _FEWEST or len(np.unique(target)) < 2:
+        return None, False
+    gate, metric, seed = definition.gate, definition.metric, definition.training.seed
+    gain = compare(
+        metric,
+        target,
+        promoted[known],
+        replaced[known],
+        group_rows(rows[TIME].filter(pl.Series(known)), seed),
+        confidence=gate.confidence,
+        threshold=definition.serving.threshold,
+        seed=seed,
+    )
+    theirs = measure_rows(definition, pl.DataFrame({TARGET: target, PREDICTED: replaced[known]}))
+    return gain, gain.high < -gate.margin * error_of(metric, theirs[metric])
+
+
+def describe_replay(replay: Replay, report: str) -> dict[str, Any]:
+    """Give what `--json` prints."""
+    described = replay.model_dump(mode="json", exclude={"tracks"})
+    tracks = {
+        track.policy: {
+            **track.model_dump(mode="json", exclude={"policy"}),
+            "promotions": track.promotions,
+            "refusals": track.refusals,
+            "seconds": round(track.seconds, 2),
+        }
+        for track in replay.tracks
+    }
+    return {**described, "policies": tracks, "report": report}
+
+
+def _add_months(moment: datetime, count: int) -> datetime:
+    """Go so many months on; a day that a month lacks becomes its last."""
+    month = moment.month - 1 + count
+    year, month = moment.year + month // 12, month % 12 + 1
+    for day in range(moment.day, 27, -1):
+        try:
+            return moment.replace(year=year, month=month, day=day)
+        except ValueError:
+            continue
+    return moment.replace(year=year, month=month)

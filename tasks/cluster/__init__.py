@@ -1,0 +1,1 @@
+"""A Dask cluster, where one is named."""

@@ -1,0 +1,1 @@
+"""What every step shares: the definition, errors, checks, SQL expressions and types."""

@@ -1,0 +1,46 @@
+"""A check: its name, whether it passed, the numbers it judged by and a sentence about them."""
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from tasks.core.definition import Frozen
+
+
+class Check(Frozen):
+    name: str
+    passed: bool
+    detail: str
+    numbers: dict[str, float | int | str | None] = Field(default={})
+
+
+def failed(checks: Iterable[Check]) -> list[Check]:
+    return [check for check in checks if not check.passed]
+
+
+def at_least(name: str, count: int, least: int, what: str) -> Check:
+    return Check(
+        name=name,
+        passed=count >= least,
+        detail=f"{count:,} {what}, at least {least:,} needed",
+        numbers={"count": count, "least": least},
+    )
+
+
+def at_most(name: str, count: int, most: int, what: str) -> Check:
+    return Check(
+        name=name,
+        passed=count <= most,
+        detail=f"{count:,} {what}, at most {most:,} allowed",
+        numbers={"count": count, "most": most},
+    )
+
+
+def share_at_most(name: str, count: int, rows: int, allowed: float, what: str) -> Check:
+    share = count / rows if rows else 0.0
+    return Check(
+        name=name,
+        passed=share <= allowed,
+        detail=f"{count:,} of {rows:,} rows ({share:.2%}) {what}, at most {allowed:.2%} allowed",
+        numbers={"count": count, "share": share, "allowed": allowed},
+    )

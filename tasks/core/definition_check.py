@@ -1,0 +1,62 @@
+"""Keys that name a column of the table, or that judge one: what would do nothing is refused.
+
+A rule for a column that is not there, or that has nothing to hold it to, looks like a guard and is
+none. Owns that no such key is taken. Sources, feature tables and expressions say what is wrong with
+their own names where they are opened. Published definitions are not asked again.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+from tasks.core.definition import Checks, ColumnCheck, Definition
+from tasks.core.errors import DefinitionError, nearest
+
+
+def check_keys(definition: Definition, columns: Mapping[str, pl.DataType]) -> None:
+    """Refuse the first key that names no column of the extracted table, or would do nothing."""
+    check_rules(definition.checks, columns)
+    for name in definition.serving.log_without:
+        _check_column("[serving] log_without", name, columns)
+    for key, needed in _find_idle(definition):
+        raise DefinitionError(f"{key}: does nothing without {needed}")
+    if definition.gate.second_metric == definition.metric:
+        raise DefinitionError(
+            f"[gate] second_metric: {definition.metric} is judged first already; name another"
+        )
+
+
+def check_rules(checks: Checks, columns: Mapping[str, pl.DataType]) -> None:
+    """Refuse a column's rule that is for no column, or for none of this type."""
+    for name, rule in checks.columns.items():
+        where = f"[checks.columns] {name}"
+        _check_column(where, name, columns)
+        for key, needed in _find_idle_rules(rule):
+            raise DefinitionError(f"{where}: {key} does nothing without {needed}")
+        if "infinite" in rule.model_fields_set and not columns[name].is_numeric():
+            raise DefinitionError(
+                f"{where}: infinite is for numbers, and {name!r} is {columns[name]}"
+            )
+
+
+def _check_column(where: str, name: str, columns: Mapping[str, pl.DataType]) -> None:
+    if name not in columns:
+        raise DefinitionError(f"{where}: there is no column {name!r}; {nearest(name, columns)}")
+
+
+def _find_idle(definition: Definition) -> Iterator[tuple[str, str]]:
+    """Give what was set to no purpose, and what it needs."""
+    checks, extract = definition.checks, definition.extract
+    if extract.time is None:
+        for key in sorted({"max_silence", "allow_future"} & checks.model_fields_set):
+            yield f"[checks] {key}", "[extract] time"
+    if not extract.key and "duplicates" in checks.model_fields_set:
+        yield "[checks] duplicates", "[extract] key"
+
+
+def _find_idle_rules(rule: ColumnCheck) -> Iterator[tuple[str, str]]:
+    given = rule.model_fields_set
+    if "outside" in given and rule.min is None and rule.max is None:
+        yield "outside", "min or max"
+    if "unseen" in given and rule.values is None:
+        yield "unseen", "values"

@@ -1,0 +1,194 @@
+"""SQL expressions over the columns of one row: parsed, checked and typed before any work.
+
+Owns what an expression may do, and saying what is wrong with one. Refuses to know what it is for:
+features, the target and the gate's slices are all written this way.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import polars as pl
+from polars import selectors as cs
+
+from tasks.core.errors import DefinitionError, first_line, nearest
+
+_TABLE_WISE = {
+    "Agg": "an aggregate",
+    "Len": "an aggregate",
+    "Over": "a window function",
+    "Window": "a window function",
+    "Rolling": "a window function",
+    "Explode": "an expression that changes the number of rows",
+    "Filter": "an expression that changes the number of rows",
+    "Slice": "an expression that changes the number of rows",
+    "Sort": "an expression that reorders rows",
+    "SortBy": "an expression that reorders rows",
+}
+_FUNCTIONS = (  # those to hint at
+    *("abs", "cbrt", "ceil", "coalesce", "concat", "date_part"),
+    *("degrees", "exp", "extract", "floor", "greatest", "if", "least"),
+    *("left", "length", "ln", "log", "log10", "lower", "ltrim"),
+    *("mod", "nullif", "pow", "radians", "replace", "right", "round"),
+    *("rtrim", "sign", "sin", "split_part", "sqrt", "starts_with", "strftime"),
+    *("strptime", "strpos", "substr", "tan", "trim", "try_cast", "upper"),
+)
+_CLOCK = re.compile(r"\b(now\s*\(|current_(date|time|timestamp)\b)", re.IGNORECASE)
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_ROUNDING = 1e-9  # of a value, at most
+_FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError)
+
+
+def column_of(name: str) -> pl.Expr:
+    """Take a column by its name, also where Polars would read it as a pattern of names."""
+    return cs.by_name(name).as_expr()
+
+
+def quote_name(column: str) -> str:
+    """Write a column's name as an SQL identifier."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def compile_expression(sql: str, schema: pl.Schema, where: str) -> pl.Expr:
+    """Parse one row-wise SQL expression, or say what is wrong with it."""
+    refuse_clock(sql, where)
+    try:
+        expression = pl.sql_expr(sql)
+        needed = expression.meta.root_names()
+    except _FAILURES as error:
+        raise DefinitionError(f"{where}: {_explain(error, sql, schema)}") from error
+    for column in needed:
+        if column not in schema:
+            hint = _quoting(sql, schema) or nearest(column, schema)
+            raise DefinitionError(f"{where}: there is no column {column!r}; {hint}")
+    for node in _nodes(json.loads(expression.meta.serialize(format="json"))):
+        if node in _TABLE_WISE:
+            raise DefinitionError(
+                f"{where}: is {_TABLE_WISE[node]}, which one row cannot answer; "
+                "compute it in [extract] query"
+            )
+        if node == "Selector":
+            raise DefinitionError(f"{where}: {sql} is a pattern of names; rename that column")
+    expression_type(expression, schema, where)
+    if _depends_on_other_rows(expression, schema):
+        raise DefinitionError(f"{where}: its value for one row depends on other rows")
+    return expression
+
+
+def refuse_clock(sql: str, where: str) -> None:
+    """Refuse SQL that gives another value whenever it is run."""
+    if found := _CLOCK.search(_QUOTED.sub("", sql)):
+        raise DefinitionError(
+            f"{where}: {found[0].rstrip('( ').upper()} reads the clock, so that the same rows "
+            "would give other values later; use a column that holds the time"
+        )
+
+
+def expression_type(expression: pl.Expr, schema: pl.Schema, where: str) -> pl.DataType:
+    """Tell the type that an expression gives over these columns.
+
+    A row of missing values is put through it: Polars' plan alone lets SQRT of text pass.
+    """
+    names = expression.meta.root_names()
+    row = pl.DataFrame({name: pl.Series([None], dtype=schema[name]) for name in names})
+    try:
+        planned = row.lazy().select(expression).collect_schema().dtypes()[0]
+        found = row.select(expression).dtypes[0]
+    except _FAILURES as error:
+        raise DefinitionError(f"{where}: {_explain(error, '', schema)}") from error
+    if found != planned:
+        kinds = ", ".join(f"{name!r} is {schema[name]}" for name in dict.fromkeys(names))
+        raise DefinitionError(f"{where}: cannot be computed: {kinds}; CAST it to what is meant")
+    return found
+
+
+def is_text(dtype: pl.DataType) -> bool:
+    return dtype in (pl.String, pl.Categorical, pl.Enum)
+
+
+def _explain(error: BaseException, sql: str, schema: Mapping[str, pl.DataType]) -> str:
+    """Say what Polars did not like, with what it would have liked where that is known."""
+    said = first_line(error)
+    if "relation" in said and "not found" in said:
+        return f"{said}; a feature sees one row of the extracted table: join in [extract] query"
+    if misspelt := re.search(r"unsupported function '(\w+)'", said):
+        return f"{said}; {nearest(misspelt[1], _FUNCTIONS, 'Polars SQL has no such function')}"
+    hint = _quoting(sql, schema)
+    return f"{said}; {hint}" if hint else said
+
+
+def _quoting(sql: str, schema: Mapping[str, pl.DataType]) -> str:
+    """Find a column of an unusual name that stands in the SQL without its quotes."""
+    bare = _QUOTED.sub("", sql)
+    odd = [name for name in schema if not re.fullmatch(r"[^\W\d]\w*", name) and name in bare]
+    return f"write that column as {quote_name(max(odd, key=len))}" if any(odd) else ""
+
+
+def _nodes(tree: Any) -> Iterator[str]:
+    """Walk a serialised expression and give the kinds of its nodes.
+
+    Names, literals and what a function is called are left out: SUBSTR is a `Slice` too.
+    """
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, list):
+        for child in tree:
+            yield from _nodes(child)
+    else:
+        inside: dict[str, Any] = tree if isinstance(tree, dict) else {}
+        for kind, child in inside.items():
+            yield kind
+            if kind == "Function":
+                yield from _nodes(child["input"])
+            elif kind == "Alias":
+                yield from _nodes(child[0])
+            elif kind not in ("Column", "Literal", "Selector"):
+                yield from _nodes(child)
+
+
+def _depends_on_other_rows(expression: pl.Expr, schema: pl.Schema) -> bool:
+    """Evaluate made-up rows together and one by one: a row-wise expression gives the same."""
+    needed = expression.meta.root_names()
+    if not needed:
+        return False
+    rows = 6
+    sample = pl.DataFrame(
+        {name: [_made_up(schema[name], row) for row in range(rows)] for name in set(needed)},
+        schema={name: schema[name] for name in set(needed)},
+        strict=False,
+    )
+    try:
+        together = sample.select(expression)
+        one_by_one = pl.concat([sample[row : row + 1].select(expression) for row in range(rows)])
+    except _FAILURES:
+        return False  # made-up text is no date; such an expression fails on real data or not at all
+    return not _are_alike(together.to_series(), one_by_one.to_series())
+
+
+def _are_alike(one: pl.Series, other: pl.Series) -> bool:
+    """Tell whether values are the same but for their last bits.
+
+    Polars divides many numbers by a constant otherwise than one: X / 7 differs there.
+    """
+    if not one.dtype.is_float():
+        return one.equals(other)
+    apart = (one - other).abs() <= _ROUNDING * one.abs()
+    return bool((apart.fill_null(False) | one.eq_missing(other)).all())
+
+
+def _made_up(dtype: pl.DataType, row: int) -> Any:
+    if dtype == pl.Boolean:
+        return row % 3 == 0
+    if dtype == pl.Date:
+        return date(2020, 1, 1) + timedelta(days=row)
+    if isinstance(dtype, pl.Datetime):
+        return datetime(2020, 1, 1, row)
+    if dtype == pl.Time:
+        return time(row)
+    if dtype == pl.Duration:
+        return timedelta(hours=row)
+    if dtype.is_numeric():
+        return (3, 1, 4, 1, 5, 9)[row]
+    return ("b", "a", "d", "a", "e", "c")[row] if dtype == pl.String else None

@@ -1,0 +1,1 @@
+"""Faults made on purpose, and which guard catches each."""

@@ -1,0 +1,1 @@
+"""Step 1, extraction: one immutable snapshot of what was known as of a time."""

@@ -1,0 +1,1 @@
+"""Feature values that a service looks up."""

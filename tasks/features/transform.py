@@ -1,0 +1,152 @@
+"""The row transformation that training and serving share: raw columns in, numbers out.
+
+Knows features and the frozen vocabulary. Refuses to know where rows come from: the same functions
+run over a snapshot of millions and over the one row of a request.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from tasks.core.definition import Definition, Frozen
+from tasks.core.errors import DefinitionError
+from tasks.core.sql import compile_expression as compile_expression
+from tasks.core.sql import expression_type as expression_type
+from tasks.core.sql import is_text as is_text
+from tasks.core.sql import quote_name as quote_name
+
+OTHER = 0  # the code of every level that the vocabulary does not hold
+
+
+class Features(Frozen):
+    """Compiled features: name → SQL expression, which are categories, and the columns they need."""
+
+    expressions: dict[str, str]
+    categories: tuple[str, ...]
+    columns: dict[str, str]
+
+
+class Vocabulary(Frozen):
+    """The levels of each category that training saw often enough, and the classes of the target.
+
+    A level's code is its place counted from 1; `OTHER` is what is rare or was never seen.
+    """
+
+    categories: dict[str, tuple[str, ...]]
+    classes: tuple[str, ...] = ()
+
+
+def compile_features(definition: Definition, schema: pl.Schema, origin: str) -> Features:
+    """Check every expression against the columns that there are, and settle each feature's kind."""
+    compile_target(definition, schema, origin)
+    for sql in definition.gate.slices or ():
+        compile_expression(sql, schema, f"{origin}: [gate] slices")
+    given = definition.features or default_features(definition, schema, origin)
+    needed: set[str] = set()
+    categories = []
+    for name, sql in given.items():
+        where = f"{origin}: [features] {name}"
+        expression = compile_expression(sql, schema, where)
+        needed |= set(expression.meta.root_names())
+        dtype = expression_type(expression, schema, where)
+        if is_text(dtype):
+            categories.append(name)
+        elif not (dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)):
+            listed = "" if definition.features else " (to leave it out, list [features])"
+            raise DefinitionError(
+                f"{where}: gives {dtype}, and a feature must be a number, text or true/false; "
+                f"{_part_of(sql, dtype)}{listed}"
+            )
+    columns = {column: str(schema[column]) for column in sorted(needed)}
+    return Features(expressions=given, categories=tuple(categories), columns=columns)
+
+
+def compile_target(definition: Definition, schema: pl.Schema, origin: str) -> pl.Expr:
+    """Check that the target's expression gives what its kind of model can learn."""
+    where, kind = f"{origin}: [target] value", definition.target.kind
+    value = compile_expression(definition.target.value, schema, where)
+    dtype = expression_type(value, schema, where)
+    simple = dtype.is_numeric() or dtype in (pl.Boolean, pl.Null)
+    if simple or (kind == "multiclass" and not dtype.is_nested()):
+        return value
+    meant = {"binary": f"{definition.target.value} = 'yes'", "regression": "CAST(… AS DOUBLE)"}
+    hint = meant.get(kind, "one number or text")
+    raise DefinitionError(f"{where}: gives {dtype} for a {kind} target; write {hint}")
+
+
+def default_features(definition: Definition, schema: pl.Schema, origin: str) -> dict[str, str]:
+    """Take every column but key, time and those that the target is made of."""
+    target = compile_target(definition, schema, origin)
+    left_out = {definition.extract.time, *definition.extract.key, *target.meta.root_names()}
+    features = {name: quote_name(name) for name in schema if name not in left_out}
+    if not features:
+        raise DefinitionError(f"{origin}: no column is left to be a feature")
+    return features
+
+
+def feature_expressions(features: Features) -> list[pl.Expr]:
+    """Give the expressions that turn raw columns into features, text still as text."""
+    return [
+        pl.sql_expr(sql).cast(pl.String).alias(name)
+        if name in features.categories
+        else pl.sql_expr(sql).alias(name)
+        for name, sql in features.expressions.items()
+    ]
+
+
+def encode_expressions(
+    features: Features, vocabulary: Vocabulary, schema: Mapping[str, pl.DataType]
+) -> list[pl.Expr]:
+    """Give the expressions that turn features into the numbers that the model takes.
+
+    A category becomes its code, a missing one stays null. NaN and infinity become null: a
+    division by zero is a missing value, in training as in serving.
+    """
+    return [
+        _encode_category(name, vocabulary.categories[name])
+        if name in features.categories
+        else _encode_number(name, schema[name])
+        for name in features.expressions
+    ]
+
+
+def encode(frame: pl.LazyFrame, features: Features, vocabulary: Vocabulary) -> pl.LazyFrame:
+    """Turn raw rows into the model's input: one numeric column a feature, in definition order."""
+    evaluated = frame.select(feature_expressions(features))
+    schema = evaluated.collect_schema()
+    return evaluated.select(encode_expressions(features, vocabulary, schema))
+
+
+def learn_levels(counts: pl.DataFrame, rows: int, levels: int) -> tuple[str, ...]:
+    """Choose a category's levels from its value counts (`level`, `count`): frequent first."""
+    kept = counts.filter(pl.col("level").is_not_null() & (pl.col("count") >= rows))
+    return tuple(kept.sort(["count", "level"], descending=[True, False])["level"].head(levels))
+
+
+def _encode_category(name: str, levels: Sequence[str]) -> pl.Expr:
+    column = pl.col(name)
+    if not levels:
+        return pl.when(column.is_not_null()).then(pl.lit(OTHER, pl.Int32)).alias(name)
+    # Polars looks levels up as it streams; of a `replace` it would keep the whole table in memory.
+    codes = column.cast(pl.Enum(levels), strict=False).to_physical().cast(pl.Int32) + 1
+    other = pl.when(column.is_not_null()).then(pl.lit(OTHER, pl.Int32))
+    return pl.coalesce(codes, other).alias(name)
+
+
+def _encode_number(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if dtype in (pl.Boolean, pl.Null):
+        return column.cast(pl.Int8)
+    if dtype.is_float():
+        return pl.when(column.is_finite()).then(column).alias(name)
+    if dtype.is_decimal() or dtype in (pl.Int128, pl.UInt64):
+        return column.cast(pl.Float64)
+    return column
+
+
+def _part_of(sql: str, dtype: pl.DataType) -> str:
+    if isinstance(dtype, pl.Duration):
+        return "subtract seconds, as in DATE_PART('epoch', a) - DATE_PART('epoch', b)"
+    if not dtype.is_temporal():
+        return "make one of it in [extract] query"
+    return f"take a part of it, as in DATE_PART('{'month' if dtype == pl.Date else 'hour'}', {sql})"

@@ -1,0 +1,1 @@
+"""A first definition, from data that nobody has described."""

@@ -1,0 +1,1 @@
+"""A version reproduced, and an installation examined."""

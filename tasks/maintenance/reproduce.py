@@ -1,0 +1,151 @@
+"""Reproduction: a published version made once more from its lineage alone, byte against byte.
+
+Owns what must come out the same, and naming the cause where it does not. Refuses to publish: what
+is made here is compared and thrown away.
+"""
+
+import logging
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tasks.core.definition import Frozen
+from tasks.core.errors import DefinitionError, SourceError, StoreError, first_line
+from tasks.evaluation.evaluate import evaluate_models
+from tasks.extraction.run_plan import Plan
+from tasks.extraction.snapshot import Snapshot, extract_snapshot
+from tasks.features.transform import Features, compile_features
+from tasks.preparation.split import prepare_rows
+from tasks.registry.versions import (
+    Published,
+    fetch_snapshot,
+    find,
+    maker_digest,
+    package_versions,
+    read_json,
+    snapshot_path,
+)
+from tasks.serving.expected_answers import recall_plan
+from tasks.sources.query import digest_sources, holding, open_table
+from tasks.storage.store import Store, digest_file
+from tasks.training.lightgbm_params import model_parameters
+from tasks.training.optuna_search import tuner
+from tasks.training.train import refit_model, train_models
+from tasks.training.tuning import search_parameters, take_best
+
+log = logging.getLogger("perennial.reproduction")
+
+
+class Reproduction(Frozen):
+    """Which files came out the same, and what is not as it was when the version was made."""
+
+    model: str
+    version: str
+    same: tuple[str, ...]
+    different: tuple[str, ...]
+    causes: tuple[str, ...]
+
+    @property
+    def reproduced(self) -> bool:
+        return not self.different
+
+
+def reproduce_version(
+    store: Store, published: Published, folder: Path, project: Path
+) -> Reproduction:
+    """Make a version's models and numbers again, and compare their digests with its manifest."""
+    lineage = read_json(store, published, "lineage.json")
+    features = Features.model_validate(read_json(store, published, "features.json"))
+    plan = recall_plan(store, published, lineage, features).model_copy(update={"project": project})
+    snapshot = recall_snapshot(store, plan, folder)
+    made = make_again(plan, snapshot, lineage, folder)
+    digests = {name: digest_file(path) for name, path in made.items()}
+    same = [name for name, digest in digests.items() if published.manifest.files[name] == digest]
+    return Reproduction(
+        model=plan.definition.name,
+        version=plan.version,
+        same=tuple(same),
+        different=tuple(name for name in digests if name not in same),
+        causes=tuple(name_changes(plan, lineage)),
+    )
+
+
+def recall_snapshot(store: Store, plan: Plan, folder: Path) -> Snapshot:
+    """Take the snapshot from the root; where it is gone, extract it anew from its sources."""
+    kept = find(store, snapshot_path(plan.snapshot))
+    target = folder / "snapshot"
+    parts = tuple(fetch_snapshot(store, kept, target)) if kept else extract_again(plan, target)
+    rows = pl.scan_parquet(list(parts), glob=False).select(pl.len()).collect().item()
+    log.info("%s rows %s", f"{rows:,}", "from the root" if kept else "extracted anew")
+    return Snapshot(digest=plan.snapshot, parts=parts, rows=rows, future_rows=0, newest=None)
+
+
+def extract_again(plan: Plan, folder: Path) -> tuple[Path, ...]:
+    """Extract a snapshot that the root has lost; StoreError where its sources have changed."""
+    table = open_table(plan.definition, plan.project)
+    found = digest_sources(table)
+    changed = [name for name, digest in plan.sources.items() if found.get(name) != digest]
+    if changed:
+        raise StoreError(
+            f"{plan.origin}: its snapshot {plan.snapshot} is gone from {plan.root}, and source "
+            f"{changed[0]!r} is no longer what it was made of; restore either"
+        )
+    with holding(table, plan.sources):
+        return extract_snapshot(plan, table, folder)
+
+
+def make_again(
+    plan: Plan, snapshot: Snapshot, lineage: dict[str, Any], folder: Path
+) -> dict[str, Path]:
+    """Take the steps from preparation to evaluation, and give the files that they made."""
+    features = compile_features(plan.definition, snapshot.scan().collect_schema(), plan.origin)
+    prepared = prepare_rows(plan, snapshot, folder)
+    trials = search_parameters(plan, prepared, folder / "tuning.json")
+    trained = train_models(take_best(plan, trials), prepared, folder)
+    log.info("%d rounds trained", trained.rounds)
+    evaluation, _ = evaluate_models(plan, snapshot, prepared, trained, folder)
+    texts = {"features.json": features, "vocabulary.json": prepared.vocabulary}
+    made = {}
+    for name, value in {**texts, "evaluation.json": evaluation}.items():
+        made[name] = folder / name
+        made[name].write_text(value.model_dump_json(indent=1), encoding="utf-8")
+    if not lineage["refit"]:
+        return {**made, "model.txt": trained.twin}
+    return {
+        **made,
+        "twin.txt": trained.twin,
+        "model.txt": refit_model(plan, prepared, trained, folder),
+    }
+
+
+def name_changes(plan: Plan, lineage: dict[str, Any]) -> Iterator[str]:
+    """Name what is not as it was then: data, packages, code, machine."""
+    yield from _name_data(plan)
+    packages = package_versions() | (tuner() if plan.tune else {})
+    for name, before in lineage["packages"].items():
+        if packages.get(name) != before:
+            yield f"package: {name} was {before} and is {packages.get(name, 'missing')} now"
+    if lineage["modules"] != maker_digest():
+        yield "code: Perennial's own modules are not those that made it"
+    executor, here = lineage["executor"], platform.platform()
+    if executor["platform"] != here:
+        yield f"machine: it was made on {executor['platform']}, and this is {here}"
+    threads = model_parameters(plan.definition, 2)["num_threads"]
+    if lineage["parameters"]["num_threads"] != threads:
+        was = lineage["parameters"]["num_threads"]
+        yield f"machine: LightGBM had {was} threads and has {threads} here; set [training] threads"
+
+
+def _name_data(plan: Plan) -> Iterator[str]:
+    try:
+        table = open_table(plan.definition, plan.project)
+        found = digest_sources(table)
+    except (SourceError, DefinitionError) as error:
+        yield f"data: the sources cannot be read any more: {first_line(error)}"
+        return
+    for name, digest in plan.sources.items():
+        if found.get(name) != digest:
+            yield f"data: source {name!r} has changed since; its snapshot was taken instead"

@@ -1,0 +1,154 @@
+"""What a run of the monitor is about: whose champion, as of when, and what its log holds.
+
+Owns the nouns that the monitor's steps share, and how far back they look. Refuses to judge.
+"""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from tasks.core.definition import Definition, Frozen, find_definition, load_definition, project_of
+from tasks.core.definition_check import check_rules
+from tasks.core.errors import DefinitionError, PerennialError, first_line, in_definition
+from tasks.extraction.run_plan import Plan
+from tasks.extraction.snapshot import settle_as_of
+from tasks.monitoring.prediction_log import FILE, Log, add_moment, read_log
+from tasks.prediction.log_schema import ASKED
+from tasks.preparation.labels import TIME
+from tasks.registry.versions import Published, find_champion
+from tasks.sources.query import digest_sources, open_table
+from tasks.storage.store import Store, open_store
+from tasks.validation.champion_predictions import Recipe, read_recipe
+
+WINDOWS = 13  # that are looked back on: a quarter of a year, where a window is a week
+_CLOCKS = timedelta(minutes=5)  # by which the clocks of two machines may disagree
+
+
+class Watch(Frozen):
+    """A champion to be watched. `plan` has its features, tables, target; the file's the rest.
+
+    `asked` is the as-of time that was asked for. `problem` says why the sources cannot be read.
+    """
+
+    plan: Plan
+    champion: Published
+    recipe: Recipe
+    asked: datetime | None
+    now: datetime
+    problem: str = ""
+
+    @property
+    def definition(self) -> Definition:
+        return self.plan.definition
+
+    @property
+    def version(self) -> str:
+        return self.champion.version
+
+    @property
+    def window(self) -> timedelta:
+        return self.definition.monitoring.window
+
+
+class Asked(Frozen):
+    """The log, and the moments that are looked at: after `since`, up to `until`.
+
+    `rows` count them by version. `ahead` were logged by a clock that is ahead of ours, and `later`
+    are about moments after `until`: both are kept, and looked at when their time has come.
+    """
+
+    log: Log
+    since: datetime
+    until: datetime
+    rows: dict[str, int]
+    newest: datetime | None = None
+    ahead: int = 0
+    later: int = 0
+
+    def scan(self, watch: Watch, version: str, length: timedelta | None = None) -> pl.LazyFrame:
+        """Scan a version's rows, with their moment; only the last of them where a length is given.
+
+        A version that logged nothing has no columns, so ask for one that `rows` names.
+        """
+        rows = add_moment(watch.definition, self.log.scan(version)).drop(FILE)
+        since = self.since if length is None else self.until - length
+        return rows.filter(pl.col(TIME) > since, pl.col(TIME) <= self.until)
+
+
+def settle_watch(model: str, as_of: datetime | None) -> Watch | Definition:
+    """Settle whom to watch, and as of when; a model without champion gives its definition only."""
+    path = find_definition(model)
+    file, project, store = load_definition(path), project_of(path), open_store()
+    now = datetime.now(UTC)
+    asked = as_of if as_of is None or as_of.tzinfo else as_of.replace(tzinfo=UTC)
+    if asked is not None and asked > now:
+        raise DefinitionError(f"--as-of {asked:%Y-%m-%d %H:%M} UTC is in the future")
+    champion = find_champion(store, file.name)
+    if champion is None:
+        return file
+    recipe = read_recipe(store, champion, champion.version)
+    theirs = recipe.definition
+    own = {"target": theirs.target, "serving": theirs.serving, "tables": theirs.tables}
+    definition = file.model_copy(update=own)
+    sources, settled, problem = _settle_sources(definition, str(path), project, asked, now)
+    plan = Plan(
+        definition=definition,
+        origin=str(path),
+        project=project,
+        root=store.root,
+        as_of=settled,
+        asked_at=asked or now,
+        sources=sources,
+        snapshot="",
+        features=recipe.features,
+        version=champion.version,
+    )
+    return Watch(plan=plan, champion=champion, recipe=recipe, asked=asked, now=now, problem=problem)
+
+
+def look_at_log(watch: Watch, store: Store, folder: Path) -> Asked:
+    """Gather what was logged, and settle which moments are looked at."""
+    before = WINDOWS * watch.window + watch.definition.target.matures_after
+    oldest = (watch.asked or watch.now) - before
+    log = read_log(store, watch.definition.name, oldest, watch.now, folder)
+    frames = [
+        add_moment(watch.definition, log.scan(version)).select(
+            TIME, ASKED, pl.lit(version).alias("version")
+        )
+        for version in log.files
+    ]
+    if not frames:
+        until = watch.asked or watch.now
+        return Asked(log=log, since=until - before, until=until, rows={})
+    moments = pl.concat(frames).collect()
+    past = moments.filter(pl.col(TIME) <= watch.now)[TIME].max()
+    until = watch.asked or (past if isinstance(past, datetime) else watch.now)
+    since = until - before
+    looked_at = moments.filter(pl.col(TIME) > since, pl.col(TIME) <= until)
+    newest = moments[ASKED].max()
+    return Asked(
+        log=log,
+        since=since,
+        until=until,
+        rows=dict(looked_at["version"].value_counts().sort("version").iter_rows()),
+        newest=newest if isinstance(newest, datetime) else None,
+        ahead=int((moments[ASKED] > watch.now + _CLOCKS).sum()),
+        later=int((moments[TIME] > until).sum()),
+    )
+
+
+def _settle_sources(
+    definition: Definition, origin: str, project: Path, asked: datetime | None, now: datetime
+) -> tuple[dict[str, str], datetime | None, str]:
+    """Identify the sources and settle as-of; where that cannot be done, say why."""
+    if asked is not None and definition.extract.time is None:
+        raise DefinitionError("--as-of needs [extract] time: these rows carry no time")
+    try:
+        table = open_table(definition, project)
+        settled = digest_sources(table), settle_as_of(table, asked, now), ""
+    except PerennialError as error:
+        return {}, asked, first_line(error)
+    with in_definition(origin):
+        check_rules(definition.checks, table.columns)
+    return settled

@@ -1,0 +1,159 @@
+"""What a look at a champion found: what is a cause to act, and what a person should know.
+
+Owns when a finding is worth telling and what makes it the same one the next time. Refuses to
+measure (`served` did) and to tell anyone (`raised` does).
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from tasks.alarms.drift_decision import list_ringing
+from tasks.core.checks import Check, failed
+from tasks.core.definition import Frozen
+from tasks.features.feature_tables import tabled_values
+from tasks.monitoring.alert_deduplication import Cause, Raised
+from tasks.monitoring.context import Asked, Watch
+from tasks.monitoring.drift import Drifted
+from tasks.monitoring.ground_truth_join import Outcomes
+from tasks.monitoring.new_data import Arrivals
+from tasks.monitoring.performance import Judged
+from tasks.monitoring.service_health import Service
+from tasks.monitoring.skew import Skew
+from tasks.monitoring.staleness import Behind
+
+_DIFFERENT = 0.01  # share of cells that may differ: sources are corrected later, a little
+_NAMED = 3
+
+
+class Monitored(Frozen):
+    """All that one look found out about a champion."""
+
+    watch: Watch
+    asked: Asked
+    outcomes: Outcomes
+    judged: Judged
+    behind: Behind
+    drifted: Drifted
+    skew: Skew
+    checks: tuple[Check, ...]
+    service: Service
+    arrivals: Arrivals | None
+    raised: tuple[Raised, ...] = ()
+
+
+def find_causes(found: Monitored) -> Iterator[Cause]:
+    """Name what is worth telling; a cause stays the same within one window of one champion."""
+    watch = found.watch
+    place = (found.asked.until - datetime(1970, 1, 1, tzinfo=UTC)) // watch.window
+
+    def key(*parts: str) -> str:
+        return "/".join([watch.version, *parts, str(place)])
+
+    arrivals = found.arrivals
+    if arrivals is not None and arrivals.enough:
+        numbers = arrivals.model_dump(mode="json")
+        yield Cause(kind="new-data", reason=arrivals.reason, key=arrivals.key, found=numbers)
+    if reasons := list(_find_lost(found)):
+        quality = found.judged.quality
+        numbers = {
+            **(quality.model_dump(mode="json") if quality else {}),
+            "behind": found.behind.model_dump(mode="json"),
+        }
+        yield Cause(
+            kind="quality-lost", reason="; ".join(reasons), key=key("quality-lost"), found=numbers
+        )
+    for alarm in list_ringing(found.drifted.alarms):
+        yield Cause(
+            kind=alarm.kind,
+            reason=alarm.detail,
+            key=key(alarm.kind, alarm.name),
+            found=alarm.model_dump(mode="json"),
+        )
+    for name, reason, numbers in _find_broken(found):
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        yield Cause(
+            kind="data-broken", reason=reason, key=key("data-broken", digest), found=numbers
+        )
+
+
+def warn_of(found: Monitored) -> Iterator[str]:
+    """Say what a person should know although it raises no alarm."""
+    asked, outcomes = found.asked, found.outcomes
+    for path, reason in list(asked.log.torn.items())[:_NAMED]:
+        yield f"log part {path} {reason}; it was left out"
+    if more := len(asked.log.torn) - _NAMED:
+        yield from [f"{more} more log parts could not be read"] if more > 0 else []
+    if asked.ahead:
+        yield f"{asked.ahead:,} rows were logged by a clock that is ahead of this machine's"
+    if asked.later:
+        yield f"{asked.later:,} rows are about moments after {asked.until:%Y-%m-%d %H:%M} UTC"
+    counted = {
+        "again": "answers were asked for again: the last before the event counts",
+        "unknown": "answers have a key that the sources do not hold",
+        "keyless": "answers came without the key that leads to what came true",
+        "overdue": "answers should have a label by now, and have none",
+        "strange": "labels are of a class that the model does not know",
+    }
+    for name, words in counted.items():
+        if count := getattr(outcomes, name):
+            yield f"{count:,} {words}"
+    if found.judged.seen:
+        yield f"{found.judged.seen:,} answers are about rows that the champion learned from"
+    for problem in (outcomes.problem, found.judged.problem, found.drifted.problem):
+        if problem:
+            yield problem
+    for problem in (found.skew.prediction_problem, found.skew.column_problem):
+        if problem and found.skew.rows:
+            yield f"training/serving skew: {problem}"
+    yield from _find_late(found)
+    if found.service.failing:
+        yield f"{found.service.failed:,} of {found.service.answers:,} requests failed (5xx)"
+    if found.service.counters and (lost := sum(found.service.counters.dropped.values())):
+        yield f"{lost:,} rows could not be logged: look at the disk under the root"
+    for path in found.service.damaged:
+        yield f"{path} is damaged; it was left out"
+
+
+def _find_lost(found: Monitored) -> Iterator[str]:
+    """Say how quality is lost: answers are worse than promised, or worse than they could be now."""
+    if found.behind.lost:
+        yield found.behind.lost
+    quality = found.judged.quality
+    if quality is not None and quality.lost:
+        yield quality.detail
+
+
+def _find_late(found: Monitored) -> Iterator[str]:
+    """Say which looked-up values were not yet what the sources say by now: tables lag a little."""
+    values = tabled_values(found.watch.recipe.definition)
+    for each in found.skew.columns:
+        if each.column in values and each.share > _DIFFERENT:
+            yield (
+                f"feature table {values[each.column]}: {each.share:.0%} of {each.column} were not "
+                "what the sources say by now; materialise it more often"
+            )
+
+
+def _find_broken(found: Monitored) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Name what only a person can mend: sources, contract, or a service that answers otherwise."""
+    if problem := found.watch.problem or (found.arrivals and found.arrivals.problem):
+        yield "sources", f"the sources cannot be read: {problem}", {}
+    if broken := failed(found.checks):
+        named = "; ".join(f"{check.name}: {check.detail}" for check in broken[:_NAMED])
+        names = [check.name for check in broken]
+        yield "contract " + " ".join(names), f"the contract is broken: {named}", {"checks": names}
+    skew = found.skew.predictions
+    if skew is not None and skew.rows:
+        reason = f"{skew.rows:,} of {skew.compared:,} answers are not what the training path gives"
+        yield "skew", reason, skew.model_dump(mode="json")
+    late = tabled_values(found.watch.recipe.definition)
+    differing = [
+        each for each in found.skew.columns if each.share > _DIFFERENT and each.column not in late
+    ]
+    if differing:
+        named = ", ".join(f"{each.column} ({each.share:.1%})" for each in differing[:_NAMED])
+        names = [each.column for each in differing]
+        reason = f"logged rows differ from the sources: {named}"
+        yield "columns " + " ".join(names), reason, {"columns": names}

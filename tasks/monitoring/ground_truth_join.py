@@ -1,0 +1,200 @@
+"""What came true of what was predicted: logged answers joined by key to the sources' labels.
+
+Owns which answer counts where a row was asked about twice, and which label where a key has several.
+Refuses to judge: every row is kept, and what has no label yet says so by having none.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from tasks.core.definition import Frozen
+from tasks.core.errors import DataRefused, PerennialError, first_line
+from tasks.evaluation.evaluate import SLICE
+from tasks.extraction.run_plan import Plan
+from tasks.features.transform import compile_expression, compile_target
+from tasks.monitoring.holdout_comparison import PREDICTED
+from tasks.monitoring.prediction_log import Log, add_moment
+from tasks.prediction.log_schema import ASKED, PREDICTION, VERSION
+from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows, settle_target
+from tasks.sources.query import Table, collect, open_table
+from tasks.storage.store import reaching
+
+_FOUND, _EARLY = "perennial.found", "perennial.early"
+
+
+class Outcomes(Frozen):
+    """Answers in one local Arrow file, with the `TARGET` that came true where it is known.
+
+    `rows` are those that count: `again` were asked about once more later. Of them `labelled` have
+    a label, `waiting` are too young for one, `overdue` are old enough and have none, `unknown` have
+    a key that the sources do not hold, and `keyless` came without a key. `twice` are keys with
+    several labels in the sources, `strange` labels that the model has no class for. `problem` says
+    why the sources could not be read: then no label is known.
+    """
+
+    path: Path
+    rows: int
+    labelled: int = 0
+    waiting: int = 0
+    overdue: int = 0
+    unknown: int = 0
+    keyless: int = 0
+    again: int = 0
+    twice: int = 0
+    strange: int = 0
+    problem: str = ""
+
+    def read(self, version: str) -> pl.DataFrame:
+        return pl.scan_ipc(self.path).filter(pl.col(VERSION) == version).collect()
+
+
+def join_outcomes(
+    plan: Plan, classes: tuple[str, ...], slices: Mapping[str, str], log: Log, folder: Path
+) -> Outcomes:
+    """Join every answer of the log to what came true by as-of."""
+    answers, again = choose_answers(plan, gather_answers(plan, log))
+    counts: dict[str, int] = {"again": again}
+    problem = ""
+    try:
+        labels, more = collect_labels(plan, classes, slices, answers)
+        counts |= more
+    except PerennialError as error:
+        problem = first_line(error)
+        labels = None
+    rows = answers if labels is None else attach_labels(plan, answers, labels)
+    if labels is None:
+        rows = rows.with_columns(pl.lit(None, pl.Float64).alias(TARGET))
+    else:
+        counts |= count_outcomes(plan, rows)
+    path = folder / "answers.arrow"
+    with reaching(str(path)):
+        key = plan.definition.extract.key
+        rows.drop(_FOUND, MATURED, *key, strict=False).write_ipc(path)
+    return Outcomes(path=path, rows=len(rows), problem=problem, **counts)
+
+
+def gather_answers(plan: Plan, log: Log) -> pl.DataFrame:
+    """Read moment, answer and key of every logged row."""
+    key, several = plan.definition.extract.key, plan.definition.target.kind == "multiclass"
+    wanted: pl.DataType = pl.List(pl.Float64) if several else pl.Float64()
+    frames = []
+    for version in log.files:
+        rows = add_moment(plan.definition, log.scan(version))
+        held = rows.collect_schema()
+        lacking = [pl.lit(None).alias(name) for name in key if name not in held]
+        alike = isinstance(held[PREDICTION], pl.List) == several  # or it answered another question
+        answer = pl.col(PREDICTION).cast(wanted) if alike else pl.lit(None, wanted)
+        frames.append(
+            rows.with_columns(lacking).select(TIME, ASKED, VERSION, answer.alias(PREDICTED), *key)
+        )
+    return pl.concat(frames, how="diagonal_relaxed").collect() if frames else _no_answers(key)
+
+
+def choose_answers(plan: Plan, answers: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Keep one answer of a version for each key: the last before the event, or else the last."""
+    key = list(plan.definition.extract.key)
+    if not key:
+        return answers, 0
+    keyed = pl.all_horizontal(pl.col(key).is_not_null())
+    ordered = answers.filter(keyed).with_columns((pl.col(ASKED) <= pl.col(TIME)).alias(_EARLY))
+    ordered = ordered.sort(_EARLY, ASKED, maintain_order=True)
+    kept = ordered.unique([VERSION, *key], keep="last", maintain_order=True).drop(_EARLY)
+    again = len(ordered) - len(kept)
+    # In one order always: what is resampled hangs on it where rows share a moment.
+    return pl.concat([kept, answers.filter(~keyed)]).sort(TIME, maintain_order=True), again
+
+
+def collect_labels(
+    plan: Plan, classes: tuple[str, ...], slices: Mapping[str, str], answers: pl.DataFrame
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Read key, label, maturity and slices of the sources' rows in the answers' period."""
+    key = list(plan.definition.extract.key)
+    if not key:
+        raise DataRefused(f"{plan.origin}: [extract] key is missing: no answer leads to its label")
+    table = open_table(plan.definition, plan.project)
+    where = f"{plan.origin}: [gate] slices"
+    named = [
+        compile_expression(sql, table.columns, where)
+        .cast(pl.String)
+        .fill_null("(missing)")
+        .cast(pl.Categorical)  # a million rows of text several times over would be a lot
+        .alias(SLICE + name)
+        for name, sql in slices.items()
+    ]
+    rows = _in_period(plan, table, answers)
+    target, strange = target_of(plan, classes, table, rows)
+    labelled = label_rows(plan, rows, target)
+    chosen = labelled.select(*key, TARGET, MATURED, strange.alias(_FOUND), *named)
+    found = collect(table, chosen)
+    counted = found.filter(pl.col(MATURED))
+    labels = found.drop(_FOUND).unique(key, keep="last", maintain_order=True)
+    counts = {
+        "twice": len(found) - len(labels),
+        "strange": int(counted[_FOUND].sum() or 0),
+    }
+    return labels, counts
+
+
+def attach_labels(plan: Plan, answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """Put labels beside answers; one that has not matured by as-of is not known yet."""
+    key = list(plan.definition.extract.key)
+    keyed = answers.with_columns(_as_key(name, labels.schema[name]) for name in key)
+    joined = keyed.join(
+        labels.with_columns(pl.lit(True).alias(_FOUND)), on=key, how="left", maintain_order="left"
+    )
+    return joined.with_columns(pl.when(pl.col(MATURED)).then(TARGET).alias(TARGET))
+
+
+def count_outcomes(plan: Plan, rows: pl.DataFrame) -> dict[str, int]:
+    """Count what became of the answers."""
+    key = list(plan.definition.extract.key)
+    keyless = pl.any_horizontal(pl.col(key).is_null())
+    found = pl.col(_FOUND).fill_null(False)
+    known = pl.col(TARGET).is_not_null()
+    due = pl.lit(True)
+    if plan.as_of is not None:
+        due = pl.col(TIME) <= plan.as_of - plan.definition.target.matures_after
+    return rows.select(
+        labelled=known.sum(),
+        waiting=(~keyless & ~known & ~due).sum(),
+        overdue=(found & ~known & due).sum(),
+        unknown=(~keyless & ~found & due).sum(),
+        keyless=keyless.sum(),
+    ).row(0, named=True)
+
+
+def target_of(
+    plan: Plan, classes: tuple[str, ...], table: Table, rows: pl.LazyFrame
+) -> tuple[pl.Expr, pl.Expr]:
+    """Give the label as a model counts it, and whether it is one that the model cannot know."""
+    if plan.definition.target.kind != "multiclass":
+        return settle_target(plan, rows)[0], pl.lit(False)
+    value = compile_target(plan.definition, table.columns, plan.origin).cast(pl.String)
+    codes = pl.Series(range(len(classes)), dtype=pl.Float64)
+    code = value.replace_strict(pl.Series(classes, dtype=pl.String), codes, default=None)
+    return code, value.is_not_null() & code.is_null()
+
+
+def _no_answers(key: Sequence[str]) -> pl.DataFrame:
+    moment = pl.Datetime("us", "UTC")
+    columns: dict[str, pl.DataType] = {TIME: moment, ASKED: moment, VERSION: pl.String()}
+    return pl.DataFrame(
+        schema={**columns, PREDICTED: pl.Float64(), **dict.fromkeys(key, pl.Null())}
+    )
+
+
+def _in_period(plan: Plan, table: Table, answers: pl.DataFrame) -> pl.LazyFrame:
+    """Leave out source rows that no answer can be about: by time, or else by key."""
+    key = plan.definition.extract.key
+    if table.time is not None and plan.definition.extract.time in key:
+        moments = answers[TIME]
+        return table.rows.filter(table.time.is_between(moments.min(), moments.max()))
+    asked = answers.lazy().select(_as_key(name, table.columns[name]) for name in key).unique()
+    return table.rows.join(asked, on=list(key), how="semi")
+
+
+def _as_key(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Read a logged key in the type that the sources have by now; what does not fit is unknown."""
+    return pl.col(name).cast(dtype, strict=False)

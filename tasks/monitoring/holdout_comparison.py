@@ -1,0 +1,203 @@
+"""How good predictions turned out, once it is known what came true, against what was promised.
+
+Owns when quality counts as lost: surely worse than on the holdout, by more than the gate's margin.
+Frames in, small frozen values out. Refuses to know where predictions were kept and how labels came
+to them, and to retrain anything.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+
+from tasks.core.definition import Definition, Frozen, Metric
+from tasks.evaluation.evaluate import SLICE
+from tasks.evaluation.metrics import (
+    Array,
+    Interval,
+    compare_apart,
+    compare_means_apart,
+    error_of,
+    measure,
+    measure_surely,
+    row_losses,
+)
+from tasks.preparation.labels import TARGET, TIME
+from tasks.validation.gate import group_rows
+
+PREDICTED = "predicted"
+
+_FEWEST_OF_A_CLASS = 20
+_SLICE_LEVELS = 20
+
+
+class Quality(Frozen):
+    """One metric on rows whose label is known, and on the holdout that promised it.
+
+    `gain` is by how much the rows did better than the holdout, and is below 0 where they did worse.
+    `lost` means that all of it lies below `-allowed`. Without `gain`, `reason` says why nothing
+    can be said.
+    """
+
+    metric: Metric
+    rows: int
+    value: float | None = None
+    holdout: float | None = None
+    gain: Interval | None = None
+    allowed: float = 0.0
+    lost: bool = False
+    reason: str = ""
+
+    @property
+    def detail(self) -> str:
+        if self.gain is None:
+            return f"{self.metric} on {self.rows:,} rows says nothing yet: {self.reason}"
+        gain = self.gain
+        return (
+            f"{self.metric} {self.value:.4f} on {self.rows:,} rows against {self.holdout:.4f} on "
+            f"the holdout: better by {gain.value:+.4f} (interval {gain.low:+.4f} to "
+            f"{gain.high:+.4f}); lost if all of that is below {-self.allowed:.4f}"
+        )
+
+
+class SliceQuality(Frozen):
+    """The quality of the rows in which a slice's expression has one value."""
+
+    slice: str
+    level: str
+    quality: Quality
+
+
+def judge_quality(
+    definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame, metric: Metric | None = None
+) -> Quality:
+    """Compare predictions whose labels are known with those of the holdout.
+
+    Both frames hold a row's `TIME`, `TARGET` and `PREDICTED` (a number, or each class's
+    probability); rows without a target are left out. The two are resampled apart, by days.
+    """
+    chosen, least = metric or definition.metric, definition.monitoring.rows
+    sides = [each.drop_nulls([TARGET, PREDICTED]).sort(TIME) for each in (live, holdout)]
+    for side, where in zip(sides, ("", " in the holdout"), strict=True):
+        if reason := _too_few(definition, side, definition.gate.slice_rows if where else least):
+            return Quality(metric=chosen, rows=len(sides[0]), reason=reason + where)
+    ours, theirs = (measure_rows(definition, side)[chosen] for side in sides)
+    gain = compare_apart(
+        chosen,
+        *(_side(definition, side) for side in sides),
+        confidence=definition.gate.confidence,
+        threshold=definition.serving.threshold,
+        seed=definition.training.seed,
+    )
+    allowed = definition.gate.margin * error_of(chosen, theirs)
+    return _conclude(chosen, len(sides[0]), ours, theirs, gain, allowed)
+
+
+def judge_slices(
+    definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame
+) -> tuple[SliceQuality, ...]:
+    """Compare the loss on each level of the slices (`SLICE` columns) with rows enough.
+
+    Intervals are sure of all of them at once: of many, some look worse by chance alone.
+    """
+    ours, theirs = (each.drop_nulls([TARGET, PREDICTED]).sort(TIME) for each in (live, holdout))
+    found = list(_slices(definition, ours, theirs))
+    gate = definition.gate
+    confidence = 1 - (1 - gate.confidence) / max(len(found), 1)
+    return tuple(
+        SliceQuality(
+            slice=column.removeprefix(SLICE),
+            level=level,
+            quality=_judge_slice(
+                definition,
+                ours.filter(pl.col(column) == level),
+                theirs.filter(pl.col(column) == level),
+                confidence,
+            ),
+        )
+        for column, level in found
+    )
+
+
+def measure_interval(definition: Definition, rows: pl.DataFrame) -> Interval:
+    """Measure rows with a target by the gate's metric, and how sure that is."""
+    ordered = rows.sort(TIME)
+    return measure_surely(
+        definition.metric,
+        *_side(definition, ordered),
+        confidence=definition.gate.confidence,
+        threshold=definition.serving.threshold,
+        seed=definition.training.seed,
+    )
+
+
+def as_array(predicted: pl.Series) -> Array:
+    """Give predictions as numbers, shape (rows,), or (rows, classes) for several classes."""
+    if isinstance(predicted.dtype, pl.List):
+        return np.array(predicted.to_list(), dtype=np.float64)
+    return predicted.to_numpy()
+
+
+def measure_rows(definition: Definition, rows: pl.DataFrame) -> dict[Metric, float]:
+    """Compute every metric of rows with a target; there must be some."""
+    target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTED])
+    return measure(definition.target.kind, target, predicted, definition.serving.threshold)
+
+
+def _slices(
+    definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame
+) -> Iterable[tuple[str, str]]:
+    least = definition.gate.slice_rows
+    for column in sorted(name for name in live.columns if name.startswith(SLICE)):
+        if column not in holdout.columns:
+            continue
+        promised = dict(holdout[column].value_counts().iter_rows())
+        counts = live[column].value_counts().sort(["count", column], descending=[True, False])
+        for level, rows in counts.head(_SLICE_LEVELS).iter_rows():
+            if level is not None and min(rows, promised.get(level, 0)) >= least:
+                yield column, level
+
+
+def _judge_slice(
+    definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame, confidence: float
+) -> Quality:
+    metric: Metric = "rmse" if definition.target.kind == "regression" else "log_loss"
+    losses = [
+        row_losses(metric, side[TARGET].to_numpy(), as_array(side[PREDICTED]))
+        for side in (live, holdout)
+    ]
+    groups = [group_rows(side[TIME], definition.training.seed) for side in (live, holdout)]
+    one, other = zip(losses, groups, strict=True)
+    gain = compare_means_apart(one, other, confidence=confidence)
+    ours, theirs = (float(each.mean()) for each in losses)
+    return _conclude(metric, len(live), ours, theirs, gain, definition.gate.slice_margin * theirs)
+
+
+def _side(definition: Definition, rows: pl.DataFrame) -> tuple[Array, Array, Array]:
+    groups = group_rows(rows[TIME], definition.training.seed)
+    return rows[TARGET].to_numpy(), as_array(rows[PREDICTED]), groups
+
+
+def _conclude(
+    metric: Metric, rows: int, ours: float, theirs: float, gain: Interval, allowed: float
+) -> Quality:
+    return Quality(
+        metric=metric,
+        rows=rows,
+        value=ours,
+        holdout=theirs,
+        gain=gain,
+        allowed=allowed,
+        lost=gain.high < -allowed,
+    )
+
+
+def _too_few(definition: Definition, rows: pl.DataFrame, least: int) -> str:
+    """Say why rows are too few to be judged, or nothing where they are enough."""
+    if len(rows) < least:
+        return f"{least:,} rows with a label are needed"
+    if definition.target.kind == "binary":
+        positive = int(rows[TARGET].sum())
+        if min(positive, len(rows) - positive) < _FEWEST_OF_A_CLASS:
+            return f"{_FEWEST_OF_A_CLASS} rows of each class are needed"
+    return ""

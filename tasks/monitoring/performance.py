@@ -1,0 +1,200 @@
+"""How good a champion's answers are: measured where labels are known, estimated where not.
+
+Owns which answers count for what: by version, by window, and against the holdout. Refuses to say
+what is worth telling anyone (`findings`).
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+import polars as pl
+
+from tasks.alarms.histograms import RECENT
+from tasks.core.definition import Frozen, Metric
+from tasks.core.errors import StoreError
+from tasks.evaluation.metrics import Interval
+from tasks.monitoring.context import Asked, Watch
+from tasks.monitoring.ground_truth_join import Outcomes
+from tasks.monitoring.holdout_comparison import (
+    PREDICTED,
+    Quality,
+    SliceQuality,
+    as_array,
+    judge_quality,
+    judge_slices,
+    measure_interval,
+    measure_rows,
+)
+from tasks.monitoring.performance_estimation import Estimator, estimate_metrics, fit_estimator
+from tasks.monitoring.reference import Promise
+from tasks.preparation.labels import TARGET, TIME
+from tasks.registry.versions import find_version, read_json
+from tasks.storage.store import Store, open_store
+
+_SPAN_ROWS = 100  # labelled rows that a window needs to be measured by itself
+
+
+class Span(Frozen):
+    """One window: what came true of it, and what was estimated of all and of the labelled rows.
+
+    `surely` is the gate's metric with its interval.
+    """
+
+    start: datetime
+    end: datetime
+    rows: int
+    labelled: int
+    truth: dict[Metric, float]
+    surely: Interval | None = None
+    estimate: dict[Metric, float]
+    estimate_labelled: dict[Metric, float]
+
+
+class Answered(Frozen):
+    """What is known of another version's answers, too."""
+
+    version: str
+    rows: int
+    labelled: int
+    metrics: dict[Metric, float]
+    surely: Interval | None = None
+    holdout: dict[Metric, float]
+
+
+class Judged(Frozen):
+    """How good answers are. `seen` rows were in what the champion learned from, and do not count.
+
+    `estimate` is of the last window, `off` how far estimates were from the truth on average, by the
+    gate's metric. `problem` says why nothing can be compared with the holdout.
+    """
+
+    quality: Quality | None = None
+    slices: tuple[SliceQuality, ...] = ()
+    versions: tuple[Answered, ...] = ()
+    spans: tuple[Span, ...] = ()
+    holdout: dict[Metric, float]
+    estimate: dict[Metric, float]
+    off: float | None = None
+    seen: int = 0
+    problem: str = ""
+
+
+def judge_answers(
+    watch: Watch, asked: Asked, outcomes: Outcomes, promise: Promise | None, problem: str
+) -> Judged:
+    """Measure answers whose label is known, and estimate those whose label is not."""
+    versions = tuple(describe_versions(watch, asked, outcomes))
+    if promise is None:
+        return Judged(versions=versions, holdout={}, estimate={}, problem=problem)
+    definition, holdout = watch.definition, promise.holdout()
+    answers = _inside(asked, outcomes.read(watch.version))
+    unseen = _drop_seen(watch, answers)
+    estimator = fit_estimator(definition, holdout[TARGET].to_numpy(), as_array(holdout[PREDICTED]))
+    spans = tuple(
+        measure_span(watch, estimator, start, rows) for start, rows in _cut(watch, asked, unseen)
+    )
+    recent = _take_recent(watch, unseen)
+    last = unseen.filter(pl.col(TIME) > asked.until - watch.window)
+    return Judged(
+        quality=judge_quality(definition, recent, holdout),
+        slices=judge_slices(definition, recent, holdout),
+        versions=versions,
+        spans=spans,
+        holdout=measure_rows(definition, holdout),
+        estimate=estimate_metrics(definition, estimator, as_array(last[PREDICTED])),
+        off=_mean_distance(definition.metric, spans),
+        seen=len(answers) - len(unseen),
+    )
+
+
+def measure_span(watch: Watch, estimator: Estimator, start: datetime, rows: pl.DataFrame) -> Span:
+    """Measure one window's answers, and what would have been estimated of them."""
+    definition, known = watch.definition, rows.drop_nulls(TARGET)
+    enough = len(known) >= _SPAN_ROWS
+    return Span(
+        start=start,
+        end=start + watch.window,
+        rows=len(rows),
+        labelled=len(known),
+        truth=measure_rows(definition, known) if enough else {},
+        surely=measure_interval(definition, known) if enough else None,
+        estimate=estimate_metrics(definition, estimator, as_array(rows[PREDICTED])),
+        estimate_labelled=estimate_metrics(definition, estimator, as_array(known[PREDICTED])),
+    )
+
+
+def describe_versions(watch: Watch, asked: Asked, outcomes: Outcomes) -> Iterator[Answered]:
+    """Measure each version's answers by themselves."""
+    store = open_store(watch.plan.root)
+    for version in sorted(asked.rows):
+        rows = _inside(asked, outcomes.read(version))
+        known = rows.drop_nulls([TARGET, PREDICTED])
+        enough = len(known) >= _SPAN_ROWS and _knows_classes(watch, known)
+        yield Answered(
+            version=version,
+            rows=len(rows),
+            labelled=len(known),
+            metrics=measure_rows(watch.definition, known) if enough else {},
+            surely=measure_interval(watch.definition, known) if enough else None,
+            holdout=_recall_holdout(store, watch.definition.name, version),
+        )
+
+
+def _recall_holdout(store: Store, model: str, version: str) -> dict[Metric, float]:
+    """Recall a version's metrics; one that is gone or damaged need not be whole to be listed."""
+    try:
+        published = find_version(store, model, version)
+        lineage = read_json(store, published, "lineage.json") if published else {}
+    except StoreError:
+        return {}
+    found: dict[Metric, float] = lineage.get("metrics", {}).get("holdout", {})
+    return found
+
+
+def _inside(asked: Asked, answers: pl.DataFrame) -> pl.DataFrame:
+    return answers.filter(pl.col(TIME) > asked.since, pl.col(TIME) <= asked.until)
+
+
+def _drop_seen(watch: Watch, answers: pl.DataFrame) -> pl.DataFrame:
+    """Leave out answers about rows that the champion learned from: on those it looks too good."""
+    split = watch.recipe.split
+    end = split.matured if watch.recipe.refit else split.gap
+    return answers if end is None else answers.filter(pl.col(TIME) > end)
+
+
+def _knows_classes(watch: Watch, rows: pl.DataFrame) -> bool:
+    """Tell whether answers are about as many classes as the champion knows."""
+    if not isinstance(rows.schema[PREDICTED], pl.List):
+        return True
+    classes = len(watch.recipe.vocabulary.classes)
+    return bool((rows[PREDICTED].list.len() == classes).all())
+
+
+def _cut(watch: Watch, asked: Asked, rows: pl.DataFrame) -> Iterator[tuple[datetime, pl.DataFrame]]:
+    """Cut rows into windows, the last of which ends now."""
+    end = asked.until
+    while end > asked.since:
+        start = end - watch.window
+        inside = rows.filter(pl.col(TIME) > start, pl.col(TIME) <= end)
+        if len(inside):
+            yield start, inside
+        end = start
+
+
+def _take_recent(watch: Watch, answers: pl.DataFrame) -> pl.DataFrame:
+    """Take the last windows with labels, or all there are where those hold too few rows."""
+    known = answers.drop_nulls(TARGET)
+    newest = known[TIME].max()
+    if not isinstance(newest, datetime):
+        return known
+    recent = known.filter(pl.col(TIME) > newest - RECENT * watch.window)
+    return recent if len(recent) >= watch.definition.monitoring.rows else known
+
+
+def _mean_distance(metric: Metric, spans: Iterable[Span]) -> float | None:
+    pairs = [
+        (span.truth[metric], span.estimate_labelled[metric])
+        for span in spans
+        if metric in span.truth and metric in span.estimate_labelled
+    ]
+    return sum(abs(one - other) for one, other in pairs) / len(pairs) if pairs else None

@@ -1,0 +1,133 @@
+"""How good predictions are likely to be while nobody knows what came true.
+
+A model that can be taken at its word says itself how often it is wrong: from calibrated
+probabilities follow the metrics to be expected of them (confidence-based performance estimation).
+It sees what moves the predictions, and is blind to a world that answers differently for the same
+row: so it is compared with the truth as soon as there is one. A value says nothing of its error;
+there the holdout's errors for near predictions stand in. Refuses to judge.
+"""
+
+import numpy as np
+from scipy.special import expit, logit  # type: ignore[import-untyped]
+
+from tasks.core.definition import Definition, Frozen, Metric
+from tasks.evaluation.metrics import Array, from_sums, group_sums, row_losses
+
+_SURE = 1e-6  # a probability of 0 or 1 has no odds
+_STEPS, _RIDGE = 25, 1e-6
+_SHARPNESS = np.geomspace(0.25, 4, 81)
+_BINS = 20
+
+
+class Estimator(Frozen):
+    """How a model's word is to be taken, learned from its holdout.
+
+    Odds are raised to `slope` and moved by `intercept`. For values, `squares` and `sizes` are
+    the mean squared and absolute error between the `edges` of predictions.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    edges: tuple[float, ...] = ()
+    squares: tuple[float, ...] = ()
+    sizes: tuple[float, ...] = ()
+
+
+def fit_estimator(definition: Definition, target: Array, predicted: Array) -> Estimator:
+    """Learn from holdout rows how far predictions can be taken at their word."""
+    kind = definition.target.kind
+    if kind == "binary":
+        slope, intercept = _fit_odds(target, predicted)
+        return Estimator(slope=slope, intercept=intercept)
+    if kind == "multiclass":
+        losses = [
+            row_losses("log_loss", target, _sharpen(predicted, each)).mean() for each in _SHARPNESS
+        ]
+        return Estimator(slope=float(_SHARPNESS[int(np.argmin(losses))]))
+    edges = np.unique(np.quantile(predicted, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    place, error = np.searchsorted(edges, predicted, side="right"), predicted - target
+    count = np.maximum(np.bincount(place, minlength=len(edges) + 1), 1)
+    squares, sizes = (
+        np.bincount(place, weights=each, minlength=len(edges) + 1) / count
+        for each in (error**2, np.abs(error))
+    )
+    return Estimator(edges=tuple(edges), squares=tuple(squares), sizes=tuple(sizes))
+
+
+def estimate_metrics(
+    definition: Definition, estimator: Estimator, predicted: Array
+) -> dict[Metric, float]:
+    """Estimate each metric that can be estimated; the share of variance explained cannot."""
+    kind = definition.target.kind
+    if not len(predicted):
+        return {}
+    if kind == "binary":
+        return _expect_binary(definition, estimator, predicted)
+    if kind == "multiclass":
+        return _expect_classes(_sharpen(predicted, estimator.slope), predicted)
+    place = np.searchsorted(np.array(estimator.edges), predicted, side="right")
+    return {
+        "rmse": float(np.sqrt(np.array(estimator.squares)[place].mean())),
+        "mae": float(np.array(estimator.sizes)[place].mean()),
+    }
+
+
+def calibrate_chances(estimator: Estimator, predicted: Array) -> Array:
+    """Turn a binary model's probabilities into what came true of such on the holdout."""
+    odds = logit(np.clip(predicted, _SURE, 1 - _SURE))
+    return np.asarray(expit(estimator.slope * odds + estimator.intercept))
+
+
+def _expect_binary(
+    definition: Definition, estimator: Estimator, predicted: Array
+) -> dict[Metric, float]:
+    chance, threshold = calibrate_chances(estimator, predicted), definition.serving.threshold
+    whole = np.zeros(len(predicted), dtype=np.int64)
+    ranked = group_sums("auc", chance, predicted, whole, threshold)
+    expected: dict[Metric, float] = {"auc": float(from_sums("auc", ranked)[0])}
+    metrics: tuple[Metric, ...] = ("log_loss", "brier", "accuracy")
+    for metric in metrics:
+        true, false = (
+            row_losses(metric, np.full(len(predicted), each), predicted, threshold)
+            for each in (1.0, 0.0)
+        )
+        expected[metric] = float((chance * true + (1 - chance) * false).mean())
+    return expected
+
+
+def _expect_classes(chances: Array, predicted: Array) -> dict[Metric, float]:
+    rows, classes = predicted.shape
+    chosen = predicted.argmax(axis=1)
+    hits = np.bincount(chosen, weights=chances[np.arange(rows), chosen], minlength=classes)
+    told, true = np.bincount(chosen, minlength=classes), chances.sum(axis=0)
+    losses = [
+        chances[:, each] * row_losses("log_loss", np.full(rows, each), predicted)
+        for each in range(classes)
+    ]
+    sums = np.concatenate([hits, told, true])[None, :]
+    return {
+        "log_loss": float(np.sum(losses, axis=0).mean()),
+        "accuracy": float(chances[np.arange(rows), chosen].mean()),
+        "macro_f1": float(from_sums("macro_f1", sums)[0]),
+    }
+
+
+def _fit_odds(target: Array, predicted: Array) -> tuple[float, float]:
+    """Fit a straight line from predicted to true log odds, by Newton's method."""
+    odds = logit(np.clip(predicted, _SURE, 1 - _SURE))
+    design = np.column_stack([odds, np.ones(len(odds))])
+    line = np.array([1.0, 0.0])
+    for _ in range(_STEPS):
+        chance = expit(design @ line)
+        slope = design.T @ (target - chance) - _RIDGE * (line - [1.0, 0.0])
+        bend = (design.T * (chance * (1 - chance))) @ design + _RIDGE * np.eye(2)
+        step = np.linalg.solve(bend, slope)
+        line = line + step
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(line[0]), float(line[1])
+
+
+def _sharpen(chances: Array, power: float) -> Array:
+    raised = np.maximum(chances, _SURE) ** power
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))

@@ -1,0 +1,263 @@
+"""The prediction log, read back: what was asked and answered, as few files by version.
+
+A busy service writes a part every few seconds. Parts of hours that are over are put together once,
+under `monitoring/NAME/pieces/DATE/`; those that come late make a piece of their own. Owns which
+parts were taken and which could not be. Refuses to change or remove a part, and to know labels.
+"""
+
+import itertools
+import logging
+import secrets
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+
+from tasks.core.definition import Definition, Frozen
+from tasks.core.errors import first_line
+from tasks.core.names import check_plain
+from tasks.prediction.log_schema import ASKED, META, VERSION
+from tasks.preparation.labels import TIME
+from tasks.sources.query import event_time
+from tasks.storage.store import Store, is_bucket, reaching, scan_options
+
+log = logging.getLogger("perennial.monitoring")
+
+FILE = "perennial.file"
+
+_CLOSES = timedelta(minutes=10)  # after its hour: a part is named when it is written
+_SETTLES = timedelta(days=1)  # after that nobody looks for late parts any more
+_AT_ONCE = _MANY = 64
+_PARSED_AT_ONCE = 4
+_PIECE_ROWS = 250_000
+
+
+class Piece(Frozen):
+    """Parts of one day put together: those taken, those that could not be, and the files made.
+
+    `files` and `rows` are by version.
+    """
+
+    parts: tuple[str, ...]
+    torn: dict[str, str]
+    files: dict[str, tuple[str, ...]]
+    rows: dict[str, int]
+
+
+class Log(Frozen):
+    """Where the logged rows of each version are; `torn` parts were left out, with the reason."""
+
+    files: dict[str, tuple[str, ...]]
+    rows: dict[str, int]
+    torn: dict[str, str]
+
+    def scan(self, version: str) -> pl.LazyFrame:
+        """Scan a version's rows, with the `FILE` of each; a column that a file lacks is null."""
+        frames = [
+            pl.scan_parquet(
+                found,
+                glob=False,
+                storage_options=scan_options(found[0]),
+                missing_columns="insert",
+                extra_columns="ignore",
+                include_file_paths=FILE,
+            )
+            for place in (True, False)
+            if (found := [each for each in self.files[version] if is_bucket(each) == place])
+        ]
+        return pl.concat(frames, how="diagonal_relaxed")
+
+    def only(self, version: str, files: Sequence[str]) -> "Log":
+        """Leave out all but some of a version's files."""
+        return self.model_copy(update={"files": {version: tuple(files)}})
+
+
+def read_log(store: Store, model: str, since: datetime, now: datetime, folder: Path) -> Log:
+    """Gather the rows that were logged since a time; the newest are copied into `folder`."""
+    found: list[Piece] = []
+    for day in _list_days(store, model, since):
+        found += _read_day(store, model, day, now, folder)
+    return _gather(found)
+
+
+def add_moment(definition: Definition, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Add each row's `TIME`: its event time, or when it was asked where it carries none."""
+    schema, name = rows.collect_schema(), definition.extract.time
+    asked = pl.col(ASKED)
+    if name is None or name not in schema:
+        return rows.with_columns(asked.alias(TIME))
+    event = event_time(definition, schema)
+    return rows.with_columns((asked if event is None else event.fill_null(asked)).alias(TIME))
+
+
+def forget_pieces(store: Store, model: str, oldest: datetime) -> None:
+    """Remove what was put together of the days before a time."""
+    with reaching(store.root):
+        for day in store.children(f"monitoring/{model}/pieces"):
+            if day < f"{oldest:%Y-%m-%d}":
+                store.remove(f"monitoring/{model}/pieces/{day}")
+
+
+def _list_days(store: Store, model: str, since: datetime) -> list[str]:
+    first = f"{since:%Y-%m-%d}"
+    with reaching(store.root):
+        raw = store.children(f"predictions/{model}")
+        kept = store.children(f"monitoring/{model}/pieces")
+    days = {day.removeprefix("date=") for day in raw if day.startswith("date=")} | {*kept}
+    return sorted(day for day in days if day >= first)
+
+
+def _read_day(store: Store, model: str, day: str, now: datetime, folder: Path) -> Iterator[Piece]:
+    """Give the pieces of a day, then what was not yet in one of them.
+
+    Parts of hours that are over become a piece when the day is over, or when there are many.
+    """
+    at = f"monitoring/{model}/pieces/{day}"
+    with reaching(store.root):
+        names = [name for name in store.children(at) if name.endswith(".json")]
+        kept = store.read_many(f"{at}/{name}" for name in names)
+    pieces = [Piece.model_validate_json(data) for data in kept.values()]
+    yield from (_locate(store, each) for each in pieces)
+    if pieces and now - _parse(day) > timedelta(days=1) + _SETTLES:
+        return
+    known = {part for each in pieces for part in each.parts}
+    new = [part for part in _list_parts(store, model, day) if part not in known]
+    over = [part for part in new if now - _parse(day, part[:2]) > timedelta(hours=1) + _CLOSES]
+    if over and (len(over) >= _MANY or now - _parse(day) > timedelta(days=1) + _CLOSES):
+        yield _locate(store, _keep(store, model, day, over, len(pieces), folder))
+        new = [part for part in new if part not in {*over}]
+    if new:
+        yield _put_together(store, f"predictions/{model}/date={day}", new, "", folder)
+
+
+def _list_parts(store: Store, model: str, day: str) -> list[str]:
+    """List a day's parts as HOUR/NAME."""
+    path = f"predictions/{model}/date={day}"
+    with reaching(store.root):
+        hours = [name.removeprefix("hour=") for name in store.children(path)]
+        return [
+            f"{hour}/{name}"
+            for hour in sorted(hours)
+            if hour.isdecimal()
+            for name in store.children(f"{path}/hour={hour}")
+        ]
+
+
+def _keep(
+    store: Store, model: str, day: str, parts: Sequence[str], number: int, folder: Path
+) -> Piece:
+    """Put parts together for good; what another run did meanwhile is the same rows."""
+    target = f"monitoring/{model}/pieces/{day}"
+    made = _put_together(store, f"predictions/{model}/date={day}", parts, target, folder)
+    try:
+        with reaching(store.root):
+            store.create(f"{target}/{number:03}.json", made.model_dump_json().encode())
+    except FileExistsError:
+        log.info("the log of %s was put together by another run meanwhile", day)
+    return made
+
+
+def _put_together(
+    store: Store, path: str, parts: Sequence[str], target: str, folder: Path
+) -> Piece:
+    """Write parts' rows as few files: under the root at `target`, or into `folder` without one."""
+    torn: dict[str, str] = {}
+    files: dict[str, list[str]] = {}
+    rows: dict[str, int] = {}
+    waiting: list[pl.DataFrame] = []
+
+    def flush() -> None:
+        for version, frame in _by_version(waiting).items():
+            place = _write(store, frame, target, folder)
+            files.setdefault(version, []).append(place)
+            rows[version] = rows.get(version, 0) + len(frame)
+        waiting.clear()
+
+    paths = [f"{path}/hour={part}" for part in parts]
+    for name, part in _read_parts(store, paths):
+        if isinstance(part, str):
+            torn[name] = part
+        else:
+            waiting.append(part)
+        if sum(map(len, waiting)) >= _PIECE_ROWS:
+            flush()
+    flush()
+    return Piece(
+        parts=tuple(parts),
+        torn=torn,
+        files={version: tuple(each) for version, each in files.items()},
+        rows=rows,
+    )
+
+
+def _read_parts(store: Store, parts: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame | str]]:
+    """Read parts, a few at a time; what is no part of a log comes as the reason why."""
+    with ThreadPoolExecutor(_PARSED_AT_ONCE) as pool:
+        for start in range(0, len(parts), _AT_ONCE):
+            with reaching(store.root):
+                found = store.read_many(parts[start : start + _AT_ONCE])
+            yield from zip(found, pool.map(_parse_part, found.values()), strict=True)
+
+
+def _parse_part(data: bytes) -> pl.DataFrame | str:
+    if not data:
+        return "is empty"
+    try:
+        part = pl.read_parquet(BytesIO(data))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        return f"cannot be read: {first_line(error)}"
+    lacking = [name for name in META if name not in part.columns]
+    return f"is no part of a prediction log: it lacks {lacking[0]}" if lacking else part
+
+
+def _by_version(parts: Sequence[pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """Put the rows of each version together; columns may differ between versions only."""
+    found: dict[str, list[pl.DataFrame]] = {}
+    for part in parts:
+        for (version,), rows in part.partition_by(VERSION, as_dict=True).items():
+            found.setdefault(str(version), []).append(rows)
+    return {version: pl.concat(rows, how="diagonal_relaxed") for version, rows in found.items()}
+
+
+def _write(store: Store, frame: pl.DataFrame, target: str, folder: Path) -> str:
+    name = f"{secrets.token_hex(8)}.parquet"
+    if not target:
+        path = folder / name
+        with reaching(str(path)):
+            frame.write_parquet(path, compression="lz4")
+        return str(path)
+    buffer = BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    with reaching(store.root):
+        store.create(f"{target}/{name}", buffer.getvalue())
+    return f"{target}/{name}"
+
+
+def _locate(store: Store, piece: Piece) -> Piece:
+    """Give the addresses of files that are kept under the root, which may move."""
+    for name in itertools.chain(*piece.files.values()):
+        check_plain(name, store.root)
+    located = {
+        version: tuple(f"{store.root}/{name}" for name in names)
+        for version, names in piece.files.items()
+    }
+    return piece.model_copy(update={"files": located})
+
+
+def _gather(pieces: Sequence[Piece]) -> Log:
+    files: dict[str, tuple[str, ...]] = {}
+    rows: dict[str, int] = {}
+    torn: dict[str, str] = {}
+    for piece in pieces:
+        torn |= piece.torn
+        for version, names in piece.files.items():
+            files[version] = files.get(version, ()) + names
+            rows[version] = rows.get(version, 0) + piece.rows[version]
+    return Log(files=files, rows=rows, torn=torn)
+
+
+def _parse(day: str, hour: str = "00") -> datetime:
+    return datetime.strptime(f"{day} {hour}", "%Y-%m-%d %H").replace(tzinfo=UTC)

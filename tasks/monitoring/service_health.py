@@ -1,0 +1,111 @@
+"""What served rows break, and how they were served: contract, freshness, errors and time taken.
+
+Owns which rows and hours are looked at. Refuses to say what is worth telling anyone (`findings`).
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from tasks.analysis.data_contract import check_columns
+from tasks.analysis.profile import profile_table
+from tasks.core.checks import Check, share_at_most
+from tasks.core.definition import Frozen
+from tasks.feature_store.online_tables import find_materialised, read_listing
+from tasks.monitoring.context import Asked, Watch
+from tasks.monitoring.ground_truth_join import Outcomes
+from tasks.serving.request_counts import Counters, add_up, quantile, read_counters
+from tasks.storage.store import Store
+
+_FAILING = 0.01  # share of answers that may be the service's own failures
+
+
+class Service(Frozen):
+    """What the service counted in the last window; none where it left nothing."""
+
+    counters: Counters | None = None
+    median: float | None = None
+    slowest: float | None = None
+    failed: int = 0
+    refused: int = 0
+    damaged: tuple[str, ...] = ()
+
+    @property
+    def answers(self) -> int:
+        return sum(self.counters.responses.values()) if self.counters else 0
+
+    @property
+    def failing(self) -> bool:
+        return self.failed > _FAILING * max(self.answers, 1)
+
+
+def check_served(watch: Watch, asked: Asked, outcomes: Outcomes) -> Iterator[Check]:
+    """Hold the last window's rows to the data contract, and see how fresh everything is."""
+    definition = watch.definition
+    if watch.version in asked.rows:
+        rows = asked.scan(watch, watch.version, watch.window)
+        held = rows.collect_schema()
+        rules = {k: v for k, v in definition.checks.columns.items() if k in held}
+        served = rows.select(list(rules))
+        yield from check_columns(rules, served, profile_table(served))
+    if definition.extract.key and not outcomes.problem:
+        what = "source rows of what was asked repeat a key"
+        yield share_at_most(
+            "labels twice", outcomes.twice, outcomes.rows, definition.checks.duplicates, what
+        )
+    if definition.checks.max_age is not None and watch.plan.as_of is not None:
+        age = watch.plan.asked_at - watch.plan.as_of
+        yield Check(
+            name="freshness of the sources",
+            passed=age <= definition.checks.max_age,
+            detail=f"the newest row is {_days(age)} old, "
+            f"at most {_days(definition.checks.max_age)} allowed",
+            numbers={"age_seconds": age.total_seconds()},
+        )
+
+
+def check_tables(watch: Watch, store: Store) -> Iterator[Check]:
+    """See that what the champion looks up is there, and how far it reaches."""
+    definition = watch.recipe.definition
+    if not definition.tables:
+        return
+    name, found = "feature tables", find_materialised(store, definition)
+    if found is None:
+        detail = f"none are there; run `perennial materialise {definition.name}`"
+        yield Check(name=name, passed=False, detail=detail)
+        return
+    known = [each.as_of for each in read_listing(store, found).tables.values() if each.as_of]
+    if known:
+        age, limit = watch.plan.asked_at - min(known), definition.checks.max_age
+        yield Check(
+            name=name,
+            passed=limit is None or age <= limit,
+            detail=f"events are known until {_days(age)} ago"
+            + ("" if limit is None else f", at most {_days(limit)} allowed"),
+            numbers={"age_seconds": age.total_seconds()},
+        )
+
+
+def look_at_service(watch: Watch, asked: Asked, store: Store) -> Service:
+    """Add up what every server counted in the last window of the clock."""
+    end = watch.asked or watch.now
+    counted, damaged = read_counters(store, watch.definition.name, end - watch.window, end)
+    total = add_up(counted)
+    if total is None:
+        return Service(damaged=tuple(damaged))
+
+    def count(least: int, most: int) -> int:
+        codes = ((int(name.split()[-1]), number) for name, number in total.responses.items())
+        return sum(number for code, number in codes if least <= code <= most)
+
+    return Service(
+        counters=total,
+        median=quantile(total, 0.5),
+        slowest=quantile(total, 0.99),
+        failed=count(500, 599),
+        refused=count(400, 498),
+        damaged=tuple(damaged),
+    )
+
+
+def _days(age: timedelta) -> str:
+    return f"{age.total_seconds() / 86_400:.1f} days"

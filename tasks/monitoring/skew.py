@@ -1,0 +1,182 @@
+"""Does serving answer as training would? Logged rows taken once more through the training path.
+
+Owns the comparison cell by cell: a prediction with the one that was logged, and each raw column
+with what the sources say of the same key. Refuses to say how much of a difference is too much.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tasks.core.definition import Frozen
+from tasks.core.errors import PerennialError, first_line
+from tasks.evaluation.metrics import Array
+from tasks.extraction.run_plan import Plan
+from tasks.features.point_in_time_join import look_up
+from tasks.features.transform import Features, Vocabulary, encode
+from tasks.monitoring.holdout_comparison import as_array
+from tasks.prediction.log_schema import PREDICTION, REQUEST
+from tasks.sources.files import FAILURES
+from tasks.sources.query import collect, open_table
+from tasks.training.datasets import model_input
+from tasks.training.train import read_model
+
+SAMPLE = 10_000
+_SAME = 1e-9
+_EXAMPLES = 3
+_SOURCE = "source:"
+
+
+class Example(Frozen):
+    """One cell that differs: the request it came with, what was logged and what should be."""
+
+    request: str
+    logged: str
+    expected: str
+
+
+class Difference(Frozen):
+    """How many of the compared rows differ in one column, and a few of them."""
+
+    column: str
+    rows: int
+    compared: int
+    largest: float | None = None
+    examples: tuple[Example, ...] = ()
+
+    @property
+    def share(self) -> float:
+        return self.rows / self.compared if self.compared else 0.0
+
+
+class Skew(Frozen):
+    """`predictions` against the training path, `columns` against the sources, worst first.
+
+    Where one could not be compared, its problem says why.
+    """
+
+    rows: int = 0
+    predictions: Difference | None = None
+    prediction_problem: str = ""
+    columns: tuple[Difference, ...] = ()
+    column_problem: str = ""
+
+
+def sample_rows(rows: pl.LazyFrame, count: int, most: int = SAMPLE) -> pl.DataFrame:
+    """Draw about so many rows by a hash of all they hold, the same ones each time."""
+    if count <= most:
+        return rows.collect()
+    share = int(2**32 * most / count)
+    picked = pl.struct(pl.all()).hash(1) % 2**32 < share
+    return rows.filter(picked).collect()
+
+
+def measure_skew(plan: Plan, vocabulary: Vocabulary, model_text: str, logged: pl.DataFrame) -> Skew:
+    """Compare logged rows with what training's own path and the sources make of them."""
+    found: dict[str, Any] = {"rows": len(logged)}
+    try:
+        found["predictions"] = compare_predictions(plan.features, vocabulary, model_text, logged)
+    except _CannotCompare as why:
+        found["prediction_problem"] = str(why)
+    try:
+        found["columns"] = tuple(compare_columns(plan, logged))
+    except (PerennialError, _CannotCompare) as why:
+        found["column_problem"] = first_line(why)
+    return Skew(**found)
+
+
+def compare_predictions(
+    features: Features, vocabulary: Vocabulary, model_text: str, logged: pl.DataFrame
+) -> Difference:
+    """Predict logged rows by the training path, and compare with what was answered."""
+    lacking = [name for name in features.columns if name not in logged.columns]
+    if lacking:
+        named = ", ".join(map(repr, lacking))
+        raise _CannotCompare(f"the log does not hold {named} ([serving] log_without)")
+    if logged.is_empty():
+        raise _CannotCompare("no row was logged")
+    try:
+        numbered = encode(logged.lazy(), features, vocabulary).collect()
+    except FAILURES as error:
+        raise _CannotCompare(f"features fail on logged rows: {first_line(error)}") from error
+    if changed := [name for name, dtype in numbered.schema.items() if not dtype.is_numeric()]:
+        told = ", ".join(f"{name!r} is {numbered.schema[name]}" for name in changed)
+        raise _CannotCompare(f"features are no numbers on logged rows: {told}")
+    expected = np.asarray(read_model(model_text).predict(model_input(numbered)))
+    answered = as_array(logged[PREDICTION])
+    if answered.shape != expected.shape:
+        raise _CannotCompare("logged answers have another shape than the model's")
+    return _compare_answers(logged, answered, expected)
+
+
+def compare_columns(plan: Plan, logged: pl.DataFrame) -> Iterable[Difference]:
+    """Compare each raw column with the sources' row of the same key, where there is one."""
+    key = [name for name in plan.definition.extract.key if name in logged.columns]
+    if not key or len(key) < len(plan.definition.extract.key):
+        raise _CannotCompare("logged rows carry no whole [extract] key")
+    table = open_table(plan.definition, plan.project)
+    columns = [
+        name
+        for name in plan.features.columns
+        if name in logged.columns and name in table.columns and name not in key
+    ]
+    asked = logged.drop_nulls(key).with_columns(
+        pl.col(name).cast(table.columns[name], strict=False) for name in key
+    )
+    plain = table.plain.join(asked.lazy().select(key).unique(), on=key, how="semi")
+    rows = look_up(plain, table.time, plan.definition.tables, table.tables)
+    wanted = rows.select(*key, *(pl.col(name).alias(_SOURCE + name) for name in columns))
+    told = collect(table, wanted)
+    pairs = asked.join(told.unique(key, keep="last", maintain_order=True), on=key, how="inner")
+    if pairs.is_empty():
+        raise _CannotCompare("no logged row has a key that the sources hold")
+    found = [_compare_column(pairs, name) for name in columns]
+    return sorted(found, key=lambda each: (-each.rows, each.column))
+
+
+class _CannotCompare(Exception):
+    """Why logged rows cannot be held against what they should be."""
+
+
+def _compare_answers(logged: pl.DataFrame, answered: Array, expected: Array) -> Difference:
+    distance = np.abs(answered - expected)
+    if distance.ndim == 2:
+        distance = distance.max(axis=1)
+    places = np.flatnonzero(~(distance <= _SAME))
+    worst = places[np.argsort(-distance[places])][:_EXAMPLES]
+    examples = [
+        Example(
+            request=str(logged[REQUEST][int(place)]),
+            logged=str(answered[place]),
+            expected=str(expected[place]),
+        )
+        for place in worst
+    ]
+    return Difference(
+        column="prediction",
+        rows=len(places),
+        compared=len(logged),
+        largest=float(distance.max()),
+        examples=tuple(examples),
+    )
+
+
+def _compare_column(pairs: pl.DataFrame, name: str) -> Difference:
+    ours, theirs = pl.col(name), pl.col(_SOURCE + name)
+    if pairs.schema[name].is_numeric() and pairs.schema[_SOURCE + name].is_numeric():
+        ours, theirs = ours.cast(pl.Float64), theirs.cast(pl.Float64)
+    elif pairs.schema[name] != pairs.schema[_SOURCE + name]:
+        ours, theirs = ours.cast(pl.String), theirs.cast(pl.String)
+    odd = pairs.filter(ours.ne_missing(theirs))
+    examples = odd.head(_EXAMPLES).select(REQUEST, name, _SOURCE + name).rows()
+    return Difference(
+        column=name,
+        rows=len(odd),
+        compared=len(pairs),
+        examples=tuple(
+            Example(request=str(request), logged=str(one), expected=str(other))
+            for request, one, other in examples
+        ),
+    )

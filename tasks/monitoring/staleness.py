@@ -1,0 +1,145 @@
+"""Has a champion fallen behind? Held against a yardstick, on rows that neither has learned from.
+
+The rule is the backtest's (`policies`). A yardstick is made where enough labels are new to the
+champion, and again where enough are new to the last one; they are kept under
+`monitoring/NAME/yardsticks/`. Owns that. Both answer rows of the sources: refuses to know which of
+them were asked about.
+"""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import polars as pl
+
+from tasks.alarms.histograms import PREDICTION, RECENT
+from tasks.core.definition import Frozen
+from tasks.core.errors import PerennialError, first_line
+from tasks.monitoring.challenger import Yardstick, answer, make_yardstick
+from tasks.monitoring.context import Watch
+from tasks.monitoring.ground_truth_join import target_of
+from tasks.monitoring.new_data import count_learned, count_needed
+from tasks.monitoring.reference import as_column
+from tasks.monitoring.retrain_triggers import YARDSTICK, look_for_loss
+from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows
+from tasks.registry.versions import code_digest, read_file, read_json
+from tasks.sources.query import Table, collect, open_table
+from tasks.storage.store import Store, reaching
+
+_MOST_ROWS = 500_000
+
+
+class Behind(Frozen):
+    """`lost` says in what a champion did worse than the yardstick `as_of` a time, on `rows`.
+
+    Without a yardstick yet, `problem` says why there is none.
+    """
+
+    as_of: datetime | None = None
+    rows: int = 0
+    lost: str = ""
+    problem: str = ""
+
+
+def look_behind(watch: Watch, store: Store) -> Behind:
+    """Hold the champion against the newest yardstick; make the next one if that is worth it."""
+    if watch.problem or watch.plan.as_of is None or watch.recipe.split.matured is None:
+        return Behind(problem=watch.problem or "rows carry no time: none is known to be new")
+    lineage = read_json(store, watch.champion, "lineage.json")
+    since, learned = watch.recipe.split.matured, count_learned(lineage)
+    found = Behind(problem="too few labels are new to the champion for a yardstick")
+    try:
+        kept = _find(watch, store, watch.plan.as_of)
+        if kept is not None:
+            found = hold_against(watch, store, kept)
+            since = kept.as_of - watch.definition.target.matures_after
+            learned = kept.learned
+        new = count_known(watch, since)
+        if not found.lost and new >= count_needed(watch.definition, learned):
+            step = max(1, lineage["snapshot_rows"] // _MOST_ROWS)
+            _keep(watch, store, learn_anew(watch, watch.plan.as_of, step))
+            if kept is None:
+                found = Behind(problem="a yardstick was made, for the rows that come from now on")
+    except PerennialError as error:
+        return Behind(problem=first_line(error))
+    return found
+
+
+def hold_against(watch: Watch, store: Store, yardstick: Yardstick) -> Behind:
+    """Let both answer what came true after the yardstick, in the last windows."""
+    definition, recipe, as_of = watch.definition, watch.recipe, watch.plan.as_of
+    assert as_of is not None
+    oldest = as_of - definition.target.matures_after - RECENT * watch.window
+    rows = read_known(watch, max(yardstick.as_of, oldest))
+    if len(rows) < definition.monitoring.rows:
+        return Behind(as_of=yardstick.as_of, rows=len(rows))
+    own = read_file(store, watch.champion, "model.txt").decode()
+    answers = [
+        as_column(answer(model, recipe.features, recipe.vocabulary, rows)).alias(name)
+        for name, model in ((PREDICTION, own), (YARDSTICK, yardstick.model))
+    ]
+    lost = look_for_loss(definition, rows.with_columns(answers), as_of)
+    return Behind(as_of=yardstick.as_of, rows=len(rows), lost=lost)
+
+
+def learn_anew(watch: Watch, as_of: datetime, step: int) -> Yardstick:
+    """Make a yardstick of each so-manieth row of those that the champion's recipe would take."""
+    recipe = watch.recipe
+    window = recipe.definition.extract.window
+    known = read_known(watch, as_of - window if window else None, step)
+    classes = len(recipe.vocabulary.classes)
+    made = make_yardstick(
+        recipe.definition, recipe.features, recipe.vocabulary, classes, known, as_of
+    )
+    return made.model_copy(update={"learned": step * len(known)})
+
+
+def read_known(watch: Watch, since: datetime | None, step: int = 1) -> pl.DataFrame:
+    """Read the sources' rows after a time whose label is known, in the order of their time."""
+    table, known = _open_known(watch, since)
+    wanted = known.select(TIME, TARGET, *watch.recipe.features.columns)
+    return collect(table, wanted.gather_every(step)).sort(TIME, maintain_order=True)
+
+
+def count_known(watch: Watch, since: datetime) -> int:
+    table, known = _open_known(watch, since)
+    return int(collect(table, known.select(pl.len())).item())
+
+
+def _open_known(watch: Watch, since: datetime | None) -> tuple[Table, pl.LazyFrame]:
+    plan = watch.plan
+    table = open_table(plan.definition, plan.project)
+    rows = table.rows
+    if since is not None and table.time is not None:
+        rows = rows.filter(table.time > since)
+    target, _ = target_of(plan, watch.recipe.vocabulary.classes, table, rows)
+    known = label_rows(plan, rows, target)
+    return table, known.filter(pl.col(MATURED), pl.col(TARGET).is_not_null())
+
+
+def _folder(watch: Watch) -> str:
+    version = f"{watch.version}-{code_digest()[:10]}"
+    return f"monitoring/{watch.definition.name}/yardsticks/{version}"
+
+
+def _find(watch: Watch, store: Store, until: datetime) -> Yardstick | None:
+    """Find the champion's newest yardstick that was known by a time."""
+    folder, last = _folder(watch), _name(until)
+    with reaching(store.root):
+        names = [name for name in store.children(folder) if name <= last]
+        return Yardstick.model_validate_json(store.read(f"{folder}/{names[-1]}")) if names else None
+
+
+def _keep(watch: Watch, store: Store, made: Yardstick) -> None:
+    """Keep a champion's yardstick, and none of another's."""
+    folder = _folder(watch)
+    parent, _, mine = folder.rpartition("/")
+    with reaching(store.root):
+        for other in store.children(parent):
+            if other != mine:
+                store.remove(f"{parent}/{other}")
+        with suppress(FileExistsError):  # another run made the same
+            store.create(f"{folder}/{_name(made.as_of)}", made.model_dump_json().encode())
+
+
+def _name(as_of: datetime) -> str:
+    return f"{as_of.astimezone(UTC):%Y%m%dT%H%M%S%fZ}.json"

@@ -1,0 +1,1 @@
+"""Batch prediction: the champion over a whole table."""

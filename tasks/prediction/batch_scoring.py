@@ -1,0 +1,229 @@
+"""Scoring: a table of raw rows in, the champion's predictions for all of them out.
+
+Owns how a table of any size passes through in parts, and that its answer appears whole. Refuses to
+know who asked: rows become numbers by the same code as in training and serving.
+"""
+
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import polars as pl
+from polars.io.plugins import register_io_source
+from pydantic import Field
+
+from tasks.core.definition import Definition, Frozen
+from tasks.core.errors import DataRefused, first_line
+from tasks.evaluation.metrics import Array
+from tasks.features.feature_tables import asked_columns, tabled_values, used_tables
+from tasks.features.point_in_time_join import look_up
+from tasks.features.transform import Features, Vocabulary, encode
+from tasks.prediction.compiled_forest import Forest, NoForest, compile_forest
+from tasks.prediction.log_schema import make_part, write_part
+from tasks.sources.file_contents import refuse_moved
+from tasks.sources.input_table import Input, open_input
+from tasks.sources.preflight import check_target
+from tasks.sources.query import event_time
+from tasks.storage.store import deliver, is_disk_full, reaching
+from tasks.training.datasets import model_input
+
+log = logging.getLogger("perennial.scoring")
+
+_ROW = "perennial.row"
+_BATCH, _AT_ONCE = 50_000, 2
+
+
+class Scorer(Frozen, arbitrary_types_allowed=True):
+    """One version's parts that scoring needs; `types` are those of the raw columns, as logged.
+
+    `schemas` are the sources' columns as training read them, and `tables` the feature tables, for
+    rows that come without the values that are in them.
+    """
+
+    version: str
+    definition: Definition
+    features: Features
+    vocabulary: Vocabulary
+    booster: lightgbm.Booster
+    forest: Forest | None = None
+    types: dict[str, pl.DataType]
+    schemas: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
+    tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
+
+
+def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: Path | None) -> int:
+    """Score a table into a file, which appears when it is whole; give the number of rows.
+
+    With `log_to`, each part is also kept there with its raw columns, as the prediction log does.
+    """
+    ending, counts = check_target(target), list[int]()
+    table = open_rows(scorer, source)
+    empty = answer_rows(scorer, pl.DataFrame(schema=find_types(scorer, table)))
+    file = folder / f"scored.{ending}"
+    whole = register_io_source(
+        lambda *_: answer_parts(scorer, table, log_to, counts), schema=empty.schema
+    )
+    try:
+        with reaching(str(file)), refusing_rows(source):
+            whole.sink_parquet(file) if ending == "parquet" else whole.sink_csv(file)
+    finally:  # what fails on a file that has changed fails because it has
+        refuse_moved(table.files, f"--input {source}")
+    deliver(file, target)
+    return sum(counts)
+
+
+def answer_parts(
+    scorer: Scorer, table: Input, log_to: Path | None, counts: list[int]
+) -> Iterator[pl.DataFrame]:
+    """Answer a table part by part, on whatever thread Polars asks for the next; note their rows."""
+
+    def answer(part: tuple[int, pl.DataFrame]) -> pl.DataFrame:
+        batch = take_columns(scorer, table, part[1], part[0])
+        answers = answer_rows(scorer, batch)
+        if log_to is not None:
+            write_log(scorer, batch, answers, log_to)
+        return answers
+
+    # Nothing but the scan: with a selection on top, Polars reads on without waiting for us.
+    parts = table.rows.collect_batches(chunk_size=_BATCH, lazy=True)
+    for answers in map_ahead(answer, count_rows(parts)):
+        counts.append(len(answers))
+        yield answers
+
+
+def count_rows(parts: Iterable[pl.DataFrame]) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Say of each part how many rows came before it."""
+    before = 0
+    for part in parts:
+        yield before, part
+        before += len(part)
+
+
+def map_ahead(
+    answer: Callable[[tuple[int, pl.DataFrame]], pl.DataFrame],
+    parts: Iterable[tuple[int, pl.DataFrame]],
+) -> Iterator[pl.DataFrame]:
+    """Answer parts in their order, a few at once: each step of one leaves a core to the others."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        waiting: deque[Future[pl.DataFrame]] = deque()
+        for part in parts:
+            waiting.append(pool.submit(answer, part))
+            if len(waiting) > _AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+@contextmanager
+def refusing_rows(source: str) -> Iterator[None]:
+    """Say of rows that cannot be scored whose they are; a full disk is not their fault."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        if is_disk_full(error):
+            raise
+        raise DataRefused(f"{source}: cannot be scored: {first_line(error)}") from error
+
+
+def open_rows(scorer: Scorer, uri: str) -> Input:
+    """Open a table lazily, and refuse one that lacks a column that the features need."""
+
+    def needed(found: Collection[str]) -> Sequence[str]:
+        columns = list(scorer.features.columns)
+        return asked_columns(scorer.definition, columns) if needs_tables(scorer, found) else columns
+
+    return open_input(scorer.definition, scorer.schemas, scorer.types, needed, uri)
+
+
+def find_types(scorer: Scorer, table: Input) -> dict[str, pl.DataType]:
+    """Tell which columns a table's rows are answered from."""
+    given = table.takes if table.mending is None else table.mending.gives
+    held = {name: dtype for name, dtype in scorer.types.items() if name in given}
+    return held | {name: scorer.types[name] for name in scorer.features.columns}
+
+
+def take_columns(scorer: Scorer, table: Input, part: pl.DataFrame, before: int = 0) -> pl.DataFrame:
+    """Take a part's columns as training had them, with what is looked up for its rows."""
+    taken = table.read(part, before)
+    return look_up_values(scorer, taken) if needs_tables(scorer, taken.schema) else taken
+
+
+def needs_tables(scorer: Scorer, columns: Collection[str]) -> bool:
+    """Tell whether values that features need are to be looked up, as rows do not hold them."""
+    values = tabled_values(scorer.definition)
+    return any(name in values and name not in columns for name in scorer.features.columns)
+
+
+def look_up_values(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
+    """Give rows what feature tables knew at their time; they keep their order."""
+    used = used_tables(scorer.definition, scorer.features.columns)
+    rows = batch.drop(tabled_values(scorer.definition), strict=False).lazy().with_row_index(_ROW)
+    moment = event_time(scorer.definition, batch.schema) if scorer.definition.extract.time else None
+    return look_up(rows, moment, used, scorer.tables).sort(_ROW).drop(_ROW).collect()
+
+
+def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
+    """Predict a part of a table; give its keys and the answers."""
+    keys = batch.select(name for name in scorer.definition.extract.key if name in batch.columns)
+    numbers = encode(batch.lazy(), scorer.features, scorer.vocabulary).collect()
+    classes = np.asarray(scorer.vocabulary.classes)
+    if batch.is_empty():
+        predicted = np.zeros((0, len(classes)) if len(classes) else 0)
+    else:
+        predicted = predict_rows(scorer, numbers)
+    if predicted.ndim == 1:
+        answers = keys.with_columns(pl.Series("prediction", predicted))
+        if scorer.definition.target.kind == "regression":
+            return answers
+        return answers.with_columns(
+            label=pl.col("prediction") >= scorer.definition.serving.threshold
+        )
+    chances = [
+        pl.Series(f"probability_{name}", chance)
+        for name, chance in zip(classes, predicted.T, strict=True)
+    ]
+    likeliest = classes[predicted.argmax(axis=1)].tolist()
+    return keys.with_columns(pl.Series("label", likeliest, dtype=pl.String), *chances)
+
+
+def find_forest(definition: Definition, text: str, booster: lightgbm.Booster) -> Forest | None:
+    """Compile the model where its definition asks for that, and this machine can."""
+    if definition.serving.predictor != "compiled":
+        return None
+    try:
+        return compile_forest(
+            text, booster.num_feature(), lambda rows: np.asarray(booster.predict(rows))
+        )
+    except NoForest as reason:
+        log.warning("LightGBM predicts, not the compiled predictor: %s", reason)
+        return None
+
+
+def predict_rows(scorer: Scorer, numbers: pl.DataFrame) -> Array:
+    if scorer.forest is not None:
+        return scorer.forest.predict(numbers.cast(pl.Float64).to_numpy())
+    return np.asarray(scorer.booster.predict(model_input(numbers)))
+
+
+def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder: Path) -> None:
+    """Keep a part as the service would log it, in a folder still to be published."""
+    absent = [name for name in scorer.types if name not in batch.columns]
+    rows = batch.with_columns(pl.lit(None, scorer.types[name]).alias(name) for name in absent)
+    chances = [name for name in answers.columns if name.startswith("probability_")]
+    predicted = pl.concat_list(chances) if chances else pl.col("prediction")
+    part = make_part(
+        scorer.definition,
+        scorer.version,
+        rows.select(list(scorer.types)),
+        predictions=answers.select(predicted).to_series(),
+        asked=[time.time_ns() // 1_000] * len(rows),
+        requests=[f"score-{folder.parent.name}"] * len(rows),
+    )
+    (folder / f"{secrets.token_hex(4)}.parquet").write_bytes(write_part(part))

@@ -1,0 +1,52 @@
+"""The parts of a prediction log: their columns, how they are made, and where they lie.
+
+Parts lie at `predictions/NAME/date=…/hour=…/`, each of one version: `ASKED`, `REQUEST`, `VERSION`,
+`PREDICTION`, then the raw columns: those that features need, the key and the time, as far as
+[serving] log_without leaves them in. Owns that form, whoever answers: the service, or `score`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from io import BytesIO
+from typing import Any
+
+import polars as pl
+
+from tasks.core.definition import Definition
+
+ASKED, REQUEST, VERSION, PREDICTION = META = tuple(
+    f"__{name}" for name in ("time", "request", "version", "prediction")
+)
+_MOMENT = pl.Datetime("us", "UTC")
+
+
+def make_part(
+    definition: Definition,
+    version: str,
+    rows: pl.DataFrame,
+    predictions: Sequence[Any] | pl.Series,
+    asked: Sequence[int],
+    requests: Sequence[str],
+) -> pl.DataFrame:
+    """Put answered rows into a part; `asked` are microseconds, one of each thing for each row."""
+    answers = pl.List(pl.Float64) if definition.target.kind == "multiclass" else pl.Float64()
+    return pl.DataFrame(
+        [
+            pl.Series(ASKED, asked, dtype=pl.Int64).cast(_MOMENT),
+            pl.Series(REQUEST, requests, dtype=pl.String),
+            pl.Series(VERSION, [version]).new_from_index(0, len(asked)),
+            pl.Series(PREDICTION, predictions, dtype=answers),
+            *rows.drop(definition.serving.log_without, strict=False).get_columns(),
+        ]
+    )
+
+
+def write_part(part: pl.DataFrame) -> bytes:
+    buffer = BytesIO()
+    part.write_parquet(buffer, compression="lz4", statistics=False)
+    return buffer.getvalue()
+
+
+def part_path(model: str, now: datetime, name: str) -> str:
+    """Say where a part lies that is published now."""
+    return f"predictions/{model}/date={now:%Y-%m-%d}/hour={now:%H}/{name}.parquet"

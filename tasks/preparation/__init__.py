@@ -1,0 +1,1 @@
+"""Step 3, preparation: labels, the split by time, and numbered rows."""

@@ -1,0 +1,70 @@
+"""Labels: what is to be predicted, as a number, and since when it is known.
+
+Owns the classes, label maturity and the names of the columns that rows get on their way to a model.
+Refuses to know what rows are for, and leaves none of them out.
+"""
+
+import polars as pl
+
+from tasks.core.definition import Kind
+from tasks.core.errors import DataRefused, DefinitionError, first_line
+from tasks.extraction.run_plan import Plan
+from tasks.features.transform import compile_target
+from tasks.sources.query import event_time
+
+# No table of a user's has columns of these names.
+ROW, TIME, TARGET, MATURED = (f"perennial.{name}" for name in ("row", "time", "target", "matured"))
+_MOST_CLASSES = 1000
+
+
+def settle_target(plan: Plan, rows: pl.LazyFrame) -> tuple[pl.Expr, tuple[str, ...]]:
+    """Turn the target into a number: 0 and 1, the place of a class, or the value itself.
+
+    Rows whose label has not matured have no say in what is a class or an odd value.
+    """
+    where = f"{plan.origin}: [target] value"
+    value = compile_target(plan.definition, rows.collect_schema(), plan.origin)
+    matured = rows.filter(_clock(plan, rows)[1])
+    try:
+        if plan.definition.target.kind == "multiclass":
+            return _settle_classes(value, matured, where)
+        return _settle_number(plan.definition.target.kind, value, matured, where), ()
+    except pl.exceptions.PolarsError as error:
+        raise DefinitionError(f"{where}: fails on the data: {first_line(error)}") from error
+
+
+def label_rows(plan: Plan, rows: pl.LazyFrame, target: pl.Expr) -> pl.LazyFrame:
+    """Add row number, event time, target (null where unknown) and whether the label has matured."""
+    time, matured = _clock(plan, rows)
+    added = (time.alias(TIME), target.alias(TARGET), matured.alias(MATURED))
+    return rows.with_row_index(ROW).with_columns(added)
+
+
+def _clock(plan: Plan, rows: pl.LazyFrame) -> tuple[pl.Expr, pl.Expr]:
+    """Give the event time, and whether a label has matured by as-of."""
+    time = event_time(plan.definition, rows.collect_schema())
+    if time is None or plan.as_of is None:
+        return pl.lit(None, pl.Datetime("us", "UTC")), pl.lit(True)
+    known_by = plan.as_of - plan.definition.target.matures_after
+    return time, (time <= known_by).fill_null(False)
+
+
+def _settle_classes(
+    value: pl.Expr, matured: pl.LazyFrame, where: str
+) -> tuple[pl.Expr, tuple[str, ...]]:
+    plain = matured.select(value).collect_schema().dtypes()[0]
+    text = (value.fill_nan(None) if plain.is_float() else value).cast(pl.String)
+    classes = tuple(matured.select(text.unique().drop_nulls().sort()).collect().to_series())
+    if len(classes) > _MOST_CLASSES:
+        raise DataRefused(f"{where}: has {len(classes):,} classes; is it a regression?")
+    return text.cast(pl.Enum(classes), strict=False).to_physical().cast(pl.Int32), classes
+
+
+def _settle_number(kind: Kind, value: pl.Expr, matured: pl.LazyFrame, where: str) -> pl.Expr:
+    number = value.cast(pl.Float64).fill_nan(None)
+    odd = ~number.is_in([0.0, 1.0]) if kind == "binary" else number.is_infinite()
+    count = matured.select(odd.sum()).collect().item()
+    if count:
+        rule = "is neither true nor false (1 or 0)" if kind == "binary" else "is infinite"
+        raise DataRefused(f"{where}: {rule} in {count:,} rows; say what they mean, by CASE")
+    return number

@@ -1,0 +1,255 @@
+"""Step 3, preparation: a snapshot in, numbered rows split by time and a frozen vocabulary out.
+
+Owns who is in training and who is in the holdout, label maturity and the vocabulary. Refuses to
+know what learns from the rows.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+from polars.selectors import by_name
+
+from tasks.core.definition import Definition, Frozen
+from tasks.core.errors import DataRefused, DefinitionError, first_line
+from tasks.core.steps import step
+from tasks.extraction.run_plan import Plan
+from tasks.extraction.snapshot import Snapshot
+from tasks.features.transform import (
+    Vocabulary,
+    encode_expressions,
+    feature_expressions,
+    learn_levels,
+)
+from tasks.preparation.labels import MATURED, label_rows, settle_target
+from tasks.preparation.labels import ROW as ROW
+from tasks.preparation.labels import TARGET as TARGET
+from tasks.preparation.labels import TIME as TIME
+from tasks.sources.files import FAILURES
+from tasks.storage.store import reaching
+
+log = logging.getLogger("perennial.preparation")
+
+PART = "perennial.part"
+STRETCH = 200_000  # rows that are in memory at once, with all their columns
+_PART_ROWS, _CLASS_ROWS = 50, 10
+
+
+class Part(IntEnum):
+    """Where a labelled row belongs. Evaluation's model learns from FIT and STOP, never from GAP.
+
+    A GAP row is older than the holdout, but its label was not known yet when the holdout began.
+    """
+
+    FIT, STOP, GAP, HOLDOUT = range(4)
+
+
+class Split(Frozen):
+    """Where the parts begin, in event time; None where rows are split by a hash instead."""
+
+    stop: datetime | None = None
+    gap: datetime | None = None
+    holdout: datetime | None = None
+    matured: datetime | None = None
+
+
+class Prepared(Frozen):
+    """Numbered rows in one Arrow file, with what is needed to read and repeat it."""
+
+    path: Path
+    vocabulary: Vocabulary
+    split: Split
+    rows: dict[str, int]
+    unlabelled: int
+    immature: int
+
+    def scan(self, *parts: Part) -> pl.LazyFrame:
+        rows = pl.scan_ipc(self.path)
+        return rows.filter(pl.col(PART).is_in([int(part) for part in parts])) if parts else rows
+
+    def stretches(self, columns: Sequence[str], *parts: Part) -> Iterator[pl.DataFrame]:
+        """Read the rows of some parts in turn: a scan of every column would hold the whole file."""
+        parted = self.scan().select(PART).collect()[PART]
+        inside = parted.is_in([int(part) for part in parts])
+        for start in range(0, len(inside), STRETCH):
+            taken = inside[start : start + STRETCH]
+            if taken.any():
+                yield self.scan().slice(start, STRETCH).select(columns).collect().filter(taken)
+
+
+def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
+    """Label, split, learn the vocabulary from training rows only, and number every feature."""
+    target, classes = settle_target(plan, snapshot.scan())
+    rows = label_rows(plan, snapshot.scan(), target)
+    matured, labelled = pl.col(MATURED), pl.col(TARGET).is_not_null()
+    unlabelled, immature = rows.select(
+        (matured & ~labelled).sum().alias("unlabelled"), (~matured).sum().alias("immature")
+    ).collect().row(0)  # fmt: skip
+    known = rows.filter(matured, labelled)
+    split = split_by_time(plan, known)
+    columns = snapshot.scan().collect_schema().names()
+    parted = known.with_columns(part_of_row(plan.definition, split, columns).alias(PART))
+    path = folder / "prepared.arrow"
+    with reaching(str(path)), _naming_feature(plan, parted):
+        categories = learn_categories(plan, parted.filter(pl.col(PART) <= Part.STOP))
+        vocabulary = Vocabulary(categories=categories, classes=classes)
+        number_rows(plan, vocabulary, parted).sink_ipc(path)
+    return Prepared(
+        path=path,
+        vocabulary=vocabulary,
+        split=split,
+        rows=_count_parts(plan, path, classes),
+        unlabelled=unlabelled,
+        immature=immature,
+    )
+
+
+def split_by_time(plan: Plan, known: pl.LazyFrame) -> Split:
+    """Find where each part begins. Rows of one moment always fall into the same part."""
+    training, as_of = plan.definition.training, plan.as_of
+    if as_of is None:
+        return Split()
+    matured = as_of - plan.definition.target.matures_after
+    if isinstance(training.holdout, timedelta):
+        holdout = matured - training.holdout
+    else:
+        holdout = _time_at(known, 1 - training.holdout, plan)
+    gap = holdout - plan.definition.target.matures_after
+    stop = gap
+    if training.early_stopping:
+        stop = _time_at(known.filter(pl.col(TIME) < gap), 1 - training.stopping_share, plan)
+    return Split(stop=stop, gap=gap, holdout=holdout, matured=matured)
+
+
+def part_of_row(definition: Definition, split: Split, columns: list[str]) -> pl.Expr:
+    """Give each row's part: by its time, or by a seeded hash of its key where there is no time.
+
+    Without a key the whole row is hashed, so that its duplicates fall into the same part.
+    """
+    training = definition.training
+    if split.holdout is None:
+        assert isinstance(training.holdout, float)
+        hashed = pl.struct(by_name(definition.extract.key or columns)).hash(training.seed)
+        place: pl.Expr = hashed.cast(pl.Float64) / 2.0**64
+        gap = 1 - training.holdout
+        fit = gap * (1 - training.stopping_share) if training.early_stopping else gap
+        bounds: list[Any] = [fit, gap, gap]
+    else:
+        place, bounds = pl.col(TIME), [split.stop, split.gap, split.holdout]
+    parts = [(place >= bound).cast(pl.UInt8) for bound in bounds]
+    return pl.sum_horizontal(parts).cast(pl.UInt8)
+
+
+def learn_categories(plan: Plan, training: pl.LazyFrame) -> dict[str, tuple[str, ...]]:
+    """Freeze each category's levels: those that training saw often enough."""
+    limits = plan.definition.training
+    evaluated = training.select(feature_expressions(plan.features)).select(plan.features.categories)
+    # One after the other: together, Polars would keep what they share in memory.
+    counts = {
+        name: evaluated.group_by(pl.col(name).alias("level")).agg(pl.len().alias("count")).collect()
+        for name in plan.features.categories
+    }
+    return {
+        name: learn_levels(count, limits.category_rows, limits.category_levels)
+        for name, count in counts.items()
+    }
+
+
+def number_rows(plan: Plan, vocabulary: Vocabulary, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Turn labelled rows into model input, beside their target, part, time and row number."""
+    kept = (ROW, TIME, TARGET, PART)
+    evaluated = rows.select(*kept, *feature_expressions(plan.features))
+    schema = evaluated.collect_schema()
+    return evaluated.select(*kept, *encode_expressions(plan.features, vocabulary, schema))
+
+
+def _time_at(rows: pl.LazyFrame, share: float, plan: Plan) -> datetime:
+    place = (pl.len() * share).floor().cast(pl.UInt32)
+    found = rows.select(pl.col(TIME).sort().get(place, null_on_oob=True)).collect().item()
+    if found is None:
+        raise DataRefused(
+            f"{plan.origin}: no labelled row is left to train on before the holdout; give more "
+            "history, or a shorter [training] holdout or [target] matures_after"
+        )
+    return cast(datetime, found)
+
+
+@contextmanager
+def _naming_feature(plan: Plan, rows: pl.LazyFrame) -> Iterator[None]:
+    """Say which feature it is that fails on the data."""
+    try:
+        yield
+    except FAILURES as error:
+        for name, sql in plan.features.expressions.items():
+            try:
+                rows.select(pl.sql_expr(sql)).select(pl.all().null_count()).collect()
+            except FAILURES as failure:
+                raise DefinitionError(
+                    f"{plan.origin}: [features] {name}: fails on the data: {first_line(failure)}; "
+                    "mend the values in [extract] query, or let TRY_CAST make them missing"
+                ) from error
+        raise
+
+
+def _count_parts(plan: Plan, path: Path, classes: tuple[str, ...]) -> dict[str, int]:
+    """Count each part's rows; refuse a split in which nothing can be learned or judged."""
+    target = pl.col(TARGET)
+    limits = (pl.len().alias("rows"), target.min().alias("least"), target.max().alias("most"))
+    parts = pl.scan_ipc(path).group_by(PART).agg(limits).collect()
+    training = pl.col(PART) <= Part.STOP
+    _refuse_unlearnable(plan, "training", parts.filter(training), classes)
+    _refuse_unlearnable(plan, "holdout", parts.filter(pl.col(PART) == Part.HOLDOUT), classes)
+    found = dict(parts.select(PART, "rows").iter_rows())
+    if not found.get(Part.FIT):
+        raise DataRefused(
+            f"{plan.origin}: all training rows have one event time, so that early stopping leaves "
+            "none; give more history, or set [training] early_stopping = 0"
+        )
+    if classes:
+        seen = pl.scan_ipc(path).filter(training).group_by(TARGET).len().collect()
+        _refuse_rare(plan, classes, dict(seen.iter_rows()))
+    return {part.name.lower(): found.get(part, 0) for part in Part}
+
+
+def _refuse_unlearnable(
+    plan: Plan, name: str, parts: pl.DataFrame, classes: tuple[str, ...]
+) -> None:
+    where, rows = f"{plan.origin}: [target] value", parts["rows"].sum()
+    if rows < _PART_ROWS:
+        raise DataRefused(
+            f"{where}: leaves {rows} labelled rows for {name}, and {_PART_ROWS} are needed; give "
+            "more data, another --as-of, or change [training] holdout"
+        )
+    least, most = parts.select(pl.col("least").min(), pl.col("most").max()).row(0)
+    if least == most:
+        only = repr(classes[int(least)]) if classes else f"{least:g}"
+        raise DataRefused(
+            f"{where}: is {only} in every {name} row, which leaves nothing to learn or "
+            "judge; give more data, or another [training] holdout"
+        )
+
+
+def _refuse_rare(plan: Plan, classes: tuple[str, ...], seen: Mapping[float, int]) -> None:
+    counts = {label: seen.get(place, 0) for place, label in enumerate(classes)}
+    rare = [label for label, count in counts.items() if count < _CLASS_ROWS]
+    if rare:
+        many = f" (and {len(rare) - 1} more classes have too few)" if rare[1:] else ""
+        raise DataRefused(
+            f"{plan.origin}: [target] value: class {rare[0]!r} has {counts[rare[0]]} rows in "
+            f"training, and {_CLASS_ROWS} are needed{many}; merge it with another by CASE, or make "
+            "it NULL to leave it out"
+        )
+
+
+@step("preparation")
+def prepare(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
+    """Label, split and number the snapshot's rows."""
+    prepared = prepare_rows(plan, snapshot, folder)
+    counts = ", ".join(f"{rows:,} {part}" for part, rows in prepared.rows.items() if rows)
+    log.info("%s rows", counts)
+    return prepared

@@ -1,0 +1,149 @@
+"""A keeper: one process that starts others, starts again those that end, and takes all with it.
+
+Owns how a keeper is found and stopped: it holds a lock on a file with its process id for as long as
+it lives, so that the id in a locked file is never another process's. Refuses to know what it keeps.
+"""
+
+import ctypes
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tasks.core.errors import KeeperRuns
+from tasks.processes.bento_server import stop_server
+
+log = logging.getLogger("perennial.keeper")
+
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+_LOOK_SECONDS, _GLANCE_SECONDS, _STOP_SECONDS = 0.2, 1.0, 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE, _STEADY_SECONDS = 0.5, 30.0, 60.0
+
+
+class Kept:
+    """A process in a group of its own, that is started again when it ends."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], variables: Mapping[str, str], log: Path
+    ) -> None:
+        self.name = name
+        self._command, self._variables, self._log = list(command), dict(variables), log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started, self._next, self._pause = 0.0, 0.0, _FIRST_PAUSE
+
+    def start(self) -> None:
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self._started = time.monotonic()
+
+    def look(self) -> None:
+        """Start the process again if it has ended; the sooner it ends, the longer the pause."""
+        if self._process is not None and self._process.poll() is not None:
+            log.error("%s ended with %d", self.name, self._process.returncode)
+            self.stop()  # what it started must not outlive it
+            lived = time.monotonic() - self._started
+            longer = min(2 * self._pause, _LONGEST_PAUSE)
+            self._pause = _FIRST_PAUSE if lived > _STEADY_SECONDS else longer
+            self._process, self._next = None, time.monotonic() + self._pause
+        if self._process is None and time.monotonic() >= self._next:
+            self.start()
+
+    def stop(self) -> None:
+        if self._process is not None:
+            stop_server(self._process)
+
+
+def become_keeper(file: Path) -> threading.Event:
+    """Hold a lock file until this process ends; the event is set when it is asked to stop."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(file, os.O_RDWR | os.O_CREAT)  # never closed: the end of the process does
+    if not wait_until(lambda: _lock(handle), _GLANCE_SECONDS):  # who looks for one holds it, too
+        raise KeeperRuns(f"{file}: is held by process {find_keeper(file)}")
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
+    stopping = threading.Event()
+    for asked in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(asked, lambda *_: stopping.set())
+    return stopping
+
+
+def _lock(handle: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what is left behind by a process that was killed; on Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1)
+
+
+def end_orphans() -> None:
+    """End every process that this one is still the parent of, whichever thread started it."""
+    while found := _list_children():
+        for each in found:
+            with suppress(ProcessLookupError, ChildProcessError):  # another thread waited for it
+                os.kill(each, signal.SIGKILL)
+                os.waitpid(each, 0)  # its own children are ours from now on
+
+
+def _list_children() -> list[int]:
+    found: list[int] = []
+    for children in Path("/proc/self/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            found += map(int, children.read_text().split())
+    return found
+
+
+def keep(processes: Sequence[Kept], stopping: threading.Event) -> None:
+    """Look after processes until asked to stop."""
+    while not stopping.wait(_LOOK_SECONDS):
+        for each in processes:
+            each.look()
+
+
+def find_keeper(file: Path) -> int | None:
+    """Find the process that holds a lock file."""
+    with suppress(FileNotFoundError), file.open("r") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(handle.read() or 0) or None
+    return None
+
+
+def stop_keeper(file: Path) -> bool:
+    """Ask a keeper to stop all that it keeps, and wait for it; False where there is none."""
+    keeper = find_keeper(file)
+    if keeper is None:
+        return False
+    os.kill(keeper, signal.SIGTERM)
+    if not wait_until(lambda: find_keeper(file) != keeper, _STOP_SECONDS):
+        os.kill(keeper, signal.SIGKILL)  # what it keeps is on a leash, and ends with it
+        wait_until(lambda: find_keeper(file) != keeper, _STOP_SECONDS)
+    return True
+
+
+def wait_until(happened: Callable[[], object], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return True

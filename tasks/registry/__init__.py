@@ -1,0 +1,1 @@
+"""Snapshots, versions and decisions: what was published, and who decided what."""

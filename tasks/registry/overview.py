@@ -1,0 +1,98 @@
+"""What a person or program asks of a model: its versions, its champion, what waits, its history.
+
+Owns how published files and the ledger are told together. Refuses to change any of them.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from tasks.core.errors import DefinitionError
+from tasks.registry.trusted_ledger import read_trusted_ledger
+from tasks.registry.version_status import is_open
+from tasks.registry.versions import Published, find_unedited, list_versions, read_files
+from tasks.storage.store import Store
+
+
+def describe_version(store: Store, published: Published) -> dict[str, Any]:
+    """Read back what a person or program asks of a version: verdict, checks, metrics, steps."""
+    (parts,) = _read_parts(store, [published], "lineage", "evaluation", "verdict", "analysis")
+    lineage, evaluation, verdict, analysis = parts
+    return {
+        "model": lineage["model"],
+        "version": lineage["version"],
+        "as_of": lineage["as_of"],
+        "verdict": _say(verdict),
+        "checks": verdict["checks"],
+        "contract": analysis["checks"],
+        "warnings": analysis["warnings"] + lineage.get("warnings", []),  # older versions had none
+        "metrics": evaluation["metrics"],
+        "baseline": evaluation["baseline"],
+        "simple": evaluation["simple"],
+        "champion": verdict["champion"],
+        "rows": {"snapshot": lineage["snapshot_rows"], **lineage["rows"]},
+        "seconds": {step["name"]: step["seconds"] for step in lineage["steps"]},
+        "refit": lineage["refit"],
+        "manifest": published.digest,
+        "report": f"{store.root}/{published.path_of('report.html')}",
+    }
+
+
+def describe_model(store: Store, model: str) -> dict[str, Any]:
+    """Tell a model's champion, its versions, and those that passed and wait for a decision.
+
+    What was approved and is not released yet still waits: approving it again finishes the release.
+    """
+    versions, ledger = list_versions(store, model), read_trusted_ledger(store, model)
+    if not versions:
+        raise _no_version(store, model)
+    champion = find_unedited(store, model, ledger)
+    open_ones = [each for each in versions.values() if is_open(ledger, model, each.version)]
+    verdicts = _read_parts(store, open_ones, "verdict")
+    return {
+        "champion": champion.version if champion else None,
+        "candidates": list(versions),
+        "waiting": [
+            each.version
+            for each, (verdict,) in zip(open_ones, verdicts, strict=True)
+            if verdict["passed"]
+        ],
+    }
+
+
+def describe_history(store: Store, model: str) -> dict[str, Any]:
+    """Tell a model's versions with their verdicts, and its ledger, whose chain is verified."""
+    versions, ledger = list_versions(store, model), read_trusted_ledger(store, model)
+    if not versions and not ledger:
+        raise _no_version(store, model)
+    find_unedited(store, model, ledger)
+    parts = _read_parts(store, versions.values(), "lineage", "evaluation", "verdict")
+    return {
+        "model": model,
+        "versions": [
+            {
+                "version": lineage["version"],
+                "as_of": lineage["as_of"],
+                "verdict": _say(verdict),
+                "metrics": evaluation["metrics"],
+                "champion": verdict["champion"],
+            }
+            for lineage, evaluation, verdict in parts
+        ],
+        "ledger": [entry.model_dump(mode="json") for entry in ledger],
+    }
+
+
+def _read_parts(store: Store, versions: Iterable[Published], *names: str) -> list[list[Any]]:
+    """Read these JSON files of each version, all at once: a bucket takes its time for each."""
+    wanted = [(each, f"{name}.json") for each in versions for name in names]
+    parsed = [json.loads(data) for data in read_files(store, wanted)]
+    return [parsed[start : start + len(names)] for start in range(0, len(parsed), len(names))]
+
+
+def _say(verdict: dict[str, Any]) -> str:
+    return "passed" if verdict["passed"] else "refused"
+
+
+def _no_version(store: Store, model: str) -> DefinitionError:
+    return DefinitionError(f"{model}: has no version yet in {store.root}; run retrain first")

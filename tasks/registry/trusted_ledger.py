@@ -1,0 +1,231 @@
+"""Which ledger is believed: one that is whole, signed where signers are named, and never shorter.
+
+Responsible for who may write which entry, and for what this machine saw before. Not responsible for
+the chain itself (`ledger`) and for cryptography (`signatures`). Without signers whoever can write
+to the root can write decisions: then only the chain, and what a process saw itself, are checked.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tasks.core.definition import Frozen
+from tasks.core.errors import DecisionRefused, DefinitionError, StoreError
+from tasks.registry.ledger import Entry, Sign, append_entry, read_ledger, signed_bytes
+from tasks.registry.signatures import (
+    SIGNING_KEY,
+    SYSTEM,
+    SYSTEM_KEY,
+    Signature,
+    find_signers,
+    sign,
+    verify,
+)
+from tasks.storage.store import Store
+
+_BY_SYSTEM = ("release", "rollback", "reject")
+
+
+class Seen(Frozen):
+    """A ledger as this machine saw it: its entries' digests in order, the newest one's time.
+
+    `signers` is the digest of the file by which all of them were verified, empty if by none.
+    """
+
+    digests: tuple[str, ...] = ()
+    time: datetime | None = None
+    signers: str = ""
+
+
+def read_trusted_ledger(store: Store, model: str) -> list[Entry]:
+    """Read a model's ledger, and believe it only if it is signed as its signers' file asks.
+
+    Raises StoreError naming the entry that is not signed, whose signer may not write it, or that is
+    missing since this machine last looked.
+    """
+    entries, signers = read_ledger(store, model), find_signers(model)
+    if signers is None:
+        return entries
+    seen, allowed = recall(store, model), hashlib.sha256(signers.read_bytes()).hexdigest()
+    refuse_shorter(entries, seen, model)
+    verified = len(seen.digests) if seen.signers == allowed and extends(entries, seen) else 0
+    check_signatures(entries, model, signers, verified)
+    remember(store, model, see(entries, allowed))
+    return entries
+
+
+def check_signatures(
+    entries: Sequence[Entry], model: str, signers: Path, verified: int = 0
+) -> None:
+    """Verify who wrote each entry since the last one by which a person accepted those before it.
+
+    The first `verified` entries are known to be right. Raises StoreError for the first that is not.
+    """
+    accepted = max((each.number for each in entries if each.action == "accept"), default=1)
+    for entry in entries[max(verified, accepted - 1) :]:
+        where = f"{model}: ledger entry {entry.number} ({entry.action} of {entry.version or 'all'})"
+        if not entry.signature:
+            raise StoreError(
+                f"{where} is not signed, and {signers} names who must; if all of `perennial "
+                f"history {model}` is right, a signer says so: perennial accept {model} --as NAME "
+                "--reason TEXT"
+            )
+        signature = Signature(signer=entry.signer, armour=entry.signature)
+        try:
+            verify(signed_bytes(entry, model), signature, entry.time, signers)
+        except StoreError as error:
+            raise StoreError(f"{where}: {error}; find out who wrote it") from error
+        check_signer(entries, entry, where)
+
+
+def check_signer(entries: Sequence[Entry], entry: Entry, where: str) -> None:
+    """Refuse an entry that its signer may not write: the system only follows what a person signed.
+
+    A person signs in his own name; the system rejects, and makes champion what a person approved.
+    """
+    if entry.signer != SYSTEM:
+        if entry.action != "release" and entry.signer != entry.approver:
+            raise StoreError(f"{where} is by {entry.approver!r}, and {entry.signer!r} signed it")
+        return
+    if entry.action not in _BY_SYSTEM:
+        raise StoreError(f"{where} is signed by {SYSTEM!r}, which may not decide that")
+    approvals = (each for each in entries[: entry.number - 1] if each.action == "approve")
+    if entry.action != "reject" and entry.manifest not in {each.manifest for each in approvals}:
+        raise StoreError(f"{where} is signed by {SYSTEM!r}, and no person approved those files")
+
+
+def accept_ledger(store: Store, model: str, approver: str, reason: str) -> Entry:
+    """Accept a ledger as it stands, after a restore or where signers are new; its chain must hold.
+
+    Raises DecisionRefused where there is nothing to accept, DefinitionError without name or reason.
+    """
+    ledger = read_ledger(store, model)
+    if not ledger:
+        raise DecisionRefused(f"{model}: has no ledger to accept in {store.root}")
+    if not approver.strip() or not reason.strip():
+        raise DefinitionError("to accept a ledger takes --as NAME and --reason TEXT")
+    return append_entry(
+        store,
+        model,
+        action="accept",
+        version="",
+        manifest="",
+        approver=approver.strip(),
+        reason=reason.strip(),
+        after=len(ledger),
+        sign=sign_decision(model),
+    )
+
+
+def sign_decision(model: str) -> Sign | None:
+    """Give what signs a person's decision, in his name; None where no signers are named."""
+    signers = find_signers(model)
+    if signers is None:
+        return None
+
+    def signing(data: bytes, name: str) -> tuple[str, str]:
+        key = os.environ.get(SIGNING_KEY)
+        if not key:
+            raise DecisionRefused(
+                f"{model}: a decision is signed by a key in {signers}, which is not here; decide "
+                f"on your own machine, with `perennial approve`, `reject` or `rollback`"
+            )
+        made = sign(data, Path(key).expanduser(), signers, name)
+        if made.signer != name:
+            raise DecisionRefused(f"--as {name}: the key {key} is that of {made.signer}; say so")
+        return made.signer, made.armour
+
+    return signing
+
+
+def sign_consequence(model: str) -> Sign | None:
+    """Give what signs that a decision is carried out: the system's key, or else the decider's."""
+    signers = find_signers(model)
+    if signers is None:
+        return None
+
+    def signing(data: bytes, name: str) -> tuple[str, str]:
+        system, own = os.environ.get(SYSTEM_KEY), os.environ.get(SIGNING_KEY)
+        key = system or own
+        if not key:
+            raise DecisionRefused(
+                f"{model}: the release of what was approved is signed, too; set {SYSTEM_KEY} to "
+                f"the key of {SYSTEM!r} in {signers}, and approve again"
+            )
+        made = sign(data, Path(key).expanduser(), signers, SYSTEM if system else name)
+        return made.signer, made.armour
+
+    return signing
+
+
+def refuse_shorter(entries: Sequence[Entry], seen: Seen, model: str) -> None:
+    """Refuse a ledger that lost entries which were seen before, until a person accepts that.
+
+    Raises StoreError. What counts is an `accept` that is newer than all that was seen: an older one
+    could be put back with the ledger that it belonged to.
+    """
+    if extends(entries, seen):
+        return
+    accepted = [each.time for each in entries if each.action == "accept"]
+    if accepted and seen.time and accepted[-1] > seen.time:
+        return
+    raise StoreError(
+        f"{model}: the ledger had {len(seen.digests)} entries when this machine last looked, and "
+        f"does not continue them ({len(entries)} now); restore the rest, or, if this is a restore, "
+        f"a person says so: perennial accept {model} --as NAME --reason TEXT"
+    )
+
+
+def look_back(store: Store, model: str, entries: Sequence[Entry]) -> None:
+    """Hold a ledger that nobody signs against what this machine saw; StoreError if it is shorter.
+
+    A ledger that begins with another entry is that of a root made anew.
+    """
+    seen = recall(store, model)
+    if entries and seen.digests[:1] == (entries[0].digest,):
+        refuse_shorter(entries, seen, model)
+    remember(store, model, see(entries))
+
+
+def extends(entries: Sequence[Entry], seen: Seen) -> bool:
+    """Tell whether a ledger goes on from what was seen."""
+    return tuple(each.digest for each in entries[: len(seen.digests)]) == seen.digests
+
+
+def see(entries: Sequence[Entry], signers: str = "") -> Seen:
+    digests = tuple(each.digest for each in entries)
+    return Seen(digests=digests, time=entries[-1].time if entries else None, signers=signers)
+
+
+def recall(store: Store, model: str) -> Seen:
+    """Recall how this machine last saw a ledger; what cannot be read was never seen."""
+    try:
+        return Seen.model_validate_json(_memory(store, model).read_bytes())
+    except (OSError, ValidationError):
+        return Seen()
+
+
+def remember(store: Store, model: str, seen: Seen) -> None:
+    """Keep how a ledger was seen, for this user only; at a place that is not the root."""
+    file = _memory(store, model)
+    data = seen.model_dump_json().encode()
+    try:
+        if file.read_bytes() == data:
+            return
+    except OSError:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = file.with_suffix(f".{os.getpid()}")
+    draft.write_bytes(data)
+    draft.chmod(0o600)
+    os.replace(draft, file)
+
+
+def _memory(store: Store, model: str) -> Path:
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    place = json.dumps([store.root, model]).encode()
+    return Path(state, "perennial", "ledgers", f"{hashlib.sha256(place).hexdigest()[:16]}.json")

@@ -1,0 +1,1 @@
+"""Step 7, serving: an approved version becomes a proven bento."""

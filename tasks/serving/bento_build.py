@@ -1,0 +1,273 @@
+"""Step 7, serving: an approved version in, a proven bento in the registry out.
+
+Owns what a bento holds, and that it is built in a process of its own. Refuses to decide
+(`decisions`), to keep it (`archives`) and to know what the service in it does (`bentos/`).
+"""
+
+import ast
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+from tasks.core.definition import Frozen
+from tasks.core.errors import (
+    BuildFailed,
+    DecisionRefused,
+    ProofFailed,
+    StoreError,
+    first_line,
+    harmless,
+)
+from tasks.core.hosts import named_hosts
+from tasks.core.steps import step
+from tasks.processes.bento_server import bento_environment, leash, start_server, stop_server
+from tasks.registry.ledger import Entry, check_approved, list_crowned
+from tasks.registry.released_bento import find_bento, get_bento
+from tasks.registry.signatures import SIGNERS, find_signers
+from tasks.registry.trusted_ledger import read_trusted_ledger
+from tasks.registry.versions import MANIFEST, Published, get_version, read_file
+from tasks.serving.acceptance_test import prove
+from tasks.serving.bento_archive import (
+    ABOUT,
+    archive_name,
+    bento_tag,
+    find_difference,
+    publish_bento,
+    read_proof,
+    unpack,
+    unpack_bento,
+)
+from tasks.serving.expected_answers import read_definition
+from tasks.serving.requirements import COMPILED_LOCK, read_lock, serving_requirements
+from tasks.serving.sbom import BILL, draw_bill
+from tasks.storage.store import Store, digest_file, open_store, reaching
+
+log = logging.getLogger("perennial.serving")
+
+# Where this code runs from, a clone or a wheel's site-packages: all that a bento takes lies there.
+_PACKAGES = Path(__file__).parents[2]
+_OURS = ("bentos", "tasks")
+_ENTRY, _OPTIONS = "bentos.service", "bentofile.yaml"
+_BUILD_SECONDS = 300
+_CROWNING = ("release", "rollback")
+
+
+class Bento(Frozen):
+    """A built bento: the folder that `bentoml serve` takes, and the tag that names it."""
+
+    folder: Path
+    tag: str
+
+
+def make_bento(store: Store, published: Published, folder: Path) -> Bento:
+    """Build a version's bento in a process of its own; BuildFailed says what went wrong."""
+    _, model, version = published.path.split("/")
+    context, home = folder / "context", folder / "bentoml"
+    with reaching(str(folder)):
+        lay_out(store, published, context)
+        home.mkdir()
+    words = ["--name", model, "--version", version]
+    built = subprocess.run(
+        leash("bentoml", "build", str(context), "-f", str(context / _OPTIONS), *words),
+        cwd=folder,
+        env=bento_environment(home),
+        capture_output=True,
+        text=True,
+        timeout=_BUILD_SECONDS,
+    )
+    tag = bento_tag(model, version)
+    bento = home / "bentos" / tag.replace(":", "/")
+    if built.returncode or not (bento / ABOUT).is_file():  # it is written last
+        said = (built.stderr or built.stdout).strip().splitlines()[-1:] or ["nothing was said"]
+        raise BuildFailed(f"{tag}: cannot be built: {said[0]}")
+    return Bento(folder=bento, tag=tag)
+
+
+def lay_out(store: Store, published: Published, context: Path) -> None:
+    """Write what a bento is built from: the service, what it imports, and the version's files."""
+    for module in needed_modules():
+        target = context / module.relative_to(_PACKAGES)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(module, target)
+    model = context / "model"
+    model.mkdir()
+    for name in published.manifest.files:
+        (model / name).write_bytes(read_file(store, published, name))
+    (model / MANIFEST).write_bytes(store.read(f"{published.path}/{MANIFEST}"))
+    # A file of requirements would be refused where the root lies in a hidden folder.
+    compiled = read_definition(store, published).serving.predictor == "compiled"
+    requirements = serving_requirements(compiled=compiled)
+    options = {
+        "service": f"{_ENTRY}:service",
+        "include": ["bentos/**", "tasks/**", "model/**", BILL],
+        "python": {"packages": requirements.splitlines(), "lock_packages": False},
+    }
+    (context / BILL).write_text(list_materials(published, requirements))
+    (context / _OPTIONS).write_text(json.dumps(options))  # JSON is YAML
+
+
+def list_materials(published: Published, requirements: str) -> str:
+    """Draw the bill of a version's bento. BentoML adds itself to what it is given."""
+    _, model, version = published.path.split("/")
+    itself = f"bentoml=={package_version('bentoml')}\n"
+    locks = read_lock() + read_lock(COMPILED_LOCK)
+    return draw_bill(model, version, published.manifest.files, itself + requirements, locks)
+
+
+def needed_modules() -> list[Path]:
+    """List the modules of this project that the service imports, directly or not."""
+    found: set[Path] = set()
+    waiting = [_ENTRY]
+    while waiting:
+        name = waiting.pop()
+        path = _PACKAGES / (name.replace(".", "/") + ".py")
+        if name.partition(".")[0] not in _OURS or path in found or not path.is_file():
+            continue  # other packages lie beside ours in site-packages
+        above = path.relative_to(_PACKAGES).parents[:-1]
+        found |= {path, *(_PACKAGES / folder / "__init__.py" for folder in above)}
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                waiting += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+            elif isinstance(node, ast.Import):
+                waiting += [each.name for each in node.names]
+    return sorted(found)
+
+
+def unpack_champion(store: Store, model: str, home: Path) -> Path:
+    """Unpack the champion's bento, or the last one before it that is whole."""
+    ledger = read_trusted_ledger(store, model)
+    entries = list_crowned(ledger)
+    if not entries:
+        raise DecisionRefused(f"{model}: has no champion to serve; approve a candidate first")
+    for entry in reversed(entries):
+        try:
+            check_approved(ledger, entry)
+            return unpack_bento(store, entry, model, home)
+        except StoreError as error:
+            log.warning("%s; trying the champion before it", first_line(error))
+    raise StoreError(f"{model}: no released bento is whole in {store.root}; release again")
+
+
+def serve_champion(store: Store, model: str, host: str, port: int, folder: Path) -> int:
+    """Run the champion's bento until it ends; the service itself follows the ledger."""
+    named_hosts()
+    home = folder / "bentoml"
+    bento = unpack_champion(store, model, home)
+    given = {name: value for name, value in os.environ.items() if name.startswith("PERENNIAL_")}
+    given |= {"PERENNIAL_FOLLOW": model, "PERENNIAL_ROOT": store.root}
+    if signers := find_signers(model):
+        given[SIGNERS] = str(signers)
+    given.pop("PERENNIAL_MODEL", None)
+    server = start_server(bento, host, port, bento_environment(home, **given))
+    # Polars takes SIGINT over, so that what waits goes on waiting: Ctrl-C would not be heard.
+    signal.siginterrupt(signal.SIGINT, True)
+    try:
+        return server.wait()
+    finally:
+        stop_server(server)
+
+
+def check_model(bento: Bento, published: Published) -> None:
+    """Refuse a bento whose model is not, byte for byte, the version that was approved."""
+    model = bento.folder / "src" / "model"
+    for name, digest in published.manifest.files.items():
+        if not (model / name).is_file() or digest_file(model / name) != digest:
+            raise ProofFailed(f"{bento.tag}: {name} in the bento is not the one that was approved")
+    if digest_file(model / MANIFEST) != published.digest:
+        raise ProofFailed(f"{bento.tag}: holds another version than the one that was approved")
+
+
+def describe_release(
+    store: Store, model: str, entry: Entry, going_on: bool = False
+) -> dict[str, Any]:
+    """Tell what a ledger entry came to, in values and in a sentence for people.
+
+    `going_on` says that a decision which was there already has been carried out.
+    """
+    by = f"by {harmless(entry.approver)}" + (", overriding its gate" if entry.override else "")
+    if entry.action not in _CROWNING:
+        return {**_values(model, entry), "summary": f"{model} {entry.version}: rejected {by}"}
+    bento = get_bento(store, model, entry)
+    proof, tag = read_proof(store, bento), bento_tag(model, entry.version)
+    how = "released" if entry.action == "release" else "rolled back to"
+    before = ", whose earlier approval this carried out" if going_on else ""
+    return {
+        **_values(model, entry),
+        "bento": tag,
+        "archive": f"{store.root}/{bento.path_of(archive_name(tag))}",
+        "proof": proof.model_dump(),
+        "summary": f"{model} {entry.version}: {how} {by}{before}; {proof.summary}",
+    }
+
+
+def _values(model: str, entry: Entry) -> dict[str, Any]:
+    kept = {"action", "version", "approver", "os_user", "reason", "override"}
+    return {"model": model, **entry.model_dump(include=kept), "entry": entry.number}
+
+
+@step("build")
+def build_bento(root: str, model: str, approval: Entry, folder: Path) -> Bento:
+    """Build the bento of exactly the version that was approved."""
+    store = open_store(root)
+    published = get_version(store, model, approval.version)
+    if published.digest != approval.manifest:
+        raise DecisionRefused(
+            f"{model}: {approval.version} has other files than {approval.approver} approved"
+        )
+    bento = make_bento(store, published, folder)
+    log.info("%s is built", bento.tag)
+    return bento
+
+
+@step("proof")
+def prove_bento(root: str, model: str, version: str, bento: Bento, folder: Path) -> Published:
+    """Boot the bento, hold its answers against the training path, and publish what holds.
+
+    Where another one lies already, of a run that was interrupted or came first, it counts only if
+    it is what was built here, byte by byte; and then it is that one which is proven.
+    """
+    store = open_store(root)
+    published = get_version(store, model, version)
+    check_model(bento, published)
+    found = find_bento(store, model, version)
+    if found is None:
+        proof = prove(store, published, bento.folder, folder)
+        log.info("%s", proof.summary)
+        if made := publish_bento(store, bento.folder, proof, folder):
+            return made
+        found = find_bento(store, model, version)
+    if found is None:
+        raise StoreError(
+            f"{model}: the bento of {version} has lost its manifest; remove its folder"
+        )
+    check_found(store, published, found, bento, folder)
+    return found
+
+
+def check_found(
+    store: Store, published: Published, found: Published, bento: Bento, folder: Path
+) -> None:
+    """Prove a bento that lay there already; StoreError where it is not what was built here."""
+    log.info("%s lies there already; it is proven again", bento.tag)
+    place, again = folder / "found", folder / "again"
+    data = read_file(store, found, archive_name(bento.tag))
+    unpack(data, folder / "unpacked", place)
+    other = find_difference(bento.folder, place)
+    if read_file(store, found, BILL) != (bento.folder / "src" / BILL).read_bytes():
+        other = BILL
+    if not other:
+        again.mkdir()
+        proof = prove(store, published, place, again)
+        log.info("%s", proof.summary)
+        other = "" if proof.agrees(read_proof(store, found)) else "its proof"
+    if other:
+        raise StoreError(
+            f"{store.root}/{found.path}: is not what is built of {published.version} here: {other} "
+            "differs; find out who put it there, remove it and approve again"
+        )

@@ -1,0 +1,109 @@
+"""What a service counted, hour by hour, as it leaves it under the root for the monitor.
+
+Owns the form and the place of it: `monitoring/NAME/service/DATE/HOUR-SERVER.json`, each server
+writing over its own. Refuses to know who serves and how anything is counted.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from tasks.core.definition import Frozen
+from tasks.storage.store import Store, reaching
+
+
+class Counters(Frozen):
+    """One server's hour. `responses` are by endpoint and status, as in `/predict 200`.
+
+    `answers` count evaluations by how long they took, up to each of `bounds` in seconds and, last,
+    longer than all of them.
+    """
+
+    server: str
+    hour: datetime
+    versions: tuple[str, ...] = ()
+    rows: int = 0
+    responses: dict[str, int]
+    dropped: dict[str, int]
+    bounds: tuple[float, ...]
+    answers: tuple[int, ...]
+
+
+def write_counters(store: Store, model: str, counters: Counters) -> None:
+    store.replace(_path(model, counters), counters.model_dump_json().encode())
+
+
+def read_counters(
+    store: Store, model: str, since: datetime, until: datetime
+) -> tuple[list[Counters], list[str]]:
+    """Read what every server counted between two times, and name files that cannot be read."""
+    with reaching(store.root):
+        days = [
+            day
+            for day in store.children(f"monitoring/{model}/service")
+            if f"{since:%Y-%m-%d}" <= day <= f"{until:%Y-%m-%d}"
+        ]
+        paths = [
+            f"monitoring/{model}/service/{day}/{name}"
+            for day in days
+            for name in store.children(f"monitoring/{model}/service/{day}")
+        ]
+        found = store.read_many(paths)
+    counted, damaged = [], []
+    for path, data in found.items():
+        try:
+            counters = Counters.model_validate_json(data)
+        except ValidationError:
+            damaged.append(path)
+            continue
+        if since - timedelta(hours=1) < counters.hour <= until:
+            counted.append(counters)
+    return counted, damaged
+
+
+def forget_counters(store: Store, model: str, oldest: datetime) -> None:
+    """Remove the days before a time."""
+    with reaching(store.root):
+        for day in store.children(f"monitoring/{model}/service"):
+            if day < f"{oldest:%Y-%m-%d}":
+                store.remove(f"monitoring/{model}/service/{day}")
+
+
+def add_up(counted: Iterable[Counters]) -> Counters | None:
+    """Put hours and servers together; None where there are none, or their bounds differ."""
+    total: Counters | None = None
+    for each in sorted(counted, key=lambda each: (each.hour, each.server)):
+        if total is None:
+            total = each
+        elif total.bounds == each.bounds:
+            total = Counters(
+                server="",
+                hour=each.hour,
+                versions=tuple(dict.fromkeys(total.versions + each.versions)),
+                rows=total.rows + each.rows,
+                responses=_add(total.responses, each.responses),
+                dropped=_add(total.dropped, each.dropped),
+                bounds=total.bounds,
+                answers=tuple(map(sum, zip(total.answers, each.answers, strict=True))),
+            )
+    return total
+
+
+def quantile(counters: Counters, share: float) -> float | None:
+    """Give the bound under which so many answers came; None beyond the last, or without any."""
+    wanted, seen = share * sum(counters.answers), 0
+    for bound, count in zip(counters.bounds, counters.answers, strict=False):
+        seen += count
+        if seen and seen >= wanted:
+            return bound
+    return None
+
+
+def _add(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in sorted(one | other)}
+
+
+def _path(model: str, counters: Counters) -> str:
+    at = counters.hour
+    return f"monitoring/{model}/service/{at:%Y-%m-%d}/{at:%H}-{counters.server}.json"

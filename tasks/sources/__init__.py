@@ -1,0 +1,1 @@
+"""Where raw data comes from: files, PostgreSQL, and the query over them."""

@@ -1,0 +1,1 @@
+"""Bytes under one root: a folder or an S3 bucket."""

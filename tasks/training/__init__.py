@@ -1,0 +1,1 @@
+"""Step 4, training: LightGBM models, their parameters and their data."""

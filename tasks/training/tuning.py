@@ -1,0 +1,187 @@
+"""Tuning: LightGBM's parameters searched on the training window, before the model is trained.
+
+Owns how a trial is judged, on slices of the training window that are later than the rows that it
+learned from, and that a killed search goes on where it was. Refuses to look at the holdout, and to
+know what is tried next (`proposals`). The definition's own parameters are the first trial.
+"""
+
+import itertools
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+from pydantic import ValidationError
+
+from tasks.core.definition import Frozen
+from tasks.core.errors import DataRefused, DefinitionError
+from tasks.core.steps import step
+from tasks.extraction.run_plan import Plan
+from tasks.preparation.split import TIME, Part, Prepared
+from tasks.registry.versions import model_code_digest, name_version
+from tasks.storage.store import open_store, reaching
+from tasks.training.datasets import Parameters
+from tasks.training.lightgbm_params import model_parameters
+from tasks.training.optuna_search import Trial, complete_parameters, propose, tuner
+from tasks.training.train import make_dataset, take_rows
+
+log = logging.getLogger("perennial.tuning")
+
+_EDGES = (0.55, 0.7, 0.85, 1.0)  # a slice between each two, judged by all that is older
+_SLICE_ROWS = 50
+_MOST_TRIALS = 1000
+
+
+class Search(Frozen):
+    """The trials that are done, kept so that a killed run goes on where it was."""
+
+    key: str
+    trials: tuple[Trial, ...] = ()
+
+
+Slice = tuple[lightgbm.Dataset, lightgbm.Dataset]
+
+
+def name_search(trials: int) -> tuple[str, ...]:
+    """Say what a version owes to tuning, for its name; nothing where there is none."""
+    if not 0 <= trials <= _MOST_TRIALS:
+        raise DefinitionError(f"--tune {trials}: must be a number of trials, 0 to {_MOST_TRIALS}")
+    return (f"tune {trials}", json.dumps(tuner())) if trials else ()
+
+
+def search_parameters(plan: Plan, prepared: Prepared, kept: Path) -> tuple[Trial, ...]:
+    """Try as many sets of parameters as the plan says, and go on from those that are kept."""
+    if not plan.tune:
+        return ()
+    made_of = (plan.snapshot, plan.definition.digest, model_code_digest(), json.dumps(tuner()))
+    key = name_version(plan.as_of, *made_of)
+    trials = _read_search(kept, key)[: plan.tune]
+    if trials:
+        log.info("%d trials were done before", len(trials))
+    if len(trials) == plan.tune:
+        return trials
+    # A feature that a large leaf rules out must not be missing where leaves are small.
+    params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
+    params["feature_pre_filter"] = False
+    slices = cut_slices(plan, prepared, params)
+    while len(trials) < plan.tune:
+        trials = (*trials, _try_next(plan, params, slices, trials))
+        _keep_search(kept, Search(key=key, trials=trials))
+        _log_trial(trials, plan.tune)
+    return trials
+
+
+def best_trial(trials: Sequence[Trial]) -> int:
+    """Give the place of the trial with the least loss over all slices, the first of equals."""
+    return min(
+        (place for place, each in enumerate(trials) if not each.pruned),
+        key=lambda place: trials[place].loss,
+    )
+
+
+def take_best(plan: Plan, trials: Sequence[Trial]) -> Plan:
+    """Give the plan that trains by the best trial; without trials it is what it was."""
+    return _adjust(plan, trials[best_trial(trials)].params) if trials else plan
+
+
+def cut_slices(plan: Plan, prepared: Prepared, params: Parameters) -> list[Slice]:
+    """Cut the training window: later rows to judge by, and those whose label was known before.
+
+    Rows without a time are judged by others drawn at random.
+    """
+    rows = make_dataset(_adjust(plan, params), prepared, Part.FIT, Part.STOP)
+    place, delay = _place_rows(plan, prepared)
+    edges = np.quantile(place, _EDGES, method="lower")
+    cut = []
+    for start, end in itertools.pairwise(edges):
+        older, judged = place < start - delay, (place >= start) & (place < end)
+        if min(older.sum(), judged.sum()) >= _SLICE_ROWS:
+            cut.append((take_rows(rows, older), take_rows(rows, judged)))
+    if not cut:
+        raise DataRefused(
+            f"{plan.origin}: --tune: the training window is too short to be cut into slices of "
+            f"{_SLICE_ROWS} rows; give more history, or leave --tune out"
+        )
+    return cut
+
+
+def _place_rows(plan: Plan, prepared: Prepared) -> tuple[Any, float]:
+    """Put rows in order of time, or at random where there is none; tell how late labels come."""
+    times = prepared.scan(Part.FIT, Part.STOP).select(TIME).collect()[TIME]
+    if plan.as_of is None:
+        return np.random.default_rng(plan.definition.training.seed).permutation(len(times)), 0.0
+    delay = plan.definition.target.matures_after.total_seconds() * 1e6
+    return times.dt.epoch("us").to_numpy(), delay
+
+
+def _try_next(
+    plan: Plan, params: Parameters, slices: Sequence[Slice], done: Sequence[Trial]
+) -> Trial:
+    """Ask what to try after these trials, and try it slice by slice, until it is hopeless."""
+    asked = propose(params, done, plan.definition.training.seed)
+    ours = complete_parameters(params, asked.params) if done else {}
+    losses = list[float]()
+    for loss in _judge(plan, {**params, **ours}, slices):
+        losses.append(loss)
+        asked.report(sum(losses) / len(losses), len(losses))
+        if done and len(losses) < len(slices) and asked.should_prune():
+            return Trial(params=ours, losses=tuple(losses), pruned=True)
+    return Trial(params=ours, losses=tuple(losses))
+
+
+def _judge(plan: Plan, params: Parameters, slices: Sequence[Slice]) -> Iterator[float]:
+    """Train on what is older than each slice, and give the loss on it where training stops."""
+    training = plan.definition.training
+    for older, judged in slices:
+        curves: dict[str, dict[str, list[float]]] = {}
+        watch: list[Any] = [lightgbm.record_evaluation(curves)]
+        if training.early_stopping:
+            watch.append(lightgbm.early_stopping(training.early_stopping, verbose=False))
+        booster = lightgbm.train(
+            dict(params), older, training.rounds, valid_sets=[judged], callbacks=watch,
+            keep_training_booster=True,
+        )  # fmt: skip
+        (curve,) = curves["valid_0"].values()
+        yield curve[booster.best_iteration - 1]  # without early stopping it is 0, and this the last
+
+
+def _adjust(plan: Plan, params: Parameters) -> Plan:
+    """Give a plan whose definition sets these parameters; it says nothing of its digest."""
+    training = plan.definition.training
+    known = {**training.params, **params}
+    adjusted = training.model_copy(update={"params": known})
+    definition = plan.definition.model_copy(update={"training": adjusted})
+    return plan.model_copy(update={"definition": definition})
+
+
+def _read_search(kept: Path, key: str) -> tuple[Trial, ...]:
+    try:
+        search = Search.model_validate_json(kept.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return ()
+    return search.trials if search.key == key else ()
+
+
+def _keep_search(kept: Path, search: Search) -> None:
+    """Replace the file at once: who is killed leaves the trials before, whole."""
+    with reaching(str(kept)):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        draft = kept.with_suffix(".new")
+        draft.write_text(search.model_dump_json(indent=1), encoding="utf-8")
+        draft.replace(kept)
+
+
+def _log_trial(trials: Sequence[Trial], asked: int) -> None:
+    last = "pruned" if trials[-1].pruned else f"loss {trials[-1].loss:.5f}"
+    best = trials[best_trial(trials)].loss
+    log.info("trial %d of %d: %s; best %.5f", len(trials), asked, last, best)
+
+
+@step("tuning")
+def search(plan: Plan, prepared: Prepared) -> tuple[Trial, ...]:
+    """Search parameters; trials are kept beside the runs' work folders, the last search a model."""
+    kept = open_store(plan.root).workspace() / "tuning" / f"{plan.definition.name}.json"
+    return search_parameters(plan, prepared, kept)

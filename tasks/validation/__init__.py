@@ -1,0 +1,1 @@
+"""Step 6, validation: the gate between candidate and champion."""

@@ -1,0 +1,165 @@
+"""A candidate on its way into the registry.
+
+Owns which files a version holds and what its lineage says. Refuses to make any of it: every value
+comes from a step.
+"""
+
+import json
+import logging
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tasks.analysis.data_contract import Analysis
+from tasks.core.definition import Frozen, parse_definition
+from tasks.core.errors import DefinitionError
+from tasks.evaluation.evaluate import Evaluation
+from tasks.extraction.run_plan import SCHEMAS, Plan
+from tasks.extraction.snapshot import Snapshot
+from tasks.preparation.split import Prepared
+from tasks.registry.ledger import name_os_user
+from tasks.registry.versions import (
+    Published,
+    maker_digest,
+    model_code_digest,
+    package_versions,
+    publish_once,
+    snapshot_path,
+    version_path,
+)
+from tasks.storage.store import Store, reaching
+from tasks.training.optuna_search import Trial, tuner
+from tasks.training.train import Trained, warn_of_rounds
+from tasks.training.tuning import best_trial
+from tasks.validation.gate import Verdict
+
+log = logging.getLogger("perennial.candidate")
+
+
+class Step(Frozen):
+    """When a step ran, and for how many seconds."""
+
+    name: str
+    start: datetime
+    end: datetime
+    seconds: float
+
+
+class Candidate(Frozen):
+    """All that the steps found out about one version, before it is published."""
+
+    plan: Plan
+    snapshot: Snapshot
+    analysis: Analysis
+    prepared: Prepared
+    trials: tuple[Trial, ...] = ()
+    trained: Trained
+    evaluation: Evaluation
+    verdict: Verdict
+    refitted: Path | None
+    steps: tuple[Step, ...]
+    run_id: str
+
+
+@contextmanager
+def timed(name: str, steps: list[Step]) -> Iterator[None]:
+    """Note when a step starts and ends."""
+    start = datetime.now(UTC)
+    yield
+    end = datetime.now(UTC)
+    steps.append(Step(name=name, start=start, end=end, seconds=(end - start).total_seconds()))
+    log.info("%s took %.1f s", name, steps[-1].seconds)
+
+
+def publish_candidate(
+    candidate: Candidate, pages: dict[str, str], store: Store, folder: Path
+) -> Published:
+    """Publish the snapshot, then the version; where another run was first, its version counts."""
+    plan = candidate.plan
+    parts = candidate.snapshot.parts[0].parent
+    version = write_version(candidate, pages, folder / "version")
+    publish_once(store, parts, snapshot_path(plan.snapshot))
+    return publish_once(store, version, version_path(plan.definition.name, plan.version))
+
+
+def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> Path:
+    """Write a version's files. A refitted model is the one released; its twin lies beside it."""
+    texts = {
+        "definition.toml": _read_definition(candidate.plan),
+        "features.json": candidate.plan.features.model_dump_json(indent=1),
+        "vocabulary.json": candidate.prepared.vocabulary.model_dump_json(indent=1),
+        "analysis.json": candidate.analysis.model_dump_json(indent=1, exclude={"profile"}),
+        "evaluation.json": candidate.evaluation.model_dump_json(indent=1),
+        "verdict.json": candidate.verdict.model_dump_json(indent=1),
+        "lineage.json": json.dumps(trace_lineage(candidate), indent=1),
+        SCHEMAS: json.dumps(candidate.plan.schemas, indent=1),
+        **pages,
+    }
+    with reaching(str(folder)):
+        folder.mkdir()
+        shutil.copyfile(candidate.refitted or candidate.trained.twin, folder / "model.txt")
+        if candidate.refitted is not None:
+            shutil.copyfile(candidate.trained.twin, folder / "twin.txt")
+        shutil.copyfile(candidate.analysis.profile, folder / "profile.bin")
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def _read_definition(plan: Plan) -> str:
+    """Read the definition's own text, comments and all, if it is still what the run began with."""
+    with reaching(plan.origin):
+        text = Path(plan.origin).read_bytes().decode("utf-8-sig")
+    if parse_definition(text, plan.origin).digest != plan.definition.digest:
+        raise DefinitionError(f"{plan.origin}: was edited while the run went on; run it again")
+    return text
+
+
+def trace_lineage(candidate: Candidate) -> dict[str, Any]:
+    """Tell where a version comes from. Metrics are those of the twin: it alone has a holdout."""
+    plan, champion = candidate.plan, candidate.verdict.champion
+    return {
+        "model": plan.definition.name,
+        "version": plan.version,
+        "as_of": plan.as_of and plan.as_of.isoformat(),
+        "snapshot": plan.snapshot,
+        "snapshot_rows": candidate.snapshot.rows,
+        "sources": plan.sources,
+        "definition": plan.definition.digest,
+        "code": model_code_digest(),
+        "modules": maker_digest(),
+        "packages": package_versions() | (tuner() if candidate.trials else {}),
+        "parameters": candidate.trained.params,
+        "rounds": candidate.trained.rounds,
+        "warnings": list(warn_of_rounds(plan.definition, candidate.trained)),
+        "tuning": trace_tuning(candidate.trials),
+        "refit": candidate.refitted is not None,
+        "split": candidate.prepared.split.model_dump(mode="json"),
+        "rows": candidate.prepared.rows,
+        "unlabelled": candidate.prepared.unlabelled,
+        "immature": candidate.prepared.immature,
+        "metrics": candidate.evaluation.metrics,
+        "champion": champion and champion.version,
+        "steps": [step.model_dump(mode="json") for step in candidate.steps],
+        "executor": {
+            "os_user": name_os_user(),
+            "platform": platform.platform(),
+            "cpus": os.cpu_count(),
+        },
+        "flow_run": candidate.run_id,
+    }
+
+
+def trace_tuning(trials: tuple[Trial, ...]) -> dict[str, Any] | None:
+    """Tell what was tried on the training window, and which trial was taken."""
+    if not trials:
+        return None
+    return {
+        "taken": best_trial(trials),
+        "trials": [{**each.model_dump(), "loss": each.loss} for each in trials],
+    }

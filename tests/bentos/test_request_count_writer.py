@@ -1,0 +1,149 @@
+"""What a service counts lies under the root by the hour, for the monitor to add up."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from servers import MODEL, Versions, serving, stop, wait_for
+
+from bentos import request_count_writer
+from bentos.metrics import Metrics
+from bentos.request_count_writer import Counting
+from tasks.serving.request_counts import (
+    Counters,
+    add_up,
+    forget_counters,
+    quantile,
+    read_counters,
+    write_counters,
+)
+from tasks.storage.store import Store, open_store
+
+EVER = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def read(store: Store) -> list[Counters]:
+    counted, damaged = read_counters(store, MODEL, *EVER)
+    assert not damaged
+    return sorted(counted, key=lambda each: each.hour)
+
+
+def test_server_that_ends_leaves_its_responses_and_times(
+    versions: Versions, tmp_path: Path, questions: list[dict[str, object]]
+) -> None:
+    root = tmp_path / "root"
+    model = versions.folder(versions.second)
+    with serving(tmp_path / "server", model, PERENNIAL_ROOT=str(root)) as served:
+        with served.client() as client:
+            for question in questions[:3]:
+                client.post("/predict", json=question).raise_for_status()
+            assert client.post("/predict", json={"no": 1}).status_code == 400
+        stop(served.process)
+    (counters,) = read(open_store(str(root)))
+    assert counters.responses == {"/predict 200": 3, "/predict 400": 1}
+    assert counters.versions == (versions.second,)
+    assert (counters.rows, sum(counters.answers)) == (3, 3)
+    assert quantile(counters, 0.99) is not None
+
+
+def test_each_hour_is_counted_by_itself_and_written_only_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, metrics, now = (
+        open_store(str(tmp_path)),
+        Metrics(),
+        [datetime(2020, 1, 1, 8, tzinfo=UTC)],
+    )
+    monkeypatch.setattr(request_count_writer, "_this_hour", lambda: now[0])
+    metrics.model = (MODEL, "v1")
+    counter = Counting(store, metrics)
+    counter._write()
+    assert read(store) == []
+    metrics.responses["/predict", 200] += 5
+    metrics.responses["/livez", 200] += 99
+    counter._write()
+    now[0] += timedelta(hours=1)
+    metrics.responses["/predict", 200] += 2
+    counter._write()
+    metrics.responses["/predict", 500] += 1
+    counter._write()
+    assert [each.responses for each in read(store)] == [
+        {"/predict 200": 7},
+        {"/predict 200": 0, "/predict 500": 1},
+    ]
+    now[0] += timedelta(hours=3)
+    counter._write()
+    metrics.responses["/predict", 200] += 4
+    counter._write()
+    hours = [(each.hour.hour, each.responses.get("/predict 200")) for each in read(store)]
+    assert hours == [(8, 7), (9, 0), (12, 4)]
+    total = add_up(read(store))
+    assert total is not None
+    assert total.responses == {"/predict 200": 11, "/predict 500": 1}
+    forget_counters(store, MODEL, datetime(2020, 1, 2, tzinfo=UTC))
+    assert read(store) == []
+
+
+def test_what_cannot_be_written_now_is_in_the_next_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, metrics = open_store(str(tmp_path)), Metrics()
+    metrics.model = (MODEL, "v1")
+    counter = Counting(store, metrics)
+    (tmp_path / "monitoring").write_text("no folder")
+    metrics.responses["/predict", 200] += 5
+    counter._write()
+    counter._write()
+    assert caplog.text.count("what was counted cannot be written") == 1
+    (tmp_path / "monitoring").unlink()
+    counter._write()
+    assert [each.responses for each in read(store)] == [{"/predict 200": 5}]
+
+
+def test_counts_are_written_while_the_server_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_count_writer, "_SECONDS", 0.01)
+    store, metrics = open_store(str(tmp_path)), Metrics()
+    metrics.model = (MODEL, "v1")
+    counter = Counting(store, metrics)
+    counter.start()
+    metrics.responses["/predict", 200] += 5
+    wait_for(lambda: read(store))
+    counter.stop()
+    assert [each.responses for each in read(store)] == [{"/predict 200": 5}]
+
+
+def counters_of(hour: int, server: str = "a", **given: object) -> Counters:
+    said = {"versions": ("v1",), "rows": 1, "responses": {}, "dropped": {}}
+    at = datetime(2020, 1, 1, hour, tzinfo=UTC)
+    return Counters.model_validate(
+        {"server": server, "hour": at, **said, "bounds": (0.1, 1.0), "answers": (1, 1), **given}
+    )
+
+
+def test_only_hours_between_count_and_days_since_are_kept(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    for hour in (1, 5, 9):
+        write_counters(store, MODEL, counters_of(hour))
+    since, until = (datetime(2020, 1, 1, hour, tzinfo=UTC) for hour in (4, 6))
+    counted, _ = read_counters(store, MODEL, since, until)
+    assert [each.hour.hour for each in counted] == [5]
+    forget_counters(store, MODEL, datetime(2020, 1, 1, 23, tzinfo=UTC))
+    assert len(read(store)) == 3
+
+
+def test_servers_that_measure_by_other_bounds_are_not_added_up() -> None:
+    total = add_up([counters_of(1), counters_of(2, bounds=(5.0,), answers=(7,))])
+    assert total is not None
+    assert total.answers == (1, 1)
+    assert quantile(total, 0.99) == 1.0
+    assert quantile(counters_of(1, answers=(0, 0)), 0.99) is None
+    assert quantile(counters_of(1, answers=(0, 0, 9)), 0.99) is None
+
+
+def test_damaged_file_is_named_and_left_out(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    store.create(f"monitoring/{MODEL}/service/2020-01-01/08-1.json", b"{")
+    counted, damaged = read_counters(store, MODEL, *EVER)
+    assert (counted, damaged) == ([], [f"monitoring/{MODEL}/service/2020-01-01/08-1.json"])

@@ -1,0 +1,174 @@
+"""Replays: calendar dates, looks, and how answers and promotions are measured."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tasks.alarms.histograms import PREDICTION
+from tasks.backtest.replay import (
+    Replay,
+    Track,
+    average_periods,
+    compare_promoted,
+    list_dates,
+    list_looks,
+    measure_periods,
+)
+from tasks.core.definition import Definition
+from tasks.core.errors import DefinitionError
+from tasks.monitoring.retrain_triggers import (
+    YARDSTICK,
+    has_enough_new,
+    look_for_loss,
+    parse_policies,
+)
+from tasks.preparation.labels import TARGET, TIME
+from tasks.reports.backtest import draw_comparison, name_starts
+
+DEFINITION = Definition.model_validate(
+    {
+        "name": "made",
+        "sources": {"s": "s.parquet"},
+        "extract": {"time": "t", "key": ("id",)},
+        "target": {"value": "y", "kind": "binary", "matures_after": timedelta(days=1)},
+    }
+)
+START = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def rows(days: int, sharpness: float, seed: int = 1) -> pl.DataFrame:
+    """Make 100 rows a day whose predictions know so much of what comes true."""
+    rng = np.random.default_rng(seed)
+    signal = rng.normal(size=100 * days)
+    target = (signal + rng.normal(size=len(signal)) > 0).astype(float)
+    blurred = sharpness * signal + (1 - sharpness) * rng.normal(size=len(signal))
+    return pl.DataFrame(
+        {
+            TIME: [START + timedelta(minutes=14.4 * place) for place in range(len(signal))],
+            TARGET: target,
+            PREDICTION: 1 / (1 + np.exp(-1.6 * blurred)),
+        },
+        schema_overrides={TIME: pl.Datetime("us", "UTC")},
+    )
+
+
+def day(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def test_months_end_where_months_end() -> None:
+    found = list_dates(day("2013-01-31"), day("2013-05-10"), "1mo")
+    expected = ["2013-01-31", "2013-02-28", "2013-03-31", "2013-04-30", "2013-05-10"]
+    assert found == [day(each) for each in expected]
+    assert list_dates(day("2013-11-01"), day("2014-01-01"), "1mo")[-2:] == [
+        day("2013-12-01"),
+        day("2014-01-01"),
+    ]
+    with pytest.raises(DefinitionError, match="--every '1m': gives more than 1,000 dates"):
+        list_dates(day("2013-11-01"), day("2014-01-01"), "1m")
+
+
+def test_policies_look_between_dates_too() -> None:
+    dates = list_dates(day("2013-01-01"), day("2013-02-01"), "2w")
+    looks = list_looks(dates, timedelta(days=5))
+    assert set(dates[1:]) <= set(looks)
+    assert day("2013-01-06") in looks
+    assert looks == sorted(looks)
+    assert looks[0] > dates[0]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "every", "said"),
+    [
+        ("2013-02-01", "2013-02-01", "1mo", "is not before --to"),
+        ("2013-01-01", "2013-02-01", "0mo", "longer than nothing"),
+        ("2013-01-01", "2013-02-01", "0d", "longer than nothing"),
+        ("2013-01-01", "2013-02-01", "monthly", "--every 'monthly': .* or months as in '1mo'"),
+    ],
+)
+def test_dates_that_lead_nowhere_are_refused(start: str, end: str, every: str, said: str) -> None:
+    with pytest.raises(DefinitionError, match=said):
+        list_dates(day(start), day(end), every)
+
+
+def test_policies_are_named_once_and_known() -> None:
+    assert parse_policies("drift, never,drift") == ("never", "drift")
+    with pytest.raises(DefinitionError, match="there is no 'drifts'; did you mean 'drift'"):
+        parse_policies("never,drifts")
+    with pytest.raises(DefinitionError, match="name some of never"):
+        parse_policies(" ,")
+
+
+def test_periods_count_alike_and_an_empty_one_not_at_all() -> None:
+    history = rows(30, 0.9)
+    dates = [START, START + timedelta(days=10), START + timedelta(days=30), day("2021-01-01")]
+    periods = measure_periods(DEFINITION, history, dates)
+    assert [each.rows for each in periods] == [1000, 1999]
+    mean = average_periods(periods)["auc"]
+    assert mean == pytest.approx(np.mean([each.metrics["auc"] for each in periods]))
+    assert average_periods(()) == {}
+
+
+def test_replay_without_a_period_to_measure_still_has_its_page() -> None:
+    track = Track(policy="never", periods=(), mean={}, retrains=(), broken=0, watching=0.0)
+    replay = Replay(
+        model="made",
+        start=START,
+        end=day("2020-02-01"),
+        every="1mo",
+        metric="auc",
+        second="log_loss",
+        first="v1",
+        tracks=(track,),
+        seconds=1.0,
+    )
+    drawn = draw_comparison(replay)
+    assert "No period has enough rows" in drawn["report.html"]
+    assert "| never | – | – |" in drawn["report.md"]
+
+
+def test_periods_of_several_years_are_told_apart() -> None:
+    months = list_dates(day("2013-01-01"), day("2014-12-31"), "1mo")[:-1]
+    assert name_starts(months[:12])[:2] == ["1 Jan", "1 Feb"]
+    assert len(set(name_starts(months))) == 24
+    assert name_starts(months)[12] == "1 Jan 2014"
+
+
+def test_promoted_model_that_is_worse_is_told() -> None:
+    good, bad = rows(30, 1.0), rows(30, 0.3)
+    predicted = [each[PREDICTION].to_numpy() for each in (bad, good)]
+    gain, worse = compare_promoted(DEFINITION, good, *predicted)
+    assert gain is not None
+    assert gain.value < 0
+    assert worse
+    better, fine = compare_promoted(DEFINITION, good, *reversed(predicted))
+    assert better is not None
+    assert better.low > 0
+    assert not fine
+    assert compare_promoted(DEFINITION, good.head(10), *(each[:10] for each in predicted)) == (
+        None,
+        False,
+    )
+
+
+def test_only_what_matured_by_now_can_be_lost() -> None:
+    fell, quick = rows(30, 0.1), rows(30, 1.0)[PREDICTION].alias(YARDSTICK)
+    end = START + timedelta(days=30)
+    lost = look_for_loss(DEFINITION, fell.with_columns(quick), end)
+    assert lost.startswith("auc of a quick model is better by 0.")
+    assert look_for_loss(DEFINITION, rows(30, 1.0).with_columns(quick), end) == ""
+    late = fell.with_columns(
+        pl.when(pl.col(TIME) > end - timedelta(days=1)).then(0.0).otherwise(TARGET).alias(TARGET)
+    )
+    assert look_for_loss(DEFINITION, late.with_columns(quick), end) == lost
+    assert look_for_loss(DEFINITION, fell.with_columns(quick).head(900), end) == ""
+
+
+def test_a_retrain_needs_rows_to_learn_from() -> None:
+    history, later = rows(30, 1.0), START + timedelta(days=12)
+    assert has_enough_new(DEFINITION, 10_000, START, history, later)
+    assert not has_enough_new(DEFINITION, 12_000, START, history, later)
+    unlabelled = history.with_columns(pl.lit(None, pl.Float64).alias(TARGET))
+    assert not has_enough_new(DEFINITION, 100, START, unlabelled, later)

@@ -1,0 +1,135 @@
+"""The definition file: what is taken, and what is refused with its key and the nearest name."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tables import define
+
+from tasks.core.definition import find_definition, load_definition, parse_definition, project_of
+from tasks.core.errors import DefinitionError
+
+UNKNOWN = [
+    ("targte", "", r"\[targte\]: unknown key; did you mean 'target'"),
+    (
+        "sources",
+        's = { uri = "s.csv", seperator = ";" }',
+        r"\[sources.s\] seperator: .*'separator'",
+    ),
+    ("extract", 'tiem = "t"', r"\[extract\] tiem: unknown key; did you mean 'time'"),
+    ("checks", "row = 5", r"\[checks\] row: unknown key; did you mean 'rows'"),
+    ("checks.columns.x", "null = 0", r"\[checks.columns.x\] null: .*'nulls'"),
+    ("training", "round = 5", r"\[training\] round: .*'rounds'"),
+    ("gate", "Metric = 'auc'", r"\[gate\] Metric: .*'metric'"),
+    ("approval", "mod = 'auto'", r"\[approval\] mod: .*'mode'"),
+    ("serving", "treshold = 0.5", r"\[serving\] treshold: .*'threshold'"),
+]
+WRONG = [
+    ("training", 'rounds = "100"', r"\[training\] rounds: must be a valid integer"),
+    ("checks", "duplicates = true", r"\[checks\] duplicates: must be a valid number"),
+    ("checks.columns.x", "min = nan", r"\[checks.columns.x\] min: .*finite"),
+    ("features", "x = 1", r"\[features\] x: must be text"),
+    ("features", "", r"\[features\]: must not be empty"),
+    ("sources", "s = 3", r"\[sources\] s: must be a path"),
+    ("sources", '"a b" = "s.csv"', r"\[sources\] a b: must be letters"),
+    ("sources", 's = "https://a/s.csv"', r"\[sources.s\] uri: .*s3://"),
+    ("sources", 'a = "a.csv"\nb = "b.csv"', r"\[extract\] query is missing"),
+    ("extract", 'key = "id"', r"\[extract\] key: must be a list"),
+    ("extract", 'key = ["id", "id"]', r"\[extract\]: key names a column twice"),
+    ("extract", 'query = " "', r"\[extract\] query: must be an SQL query"),
+    ("extract", 'time = "t"\nwindow = 30', r"\[extract\] window: .*'180d'"),
+    ("extract", 'time = "t"\nwindow = "0d"', r"\[extract\] window: .*longer"),
+    ("extract", 'window = "9d"', r"need \[extract\] time"),
+    ("training", 'holdout = "99999w"', r"\[training\] holdout: .*100 years"),
+    ("training", "holdout = 1.5", r"\[training\] holdout: .*share"),
+    ("training", "params = { a = [1] }", r"\[training.params\] a: .*'1,-1,0'"),
+    ("checks.columns.x", "min = 2\nmax = 1", r"\[checks.columns.x\]: min = 2"),
+    ("checks.columns.x", 'type = "text"\nmin = 2', "min and max are for numbers"),
+    ("checks", "label_rate = [0.5, 0.1]", r"\[checks\] label_rate"),
+    ("gate", 'metric = "rmse"', r"\[gate\] metric: rmse is not for binary; one of auc"),
+]
+
+
+@pytest.mark.parametrize(("section", "text", "said"), UNKNOWN)
+def test_unknown_key_is_refused_with_the_nearest(section: str, text: str, said: str) -> None:
+    with pytest.raises(DefinitionError, match="^made.toml: " + said):
+        parse_definition(define(**{section: text}), "made.toml")
+
+
+@pytest.mark.parametrize(("section", "text", "said"), WRONG)
+def test_wrong_value_is_refused_with_its_key(section: str, text: str, said: str) -> None:
+    with pytest.raises(DefinitionError, match=said) as refusal:
+        parse_definition(define(**{section: text}), "made.toml")
+    assert refusal.value.exit_code == 2
+    assert "\n" not in str(refusal.value)
+
+
+def test_holdout_that_lasts_needs_a_time() -> None:
+    with pytest.raises(DefinitionError, match=r"holdout is a duration, but \[extract\] time"):
+        parse_definition(define(extract="", training='holdout = "9d"'), "made.toml")
+
+
+def test_label_rate_is_for_a_binary_target() -> None:
+    sections = {"target": 'value = "x"\nkind = "regression"', "checks": "label_rate = [0, 1]"}
+    with pytest.raises(DefinitionError, match=r"\[checks\] label_rate is for a binary target"):
+        parse_definition(define(**sections), "made.toml")
+
+
+def test_misspelt_name_is_named_rather_than_the_missing_one() -> None:
+    with pytest.raises(DefinitionError, match=r"nme: unknown key; did you mean 'name'"):
+        parse_definition(define().replace("name =", "nme ="), "made.toml")
+
+
+def test_file_with_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "made.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + define().encode())
+    assert load_definition(path).name == "made"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "name: is missing"),
+        (b"[target", "is not valid TOML: Expected"),
+        (b"a = 1\na = 2\n", "is not valid TOML: Cannot overwrite"),
+        ("# é".encode("latin-1"), "cannot be read: .*save it as UTF-8"),
+    ],
+    ids=["empty", "syntax", "twice", "latin-1"],
+)
+def test_unreadable_file_is_named(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "made.toml"
+    path.write_bytes(content)
+    with pytest.raises(DefinitionError, match=f"made.toml: {said}"):
+        load_definition(path)
+
+
+def test_missing_definition_names_the_nearest_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deployments").mkdir()
+    (tmp_path / "deployments" / "flight_delay.toml").write_text(define())
+    assert find_definition("flight-delay").name == "flight_delay.toml"
+    with pytest.raises(DefinitionError, match=r"no model named 'fligth-delay'.*'flight-delay'"):
+        find_definition("fligth-delay")
+    with pytest.raises(DefinitionError, match="there is no such definition file"):
+        find_definition("deployments/other.toml")
+
+
+def test_relative_sources_start_above_the_deployments_folder(tmp_path: Path) -> None:
+    assert project_of(tmp_path / "deployments" / "made.toml") == tmp_path
+    assert project_of(tmp_path / "made.toml") == tmp_path
+
+
+def test_durations_and_shares_are_read() -> None:
+    sections = {"extract": 'time = "t"\nwindow = "26w"', "training": 'holdout = "36h"'}
+    definition = parse_definition(define(**sections), "made.toml")
+    assert definition.extract.window == timedelta(weeks=26)
+    assert definition.training.holdout == timedelta(hours=36)
+    assert parse_definition(define(), "made.toml").training.holdout == 0.2
+
+
+def test_digest_ignores_comments_but_no_value() -> None:
+    plain = parse_definition(define(), "made.toml")
+    assert parse_definition("# why\n" + define(), "made.toml").digest == plain.digest
+    assert parse_definition(define(training="seed = 2"), "made.toml").digest != plain.digest

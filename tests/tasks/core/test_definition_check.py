@@ -1,0 +1,95 @@
+"""Keys that name something: a slip is refused before any work, with the nearest right name."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+from tables import ROWS, Project, define, write_file
+
+from flows.retrain import plan_retrain
+from tasks.core.definition import parse_definition
+from tasks.core.definition_check import check_keys
+from tasks.core.errors import DefinitionError
+
+TABLE = """source = "s"
+entity = ["k"]
+time = "t"
+over = "2d"
+known_after = "1h"
+values = { mean_x = "AVG(x)" }
+"""
+SLIPS = [
+    ("sources", 's = { uri = "s.parquet", types = { idd = "text" } }', "types", "'id'"),
+    ("extract", 'tiem = "t"', "tiem", "'time'"),
+    ("extract", 'time = "tt"', "[extract] time", "'t'"),
+    ("extract", 'key = ["idd"]', "[extract] key", "'id'"),
+    ("extract", 'query = "SELECT idd FROM s"', "[extract] query", "'id'"),
+    ("extract", 'query = "SELECT * FROM ss"', "[extract] query", "'s'"),
+    ("extract", 'time = "t"\ntime_zone = "Europe/Berlni"', "time_zone", "'Europe/Berlin'"),
+    ("tables.past", TABLE.replace('"s"', '"ss"'), "[tables.past] source", "'s'"),
+    ("tables.past", TABLE.replace('"k"', '"kk"'), "[tables.past] entity", "'k'"),
+    ("tables.past", TABLE.replace('"t"', '"tt"'), "[tables.past] time", "'t'"),
+    ("tables.past", TABLE.replace("(x)", "(xx)"), "[tables.past] values.mean_x", "'x'"),
+    ("target", 'value = "yy"\nkind = "binary"', "[target] value", "'y'"),
+    ("target", 'value = "y"\nkind = "binray"', "[target] kind", "'binary'"),
+    ("features", 'x = "xx"', "[features] x", "'x'"),
+    ("checks.columns", "xx = { infinite = 0.1 }", "[checks.columns] xx", "'x'"),
+    ("checks.columns", "men_x = { nulls = 0 }", "[checks.columns] men_x", "'mean_x'"),
+    ("training", "params = { num_leavs = 9 }", "[training.params] num_leavs", "'num_leaves'"),
+    ("gate", 'metric = "logloss"', "[gate] metric", "log_loss"),
+    ("gate", 'second_metric = "rmse"', "[gate] second_metric", "log_loss"),
+    ("gate", 'slices = ["cc"]', "[gate] slices", "'c'"),
+    ("gate", 'slices = ["c", "x > kk"]', "[gate] slices", "'k'"),
+    ("serving", 'log_without = ["idd"]', "[serving] log_without", "'id'"),
+    ("serving", 'log_without = ["id", "men_x"]', "[serving] log_without", "'mean_x'"),
+]
+IDLE = [
+    ("checks.columns", "x = { outside = 0.1 }", "[checks.columns] x: outside", "min or max"),
+    ("checks.columns", "x = { unseen = 0.1 }", "[checks.columns] x: unseen", "values"),
+    ("checks.columns", "c = { infinite = 0.1 }", "[checks.columns] c: infinite", "for numbers"),
+    ("checks", 'max_silence = "9d"', "[checks] max_silence", "[extract] time"),
+    ("checks", "allow_future = true", "[checks] allow_future", "[extract] time"),
+    ("checks", "duplicates = 0.1", "[checks] duplicates", "[extract] key"),
+    ("gate", 'metric = "auc"\nsecond_metric = "auc"', "[gate] second_metric", "another"),
+]
+
+
+@pytest.mark.parametrize(("section", "text", "key", "meant"), SLIPS)
+def test_slip_in_a_name_is_refused_before_any_work(
+    made: Project, section: str, text: str, key: str, meant: str
+) -> None:
+    write_file(ROWS, made.folder / "s.parquet")
+    given = {"tables.past": TABLE, section: text}
+    (made.folder / "made.toml").write_text(define(**given))
+    with pytest.raises(DefinitionError) as refusal:
+        plan_retrain("made.toml", datetime(2020, 2, 1, tzinfo=UTC))
+    said = str(refusal.value)
+    assert said.startswith("made.toml: ") or section == "sources"
+    assert key in said
+    assert meant in said
+    assert "\n" not in said
+    assert refusal.value.exit_code == 2
+    assert not (made.folder / "root").exists()
+
+
+@pytest.mark.parametrize(("section", "text", "key", "needed"), IDLE)
+def test_key_that_would_do_nothing_is_refused(
+    section: str, text: str, key: str, needed: str
+) -> None:
+    plain = {} if section == "checks.columns" else {"extract": ""}
+    definition = parse_definition(define(**plain, **{section: text}), "made.toml")
+    with pytest.raises(DefinitionError) as refusal:
+        check_keys(definition, ROWS.schema)
+    assert str(refusal.value).startswith(key)
+    assert needed in str(refusal.value)
+
+
+def test_rules_for_columns_that_feed_no_feature_and_for_looked_up_values_are_taken() -> None:
+    text = define(
+        **{
+            "checks": "duplicates = 0.1\nallow_future = false\nmax_silence = '9d'",
+            "checks.columns": "id = { infinite = 0.1 }\nmean_x = { min = 0, outside = 0.1 }",
+            "serving": 'log_without = ["id"]',
+        }
+    )
+    check_keys(parse_definition(text, "made.toml"), ROWS.schema | {"mean_x": pl.Float64()})

@@ -1,0 +1,540 @@
+"""Bentos as they are built and proven for real, and as they are refused."""
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from tasks.core.errors import (
+    BuildFailed,
+    DataRefused,
+    DecisionRefused,
+    DefinitionError,
+    ProofFailed,
+    StoreError,
+)
+from tasks.processes.bento_server import booting_server, is_ready
+from tasks.registry.ledger import append_entry, read_ledger
+from tasks.registry.released_bento import bento_path, find_bento, get_bento
+from tasks.registry.versions import MANIFEST, Published, get_version, publish, read_json
+from tasks.serving import bento_archive, bento_build, expected_answers, requirements
+from tasks.serving.acceptance_test import Proof
+from tasks.serving.acceptance_test import prove as prove_served
+from tasks.serving.bento_archive import (
+    bento_tag,
+    describe_proofs,
+    find_difference,
+    offer_bento,
+    place_bento,
+    publish_bento,
+    read_proof,
+    unpack,
+)
+from tasks.serving.bento_build import (
+    Bento,
+    build_bento,
+    check_model,
+    make_bento,
+    needed_modules,
+    prove_bento,
+    unpack_champion,
+)
+from tasks.serving.expected_answers import read_holdout
+from tasks.serving.requirements import SERVING, close_requirements, read_pins, serving_requirements
+from tasks.storage.store import Store, open_store
+from tools.elsewhere import prove_elsewhere
+
+if TYPE_CHECKING:
+    from conftest import Released
+
+MODEL = "flight-delay"
+
+
+@pytest.fixture(scope="module")
+def built_once(released_once: "Released", tmp_path_factory: pytest.TempPathFactory) -> Bento:
+    """Build the newer candidate's bento, once for all tests of this file."""
+    folder = tmp_path_factory.mktemp("built") / ".perennial"  # BentoML is wary of hidden folders
+    folder.mkdir()
+    store = open_store(str(released_once.root))
+    return make_bento(store, get_version(store, MODEL, released_once.newer), folder)
+
+
+@pytest.fixture
+def built(built_once: Bento, tmp_path: Path) -> Bento:
+    """Give a test its own copy of that bento."""
+    copied = tmp_path / "bento"
+    shutil.copytree(built_once.folder, copied)
+    return Bento(folder=copied, tag=built_once.tag)
+
+
+@pytest.fixture
+def store(released: "Released") -> Store:
+    return open_store()
+
+
+@pytest.fixture
+def newer(released: "Released", store: Store) -> Published:
+    return get_version(store, MODEL, released.newer)
+
+
+def prove(store: Store, version: str, bento: Bento, folder: Path) -> Published:
+    folder.mkdir()
+    return prove_bento.fn(store.root, MODEL, version, bento, folder)
+
+
+def children_in(folder: Path) -> list[psutil.Process]:
+    """List the living processes that work in a folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if str(folder) in " ".join(process.info["cmdline"] or ()) and process.pid:
+            found.append(process)
+    return [each for each in found if each.pid != psutil.Process().pid]
+
+
+def test_bento_holds_exactly_the_approved_files(built: Bento, newer: Published) -> None:
+    check_model(built, newer)
+    held = {path.name for path in (built.folder / "src" / "model").iterdir()}
+    assert held == {*newer.manifest.files, "MANIFEST.json"}
+    code = {path.name for path in (built.folder / "src").iterdir() if path.is_dir()}
+    assert code == {"bentos", "model", "tasks"}
+    assert not list(built.folder.rglob("*.pkl"))
+
+
+def test_bento_needs_nothing_that_it_does_not_pin(built: Bento) -> None:
+    pinned = set(read_pins((built.folder / "env/python/requirements.txt").read_text()))
+    assert close_requirements("bentoml", *SERVING) <= {name.lower() for name in pinned}
+    assert not {"prefect", "whylogs", "altair"} & pinned
+    imported = set()
+    for module in needed_modules():
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {each.name.split(".")[0] for each in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    foreign = imported - set(sys.stdlib_module_names) - {"bentos", "tasks"}
+    assert "llvmlite" in pinned  # this definition asks for it
+    assert "llvmlite" not in serving_requirements()
+    assert foreign <= {name.replace("-", "_") for name in pinned}
+
+
+def test_requirements_come_from_the_lock_with_their_markers(tmp_path: Path) -> None:
+    lock, numpy = tmp_path / "lock", installed_version("numpy")
+    lock.write_text(
+        "polars==9.9.9 \\\n    --hash=sha256:abc\n"
+        "numpy==1.0 ; python_version < '3' \\\n    --hash=sha256:abc\n"
+        f"numpy=={numpy} ; python_version >= '3' \\\n    --hash=sha256:abc\n"
+    )
+    lines = serving_requirements(lock).splitlines()
+    # What is installed here is what the bento is proven with, whatever the lock says.
+    assert f"polars=={installed_version('polars')}" in lines
+    assert [line for line in lines if line.startswith("numpy")] == [
+        "numpy==1.0 ; python_version < '3'",
+        f"numpy=={numpy} ; python_version >= '3'",
+    ]
+    assert "hash" not in "".join(lines)
+
+
+def test_proof_keeps_its_numbers_and_leaves_no_process(
+    released: "Released", store: Store, built: Bento, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    proven = prove(store, released.newer, built, work)
+    proof = read_proof(store, proven)
+    assert proof.rows > 100
+    assert proof.largest_difference == 0
+    assert proof.predictor == "compiled"
+    assert len(proof.bad_requests) >= 8
+    assert all(400 <= status < 500 for status in proof.bad_requests.values())
+    assert 0 < proof.p50_ms <= proof.p99_ms
+    assert not children_in(built.folder)
+
+
+def test_bento_that_was_built_at_another_time_is_the_same(built: Bento, tmp_path: Path) -> None:
+    """That one which lies there already is proven again: `tests/flows/test_release.py`."""
+    theirs = tmp_path / "theirs"
+    shutil.copytree(built.folder, theirs)
+    about = theirs / "bento.yaml"
+    about.write_text(re.sub("creation_time: '....", "creation_time: '1999", about.read_text()))
+    compiled = built.folder / "src" / "bentos" / "__pycache__"
+    compiled.mkdir(exist_ok=True)
+    (compiled / "x.pyc").touch()
+    assert find_difference(built.folder, theirs) == ""
+    assert find_difference(theirs, built.folder) == "src/bentos/__pycache__/x.pyc"
+
+
+def plant(store: Store, built: Bento, published: Published, folder: Path, **said: Any) -> None:
+    """Put a bento where that of a version is looked for, beside a proof that it passes."""
+    _, model, version = published.path.split("/")
+    numbers: dict[str, Any] = {
+        "model": model,
+        "version": version,
+        "manifest": published.digest,
+        "rows": 1,
+        "left_out": 0,
+        "largest_difference": 0,
+        "bad_requests": {},
+        "requests": 1,
+        "p50_ms": 1,
+        "p99_ms": 1,
+        "budget_ms": 1,
+        "seconds": 1,
+    }
+    folder.mkdir()
+    assert publish_bento(store, built.folder, Proof.model_validate(numbers | said), folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("src/bentos/service.py", "service = Answering", "service = Answering\nprint('mine')"),
+        ("src/model/model.txt", "leaf_value=", "leaf_value=-"),
+        ("src/bentos/__pycache__/service.cpython-311.pyc", "", "code"),
+        ("src/sitecustomize.py", "", "print('mine')"),
+        ("bento.yaml", "service: bentos.service:service", "service: bentos.other:service"),
+        ("bento.yaml", "creation_time: '", "creation_time: !!python/name:os.system '"),
+        ("bento.yaml", "envs: []", "envs: [{name: PYTHONSTARTUP, value: /tmp/x.py}]"),
+        ("env/python/requirements.txt", "polars==", "polars-mine=="),
+    ],
+)
+def test_planted_bento_is_neither_run_nor_released(
+    released: "Released",
+    store: Store,
+    built: Bento,
+    newer: Published,
+    tmp_path: Path,
+    file: str,
+    old: str,
+    new: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever may write to the root put one there before the version was approved."""
+    theirs = Bento(folder=tmp_path / "theirs", tag=built.tag)
+    shutil.copytree(built.folder, theirs.folder)
+    path = theirs.folder / file
+    path.parent.mkdir(exist_ok=True)
+    text = path.read_text() if old else ""
+    path.write_text(text.replace(old, new, 1) if old else new)
+    assert path.read_text() != text
+    monkeypatch.setattr(bento_archive, "_leave_compiled", lambda member: member)
+    plant(store, theirs, newer, tmp_path / "planted")
+    monkeypatch.setattr(bento_build, "prove", lambda *_: pytest.fail("it was run"))
+    with pytest.raises(StoreError, match=f"{re.escape(file)} differs; find out who put it there"):
+        prove(store, released.newer, built, tmp_path / "work")
+
+
+def test_bento_beside_a_made_up_proof_is_not_released(
+    released: "Released", store: Store, built: Bento, newer: Published, tmp_path: Path
+) -> None:
+    plant(store, built, newer, tmp_path / "planted")
+    with pytest.raises(StoreError, match="its proof differs; find out who put it there, remove"):
+        prove(store, released.newer, built, tmp_path / "work")
+
+
+@pytest.mark.parametrize("named", ["model", "version", "manifest"])
+def test_bento_that_was_proven_for_other_files_does_not_count(
+    store: Store, built: Bento, newer: Published, tmp_path: Path, named: str
+) -> None:
+    other = open_store(str(tmp_path / "other"))
+    plant(other, built, newer, tmp_path / "planted")
+    path = Path(other.root, bento_path(MODEL, newer.version))
+    proof = json.loads((path / "proof.json").read_text()) | {named: "other"}
+    (path / MANIFEST).unlink()
+    (path / "proof.json").write_text(json.dumps(proof))
+    shutil.move(path, tmp_path / "made")
+    bento = publish(other, tmp_path / "made", bento_path(MODEL, newer.version))
+    entry = read_ledger(store, MODEL)[-1].model_copy(
+        update={"version": newer.version, "manifest": newer.digest, "bento": bento.digest}
+    )
+    with pytest.raises(StoreError, match="was proven for other files"):
+        get_bento(other, MODEL, entry)
+
+
+def test_tampered_model_is_refused(
+    released: "Released", store: Store, built: Bento, tmp_path: Path
+) -> None:
+    model = built.folder / "src" / "model" / "model.txt"
+    model.write_text(model.read_text().replace("leaf_value=", "leaf_value=0.5 ", 1))
+    with pytest.raises(ProofFailed, match=r"model\.txt in the bento is not the one"):
+        prove(store, released.newer, built, tmp_path / "work")
+    assert find_bento(store, MODEL, released.newer) is None
+
+
+def test_bento_with_another_version_is_refused(
+    released: "Released", store: Store, built: Bento, tmp_path: Path
+) -> None:
+    other = get_version(store, MODEL, released.older)
+    model = built.folder / "src" / "model"
+    shutil.rmtree(model)
+    shutil.copytree(released.root / other.path, model)
+    with pytest.raises(ProofFailed, match="not the one that was approved"):
+        prove(store, released.newer, built, tmp_path / "work")
+
+
+def test_answers_that_differ_from_training_are_refused(
+    released: "Released", store: Store, built: Bento, tmp_path: Path
+) -> None:
+    answers = built.folder / "src" / "bentos" / "answers.py"
+    text = answers.read_text()
+    changed = text.replace("predicted.tolist()}", "(predicted + 1e-12).tolist()}")
+    assert changed != text
+    answers.write_text(changed)
+    with pytest.raises(ProofFailed, match="differs from training"):
+        prove(store, released.newer, built, tmp_path / "work")
+    assert find_bento(store, MODEL, released.newer) is None
+    assert not children_in(built.folder)
+
+
+def test_bento_that_is_slower_than_its_budget_is_refused(
+    released: "Released", newer: Published, built: Bento, tmp_path: Path
+) -> None:
+    slow = tmp_path / "slow"
+    shutil.copytree(released.root / newer.path, slow)
+    (slow / MANIFEST).unlink()
+    definition = slow / "definition.toml"
+    text = definition.read_text()
+    definition.write_text(text.replace("latency_budget_ms = 5000", "latency_budget_ms = 0.001"))
+    other = open_store(str(tmp_path / "other"))
+    shutil.copytree(released.root / "snapshots", tmp_path / "other" / "snapshots")
+    published = publish(other, slow, newer.path)
+    (tmp_path / "work").mkdir()
+    with pytest.raises(ProofFailed, match=r"p99 is .* ms, the budget 0\.001 ms"):
+        prove_served(other, published, built.folder, tmp_path / "work")
+
+
+def test_server_that_cannot_start_is_a_failure_with_its_reason(
+    built: Bento, tmp_path: Path
+) -> None:
+    service = built.folder / "src" / "bentos" / "service.py"
+    service.write_text("raise RuntimeError('no such service')\n")
+    with (
+        pytest.raises(BuildFailed, match="no such service"),
+        booting_server(built.folder, tmp_path / "home") as server,
+    ):
+        server.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_server_ends_when_its_parent_is_killed(built: Bento, tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from tasks.processes.bento_server import booting_server\n"
+        "with booting_server(Path(sys.argv[1]), Path(sys.argv[2])) as server:\n"
+        "    server.wait(); print(server.port, flush=True); time.sleep(60)"
+    )
+    words = [sys.executable, "-c", script, str(built.folder), str(tmp_path / "home")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        port = int(parent.stdout.readline())
+        assert is_ready(port)
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while children_in(built.folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not children_in(built.folder)
+
+
+def test_broken_champion_leaves_the_one_before_to_serve(
+    released: "Released", store: Store, newer: Published, tmp_path: Path
+) -> None:
+    champion = read_ledger(store, MODEL)[-1]
+    home = tmp_path / "home"
+    kept = {"version": released.newer, "manifest": newer.digest, "approver": "Ada"}
+    append_entry(store, MODEL, action="approve", reason="", **kept)
+    append_entry(store, MODEL, action="release", reason="", bento="gone", **kept)
+    bento = unpack_champion(store, MODEL, home)
+    assert bento.name == bento_tag(MODEL, champion.version).partition(":")[2]
+
+
+def test_bento_changed_in_the_registry_is_not_served(
+    released: "Released", store: Store, tmp_path: Path
+) -> None:
+    (archive,) = (released.root / "bentos" / MODEL / released.older).glob("*.bento")
+    archive.write_bytes(archive.read_bytes()[:-1])
+    with pytest.raises(StoreError, match="no released bento is whole"):
+        unpack_champion(store, MODEL, tmp_path / "home")
+
+
+def test_offer_that_was_killed_is_finished_and_its_half_cleared_away(
+    released: "Released", store: Store, tmp_path: Path
+) -> None:
+    bento, tag = find_bento(store, MODEL, released.older), bento_tag(MODEL, released.older)
+    assert bento is not None
+    placed = place_bento(store, bento, tag, tmp_path)
+    latest, half = placed.parent / "latest", tmp_path / "tmp" / "run-killed"
+    latest.write_text("")
+    shutil.move(placed, half)
+    half.with_suffix(".lock").touch()
+    for _ in range(2):
+        assert place_bento(store, bento, tag, tmp_path) == placed
+        assert latest.read_text() == placed.name
+        assert [each.name for each in (tmp_path / "tmp").iterdir()] == ["lock"]
+        latest.write_text("")
+
+
+def test_bento_is_placed_by_several_at_once(
+    released: "Released", store: Store, tmp_path: Path
+) -> None:
+    bento, tag = find_bento(store, MODEL, released.older), bento_tag(MODEL, released.older)
+    assert bento is not None
+    with ThreadPoolExecutor(8) as pool:
+        placed = set(pool.map(lambda _: place_bento(store, bento, tag, tmp_path), range(8)))
+    assert placed == {tmp_path / "bentos" / tag.replace(":", "/")}
+    assert [each.name for each in (tmp_path / "tmp").iterdir()] == ["lock"]
+
+
+def test_exported_bento_answers_elsewhere_as_before(
+    store: Store, released: "Released", tmp_path: Path
+) -> None:
+    version = get_version(store, MODEL, released.older)
+    assert prove_elsewhere(store, version, sys.executable, tmp_path) > 100
+    assert bento_tag(MODEL, released.older).replace(":", "/") in {
+        each.relative_to(released.home / "bentos").as_posix()
+        for each in (released.home / "bentos").glob("*/*")
+    }
+
+
+def test_model_without_a_champion_is_not_served(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "root"))
+    with pytest.raises(DecisionRefused, match="m: has no champion to serve; approve a candidate"):
+        unpack_champion(store, "m", tmp_path / "home")
+
+
+def test_files_that_are_not_those_approved_are_not_built(
+    released: "Released", store: Store
+) -> None:
+    other = read_ledger(store, MODEL)[0].model_copy(update={"manifest": "other"})
+    with pytest.raises(DecisionRefused, match=r"has other files than Ada approved"):
+        build_bento.fn(store.root, MODEL, other, released.root)
+
+
+def test_bento_with_another_manifest_is_refused(built: Bento, newer: Published) -> None:
+    manifest = built.folder / "src" / "model" / "MANIFEST.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    with pytest.raises(ProofFailed, match="holds another version than the one that was approved"):
+        check_model(built, newer)
+
+
+def test_of_two_releases_of_one_bento_the_first_is_kept(
+    released: "Released", store: Store, tmp_path: Path
+) -> None:
+    first = find_bento(store, MODEL, released.older)
+    assert first is not None
+    home, tag = tmp_path / "home", bento_tag(MODEL, released.older)
+    placed = place_bento(store, first, tag, home)
+    assert place_bento(store, first, tag, home) == placed
+    (tmp_path / "work").mkdir()
+    assert publish_bento(store, placed, read_proof(store, first), tmp_path / "work") is None
+    assert find_bento(store, MODEL, released.older) == first
+
+
+def test_bento_that_another_process_unpacks_meanwhile_is_the_same(
+    released: "Released", store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, tag = find_bento(store, MODEL, released.older), bento_tag(MODEL, released.older)
+    assert first is not None
+
+    def be_second(archive: tarfile.TarFile, path: Path, **given: str) -> None:
+        (tmp_path / "bentos" / tag.replace(":", "/")).mkdir(parents=True)
+        path.mkdir(parents=True)
+        (path / "file").write_text("")
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", be_second)
+    monkeypatch.setattr(Path, "rename", refuse_rename)
+    assert place_bento(store, first, tag, tmp_path).is_dir()
+    assert [each.name for each in (tmp_path / "tmp").iterdir()] == ["lock"]
+
+
+def refuse_rename(self: Path, target: Path) -> Path:
+    raise FileExistsError(target)
+
+
+def test_home_that_cannot_be_written_costs_no_release(
+    released: "Released",
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first = find_bento(store, MODEL, released.older)
+    assert first is not None
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "file"))
+    offer_bento(store, MODEL, released.older, first)
+    assert f"{bento_tag(MODEL, released.older)} is not in {tmp_path}/file: " in caplog.text
+
+
+def test_what_bentoml_says_when_it_cannot_build_is_told(
+    released: "Released", store: Store, newer: Published, tmp_path: Path, monkeypatch: Any
+) -> None:
+    fail = ["sh", "-c", "echo no room >&2; exit 1"]
+    monkeypatch.setattr(bento_build, "leash", lambda *words: fail)
+    (tmp_path / "work").mkdir()
+    with pytest.raises(BuildFailed, match="cannot be built: no room"):
+        make_bento(store, newer, tmp_path / "work")
+
+
+def test_model_may_be_called_what_a_terminal_makes_a_picture_of(
+    released: "Released", newer: Published, tmp_path: Path
+) -> None:
+    files = tmp_path / "files"
+    shutil.copytree(released.root / newer.path, files)
+    other = open_store(str(tmp_path / "other"))
+    (tmp_path / "work").mkdir()
+    published = publish(other, files, f"models/taxi/{newer.version}")
+    bento = make_bento(other, published, tmp_path / "work")
+    check_model(bento, published)
+    assert bento.tag == bento_tag("taxi", newer.version)
+
+
+def test_holdout_that_cannot_be_read_anew_is_told(
+    released: "Released", store: Store, newer: Published, tmp_path: Path
+) -> None:
+    lineage = read_json(store, newer, "lineage.json")
+    changed = {**lineage, "rows": {**lineage["rows"], "holdout": 1}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(expected_answers, "read_json", lambda *_: changed)
+        with pytest.raises(ProofFailed, match=r"its holdout has \d+ instead of 1 rows when it is"):
+            read_holdout(store, newer, ["carrier"], tmp_path / "snapshot")
+    shutil.rmtree(released.root / "snapshots")
+    with pytest.raises(DataRefused, match=r"its snapshot .* is gone"):
+        read_holdout(store, newer, ["carrier"], tmp_path / "snapshot")
+
+
+def test_compiled_predictor_that_is_not_installed_is_told_before_any_build(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert close_requirements("no-such-package") == set()
+    monkeypatch.setattr(requirements, "COMPILED", "no-such-package")
+    with pytest.raises(DefinitionError, match="needs no-such-package, which is not installed"):
+        serving_requirements(compiled=True)
+
+
+def test_bento_that_cannot_be_put_in_its_place_is_no_bento(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with tarfile.open(tmp_path / "bento.tar", "w") as archive:
+        archive.add(tmp_path / "file", "bento.yaml")
+    monkeypatch.setattr(Path, "rename", refuse_rename)
+    with pytest.raises(OSError, match="there"):
+        unpack((tmp_path / "bento.tar").read_bytes(), tmp_path / "draft", tmp_path / "there")
+
+
+def test_proof_that_is_gone_is_left_out(
+    released: "Released", store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert set(describe_proofs(store, MODEL)) == {released.older}
+    shutil.rmtree(released.root / "bentos")
+    assert describe_proofs(store, MODEL) == {}
+    assert released.older in caplog.text
