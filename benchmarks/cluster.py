@@ -99,11 +99,11 @@ def train_once(plan: Any, prepared: Any, folder: Path) -> Any:
 
 
 def predict(plan: Any, prepared: Any, trained: Any) -> Any:
-    from tasks.preparation.split import Part
+    from tasks.preparation.split import SplitRole
     from tasks.training.datasets import model_input
     from tasks.training.train import read_model
 
-    rows = prepared.scan(Part.HOLDOUT).select(list(plan.features.expressions)).collect()
+    rows = prepared.scan(SplitRole.HOLDOUT).select(list(plan.features.expressions)).collect()
     return read_model(trained.twin.read_text()).predict(model_input(rows))
 
 
@@ -111,9 +111,9 @@ def agree(prepared: Any, ours: Any, theirs: Any) -> dict[str, float]:
     import numpy as np
     from sklearn.metrics import roc_auc_score
 
-    from tasks.preparation.split import TARGET, Part
+    from tasks.preparation.split import TARGET, SplitRole
 
-    late = prepared.scan(Part.HOLDOUT).select(TARGET).collect().to_series()
+    late = prepared.scan(SplitRole.HOLDOUT).select(TARGET).collect().to_series()
     return {
         "difference": float(np.abs(ours - theirs).mean()),
         "auc_one": float(roc_auc_score(late, ours)),

@@ -15,15 +15,15 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from bentos.errors import ClientGone, Refused
+from bentos.errors import ClientGone, RequestRefused
 from bentos.metrics import CONTENT_TYPE, Metrics
-from bentos.microbatching import Gatherer, explain_failure
+from bentos.microbatching import MicroBatcher, explain_failure
 from bentos.model import Model
 from bentos.openapi import describe_api, draw_page
 from bentos.prediction_log import PredictionLog
-from bentos.request_bodies import SMALL, Bodies
-from bentos.request_head import Head, Receive, Scope, Send, check_host, check_token
-from bentos.request_parsing import Asked
+from bentos.request_bodies import SMALL, RequestBodies
+from bentos.request_head import Receive, RequestHead, Scope, Send, check_host, check_token
+from bentos.request_parsing import ParsedRequest
 from bentos.responses import (
     ARROW,
     JSON,
@@ -39,13 +39,13 @@ from tasks.core.hosts import named_hosts
 log = logging.getLogger("perennial.serving")
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-Answer = tuple[bytes, bytes]
+Reply = tuple[bytes, bytes]
 
 _WORKERS = 2
 _OPEN = frozenset(("/livez", "/readyz", "/healthz"))
 
 
-class Server:
+class PredictionApp:
     """Answers by the model that it holds at the moment; `follow` may put another in its place."""
 
     def __init__(self, model: Model, metrics: Metrics, prediction_log: PredictionLog) -> None:
@@ -54,8 +54,8 @@ class Server:
         self.problem: Callable[[], str] = lambda: ""
         self.token = b""
         self.hosts = named_hosts()
-        self._bodies = Bodies()
-        self._gatherer = Gatherer(metrics, prediction_log)
+        self._bodies = RequestBodies()
+        self._gatherer = MicroBatcher(metrics, prediction_log)
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="batch")
         self.swap(model)
 
@@ -70,11 +70,11 @@ class Server:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; nothing that it holds can raise out of here."""
-        path, head = scope["path"], Head(scope["headers"])
+        path, head = scope["path"], RequestHead(scope["headers"])
         status, retry = 200, None
         try:
             kind, body = await self._route(scope, head, receive)
-        except Refused as refused:
+        except RequestRefused as refused:
             status, retry = refused.status, refused.retry_after
             kind, body = JSON, write_refusal(refused)
             self._note(path, head, refused)
@@ -83,7 +83,7 @@ class Server:
             return
         except (Exception, pl.exceptions.PanicException) as error:
             status, kind = 500, JSON
-            body = write_refusal(Refused(500, "the service failed; its log says more"))
+            body = write_refusal(RequestRefused(500, "the service failed; its log says more"))
             log.error("500 %s request=%s: %s", _endpoint(path), head.request, type(error).__name__)
         self.metrics.responses[_endpoint(path), status] += 1
         headers = [
@@ -98,13 +98,13 @@ class Server:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _route(self, scope: Scope, head: Head, receive: Receive) -> Answer:
+    async def _route(self, scope: Scope, head: RequestHead, receive: Receive) -> Reply:
         path, method = scope["path"], scope["method"]
         check_host(head, self.known_as, scope)
         if path not in _METHODS:
-            raise Refused(404, "there is nothing here; see /docs")
+            raise RequestRefused(404, "there is nothing here; see /docs")
         if method != _METHODS[path]:
-            raise Refused(405, f"{path} takes {_METHODS[path]} only")
+            raise RequestRefused(405, f"{path} takes {_METHODS[path]} only")
         if self.token and path not in _OPEN:
             check_token(head, self.token)
         if path not in _ASKED:
@@ -113,14 +113,14 @@ class Server:
         self.metrics.in_flight += 1  # what has not arrived takes no other's place
         try:
             if self.metrics.in_flight > self.limits.concurrency:
-                raise Refused(429, "too many requests at once", retry_after=1)
+                raise RequestRefused(429, "too many requests at once", retry_after=1)
             return await (self._predict if path == "/predict" else self._explain)(head, body)
         finally:
             self.metrics.in_flight -= 1
             if len(body) > SMALL:
                 self._bodies.let_go(body)
 
-    async def _predict(self, head: Head, body: bytes) -> Answer:
+    async def _predict(self, head: RequestHead, body: bytes) -> Reply:
         model = self.model
         if head.kind.startswith(JSON):
             check_json(head.kind)
@@ -131,10 +131,10 @@ class Server:
                 return self._predict_many(model, asked, head.request)
         return await self._in_time(partial(self._predict_body, model, head, body))
 
-    def _predict_body(self, model: Model, head: Head, body: bytes) -> Answer:
+    def _predict_body(self, model: Model, head: RequestHead, body: bytes) -> Reply:
         return self._predict_many(model, decode(model, head, body), head.request)
 
-    def _predict_many(self, model: Model, asked: Asked, request: str) -> Answer:
+    def _predict_many(self, model: Model, asked: ParsedRequest, request: str) -> Reply:
         started = perf_counter()
         asked = model.look_up(asked)
         matrix = number(model, asked)
@@ -149,16 +149,16 @@ class Server:
             return JSON, write_one(model, values[0], (model.label(predicted) or [None])[0])
         return JSON, write_many(model, predicted)
 
-    async def _explain(self, head: Head, body: bytes) -> Answer:
+    async def _explain(self, head: RequestHead, body: bytes) -> Reply:
         return await self._in_time(partial(self._explain_body, self.model, head, body))
 
-    def _explain_body(self, model: Model, head: Head, body: bytes) -> Answer:
+    def _explain_body(self, model: Model, head: RequestHead, body: bytes) -> Reply:
         asked = model.look_up(decode(model, head, body))
         matrix = number(model, asked)
         predicted, explained = model.predictor.predict(matrix), model.predictor.explain(matrix)
         return JSON, write_explanations(model, predicted, explained, asked.shape == "row")
 
-    async def _in_time(self, work: Callable[[], Answer]) -> Answer:
+    async def _in_time(self, work: Callable[[], Reply]) -> Reply:
         """Work off the event loop; what is late counts as in flight until it ends, if it began."""
         submitted = self._pool.submit(work)
         job = asyncio.wrap_future(submitted)
@@ -168,13 +168,13 @@ class Server:
         if not submitted.cancel():
             self.metrics.in_flight += 1
             job.add_done_callback(self._end_late)
-        raise Refused(504, f"the answer took longer than {self.limits.timeout_s:g} s")
+        raise RequestRefused(504, f"the answer took longer than {self.limits.timeout_s:g} s")
 
-    def _end_late(self, job: "asyncio.Future[Answer]") -> None:
+    def _end_late(self, job: "asyncio.Future[Reply]") -> None:
         self.metrics.in_flight -= 1
         job.cancelled() or job.exception()
 
-    def _look(self, path: str) -> Answer:
+    def _look(self, path: str) -> Reply:
         if path in ("/", "/docs"):
             return b"text/html; charset=utf-8", draw_page(self.model).encode()
         if path == "/openapi.json":
@@ -188,7 +188,7 @@ class Server:
             return JSON, msgspec.json.encode({**detail, "problem": self.problem()})
         return JSON, b'{"alive":true}'
 
-    def _note(self, path: str, head: Head, refused: Refused) -> None:
+    def _note(self, path: str, head: RequestHead, refused: RequestRefused) -> None:
         """Write one line of log for a refused request; it holds no value that was sent."""
         field = "" if refused.field is None else f" field={refused.field[:100]!r}"
         where = _endpoint(path)
@@ -203,7 +203,7 @@ _METHODS = {
 }
 
 
-def decode(model: Model, head: Head, body: bytes) -> Asked:
+def decode(model: Model, head: RequestHead, body: bytes) -> ParsedRequest:
     if head.kind.split(b";")[0].strip() == ARROW:
         return model.schema.decode_arrow(body)
     check_json(head.kind)
@@ -217,10 +217,10 @@ def check_json(kind: bytes) -> None:
     name, _, options = kind.lower().partition(b";")
     charset = options.replace(b" ", b"").replace(b'"', b"")
     if name.strip() != JSON or charset not in (b"", b"charset=utf-8"):
-        raise Refused(415, f"send {JSON.decode()} or {ARROW.decode()}")
+        raise RequestRefused(415, f"send {JSON.decode()} or {ARROW.decode()}")
 
 
-def number(model: Model, asked: Asked) -> Any:
+def number(model: Model, asked: ParsedRequest) -> Any:
     """Turn what is asked into the model's input, or name the feature that cannot be had."""
     try:
         if asked.frame is None:

@@ -7,7 +7,7 @@ claim, and by compression hold, gigabytes. Refuses to know columns; decoding is 
 import struct
 from collections.abc import Iterator
 
-from bentos.errors import Refused
+from bentos.errors import RequestRefused
 
 _CONTINUES = 0xFFFFFFFF
 _DICTIONARY, _ROWS = 2, 3  # kinds of messages
@@ -21,12 +21,14 @@ def check_stream(body: bytes, most_rows: int) -> None:
     try:
         for kind, batch in _read_batches(body):
             if _find(body, batch, _COMPRESSION):
-                raise Refused(400, "the Arrow stream is compressed; send it as it is")
+                raise RequestRefused(400, "the Arrow stream is compressed; send it as it is")
             rows += _read(body, batch, _LENGTH, "<q") if kind == _ROWS else 0
             if rows > most_rows:
-                raise Refused(413, f"more rows than the {most_rows} that one request may hold")
+                raise RequestRefused(
+                    413, f"more rows than the {most_rows} that one request may hold"
+                )
     except (struct.error, IndexError):
-        raise Refused(400, "the body is no valid Arrow IPC stream") from None
+        raise RequestRefused(400, "the body is no valid Arrow IPC stream") from None
 
 
 def _read_batches(body: bytes) -> Iterator[tuple[int, int]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 _END_SECONDS = 10.0
 
 
-class Periodic:
+class BackgroundTask:
     """Once started, does its work every so many seconds; once stopped, ends with the last of it."""
 
     def __init__(

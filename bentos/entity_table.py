@@ -23,7 +23,7 @@ _HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Held:
+class EntityTable:
     """One table: how a row names its entity, and what finds an entity's values at a moment.
 
     From `outlived` on, no event that the table knows of would still count.
@@ -46,7 +46,7 @@ def hold(
     names: Sequence[str],
     as_of: datetime | None,
     frame: pl.DataFrame,
-) -> Held:
+) -> EntityTable:
     rows = frame.select(values).rows()
     keys, nothing = list_keys(frame, table.entity), (None,) * len(values)
     limit = None if as_of is None else microseconds(as_of)
@@ -54,7 +54,7 @@ def hold(
         find = _find_plain(dict(zip(keys, rows, strict=True)), nothing)
     else:
         find = _find_known(frame[SINCE].to_physical().to_list(), keys, rows, limit, nothing)
-    return Held(
+    return EntityTable(
         name=name,
         entity=table.entity,
         values=tuple(values),

@@ -3,7 +3,7 @@
 LONGEST_NAME = 100  # of a name that a client gave and is told again
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request that gets no answer. The message is for the client, so it holds no secrets."""
 
     def __init__(

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from bentos.background import Periodic
+from bentos.background import BackgroundTask
 from bentos.metrics import Metrics
 from bentos.model import Model, load_model, with_tables
 from tasks.core.errors import first_line
@@ -25,7 +25,7 @@ _POLL_SECONDS = 1.0
 _RETRY_SECONDS = 30.0
 
 
-class Follower:
+class HotReload:
     """Looks for what is new every second; keeps the last good one when the next is broken.
 
     Without a name of a model to follow, only its feature tables are looked for.
@@ -41,7 +41,7 @@ class Follower:
         self._seen = Seen()
         self._champion = Looked(self._list_ledger, self._take_champion)
         self._tables = Looked(self._list_tables, self._take_tables)
-        self._looking = Periodic("following", _POLL_SECONDS, self.look, last=lambda: None)
+        self._looking = BackgroundTask("following", _POLL_SECONDS, self.look, last=lambda: None)
 
     @property
     def problem(self) -> str:

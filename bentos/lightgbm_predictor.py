@@ -14,7 +14,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.prediction.compiled_forest import Forest, NoForest, compile_forest
+from tasks.prediction.compiled_forest import CompiledForest, NoForest, compile_forest
 
 log = logging.getLogger("perennial.serving")
 
@@ -56,7 +56,7 @@ class Predictor:
         contributions = self._call(matrix, _CONTRIBUTIONS, self.classes * width)
         return contributions.reshape(len(matrix), self.classes, width)
 
-    def _find_forest(self, text: str) -> Forest | None:
+    def _find_forest(self, text: str) -> CompiledForest | None:
         try:
             return compile_forest(text, self.features, self._predict_many)
         except NoForest as reason:

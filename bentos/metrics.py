@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from bentos.lightgbm_predictor import Array
 from bentos.model import Model
-from bentos.online_features import Lookup
+from bentos.online_features import OnlineFeatures
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -47,7 +47,7 @@ class Metrics:
         self.waiting_to_log = 0
         self.followed: Counter[str] = Counter()
         self.model = ("", "")
-        self.lookup: Lookup | None = None
+        self.lookup: OnlineFeatures | None = None
 
     def count_answered(self, model: Model, matrix: Array, seconds: float) -> None:
         """Count what one evaluation answered, for one request or for many."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from bentos.errors import Refused
+from bentos.errors import RequestRefused
 from bentos.metrics import Metrics
 from bentos.model import Model
 from bentos.prediction_log import PredictionLog
@@ -30,7 +30,7 @@ class Waiting(NamedTuple):
     answer: "asyncio.Future[bytes]"
 
 
-class Gatherer:
+class MicroBatcher:
     def __init__(self, metrics: Metrics, log: PredictionLog) -> None:
         self._waiting: list[Waiting] = []
         self._metrics = metrics
@@ -85,9 +85,9 @@ class Gatherer:
 
 def explain_failure(
     model: Model, rows: Sequence[Row] | pl.DataFrame, error: BaseException
-) -> Refused:
+) -> RequestRefused:
     """Find the feature that rows which fit the schema cannot give, and name it, not its value."""
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRefused):
         return error
     if isinstance(error, pl.exceptions.PolarsError):
         frame = rows if isinstance(rows, pl.DataFrame) else model.frame(rows)
@@ -96,6 +96,8 @@ def explain_failure(
                 frame.select(expression)
             except pl.exceptions.PolarsError:
                 columns = expression.meta.root_names()
-                return Refused(400, f"feature {name!r} cannot be computed from it", columns[0])
+                return RequestRefused(
+                    400, f"feature {name!r} cannot be computed from it", columns[0]
+                )
     log.error("prediction failed: %s", first_line(error))
-    return Refused(500, "the prediction failed")
+    return RequestRefused(500, "the prediction failed")

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from bentos.columns import Column, read_columns, read_values
 from bentos.lightgbm_predictor import Array, Predictor
-from bentos.online_features import Lookup, load_lookup
-from bentos.request_parsing import Asked, Row, Schema, make_frame
+from bentos.online_features import OnlineFeatures, load_lookup
+from bentos.request_parsing import ParsedRequest, RequestSchema, Row, make_frame
 from bentos.row_compiler import RowProgram, Unknown, agrees, compile_rows, made_up_rows
 from tasks.core.definition import Definition, parse_definition
 from tasks.core.errors import StoreError
@@ -55,13 +55,13 @@ class Model:
     vocabulary: Vocabulary
     lineage: dict[str, Any]
     evaluation: dict[str, Any]
-    schema: Schema
+    schema: RequestSchema
     predictor: Predictor
     evaluate: tuple[pl.Expr, ...]
     encode: tuple[pl.Expr, ...]
     program: RowProgram | None
     values: tuple[Column, ...] = ()
-    lookup: Lookup | None = None
+    lookup: OnlineFeatures | None = None
 
     @property
     def name(self) -> str:
@@ -78,7 +78,7 @@ class Model:
         """What a row is made of: what was sent, then what was looked up for it."""
         return (*self.schema.columns, *self.values)
 
-    def look_up(self, asked: Asked) -> Asked:
+    def look_up(self, asked: ParsedRequest) -> ParsedRequest:
         """Give rows the values of their entities, where features need any."""
         if not self.values:
             return asked
@@ -89,7 +89,7 @@ class Model:
     def look_up_rows(self, rows: list[Row]) -> list[Row]:
         return self._tables().fill(rows) if self.values else rows
 
-    def _tables(self) -> Lookup:
+    def _tables(self) -> OnlineFeatures:
         if self.lookup is None:
             raise StoreError(f"{self.version}: has no feature tables to look values up in")
         return self.lookup
@@ -149,7 +149,7 @@ def load_model(read: Read, manifest: str) -> Model:
     vocabulary = Vocabulary.model_validate_json(read("vocabulary.json"))
     columns = read_columns(definition, features, json.loads(read("analysis.json"))["columns"])
     values = read_values(definition, features)
-    schema = Schema(columns, definition.serving.max_rows)
+    schema = RequestSchema(columns, definition.serving.max_rows)
     evaluate = feature_expressions(features)
     types = schema.types | {column.name: column.dtype for column in values}
     numbered = pl.LazyFrame(schema=types).select(evaluate).collect_schema()

@@ -18,7 +18,7 @@ import polars as pl
 
 from bentos.columns import Column
 from bentos.entity_table import EPOCH, MICROSECOND, Row, hold, list_keys, microseconds, read_moment
-from bentos.errors import Refused
+from bentos.errors import RequestRefused
 from tasks.core.definition import Definition
 from tasks.core.errors import StoreError
 from tasks.feature_store.online_tables import LISTING, Listing, find_materialised, read_table
@@ -29,7 +29,7 @@ from tasks.storage.store import Store
 _NEVER = -(2**63)
 
 
-class Lookup:
+class OnlineFeatures:
     """All tables that one model's features need."""
 
     def __init__(
@@ -116,13 +116,13 @@ class Lookup:
                 if held.outlived is not None:
                     self.outlived[held.name] += sum(at >= held.outlived for at in late)
 
-    def _too_old(self) -> Refused:
+    def _too_old(self) -> RequestRefused:
         since = EPOCH + self._since * MICROSECOND
         said = (
             f"is before {since:%Y-%m-%d %H:%M} UTC, which feature tables go back to; score older "
             "rows with `perennial score`"
         )
-        return Refused(400, said, self._time)
+        return RequestRefused(400, said, self._time)
 
     def ages(self, now: datetime) -> dict[str, float]:
         """Tell for how many seconds each table has known of nothing new."""
@@ -139,11 +139,11 @@ def load_lookup(
     values: Sequence[Column],
     store: Store | None,
     folder: Path | None,
-) -> Lookup:
+) -> OnlineFeatures:
     """Load the tables of a folder, or the newest of the root; without any, nobody is answered."""
     if folder is not None:
         listing = Listing.model_validate_json((folder / LISTING).read_bytes())
-        return Lookup(
+        return OnlineFeatures(
             definition,
             columns,
             values,
@@ -158,7 +158,7 @@ def load_lookup(
             f"run `perennial materialise {definition.name}`"
         )
     listing = Listing.model_validate_json(read_file(store, found, LISTING))
-    return Lookup(
+    return OnlineFeatures(
         definition,
         columns,
         values,

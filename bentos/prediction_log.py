@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from bentos.background import Periodic
+from bentos.background import BackgroundTask
 from bentos.metrics import Metrics
 from bentos.model import Model
 from bentos.request_parsing import Row
@@ -63,7 +63,9 @@ class PredictionLog:
         self._complained = -_COMPLAINT_SECONDS
         self._retained = ""
         self._flushed = 0.0
-        self._emptying = Periodic("prediction-log", _POLL_SECONDS, self._empty, last=self._finish)
+        self._emptying = BackgroundTask(
+            "prediction-log", _POLL_SECONDS, self._empty, last=self._finish
+        )
 
     def start(self) -> None:
         if self._store is not None:

@@ -4,14 +4,14 @@ Owns how much of what clients send is held at once. Refuses to know what a body 
 has not arrived holds up nobody: where room runs out, the one that has taken longest goes.
 """
 
-from bentos.errors import ClientGone, Refused
-from bentos.request_head import Head, Receive
+from bentos.errors import ClientGone, RequestRefused
+from bentos.request_head import Receive, RequestHead
 
 SMALL = 16_384  # what is larger is counted, and answered off the event loop
 _MOST_WHOLE = 16  # the room for all bodies, in bodies of the largest size
 
 
-class Unfinished:
+class ArrivingBody:
     """What has come so far of one body."""
 
     __slots__ = ("data", "dropped")
@@ -21,17 +21,19 @@ class Unfinished:
         self.dropped = False
 
 
-class Bodies:
+class RequestBodies:
     """All that is held of bodies: some still arriving, others whole and not answered yet."""
 
     def __init__(self) -> None:
         self.held = 0
-        self._arriving: dict[Unfinished, None] = {}  # in the order in which they began
+        self._arriving: dict[ArrivingBody, None] = {}  # in the order in which they began
 
-    async def read(self, receive: Receive, head: Head, most: int) -> bytes:
+    async def read(self, receive: Receive, head: RequestHead, most: int) -> bytes:
         """Read a body, as it comes whole or in chunks, up to a size; `let_go` of it afterwards."""
         if head.encoding not in (b"", b"identity"):
-            raise Refused(415, "a content-encoding is not understood; send the body as it is")
+            raise RequestRefused(
+                415, "a content-encoding is not understood; send the body as it is"
+            )
         if head.length > most:
             raise _too_large(most)
         message = await receive()  # not by `_receive`: most bodies come whole, and each call costs
@@ -41,7 +43,7 @@ class Bodies:
         more = message.get("more_body", False)
         if not more and len(part) <= min(SMALL, most):
             return part
-        arriving = Unfinished()
+        arriving = ArrivingBody()
         self._arriving[arriving] = None
         try:
             self._hold(arriving, part, most)
@@ -62,18 +64,20 @@ class Bodies:
         if len(body) > SMALL:
             self.held -= len(body)
 
-    def _hold(self, arriving: Unfinished, part: bytes, most: int) -> None:
+    def _hold(self, arriving: ArrivingBody, part: bytes, most: int) -> None:
         if len(arriving.data) + len(part) > most:
             raise _too_large(most)
         room = _MOST_WHOLE * most
         while self.held + len(part) > room and self._arriving:
             self._drop(next(iter(self._arriving)))
         if arriving.dropped:
-            raise Refused(429, "too many bodies at once, and this one was slow", retry_after=1)
+            raise RequestRefused(
+                429, "too many bodies at once, and this one was slow", retry_after=1
+            )
         arriving.data += part
         self.held += len(part)
 
-    def _drop(self, arriving: Unfinished) -> None:
+    def _drop(self, arriving: ArrivingBody) -> None:
         """Free what has come of a body; whoever reads it is told with the next part."""
         if arriving in self._arriving:
             del self._arriving[arriving]
@@ -89,5 +93,5 @@ async def _receive(receive: Receive) -> tuple[bytes, bool]:
     return message.get("body", b""), message.get("more_body", False)
 
 
-def _too_large(most: int) -> Refused:
-    return Refused(413, f"the body is larger than {most} bytes")
+def _too_large(most: int) -> RequestRefused:
+    return RequestRefused(413, f"the body is larger than {most} bytes")

@@ -9,7 +9,7 @@ import os
 import secrets
 from datetime import UTC, datetime
 
-from bentos.background import Periodic
+from bentos.background import BackgroundTask
 from bentos.metrics import Metrics
 from tasks.core.errors import first_line
 from tasks.serving.request_counts import Counters, write_counters
@@ -21,7 +21,7 @@ _SECONDS = 60.0
 _LOOKED_AT = ("/predict", "/explain", "other")  # probes and scrapes would hide what matters
 
 
-class Counting:
+class RequestCountWriter:
     """Without a store it does nothing."""
 
     def __init__(self, store: Store | None, metrics: Metrics) -> None:
@@ -30,7 +30,7 @@ class Counting:
         self._server = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._before = self._written = self._look(_this_hour())
         self._complained = False
-        self._writing = Periodic("counting", _SECONDS, self._write, last=self._write)
+        self._writing = BackgroundTask("counting", _SECONDS, self._write, last=self._write)
 
     def start(self) -> None:
         if self._store is not None:

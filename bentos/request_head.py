@@ -9,7 +9,7 @@ from itertools import count
 from os import urandom
 from typing import Any
 
-from bentos.errors import LONGEST_NAME, Refused
+from bentos.errors import LONGEST_NAME, RequestRefused
 from tasks.core.hosts import is_host
 
 Message = MutableMapping[str, Any]
@@ -23,7 +23,7 @@ _LONGEST_ID = 128
 _ONCE = (b"host", b"authorization", b"content-type", b"content-length", b"content-encoding")
 
 
-class Head:
+class RequestHead:
     """The few headers that matter here."""
 
     __slots__ = ("encoding", "host", "kind", "length", "repeated", "request", "token")
@@ -40,25 +40,25 @@ class Head:
         self.request = _plain(given.get(b"x-request-id", b"")) or f"{_PREFIX}-{next(_NUMBERS):x}"
 
 
-def check_token(head: Head, token: bytes) -> None:
+def check_token(head: RequestHead, token: bytes) -> None:
     """Compare the bearer token without telling by the time taken how much of it was right."""
     scheme, _, given = head.token.partition(b" ")
     right = hmac.compare_digest(given.lstrip(b" "), token)
     if not (right and scheme.lower() == b"bearer"):
-        raise Refused(401, "a bearer token is needed, or this one is wrong")
+        raise RequestRefused(401, "a bearer token is needed, or this one is wrong")
 
 
-def check_host(head: Head, hosts: frozenset[str], scope: Scope) -> None:
+def check_host(head: RequestHead, hosts: frozenset[str], scope: Scope) -> None:
     """Refuse a request that is meant for another host, or does not say one for all."""
     if head.repeated:
-        raise Refused(400, f"the header {head.repeated.decode()} is given twice")
+        raise RequestRefused(400, f"the header {head.repeated.decode()} is given twice")
     if head.host is None:
         if scope["http_version"] != "1.0":
-            raise Refused(400, "the header host is missing")
+            raise RequestRefused(400, "the header host is missing")
     elif not is_host(head.host, hosts, (scope.get("server") or ("",))[0]):
         name = head.host.decode("latin-1")[:LONGEST_NAME]
         hint = "name it in [serving] hosts or PERENNIAL_HOSTS"
-        raise Refused(421, f"{name!r} is no host of this service; {hint}")
+        raise RequestRefused(421, f"{name!r} is no host of this service; {hint}")
 
 
 def _plain(value: bytes) -> str:

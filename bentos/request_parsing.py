@@ -18,8 +18,8 @@ from polars import selectors as cs
 
 from bentos.arrow_limits import check_stream
 from bentos.columns import TEXT, Column, find_rounding, json_type, loose_type, outer_limits
-from bentos.errors import LONGEST_NAME, Refused
-from tasks.core.type_coercion import Unfit, take_objects, take_values
+from bentos.errors import LONGEST_NAME, RequestRefused
+from tasks.core.type_coercion import CoercionError, take_objects, take_values
 
 Row = tuple[Any, ...]
 
@@ -34,7 +34,7 @@ _END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ParsedRequest:
     """What a request asks about: its rows as tuples or as a frame, and how they were written."""
 
     shape: Literal["row", "rows", "columns", "arrow"]
@@ -42,7 +42,7 @@ class Asked:
     frame: pl.DataFrame | None = None
 
 
-class Schema:
+class RequestSchema:
     """Decoders for one model's columns."""
 
     def __init__(self, columns: tuple[Column, ...], max_rows: int) -> None:
@@ -78,31 +78,33 @@ class Schema:
         _check_names_once(body, quotes)
         return self._settle(row)
 
-    def decode_json(self, body: bytes) -> Asked:
+    def decode_json(self, body: bytes) -> ParsedRequest:
         """Decode one row, a list of rows, or an object of columns."""
         if body.lstrip()[:1] == b"[":
             return self._decode_rows(body)
         if _ASKS_FOR_COLUMNS.match(body):
             return self._decode_columns(body)
-        return Asked("row", [self.decode_row(body)])
+        return ParsedRequest("row", [self.decode_row(body)])
 
-    def decode_arrow(self, body: bytes) -> Asked:
+    def decode_arrow(self, body: bytes) -> ParsedRequest:
         """Decode an Arrow IPC stream whose columns are those of the schema."""
         if not body.endswith(_END_OF_STREAM):
-            raise Refused(400, "the Arrow stream is truncated: it lacks its end-of-stream mark")
+            raise RequestRefused(
+                400, "the Arrow stream is truncated: it lacks its end-of-stream mark"
+            )
         check_stream(body, self.max_rows)
         try:
             frame = pl.read_ipc_stream(BytesIO(body))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError):
-            raise Refused(400, "the body is no valid Arrow IPC stream") from None
+            raise RequestRefused(400, "the body is no valid Arrow IPC stream") from None
         self._check_size(len(frame))
-        return Asked("arrow", frame=self._check_frame(frame))
+        return ParsedRequest("arrow", frame=self._check_frame(frame))
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         """Put rows into a frame of the schema's types."""
         return make_frame(self.columns, zip(*rows, strict=True))
 
-    def _decode_rows(self, body: bytes) -> Asked:
+    def _decode_rows(self, body: bytes) -> ParsedRequest:
         try:
             decoded = self._rows.decode(body)
             rows = list(map(msgspec.structs.astuple, decoded))
@@ -110,13 +112,13 @@ class Schema:
                 rows = [self._make_whole(row) for row in rows]
         except ValueError as error:
             lists = self._take_loosely(_ROWS, body, error)
-            return Asked("rows", [self._settle(row) for row in zip(*lists, strict=True)])
+            return ParsedRequest("rows", [self._settle(row) for row in zip(*lists, strict=True)])
         self._check_size(len(rows))
         names = sum(len(row) - row.count(UNSET) for row in rows)
         _check_names_once(body, 2 * (names + self._count_text(rows)))
-        return Asked("rows", [self._settle(row) for row in rows])
+        return ParsedRequest("rows", [self._settle(row) for row in rows])
 
-    def _decode_columns(self, body: bytes) -> Asked:
+    def _decode_columns(self, body: bytes) -> ParsedRequest:
         try:
             lists = list(msgspec.structs.astuple(self._table.decode(body).columns))
             for n in self._whole:
@@ -131,7 +133,7 @@ class Schema:
         _check_names_once(body, 2 * (names + texts))
         return self._settle_columns(lists)
 
-    def _settle_columns(self, lists: Sequence[Any]) -> Asked:
+    def _settle_columns(self, lists: Sequence[Any]) -> ParsedRequest:
         rows = len(next(each for each in lists if each is not UNSET))
         for n, least, most in self._limits:
             for value in () if lists[n] is UNSET else lists[n]:
@@ -140,7 +142,7 @@ class Schema:
             for value in () if lists[n] is UNSET else lists[n]:
                 self._check_rounding(n, value, rounds)
         filled = [[None] * rows if each is UNSET else each for each in lists]
-        return Asked("columns", frame=make_frame(self.columns, filled))
+        return ParsedRequest("columns", frame=make_frame(self.columns, filled))
 
     def _take_loosely(self, shape: int, body: bytes, error: ValueError) -> list[Any]:
         """Take by the rule itself what the quick way, which takes less, does not: by columns."""
@@ -179,7 +181,9 @@ class Schema:
         self._check_size(rows)
         for column, values in zip(self.columns, lists, strict=True):
             if values is not UNSET and len(values) != rows:
-                raise Refused(400, f"has {len(values)} values, others have {rows}", column.name)
+                raise RequestRefused(
+                    400, f"has {len(values)} values, others have {rows}", column.name
+                )
 
     def _settle(self, row: Row) -> Row:
         """Fill in what was left out, and refuse what Polars could not hold."""
@@ -195,18 +199,20 @@ class Schema:
 
     def _check_limits(self, n: int, value: Any, least: Any, most: Any) -> None:
         if value is not None and value is not UNSET and not least <= value <= most:
-            raise Refused(400, f"must lie between {least} and {most}", self.columns[n].name)
+            raise RequestRefused(400, f"must lie between {least} and {most}", self.columns[n].name)
 
     def _check_rounding(self, n: int, value: Any, rounds: Callable[[Any], bool]) -> None:
         if value is not None and value is not UNSET and rounds(value):
             column = self.columns[n]
-            raise Refused(400, f"holds a value that {column.dtype} cannot", column.name)
+            raise RequestRefused(400, f"holds a value that {column.dtype} cannot", column.name)
 
     def _check_size(self, rows: int) -> None:
         if not rows:
-            raise Refused(400, "there are no rows to answer")
+            raise RequestRefused(400, "there are no rows to answer")
         if rows > self.max_rows:
-            raise Refused(413, f"more rows than the {self.max_rows} that one request may hold")
+            raise RequestRefused(
+                413, f"more rows than the {self.max_rows} that one request may hold"
+            )
 
     def _count_text(self, rows: Sequence[Row]) -> int:
         return sum(row[n] is not None and row[n] is not UNSET for row in rows for n in self._text)
@@ -214,13 +220,13 @@ class Schema:
     def _check_frame(self, frame: pl.DataFrame) -> pl.DataFrame:
         for name in frame.columns:
             if name not in self.types:
-                raise Refused(400, "is not a column of this model", name)
+                raise RequestRefused(400, "is not a column of this model", name)
         for column in self.columns:
             if column.required and column.name not in frame.columns:
-                raise Refused(400, "is missing", column.name)
+                raise RequestRefused(400, "is missing", column.name)
         # A text that many rows share is sent once, but would be written out for each of them.
         if sum(_count_bytes(each) for each in frame.select(cs.by_dtype(*TEXT))) > _MOST_TEXT:
-            raise Refused(413, f"the text of all rows is longer than {_MOST_TEXT} bytes")
+            raise RequestRefused(413, f"the text of all rows is longer than {_MOST_TEXT} bytes")
         return pl.DataFrame([_check_column(frame, column) for column in self.columns])
 
 
@@ -245,7 +251,9 @@ def _make_column(column: Column, values: Sequence[Any]) -> pl.Series:
             return pl.Series(column.name, values, dtype=pl.Float64).cast(column.dtype)
         return pl.Series(column.name, values, dtype=column.dtype)
     except (pl.exceptions.PolarsError, OverflowError, TypeError, ValueError):
-        raise Refused(400, f"holds a value that {column.dtype} cannot", column.name) from None
+        raise RequestRefused(
+            400, f"holds a value that {column.dtype} cannot", column.name
+        ) from None
 
 
 def _check_column(frame: pl.DataFrame, column: Column) -> pl.Series:
@@ -280,8 +288,8 @@ def _take_list(column: Column, values: Sequence[Any]) -> list[Any]:
 def _take(column: Column, take: Callable[..., pl.Series], values: Any) -> pl.Series:
     try:
         return take(column.name, values, column.dtype)
-    except Unfit as why:
-        raise Refused(400, str(why), column.name) from None
+    except CoercionError as why:
+        raise RequestRefused(400, str(why), column.name) from None
 
 
 def _count_bytes(text: pl.Series) -> int:
@@ -320,24 +328,26 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
     seen = set()
     for name, _ in pairs:
         if name in seen:
-            raise Refused(400, "is given twice", name)
+            raise RequestRefused(400, "is given twice", name)
         seen.add(name)
 
 
-def _explain(error: Exception, body: bytes) -> Refused:
+def _explain(error: Exception, body: bytes) -> RequestRefused:
     """Turn a decoder's complaint into a message that names the field."""
     if isinstance(error, UnicodeDecodeError):
-        return Refused(400, "the body is not UTF-8", _field_before(body, _bad_byte(body)))
+        return RequestRefused(400, "the body is not UTF-8", _field_before(body, _bad_byte(body)))
     said = str(error)
     if isinstance(error, msgspec.ValidationError):
         if said.startswith(_UNKNOWN):
             name = _unknown_name(said)[:LONGEST_NAME]
-            return Refused(400, f"Object contains unknown field {name}", name)
+            return RequestRefused(400, f"Object contains unknown field {name}", name)
         message, _, path = said.replace(_WHOLE, "`int").partition(_AT)
         named = message.partition("field `")[2].removesuffix("`")
-        return Refused(400, message.replace("`", ""), named or _last_name(path.removesuffix("`")))
+        return RequestRefused(
+            400, message.replace("`", ""), named or _last_name(path.removesuffix("`"))
+        )
     place = re.search(r"byte (\d+)", said)
-    return Refused(400, said, _field_before(body, int(place[1])) if place else None)
+    return RequestRefused(400, said, _field_before(body, int(place[1])) if place else None)
 
 
 def _unknown_name(said: str) -> str:

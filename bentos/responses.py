@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from bentos.errors import Refused
+from bentos.errors import RequestRefused
 from bentos.lightgbm_predictor import Array
 from bentos.model import Model
 
@@ -93,7 +93,7 @@ def write_model(model: Model) -> bytes:
     )
 
 
-def write_refusal(refused: Refused) -> bytes:
+def write_refusal(refused: RequestRefused) -> bytes:
     answer = {"error": refused.message}
     if refused.field is not None:
         answer["field"] = refused.field

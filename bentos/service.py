@@ -29,12 +29,12 @@ from typing import Any
 import bentoml
 from bentoml import Service
 
-from bentos.app import Application, Server
-from bentos.hot_reload import Follower
+from bentos.app import Application, PredictionApp
+from bentos.hot_reload import HotReload
 from bentos.metrics import Metrics
 from bentos.model import load_folder, with_tables
 from bentos.prediction_log import PredictionLog
-from bentos.request_count_writer import Counting
+from bentos.request_count_writer import RequestCountWriter
 from bentos.request_head import Receive, Scope, Send
 from bentos.slow_clients import limit_slow_clients, sweep
 from tasks.storage.store import Store, is_bucket, open_store
@@ -52,15 +52,15 @@ class Running:
         model = with_tables(load_folder(find_model()), store, Path(folder) if folder else None)
         if store is None and model.definition.serving.log:
             log.warning("predictions are not logged: PERENNIAL_ROOT is not set")
-        self._server = Server(model, metrics, PredictionLog(store, metrics))
-        self._counting = Counting(store, metrics)
+        self._server = PredictionApp(model, metrics, PredictionLog(store, metrics))
+        self._counting = RequestCountWriter(store, metrics)
         self._server.token = os.environ.get("PERENNIAL_TOKEN", "").encode()
-        self._follower: Follower | None = None
+        self._follower: HotReload | None = None
         name = os.environ.get("PERENNIAL_FOLLOW", "")
         if name and store is None:
             log.warning("releases of %s are not followed: PERENNIAL_ROOT is not set", name)
         elif store is not None and (name or (model.values and not folder)):
-            self._follower = Follower(name, store, metrics, self._server.swap)
+            self._follower = HotReload(name, store, metrics, self._server.swap)
             self._server.problem = lambda: self._follower.problem if self._follower else ""
         limit_slow_clients(model.definition.serving.timeout_s)
 

@@ -19,7 +19,7 @@ _MOST_PIPELINED = 32
 _MOST_PARTS, _SMALLEST_PART = 1_000, 64  # each costs the same, however little is in it
 
 
-class Unfit(Exception):
+class BadRequest(Exception):
     """What is being read is no request that this server takes."""
 
 
@@ -133,7 +133,7 @@ class TimedProtocol(HttpToolsProtocol):
     def _refuse(self, status: int, why: str) -> NoReturn:
         """Let the parser fail, upon which `data_received` sends the refusal."""
         self.refusal = status, why
-        raise Unfit(why)
+        raise BadRequest(why)
 
     def send_400_response(self, msg: str) -> None:
         """Say what is wrong with the request, and close."""

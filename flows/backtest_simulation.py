@@ -26,10 +26,10 @@ from tasks.core.definition import Definition
 from tasks.core.errors import DataRefused, SourceChanged, first_line
 from tasks.evaluation.metrics import Array
 from tasks.extraction.run_plan import Plan
-from tasks.monitoring.challenger import Yardstick, make_yardstick
+from tasks.monitoring.challenger import Challenger, make_yardstick
 from tasks.monitoring.challenger import answer as ask_yardstick
 from tasks.monitoring.new_data import count_learned
-from tasks.monitoring.reference import Promise, as_column, recall_promise
+from tasks.monitoring.reference import ChampionReference, as_column, recall_promise
 from tasks.monitoring.retrain_triggers import (
     YARDSTICK,
     Policy,
@@ -49,7 +49,7 @@ APPROVER = "backtest (gate passed)"
 
 
 @dataclass(frozen=True)
-class Champion:
+class LaneChampion:
     """A champion in one policy's registry: what answers, what it learned, when it took over."""
 
     published: Published
@@ -65,10 +65,10 @@ class Lane:
 
     policy: Policy
     store: Store
-    champion: Champion
+    champion: LaneChampion
     answers: Array
     since: datetime
-    yardstick: Yardstick | None = None
+    yardstick: Challenger | None = None
     watching: float = 0.0
     retrains: list[Retrain] = field(default_factory=list)
     broken: int = 0
@@ -90,7 +90,7 @@ class Past:
     made: dict[tuple[datetime, str], tuple[Store, Published | str, float]] = field(
         default_factory=dict
     )
-    promises: dict[str, Promise] = field(default_factory=dict)
+    promises: dict[str, ChampionReference] = field(default_factory=dict)
 
     @property
     def definition(self) -> Definition:
@@ -132,7 +132,7 @@ def answer_until(past: Past, lane: Lane, now: datetime) -> None:
     lane.answers[rows] = predicted
 
 
-def answer(past: Past, champion: Champion, rows: slice) -> Array:
+def answer(past: Past, champion: LaneChampion, rows: slice) -> Array:
     model = champion.model
     predicted = model.predictor.predict(model.number_frame(past.rows[rows]))
     return match_classes(predicted, model.vocabulary.classes, past.classes)
@@ -183,7 +183,7 @@ def ask_quality(past: Past, lane: Lane, now: datetime) -> str:
     return ""
 
 
-def learn_yardstick(past: Past, model: Model, now: datetime) -> Yardstick:
+def learn_yardstick(past: Past, model: Model, now: datetime) -> Challenger:
     """Train a quick model on every label that is known by now, numbered as the champion does."""
     definition = past.definition
     matured = now - definition.target.matures_after
@@ -265,9 +265,9 @@ def promote(past: Past, store: Store, published: Published) -> None:
     record_release(store, approval, decision.model, bento="")
 
 
-def load_champion(store: Store, published: Published, since: datetime) -> Champion:
+def load_champion(store: Store, published: Published, since: datetime) -> LaneChampion:
     lineage = read_json(store, published, "lineage.json")
-    return Champion(
+    return LaneChampion(
         published=published,
         model=load_folder(Path(store.root, published.path)),
         learned=count_learned(lineage),
@@ -276,7 +276,7 @@ def load_champion(store: Store, published: Published, since: datetime) -> Champi
     )
 
 
-def recall(past: Past, lane: Lane) -> Promise:
+def recall(past: Past, lane: Lane) -> ChampionReference:
     """Recall what the champion promised: worked out once for all policies that have it."""
     published = lane.champion.published
     if published.digest not in past.promises:

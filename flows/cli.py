@@ -37,7 +37,7 @@ from flows.process import INTERRUPTED, Stopped, take_time, told
 from tasks.core.errors import DefinitionError, PerennialError, first_line, harmless
 
 if TYPE_CHECKING:
-    from tasks.registry.decisions import Action
+    pass
 
 app = typer.Typer(
     name="perennial",
@@ -440,7 +440,7 @@ def _tell_next(made: dict[str, Any]) -> None:
 def _release(
     model: str,
     version: str,
-    action: "Action",
+    action: "DecisionAction",
     approver: str,
     reason: str,
     override: bool = False,

@@ -18,7 +18,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.core.errors import DefinitionError
 from tasks.drill.data_guards import drill_candidates, drill_data
 from tasks.drill.registry_guards import drill_registry
-from tasks.drill.testbed import CLEAN, Drilled, Ground, prepare_ground
+from tasks.drill.testbed import CLEAN, Drilled, Testbed, prepare_ground
 from tasks.registry.versions import Published, find_champion, list_versions
 from tasks.storage.store import Store, open_store, work_folder
 
@@ -66,15 +66,15 @@ def describe(model: str, published: Published, found: Iterable[Drilled]) -> dict
 
 
 @task(name="data faults", cache_policy=NO_CACHE)
-def strike_data(ground: Ground, folder: Path) -> list[Drilled]:
+def strike_data(ground: Testbed, folder: Path) -> list[Drilled]:
     return list(drill_data(ground, folder))
 
 
 @task(name="candidate faults", cache_policy=NO_CACHE)
-def strike_candidates(ground: Ground, folder: Path) -> list[Drilled]:
+def strike_candidates(ground: Testbed, folder: Path) -> list[Drilled]:
     return list(drill_candidates(ground, folder))
 
 
 @task(name="registry faults", cache_policy=NO_CACHE)
-def strike_registry(ground: Ground, folder: Path) -> list[Drilled]:
+def strike_registry(ground: Testbed, folder: Path) -> list[Drilled]:
     return list(drill_registry(ground, folder))

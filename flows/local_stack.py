@@ -40,7 +40,7 @@ from tasks.processes.settings import (
     tell_password,
 )
 from tasks.processes.supervisor import (
-    Kept,
+    SupervisedProcess,
     adopt_orphans,
     become_keeper,
     end_orphans,
@@ -137,12 +137,14 @@ def keep_all() -> None:
         end_orphans()
 
 
-def part(here: Environment, command: str, model: str = "", place: int = 0) -> Kept:
+def part(here: Environment, command: str, model: str = "", place: int = 0) -> SupervisedProcess:
     """Name a part of the system, each service with a port of its own."""
     words = (command, model) if model else (command,)
     variables = os.environ | {"PERENNIAL_SERVE_PORT": str(here.serve_port + place)}
     name = "-".join(words)
-    return Kept(name, leash("flows.local_stack", *words), variables, here.folder / f"{name}.log")
+    return SupervisedProcess(
+        name, leash("flows.local_stack", *words), variables, here.folder / f"{name}.log"
+    )
 
 
 def register_apart(here: Environment) -> None:

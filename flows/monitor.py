@@ -22,7 +22,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from tasks.core.definition import Definition
 from tasks.monitoring.context import settle_watch
-from tasks.monitoring.findings import Monitored
+from tasks.monitoring.findings import MonitoringResult
 from tasks.monitoring.task import (
     check_contract,
     measure_behind,
@@ -51,7 +51,7 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
     with work_folder(store) as folder:
         asked = read_asked(watch, folder)
         outcomes = read_outcomes(watch, asked, folder)
-        found = Monitored(
+        found = MonitoringResult(
             watch=watch,
             asked=asked,
             outcomes=outcomes,

@@ -50,7 +50,7 @@ from tasks.training.lightgbm_params import check_parameters
 from tasks.training.optuna_search import Trial
 from tasks.training.train import refit, train
 from tasks.training.tuning import name_search, search, take_best
-from tasks.validation.candidate import Candidate, Step, publish_candidate, timed
+from tasks.validation.candidate import Candidate, TimedStep, publish_candidate, timed
 from tasks.validation.gate import validate
 
 AUTOMATIC = "auto (gate passed)"
@@ -154,7 +154,7 @@ def make_candidate(
     write_pages: Callable[[Candidate], dict[str, str]] = draw_report,
 ) -> Published:
     """Run the six steps in a folder of their own and publish what they made."""
-    steps: list[Step] = []
+    steps: list[TimedStep] = []
     with timed("extraction", steps):
         snapshot = extract(plan, folder)
     with timed("analysis", steps):

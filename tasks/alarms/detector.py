@@ -34,7 +34,7 @@ from tasks.alarms.histograms import (
     watch_columns,
 )
 from tasks.alarms.thresholds import (
-    Key,
+    DistanceKey,
     Limit,
     draw_paths,
     find_limits,
@@ -46,7 +46,7 @@ from tasks.core.definition import Definition, Frozen
 from tasks.features.transform import Features
 from tasks.preparation.labels import TIME
 
-Kind = Literal["data-broken", "distribution-moved"]
+AlarmKind = Literal["data-broken", "distribution-moved"]
 
 _QUARTER = timedelta(days=91)
 _MOST_STRETCHES = 4_000  # of history that are counted one by one: eleven years of days
@@ -59,7 +59,7 @@ _NAMED = 3
 class Alarm(Frozen):
     """What rings: `score` is above `threshold`; `columns` name what moved, the furthest first."""
 
-    kind: Kind
+    kind: AlarmKind
     name: str
     score: float
     threshold: float
@@ -160,12 +160,12 @@ def _judge_signs(
     calibration: Calibration, before: Window, now: Window, learned: Window, few: float
 ) -> Iterator[Alarm]:
     again = compare_shares(now.repeated, now.rows, before.repeated, before.rows)
-    found: dict[Key, float] = {(REPEATED, "repeated"): float(again[0])}
+    found: dict[DistanceKey, float] = {(REPEATED, "repeated"): float(again[0])}
     for gauge in calibration.gauges:
         sides = (each.columns[gauge.column][0] for each in (before, now, learned))
         signs = measure_signs(gauge, *sides)
         found |= {(gauge.column, sign): float(value) for sign, value in signs.items()}
-    limits: dict[Key, float] = {
+    limits: dict[DistanceKey, float] = {
         (each.column, each.sign): each.most * few for each in calibration.limits
     }
     scores = {key: found[key] / most for key, most in limits.items()}
@@ -182,7 +182,7 @@ def _judge_signs(
         )
 
 
-def _say_sign(key: Key, before: Window, now: Window, value: float, most: float) -> str:
+def _say_sign(key: DistanceKey, before: Window, now: Window, value: float, most: float) -> str:
     """Say in a line what is wrong with a column."""
     column, sign = key
     if sign == "repeated":

@@ -18,7 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATE = 0.1  # of a window may have passed before the first answer, for it to count as a whole one
 
 
-class Look(Frozen):
+class ComparisonWindow(Frozen):
     """The rows after `begins`, up to `until`, are held against those after `since`.
 
     All but `until` are the edges of stretches, which have one `length`.
@@ -30,18 +30,20 @@ class Look(Frozen):
     length: timedelta
 
 
-class Decided(Frozen):
+class DriftDecision(Frozen):
     """What rings; or the `problem` that keeps alarms from being judged."""
 
     alarms: tuple[Alarm, ...] = ()
     problem: str = ""
 
 
-def look_at(until: datetime, window: timedelta) -> Look:
+def look_at(until: datetime, window: timedelta) -> ComparisonWindow:
     """Settle the last window and those that it is held against; a stretch that goes on is in it."""
     _, length = split_window(window)
     begins = start_of(until, length) + length - window
-    return Look(since=begins - RECENT * window, begins=begins, until=until, length=length)
+    return ComparisonWindow(
+        since=begins - RECENT * window, begins=begins, until=until, length=length
+    )
 
 
 def start_of(moment: datetime, length: timedelta) -> datetime:
@@ -61,24 +63,24 @@ def watch_served(definition: Definition, features: Features, rows: pl.DataFrame)
 def decide(
     definition: Definition,
     calibration: Calibration,
-    look: Look,
+    look: ComparisonWindow,
     first: datetime,
     before: Window | None,
     now: Window,
-) -> Decided:
+) -> DriftDecision:
     """Judge the last window of what a champion answered, where it has answered for long enough.
 
     `first` is the start of the first stretch that it answered in.
     """
     rows, least = int(now.rows.sum()), definition.monitoring.rows
     if rows < least:
-        return Decided(
+        return DriftDecision(
             problem=f"{rows:,} rows in the last window, {least:,} are needed for an alarm"
         )
     if first > look.begins + _LATE * definition.monitoring.window:
         short = "the champion has answered for less than a window: no alarm is rung yet"
-        return Decided(problem=short)
-    return Decided(alarms=judge(calibration, before, now))
+        return DriftDecision(problem=short)
+    return DriftDecision(alarms=judge(calibration, before, now))
 
 
 def list_ringing(alarms: Iterable[Alarm]) -> list[Alarm]:

@@ -13,7 +13,7 @@ from tasks.alarms.distances import Array, Sign, compare_shares, measure_newness,
 from tasks.alarms.histograms import RECENT, REPEATED, Counts, Gauge, Window
 from tasks.core.definition import Frozen
 
-Key = tuple[str, Sign]  # a column and what is wrong with it
+DistanceKey = tuple[str, Sign]  # a column and what is wrong with it
 Paths = npt.NDArray[np.int64]
 
 _QUARTERS = 200
@@ -64,7 +64,7 @@ def resample_signs(
     learned: Window,
     paths: Paths,
     window: int,
-) -> Iterator[tuple[Key, Array]]:
+) -> Iterator[tuple[DistanceKey, Array]]:
     """Measure every sign in each window of each quarter; a value a window, shape as `paths`."""
 
     def slide(counts: Counts) -> tuple[Array, Array]:
@@ -117,11 +117,13 @@ def find_threshold(scores: Array, allowed: float, window: int) -> float:
     return float(candidates[low])
 
 
-def find_limits(signs: Mapping[Key, Array], allowed: float, window: int) -> tuple[Limit, ...]:
+def find_limits(
+    signs: Mapping[DistanceKey, Array], allowed: float, window: int
+) -> tuple[Limit, ...]:
     """Find limits that are equally rare for every sign, and together ring no more than allowed."""
     tops = {key: found.max(axis=1) for key, found in signs.items()}
 
-    def limit(share: float) -> dict[Key, float]:
+    def limit(share: float) -> dict[DistanceKey, float]:
         return {
             key: max(_LEAST[key[1]], float(np.quantile(top, share))) for key, top in tops.items()
         }

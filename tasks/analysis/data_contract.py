@@ -30,7 +30,7 @@ from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.labels import MATURED, TARGET, label_rows, settle_target
 from tasks.registry.versions import find_champion, read_file
-from tasks.sources.query import Table, event_time, open_table
+from tasks.sources.query import SourceTable, event_time, open_table
 from tasks.storage.store import open_store, reaching
 
 log = logging.getLogger("perennial.analysis")
@@ -56,7 +56,7 @@ class Analysis(Frozen):
 
 
 def check_contract(
-    plan: Plan, snapshot: Snapshot, profile: Profile, table: Table | None = None
+    plan: Plan, snapshot: Snapshot, profile: Profile, table: SourceTable | None = None
 ) -> list[Check]:
     """Run every check of the data contract over a snapshot; `table` is what it was made from."""
     return [

@@ -12,7 +12,7 @@ import polars as pl
 from tasks.core.checks import Check
 from tasks.core.definition import Definition
 from tasks.features.point_in_time_join import SINCE, Events, value_of
-from tasks.sources.query import Table, collect
+from tasks.sources.query import SourceTable, collect
 
 _ASKED = 16  # rows all over the snapshot, and as many of the newest
 _ROW, _AT = "perennial.row", "perennial.at"
@@ -20,7 +20,7 @@ _ROUNDING = 1e-6
 _RESIDUE = 1e-9  # of a column's largest value, that sums of it may leave behind
 
 
-def check_known(definition: Definition, table: Table, rows: pl.LazyFrame) -> Iterator[Check]:
+def check_known(definition: Definition, table: SourceTable, rows: pl.LazyFrame) -> Iterator[Check]:
     """Check of each feature table that rows hold what its events come to at their times."""
     asked = pick_rows(rows)
     if table.time is not None:

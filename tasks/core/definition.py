@@ -68,13 +68,17 @@ def _check_uri(value: str) -> str:
 
 Name = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Kind = Literal["binary", "multiclass", "regression"]
+TargetKind = Literal["binary", "multiclass", "regression"]
 Metric = Literal["auc", "log_loss", "brier", "accuracy", "macro_f1", "mae", "rmse", "r2"]
 ColumnType = Literal["integer", "number", "text", "boolean", "date", "time"]
 Parameter = Annotated[bool | int | float | str, BeforeValidator(_check_parameter)]
 # A probability strays by half at most: .15 of it are .3 of its standard deviations, or more.
-CALIBRATION_AT_MOST: dict[Kind, float] = {"binary": 0.15, "multiclass": 0.15, "regression": 0.3}
-METRICS: dict[Kind, tuple[Metric, ...]] = {
+CALIBRATION_AT_MOST: dict[TargetKind, float] = {
+    "binary": 0.15,
+    "multiclass": 0.15,
+    "regression": 0.3,
+}
+METRICS: dict[TargetKind, tuple[Metric, ...]] = {
     "binary": ("auc", "log_loss", "brier", "accuracy"),
     "multiclass": ("log_loss", "accuracy", "macro_f1"),
     "regression": ("rmse", "mae", "r2"),
@@ -172,7 +176,7 @@ class FeatureTable(Section):
 
 class Target(Section):
     value: str = Field(min_length=1)
-    kind: Kind
+    kind: TargetKind
     matures_after: Duration = timedelta(0)
 
 

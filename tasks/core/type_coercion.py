@@ -20,7 +20,7 @@ _YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800  # in seconds from 1970
 _JSON = {bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64(), str: pl.String()}
 
 
-class Unfit(ValueError):
+class CoercionError(ValueError):
     """A column that cannot be taken; `row` is where the first value is that does not fit."""
 
     def __init__(self, said: str, row: int | None = None) -> None:
@@ -71,7 +71,7 @@ def take_values(
         return pl.Series(given.name, [None], wanted).new_from_index(0, len(given))
     if not is_kin(given.dtype, wanted, written):
         said = f"is {given.dtype}, and must be {wanted} as in training; give {describe(wanted)}"
-        raise Unfit(said)
+        raise CoercionError(said)
     if not is_text(given.dtype):
         taken, lost = _cast(given, wanted)
     elif is_text(wanted):
@@ -84,7 +84,7 @@ def take_values(
         row = lost.arg_max() or 0
         shown, kind = str(given[row])[:80], given.dtype
         said = f"is {kind} and holds {shown!r}, which {wanted} as in training cannot"
-        raise Unfit(f"{said}; give {describe(wanted)}", row)
+        raise CoercionError(f"{said}; give {describe(wanted)}", row)
     return taken.alias(given.name)
 
 
@@ -99,7 +99,7 @@ def _refuse_no_day(given: pl.Series) -> None:
     ticks = given.to_physical()
     odd = ((ticks < _YEAR_1 * second) | (ticks >= _YEAR_10000 * second)).fill_null(False)
     if odd.any():
-        raise Unfit("holds a time that is not in the years 1 to 9999", odd.arg_max())
+        raise CoercionError("holds a time that is not in the years 1 to 9999", odd.arg_max())
 
 
 def take_objects(name: str, values: Sequence[Any], wanted: pl.DataType, **how: bool) -> pl.Series:
@@ -148,14 +148,14 @@ def describe(wanted: pl.DataType) -> str:
 
 def _hold(name: str, values: Sequence[Any], kind: type, wanted: pl.DataType) -> pl.Series:
     if kind not in _JSON:
-        raise Unfit(f"holds a list or an object, and must be {wanted} as in training")
+        raise CoercionError(f"holds a list or an object, and must be {wanted} as in training")
     dtype = _JSON[kind]
     if kind is int and max(abs(each) for each in values if each is not None) >= 2**63:
         dtype = pl.Int128()
     try:
         return pl.Series(name, values, dtype)
     except OverflowError:
-        raise Unfit(f"holds a number that {wanted} as in training cannot") from None
+        raise CoercionError(f"holds a number that {wanted} as in training cannot") from None
 
 
 def _cast(given: pl.Series, wanted: pl.DataType) -> tuple[pl.Series, pl.Series]:

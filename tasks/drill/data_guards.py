@@ -19,23 +19,23 @@ from tasks.analysis.profile import profile_table
 from tasks.core.checks import failed
 from tasks.core.definition import Definition
 from tasks.drill.faults import CANDIDATE_FAULTS, DATA_FAULTS
-from tasks.drill.testbed import CLEAN, Drilled, Ground, as_snapshot, make_folder
+from tasks.drill.testbed import CLEAN, Drilled, Testbed, as_snapshot, make_folder
 from tasks.evaluation.evaluate import evaluate_models
 from tasks.evaluation.metrics import Array
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import compile_features, encode
 from tasks.preparation.labels import TIME, label_rows, settle_target
-from tasks.preparation.split import PART, TARGET, Part, Prepared, prepare_rows
+from tasks.preparation.split import PART, TARGET, Prepared, SplitRole, prepare_rows
 from tasks.training.datasets import model_input
 from tasks.training.train import read_model, train_models
-from tasks.validation.champion_predictions import Opponent
+from tasks.validation.champion_predictions import ChampionPredictions
 from tasks.validation.gate import judge as judge_candidate
 
 _MONTHS, _LEAST_SPAN = 12, timedelta(days=60)
 
 
-def drill_data(ground: Ground, folder: Path) -> Iterator[Drilled]:
+def drill_data(ground: Testbed, folder: Path) -> Iterator[Drilled]:
     """Spoil the newest window, once in each way, and ask the data contract and the alarms."""
     rows, plan = label_time(ground), ground.plan
     edge = find_edge(plan.definition, rows[TIME])
@@ -67,18 +67,18 @@ def find_edge(definition: Definition, times: pl.Series) -> datetime | None:
     return min(newest - definition.monitoring.window, enough)
 
 
-def label_time(ground: Ground) -> pl.DataFrame:
+def label_time(ground: Testbed) -> pl.DataFrame:
     return add_time(ground, ground.snapshot.scan().collect())
 
 
-def add_time(ground: Ground, rows: pl.DataFrame) -> pl.DataFrame:
+def add_time(ground: Testbed, rows: pl.DataFrame) -> pl.DataFrame:
     """Add each row's event time, as training reads it."""
     target, _ = settle_target(ground.plan, ground.snapshot.scan())
     time = label_rows(ground.plan, rows.lazy(), target).select(TIME).collect()
     return rows.with_columns(time[TIME])
 
 
-def add_predictions(ground: Ground, rows: pl.DataFrame) -> pl.DataFrame:
+def add_predictions(ground: Testbed, rows: pl.DataFrame) -> pl.DataFrame:
     numbers = encode(rows.lazy(), ground.plan.features, ground.vocabulary).collect()
     predicted = np.asarray(read_model(ground.model).predict(model_input(numbers)))
     values = predicted.tolist() if predicted.ndim == 2 else predicted
@@ -95,7 +95,7 @@ def lose_partition(rows: pl.DataFrame) -> pl.DataFrame | None:
 
 
 def ask_data_guards(
-    ground: Ground,
+    ground: Testbed,
     fault: str,
     history: pl.DataFrame,
     window: pl.DataFrame,
@@ -115,7 +115,7 @@ def ask_data_guards(
     return Drilled(fault=fault, guard="alarm", detail=f"{alarms[0].kind}: {alarms[0].detail}")
 
 
-def ask_contract(ground: Ground, rows: pl.DataFrame, folder: Path) -> str:
+def ask_contract(ground: Testbed, rows: pl.DataFrame, folder: Path) -> str:
     """Hold rows to the data contract; give the first breach."""
     part = folder / "spoilt.parquet"
     order = [name for name in (ground.columns.time, *ground.columns.key) if name]
@@ -126,13 +126,13 @@ def ask_contract(ground: Ground, rows: pl.DataFrame, folder: Path) -> str:
     return f"{broken[0].name}: {broken[0].detail}" if broken else ""
 
 
-def drill_candidates(ground: Ground, folder: Path) -> Iterator[Drilled]:
+def drill_candidates(ground: Testbed, folder: Path) -> Iterator[Drilled]:
     """Spoil a candidate's predictions and its labels, and ask the gate, with itself as champion."""
     plan = with_rounds(ground)
     prepared = prepare_rows(plan, ground.snapshot, make_folder(folder, "sound"))
     scored = score(plan, ground.snapshot, prepared, folder / "sound")
     inside = np.ones(len(scored), dtype=bool)
-    opponent = Opponent(
+    opponent = ChampionPredictions(
         version=ground.published.version, inside=inside, predicted=scored["predicted"].to_numpy()
     )
     yield ask_gate(plan, CLEAN, scored, opponent)
@@ -152,7 +152,7 @@ def drill_candidates(ground: Ground, folder: Path) -> Iterator[Drilled]:
     yield ask_gate(leaking, "label leak", scored, opponent)
 
 
-def with_rounds(ground: Ground) -> Plan:
+def with_rounds(ground: Testbed) -> Plan:
     """Train as the version was trained, without settling the number of rounds again."""
     training = ground.plan.definition.training
     known = {"rounds": ground.rounds, "early_stopping": 0}
@@ -178,10 +178,10 @@ def score(plan: Plan, snapshot: Snapshot, prepared: Prepared, folder: Path) -> p
     return evaluate_models(plan, snapshot, prepared, trained, folder)[1].read()
 
 
-def score_shuffled(plan: Plan, ground: Ground, prepared: Prepared, folder: Path) -> pl.DataFrame:
+def score_shuffled(plan: Plan, ground: Testbed, prepared: Prepared, folder: Path) -> pl.DataFrame:
     """Train on labels that belong to other rows, and score the holdout's true ones."""
     rows = prepared.scan().collect()
-    shuffled = pl.when(pl.col(PART) != Part.HOLDOUT).then(pl.col(TARGET).shuffle(1))
+    shuffled = pl.when(pl.col(PART) != SplitRole.HOLDOUT).then(pl.col(TARGET).shuffle(1))
     labels = rows.select(shuffled.otherwise(pl.col(TARGET)).forward_fill().alias(TARGET))
     target = make_folder(folder, "shuffled")
     rows.with_columns(labels[TARGET]).write_ipc(target / "prepared.arrow")
@@ -198,7 +198,9 @@ def largest_slice(scored: pl.DataFrame, slices: list[str]) -> Array:
     return inside
 
 
-def ask_gate(plan: Plan, fault: str, scored: pl.DataFrame, opponent: Opponent | None) -> Drilled:
+def ask_gate(
+    plan: Plan, fault: str, scored: pl.DataFrame, opponent: ChampionPredictions | None
+) -> Drilled:
     bad = failed(judge_candidate(plan, scored, opponent).checks)
     if not bad:
         return Drilled(fault=fault, guard="", detail="")

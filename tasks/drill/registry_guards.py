@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tasks.core.definition import Source
 from tasks.core.errors import PerennialError, StorageFull, first_line
-from tasks.drill.testbed import Drilled, Ground, make_folder
+from tasks.drill.testbed import Drilled, Testbed, make_folder
 from tasks.registry.ledger import Sign, append_entry, read_ledger
 from tasks.registry.signatures import make_key, sign
 from tasks.registry.trusted_ledger import check_signatures, refuse_shorter, see
@@ -31,7 +31,7 @@ from tasks.sources.files import read_whole
 from tasks.storage.store import Store, open_store
 
 
-def drill_registry(ground: Ground, folder: Path) -> Iterator[Drilled]:
+def drill_registry(ground: Testbed, folder: Path) -> Iterator[Drilled]:
     """Tamper with copies of files, decisions and bentos, and ask whoever reads them."""
     bento = make_bento(ground.store, ground.published, make_folder(folder, "bento"))
     yield catch("truncated file", "extraction", lambda: read_truncated(ground, folder))
@@ -66,7 +66,7 @@ def catch(fault: str, guard: str, work: Callable[[], object]) -> Drilled:
     return Drilled(fault=fault, guard="", detail="")
 
 
-def find_done(ground: Ground) -> Drilled:
+def find_done(ground: Testbed) -> Drilled:
     """Retrain on a stale snapshot: the same inputs are a version that exists."""
     plan = ground.plan
     version = name_version(plan.as_of, plan.snapshot, plan.definition.digest, ground.code)
@@ -77,14 +77,14 @@ def find_done(ground: Ground) -> Drilled:
     )
 
 
-def read_truncated(ground: Ground, folder: Path) -> None:
+def read_truncated(ground: Testbed, folder: Path) -> None:
     file = folder / "truncated.parquet"
     data = ground.snapshot.parts[0].read_bytes()
     file.write_bytes(data[: len(data) // 2])
     read_whole(Source(uri=str(file)), str(file))
 
 
-def copy_version(ground: Ground, folder: Path) -> Store:
+def copy_version(ground: Testbed, folder: Path) -> Store:
     """Make a root that holds a copy of the version, and nothing else."""
     store, published = open_store(str(folder / "root")), ground.published
     for name in published.manifest.files:
@@ -94,14 +94,14 @@ def copy_version(ground: Ground, folder: Path) -> Store:
     return store
 
 
-def read_tampered(ground: Ground, folder: Path) -> None:
+def read_tampered(ground: Testbed, folder: Path) -> None:
     store = copy_version(ground, folder)
     file = Path(store.root, ground.published.path_of("model.txt"))
     file.write_text(file.read_text().replace("num_leaves=", "num_leaves=1", 1))
     read_file(store, ground.published, "model.txt")
 
 
-def decide(ground: Ground, store: Store, *actions: str, sign: Sign | None = None) -> str:
+def decide(ground: Testbed, store: Store, *actions: str, sign: Sign | None = None) -> str:
     """Write decisions on the copy; give where the ledger is."""
     model = ground.plan.definition.name
     for action in actions:
@@ -118,20 +118,20 @@ def decide(ground: Ground, store: Store, *actions: str, sign: Sign | None = None
     return f"models/{model}/ledger"
 
 
-def read_forged(ground: Ground, folder: Path) -> None:
+def read_forged(ground: Testbed, folder: Path) -> None:
     store = copy_version(ground, folder)
     entry = Path(store.root, decide(ground, store, "approve", "release"), "000001.json")
     entry.write_text(entry.read_text().replace("drill", "somebody else"))
     find_champion(store, ground.plan.definition.name)
 
 
-def read_unapproved(ground: Ground, folder: Path) -> None:
+def read_unapproved(ground: Testbed, folder: Path) -> None:
     store = copy_version(ground, folder)
     decide(ground, store, "release")
     find_champion(store, ground.plan.definition.name)
 
 
-def read_edited(ground: Ground, folder: Path) -> None:
+def read_edited(ground: Testbed, folder: Path) -> None:
     """Edit a file that no step reads again, only people do."""
     store = copy_version(ground, folder)
     file = Path(store.root, ground.published.path_of("report.html"))
@@ -139,7 +139,7 @@ def read_edited(ground: Ground, folder: Path) -> None:
     check_files(store, ground.published)
 
 
-def read_forged_chain(ground: Ground, folder: Path) -> None:
+def read_forged_chain(ground: Testbed, folder: Path) -> None:
     """Make a version the champion as whoever can write to the root can, where signers are named."""
     store, model = copy_version(ground, folder), ground.plan.definition.name
     decide(ground, store, "approve", "release")
@@ -148,7 +148,7 @@ def read_forged_chain(ground: Ground, folder: Path) -> None:
     check_signatures(read_ledger(store, model), model, signers)
 
 
-def read_other_signer(ground: Ground, folder: Path) -> None:
+def read_other_signer(ground: Testbed, folder: Path) -> None:
     """Sign decisions with a key that is none of the signers'."""
     store, model = copy_version(ground, folder), ground.plan.definition.name
     keys = {name: make_key(folder / name) for name in ("ours", "theirs")}
@@ -166,7 +166,7 @@ def read_other_signer(ground: Ground, folder: Path) -> None:
     check_signatures(read_ledger(store, model), model, allowed["ours"])
 
 
-def read_truncated_chain(ground: Ground, folder: Path) -> None:
+def read_truncated_chain(ground: Testbed, folder: Path) -> None:
     """Take the newest decision away: what is left is a whole chain, too."""
     store, model = copy_version(ground, folder), ground.plan.definition.name
     ledger = Path(store.root, decide(ground, store, "approve", "release"))
@@ -175,7 +175,7 @@ def read_truncated_chain(ground: Ground, folder: Path) -> None:
     refuse_shorter(read_ledger(store, model), seen, model)
 
 
-def release_older(ground: Ground, folder: Path) -> None:
+def release_older(ground: Testbed, folder: Path) -> None:
     """Decide on what a run made that had not seen the newest partition."""
     assert ground.plan.as_of is not None, "without a time, no version is older than another"
     store = copy_version(ground, folder)
@@ -185,7 +185,7 @@ def release_older(ground: Ground, folder: Path) -> None:
     refuse_closed(read_ledger(store, model), model, older)
 
 
-def release_planted(bento: Bento, ground: Ground, folder: Path) -> None:
+def release_planted(bento: Bento, ground: Testbed, folder: Path) -> None:
     """Put a bento that runs other code where a release looks first, beside a made-up proof."""
     store, published = copy_version(ground, folder), ground.published
     model, version = ground.plan.definition.name, published.version
@@ -211,7 +211,7 @@ def release_planted(bento: Bento, ground: Ground, folder: Path) -> None:
     prove_bento.fn(store.root, model, version, bento, folder)
 
 
-def prove_other(bento: Bento, ground: Ground, folder: Path) -> None:
+def prove_other(bento: Bento, ground: Testbed, folder: Path) -> None:
     theirs = Bento(folder=folder / "theirs", tag=bento.tag)
     shutil.copytree(bento.folder, theirs.folder)
     file = theirs.folder / "src" / "model" / "model.txt"

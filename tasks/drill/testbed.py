@@ -26,7 +26,7 @@ from tasks.registry.versions import (
     snapshot_path,
 )
 from tasks.serving.expected_answers import recall_plan
-from tasks.sources.query import Table, open_table
+from tasks.sources.query import SourceTable, open_table
 from tasks.storage.store import Store
 
 log = logging.getLogger("perennial.drill")
@@ -47,7 +47,7 @@ class Drilled(Frozen):
 
 
 @dataclass(frozen=True)
-class Ground:
+class Testbed:
     """A version to be drilled: its plan, its rows split where the newest window begins, its files.
 
     `rounds` are those that it was trained with. `table` is what its feature tables are made from,
@@ -58,7 +58,7 @@ class Ground:
     published: Published
     plan: Plan
     snapshot: Snapshot
-    table: Table | None
+    table: SourceTable | None
     columns: Columns
     vocabulary: Vocabulary
     model: str
@@ -67,7 +67,7 @@ class Ground:
     code: str
 
 
-def prepare_ground(store: Store, published: Published, folder: Path) -> Ground:
+def prepare_ground(store: Store, published: Published, folder: Path) -> Testbed:
     """Fetch all that the drill spoils copies of."""
     lineage = read_json(store, published, "lineage.json")
     features = Features.model_validate(read_json(store, published, "features.json"))
@@ -80,7 +80,7 @@ def prepare_ground(store: Store, published: Published, folder: Path) -> Ground:
     importance = {each["feature"]: each["share"] for each in ranked}
     snapshot = as_snapshot(plan, parts)
     schema = snapshot.scan().collect_schema()
-    return Ground(
+    return Testbed(
         store=store,
         published=published,
         plan=plan,
@@ -95,7 +95,7 @@ def prepare_ground(store: Store, published: Published, folder: Path) -> Ground:
     )
 
 
-def open_events(plan: Plan, snapshot: Snapshot) -> Table | None:
+def open_events(plan: Plan, snapshot: Snapshot) -> SourceTable | None:
     """Open what feature tables are made from, if it still gives the values of the snapshot."""
     try:
         table = open_table(plan.definition, plan.project)

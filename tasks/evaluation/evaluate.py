@@ -18,7 +18,7 @@ from tasks.evaluation.metrics import Array, measure, rank_bins, read_certainty
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import compile_expression
-from tasks.preparation.split import PART, ROW, TARGET, TIME, Part, Prepared
+from tasks.preparation.split import PART, ROW, TARGET, TIME, Prepared, SplitRole
 from tasks.storage.store import reaching
 from tasks.training.datasets import model_input
 from tasks.training.train import Trained, read_model
@@ -88,7 +88,7 @@ def evaluate_models(
 ) -> tuple[Evaluation, Scored]:
     """Score the holdout once, measure, and keep the scores for the gate."""
     twin, simple = (read_model(path.read_text("utf-8")) for path in (trained.twin, trained.simple))
-    rows = prepared.scan(Part.HOLDOUT).select(ROW, TIME, TARGET).collect()
+    rows = prepared.scan(SplitRole.HOLDOUT).select(ROW, TIME, TARGET).collect()
     seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
     predicted, simply = predict_holdout(plan, prepared, twin, simple)
     baseline = predict_baseline(plan, prepared, len(rows))
@@ -129,14 +129,14 @@ def predict(booster: Booster, rows: pl.DataFrame) -> Array:
 
 def predict_holdout(plan: Plan, prepared: Prepared, *models: Booster) -> tuple[Array, ...]:
     """Let models predict the holdout, a stretch at a time."""
-    frames = prepared.stretches(list(plan.features.expressions), Part.HOLDOUT)
+    frames = prepared.stretches(list(plan.features.expressions), SplitRole.HOLDOUT)
     predicted = [[predict(model, frame) for model in models] for frame in frames]
     return tuple(np.concatenate(each) for each in zip(*predicted, strict=True))
 
 
 def predict_baseline(plan: Plan, prepared: Prepared, rows: int) -> Array:
     """Predict for every row what training rows say on the whole: class shares or the mean."""
-    target = prepared.scan(Part.FIT, Part.STOP).select(TARGET)
+    target = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(TARGET)
     if plan.definition.target.kind != "multiclass":
         return np.full(rows, target.mean().collect().item())
     classes = target.collect()[TARGET].to_numpy().astype(np.int64)
@@ -150,7 +150,9 @@ def sample_training(plan: Plan, prepared: Prepared) -> pl.DataFrame:
     They are drawn by a hash: every tenth row could be the same shop each day.
     """
     step = math.ceil((prepared.rows["fit"] + prepared.rows["stop"]) / _TRAIN_ROWS)
-    frames = prepared.stretches((ROW, TARGET, *plan.features.expressions), Part.FIT, Part.STOP)
+    frames = prepared.stretches(
+        (ROW, TARGET, *plan.features.expressions), SplitRole.FIT, SplitRole.STOP
+    )
     return pl.concat(frame.filter(pl.col(ROW).hash() % step == 0) for frame in frames)
 
 
@@ -255,7 +257,7 @@ def rank_features(
     wanted = min(affordable, _CONTRIBUTION_ROWS, len(numbers))
     chosen = numbers.sample(wanted, seed=plan.definition.training.seed).implode()
     names = list(plan.features.expressions)
-    frames = prepared.stretches((ROW, *names), Part.HOLDOUT)
+    frames = prepared.stretches((ROW, *names), SplitRole.HOLDOUT)
     sample = pl.concat(frame.filter(pl.col(ROW).is_in(chosen)) for frame in frames).drop(ROW)
     parts = np.asarray(booster.predict(model_input(sample), pred_contrib=True))
     by_class = parts.reshape(len(sample), -1, len(names) + 1)[:, :, :-1]  # the last is the bias

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri, stdtrit  # type: ignore[import-untyped]
 
-from tasks.core.definition import METRICS, Frozen, Kind, Metric
+from tasks.core.definition import METRICS, Frozen, Metric, TargetKind
 
 Array = npt.NDArray[Any]
 HIGHER_IS_BETTER: frozenset[Metric] = frozenset({"auc", "accuracy", "macro_f1", "r2"})
@@ -32,7 +32,9 @@ class Interval(Frozen):
     high: float
 
 
-def measure(kind: Kind, target: Array, predicted: Array, threshold: float) -> dict[Metric, float]:
+def measure(
+    kind: TargetKind, target: Array, predicted: Array, threshold: float
+) -> dict[Metric, float]:
     """Compute every metric that fits this kind of target.
 
     `target` holds 0 and 1, places of classes or values, shape (rows,). `predicted` holds

@@ -13,7 +13,7 @@ import polars as pl
 
 from tasks.core.definition import Definition
 from tasks.features.point_in_time_join import Events, give_values, look_up, settle
-from tasks.sources.query import Table, collect
+from tasks.sources.query import SourceTable, collect
 
 STRETCH = 250_000  # rows
 _GROUP = 100_000  # rows of events that are read together
@@ -21,7 +21,7 @@ _GROUP = 100_000  # rows of events that are read together
 
 def look_up_stretches(
     definition: Definition,
-    table: Table,
+    table: SourceTable,
     parts: Sequence[Path],
     folder: Path,
     size: int | None = None,
@@ -47,7 +47,7 @@ def cut(part: Path, size: int) -> Iterator[pl.LazyFrame]:
     yield from (rows.slice(start, size) for start in range(0, max(1, count), size))
 
 
-def spill(table: Table, events: Events, file: Path) -> Path:
+def spill(table: SourceTable, events: Events, file: Path) -> Path:
     """Write what a table is made of where stretches of it are soon found: sources may be large."""
     file.parent.mkdir(exist_ok=True)
     collect(table, events.frame.sink_parquet(file, row_group_size=_GROUP, lazy=True))

@@ -33,7 +33,7 @@ from tasks.registry.versions import (
 from tasks.sources.file_contents import digest_content
 from tasks.sources.files import Files
 from tasks.sources.hive_folders import read_folders
-from tasks.sources.query import Table, open_files
+from tasks.sources.query import SourceTable, open_files
 from tasks.storage.store import Store, scan_options
 
 log = logging.getLogger("perennial.partitions")
@@ -53,7 +53,7 @@ class Partition(Frozen):
 
 
 def find_partitions(
-    definition: Definition, table: Table, digests: Mapping[str, str]
+    definition: Definition, table: SourceTable, digests: Mapping[str, str]
 ) -> tuple[Partition, ...]:
     """Cut the table into partitions; none where it is not sure that they make it up, or one."""
     source = find_divisible(definition)
@@ -93,14 +93,14 @@ def find_divisible(definition: Definition) -> str | None:
     return name if source and source.format == "parquet" else None
 
 
-def open_partition(definition: Definition, table: Table, partition: Partition) -> Table:
+def open_partition(definition: Definition, table: SourceTable, partition: Partition) -> SourceTable:
     """Open the table as if its source had no other files than a partition's."""
     files = {name: table.see(name) for name in table.files}
     own = {file: table.seen[file] for file in partition.files}
     return open_rows(definition, {**files, partition.source: own})
 
 
-def open_rows(definition: Definition, files: Mapping[str, Files]) -> Table:
+def open_rows(definition: Definition, files: Mapping[str, Files]) -> SourceTable:
     """Open what the query alone gives: feature tables know events of other partitions, too."""
     return open_files(definition.model_copy(update={"tables": {}}), files)
 
@@ -160,7 +160,7 @@ def _group_files(files: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         yield tuple(group)
 
 
-def _others_are_small(table: Table, source: str) -> bool:
+def _others_are_small(table: SourceTable, source: str) -> bool:
     """Tell whether it costs little to join the other sources to every partition."""
     others = [name for name in table.sources if name != source]
     if any(table.sources[name].format != "parquet" for name in others):

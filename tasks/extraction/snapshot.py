@@ -21,7 +21,7 @@ from tasks.extraction.partitions import recall_parts
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot_parts import write_parts
 from tasks.registry.versions import fetch_snapshot, find, package_versions, snapshot_path
-from tasks.sources.query import Table, collect, holding, open_table
+from tasks.sources.query import SourceTable, collect, holding, open_table
 from tasks.storage.store import Store, open_store, reaching
 
 log = logging.getLogger("perennial.extraction")
@@ -43,7 +43,7 @@ class Snapshot(Frozen):
         return pl.scan_parquet(list(self.parts), glob=False)
 
 
-def settle_as_of(table: Table, as_of: datetime | None, now: datetime) -> datetime | None:
+def settle_as_of(table: SourceTable, as_of: datetime | None, now: datetime) -> datetime | None:
     """Take the as-of time that is asked for, or the newest event time that is not in the future.
 
     So a rerun on the same data is the same run, whatever the clock says.
@@ -87,7 +87,7 @@ def digest_snapshot(
 
 
 def extract_snapshot(
-    plan: Plan, table: Table, folder: Path, earlier: Mapping[str, Path] | None = None
+    plan: Plan, table: SourceTable, folder: Path, earlier: Mapping[str, Path] | None = None
 ) -> tuple[Path, ...]:
     """Write the rows in the window up to as-of, in an order that is always the same.
 
@@ -98,7 +98,7 @@ def extract_snapshot(
         return write_parts(plan, table, folder, earlier or {})
 
 
-def describe_snapshot(plan: Plan, table: Table, parts: tuple[Path, ...]) -> Snapshot:
+def describe_snapshot(plan: Plan, table: SourceTable, parts: tuple[Path, ...]) -> Snapshot:
     """Count a snapshot's rows, and how many rows its sources hold from the future."""
     rows = pl.scan_parquet(list(parts), glob=False)
     count = rows.select(pl.len()).collect().item()
@@ -114,7 +114,7 @@ def describe_snapshot(plan: Plan, table: Table, parts: tuple[Path, ...]) -> Snap
     )
 
 
-def _explain_empty(plan: Plan, table: Table) -> str:
+def _explain_empty(plan: Plan, table: SourceTable) -> str:
     if table.time is None or plan.as_of is None:
         return f"{plan.origin}: the sources hold no rows"
     limits = [limit.dt.to_string(_MINUTE) for limit in (table.time.min(), table.time.max())]

@@ -28,7 +28,7 @@ from tasks.extraction.partitions import (
 )
 from tasks.extraction.run_plan import Plan
 from tasks.sources.file_contents import digest_files, see_files
-from tasks.sources.query import Table, collect, collect_all, digest_sources, holding
+from tasks.sources.query import SourceTable, collect, collect_all, digest_sources, holding
 from tasks.storage.store import is_bucket
 
 log = logging.getLogger("perennial.parts")
@@ -42,7 +42,7 @@ class Made(NamedTuple):
 
 
 def write_parts(
-    plan: Plan, table: Table, folder: Path, earlier: Mapping[str, Path]
+    plan: Plan, table: SourceTable, folder: Path, earlier: Mapping[str, Path]
 ) -> tuple[Path, ...]:
     """Write a snapshot's rows, with what was known at their times where there are feature tables.
 
@@ -59,7 +59,7 @@ def write_parts(
 
 
 def look_up_parts(
-    plan: Plan, table: Table, parts: tuple[Path, ...], folder: Path, events: Path
+    plan: Plan, table: SourceTable, parts: tuple[Path, ...], folder: Path, events: Path
 ) -> tuple[Path, ...]:
     """Write the rows of parts anew, with what was known at their times, in the same order."""
     found = []
@@ -73,14 +73,14 @@ def look_up_parts(
 
 
 def _write_rows(
-    plan: Plan, table: Table, folder: Path, earlier: Mapping[str, Path]
+    plan: Plan, table: SourceTable, folder: Path, earlier: Mapping[str, Path]
 ) -> tuple[Path, ...]:
     parts = write_partitions(plan, table, folder, earlier)
     return parts or (write_part(plan, table, folder / "part-0000.parquet"),)
 
 
 def write_partitions(
-    plan: Plan, table: Table, folder: Path, earlier: Mapping[str, Path]
+    plan: Plan, table: SourceTable, folder: Path, earlier: Mapping[str, Path]
 ) -> tuple[Path, ...]:
     """Write a part a partition; none where their times overlap: then all is sorted at once.
 
@@ -107,7 +107,7 @@ def write_partitions(
     )
 
 
-def write_partition(plan: Plan, table: Table, part: Path, kept: Path | None = None) -> bool:
+def write_partition(plan: Plan, table: SourceTable, part: Path, kept: Path | None = None) -> bool:
     """Write a partition's rows that belong to the snapshot; tell whether these are all it has."""
     if kept is not None:
         table = table.model_copy(update={"rows": pl.scan_parquet(kept, glob=False)})
@@ -119,12 +119,12 @@ def write_partition(plan: Plan, table: Table, part: Path, kept: Path | None = No
     return not counted.item()
 
 
-def write_part(plan: Plan, table: Table, part: Path) -> Path:
+def write_part(plan: Plan, table: SourceTable, part: Path) -> Path:
     collect(table, _plan_part(plan, table, part))
     return part
 
 
-def _plan_part(plan: Plan, table: Table, part: Path) -> pl.LazyFrame:
+def _plan_part(plan: Plan, table: SourceTable, part: Path) -> pl.LazyFrame:
     rows = table.rows.filter(_is_inside(plan, table))
     return _order_rows(plan.definition, table, rows).sink_parquet(part, lazy=True)
 
@@ -149,7 +149,7 @@ def make_part(plan: Plan, partition: Partition, files: Mapping[str, tuple[str, .
 
 def _write_each(
     plan: Plan,
-    table: Table,
+    table: SourceTable,
     partitions: tuple[Partition, ...],
     folder: Path,
     earlier: Mapping[str, Path],
@@ -168,7 +168,7 @@ def _write_each(
 
 
 def _let_workers_make(
-    plan: Plan, table: Table, partitions: Mapping[int, Partition]
+    plan: Plan, table: SourceTable, partitions: Mapping[int, Partition]
 ) -> Iterator[tuple[int, Made]]:
     """Let a cluster's workers make the parts of two partitions or more, as far as they can.
 
@@ -201,7 +201,7 @@ def _find_anywhere(files: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str,
     }
 
 
-def _is_inside(plan: Plan, table: Table) -> pl.Expr:
+def _is_inside(plan: Plan, table: SourceTable) -> pl.Expr:
     """Tell whether a row is in the window up to as-of; without a time, the contract counts it."""
     if table.time is None or plan.as_of is None:
         return pl.lit(True)
@@ -218,7 +218,7 @@ def _measure_times(plan: Plan, part: Path) -> tuple[datetime, datetime, int, int
     return pl.scan_parquet(part, glob=False).select(limits).collect().row(0)
 
 
-def _order_rows(definition: Definition, table: Table, rows: pl.LazyFrame) -> pl.LazyFrame:
+def _order_rows(definition: Definition, table: SourceTable, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Sort, because a join promises no order and training gives other trees for another order."""
     named = (definition.extract.time, *definition.extract.key)
     first = [column for column in dict.fromkeys(named) if column]

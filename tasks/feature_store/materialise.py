@@ -26,7 +26,7 @@ from tasks.feature_store.online_tables import (
 from tasks.features.feature_tables import tables_digest
 from tasks.registry.versions import Published, code_digest, find, name_version, publish_once
 from tasks.sources.preflight import check_tables
-from tasks.sources.query import Table, collect, digest_sources, open_table, refuse_changed
+from tasks.sources.query import SourceTable, collect, digest_sources, open_table, refuse_changed
 from tasks.storage.store import Store, open_store
 
 log = logging.getLogger("perennial.tables")
@@ -61,7 +61,7 @@ def make_tables(
 
 
 def settle_known(
-    definition: Definition, table: FeatureTable, opened: Table, limit: datetime
+    definition: Definition, table: FeatureTable, opened: SourceTable, limit: datetime
 ) -> datetime | None:
     """Find until when a table knows events: when its newest one became known, or the limit.
 
@@ -77,7 +77,7 @@ def settle_known(
 
 
 def collect_table(
-    opened: Table, name: str, table: FeatureTable, as_of: datetime | None
+    opened: SourceTable, name: str, table: FeatureTable, as_of: datetime | None
 ) -> pl.DataFrame:
     made = collect(opened, opened.tables[name])
     if as_of is None:

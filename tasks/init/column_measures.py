@@ -8,13 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from tasks.sources.query import Table, collect
+from tasks.sources.query import SourceTable, collect
 
 _COUNTED_AT_ONCE = 50
 _AT_ONCE = 200  # columns in one select: its cost grows with their number squared
 
 
-def measure(table: Table, measures: dict[str, dict[str, pl.Expr]]) -> dict[str, dict[str, Any]]:
+def measure(
+    table: SourceTable, measures: dict[str, dict[str, pl.Expr]]
+) -> dict[str, dict[str, Any]]:
     """Measure several things of several columns, some hundred columns in one pass."""
     found: dict[str, dict[str, Any]] = {}
     names = list(measures)
@@ -28,7 +30,9 @@ def measure(table: Table, measures: dict[str, dict[str, pl.Expr]]) -> dict[str, 
     return found
 
 
-def count_values(table: Table, columns: dict[str, pl.Expr]) -> Iterator[tuple[str, pl.DataFrame]]:
+def count_values(
+    table: SourceTable, columns: dict[str, pl.Expr]
+) -> Iterator[tuple[str, pl.DataFrame]]:
     """Give each column's different values as `value`, with their `count`."""
     names = list(columns)
     for first in range(0, len(names), _COUNTED_AT_ONCE):

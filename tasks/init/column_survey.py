@@ -13,13 +13,13 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.definition import Frozen, Kind
+from tasks.core.definition import Frozen, TargetKind
 from tasks.core.errors import DefinitionError, SourceError, nearest
 from tasks.core.sql import is_text, quote_name
 from tasks.init.column_measures import measure
 from tasks.init.date_formats import COLUMN, Dating, date_numbers, date_texts, is_named_like_a_time
-from tasks.init.type_inference import Reading, give_types, open_as_text, read_table
-from tasks.sources.query import Table, collect, open_table
+from tasks.init.type_inference import InferredTypes, give_types, open_as_text, read_table
+from tasks.sources.query import SourceTable, collect, open_table
 
 _LISTED = 30  # text with more levels is not listed
 _SAMPLE = 20_000  # rows on which columns are tried alone
@@ -56,13 +56,13 @@ class Event(Frozen):
     future: int = 0
 
 
-class Survey(Frozen, arbitrary_types_allowed=True):
+class ColumnSurvey(Frozen, arbitrary_types_allowed=True):
     """A table as it is to be read, and what was seen in it."""
 
     data: str
     target: str
-    reading: Reading
-    table: Table
+    reading: InferredTypes
+    table: SourceTable
     facts: dict[str, Facts]
     event: Event
     dates: dict[str, str]
@@ -74,7 +74,7 @@ class Survey(Frozen, arbitrary_types_allowed=True):
 
 def survey_table(
     data: str, target: str, time: str | None, key: tuple[str, ...], project: Path
-) -> Survey:
+) -> ColumnSurvey:
     """Look at a table that was never described; refuse it where no model can come of it."""
     name = re.sub(r"^(?=\d)", "t", slug(name_table(data), "_")) or "data"
     reading, opened = read_table(data, name, project)
@@ -90,7 +90,7 @@ def survey_table(
         table = reading.mend(opened)
         dates[event.column] = write_column(event.column, table.columns)
         facts = gather_facts(table) if reading.query else facts
-    return Survey(
+    return ColumnSurvey(
         data=data,
         target=target,
         reading=reading,
@@ -102,7 +102,7 @@ def survey_table(
 
 
 def find_dates(
-    table: Table, facts: dict[str, Facts], given: str | None = None
+    table: SourceTable, facts: dict[str, Facts], given: str | None = None
 ) -> dict[str, Dating]:
     """Find the columns that hold dates, and the SQL that reads each of them as a date."""
     dates: dict[str, Dating] = {}
@@ -125,7 +125,7 @@ def find_dates(
     return {column: found[column] for column in facts if column in found}
 
 
-def gather_facts(table: Table) -> dict[str, Facts]:
+def gather_facts(table: SourceTable) -> dict[str, Facts]:
     """Measure every column in one pass over the table, and count the levels of short lists."""
     rows = collect(table, table.rows.select(pl.len())).item()
     measured = measure(table, {name: _facts(name, each) for name, each in table.columns.items()})
@@ -142,8 +142,12 @@ def gather_facts(table: Table) -> dict[str, Facts]:
 
 
 def settle_time(
-    reading: Reading, table: Table, facts: dict[str, Facts], target: str, given: str | None
-) -> tuple[Reading, Event, dict[str, str]]:
+    reading: InferredTypes,
+    table: SourceTable,
+    facts: dict[str, Facts],
+    target: str,
+    given: str | None,
+) -> tuple[InferredTypes, Event, dict[str, str]]:
     """Find the event time, and mend the query so that every row has one; give all dates' SQL."""
     found = find_dates(table, facts, given)
     found.pop(target, None)
@@ -188,21 +192,21 @@ def settle_time(
     return reading.model_copy(update=change), event, dates
 
 
-def count_levels(table: Table, value: pl.Expr, rows: pl.Expr | bool = True) -> dict[str, int]:
+def count_levels(table: SourceTable, value: pl.Expr, rows: pl.Expr | bool = True) -> dict[str, int]:
     """Count the rows of each value, as text, frequent ones first."""
     counts = table.rows.filter(rows).group_by(value.cast(pl.String).alias("level")).len()
     known = collect(table, counts.filter(pl.col("level").is_not_null()))
     return dict(known.sort(["len", "level"], descending=[True, False]).iter_rows())
 
 
-def count_unique(table: Table, groups: Iterable[Sequence[str]]) -> list[int]:
+def count_unique(table: SourceTable, groups: Iterable[Sequence[str]]) -> list[int]:
     """Count the different rows that each group of columns gives."""
     counts = [pl.struct(group).n_unique().alias(str(place)) for place, group in enumerate(groups)]
     return list(collect(table, table.rows.select(counts)).row(0)) if counts else []
 
 
 def draw_sample(
-    table: Table, target: pl.Expr, kind: Kind, features: dict[str, str]
+    table: SourceTable, target: pl.Expr, kind: TargetKind, features: dict[str, str]
 ) -> pl.DataFrame:
     """Draw about _SAMPLE labelled rows, shuffled, equally many of each class; the target first."""
     value = target.cast(pl.String if kind == "multiclass" else pl.Float64)
@@ -247,7 +251,7 @@ def names_column(sql: str, column: str) -> bool:
 
 
 def _refuse_unknown(
-    reading: Reading, table: Table, target: str, time: str | None, key: tuple[str, ...]
+    reading: InferredTypes, table: SourceTable, target: str, time: str | None, key: tuple[str, ...]
 ) -> None:
     asked = [("--time", time)] * (time is not None) + [("--key", column) for column in key]
     for option, column in [("--target", target), *asked]:
@@ -262,8 +266,8 @@ def _refuse_unknown(
 
 
 def _write_down(
-    reading: Reading, table: Table, column: str, found: dict[str, Dating]
-) -> tuple[Reading, Dating]:
+    reading: InferredTypes, table: SourceTable, column: str, found: dict[str, Dating]
+) -> tuple[InferredTypes, Dating]:
     """Write down which is day and which is month, where Polars has found that out by itself.
 
     It does so anew for every file, and would read the next one otherwise without a word.
@@ -326,7 +330,7 @@ def _tell_span(span: dict[str, Any]) -> str:
     return f"{span['first']:%Y-%m-%d} to {span['last']:%Y-%m-%d}"
 
 
-def _measure_spans(table: Table, dates: dict[str, str]) -> dict[str, dict[str, Any]]:
+def _measure_spans(table: SourceTable, dates: dict[str, str]) -> dict[str, dict[str, Any]]:
     """Tell the first and last time of each column, and how many are later than now."""
     now, asked = datetime.now(UTC).replace(tzinfo=None), {}
     for name, sql in dates.items():

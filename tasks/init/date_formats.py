@@ -13,7 +13,7 @@ import polars as pl
 from tasks.core.definition import Frozen
 from tasks.core.sql import quote_name
 from tasks.init.column_measures import measure
-from tasks.sources.query import Table
+from tasks.sources.query import SourceTable
 
 _DAYS = (
     *("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y"),
@@ -62,7 +62,7 @@ def is_named_like_a_time(column: str) -> bool:
     return bool(_NAMED.search(column))
 
 
-def date_texts(table: Table, columns: dict[str, str]) -> dict[str, Dating]:
+def date_texts(table: SourceTable, columns: dict[str, str]) -> dict[str, Dating]:
     """Find which columns hold dates as text; `columns` gives the SQL of each one's text."""
     texts = {name: pl.col(name).cast(pl.String).str.strip_chars().drop_nulls() for name in columns}
     probes = {name: {"": text.head(_PROBES).implode()} for name, text in texts.items()}
@@ -89,7 +89,9 @@ def date_texts(table: Table, columns: dict[str, str]) -> dict[str, Dating]:
     }
 
 
-def date_numbers(table: Table, columns: Mapping[str, tuple[str, pl.DataType]]) -> dict[str, Dating]:
+def date_numbers(
+    table: SourceTable, columns: Mapping[str, tuple[str, pl.DataType]]
+) -> dict[str, Dating]:
     """Find which columns count time since 1970, by their range; `columns` gives SQL and type."""
     asked = {
         name: _count_since(name, sql.replace(COLUMN, quote_name(name)))

@@ -10,19 +10,19 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
-from tasks.core.definition import Frozen, Kind
+from tasks.core.definition import Frozen, TargetKind
 from tasks.core.sql import is_text
 from tasks.evaluation.metrics import Array, area_under_curve
 from tasks.init.column_survey import Facts
-from tasks.init.target_sums import Sum
+from tasks.init.target_sums import TargetSum
 from tasks.init.type_inference import list_few
 
 AN_ID = re.compile(r"(?i:(^|[\W_])(id|uuid|guid)$)|[a-z](Id|ID)$")
 _FEWEST, _BIN_ROWS = 100, {"regression": 5}
 _FEWEST_NAMES, _NEAR_UNIQUE, _MANY_LEVELS = 20, 0.9, 1000
-_GIVEN_AWAY: dict[Kind, float] = {"binary": 0.99, "multiclass": 0.98, "regression": 0.9}
-_STRONG: dict[Kind, float] = {"binary": 0.95, "multiclass": 0.9, "regression": 0.7}
-_SCORE: dict[Kind, str] = {
+_GIVEN_AWAY: dict[TargetKind, float] = {"binary": 0.99, "multiclass": 0.98, "regression": 0.9}
+_STRONG: dict[TargetKind, float] = {"binary": 0.95, "multiclass": 0.9, "regression": 0.7}
+_SCORE: dict[TargetKind, str] = {
     "binary": "AUC {:.3f} alone",
     "multiclass": "{:.1%} of a blind guess's errors avoided alone",
     "regression": "R² {:.3f} alone",
@@ -63,7 +63,7 @@ def is_counter(fact: Facts) -> bool:
     return fact.greatest - fact.least + 1 == fact.distinct == fact.rows
 
 
-def judge_alone(sample: pl.DataFrame, kind: Kind) -> dict[str, float]:
+def judge_alone(sample: pl.DataFrame, kind: TargetKind) -> dict[str, float]:
     """Tell how well each column alone foretells the target in rows it was not learned from.
 
     What is learned is the target's mean in each level, or in narrow bins of a number. The score
@@ -82,7 +82,7 @@ def judge_alone(sample: pl.DataFrame, kind: Kind) -> dict[str, float]:
 
 
 def give_away(
-    name: str, target: str, kind: Kind, alone: dict[str, float], sums: Iterable[Sum]
+    name: str, target: str, kind: TargetKind, alone: dict[str, float], sums: Iterable[TargetSum]
 ) -> str:
     """Say how a feature tells the target almost perfectly, alone or with others."""
     score = alone.get(name, 0.0)
@@ -107,7 +107,7 @@ def why_repeated(feature: Feature, offered: Iterable[Feature], sample: pl.DataFr
     return ""
 
 
-def remark(feature: Feature, fact: Facts, kind: Kind, alone: dict[str, float]) -> str:
+def remark(feature: Feature, fact: Facts, kind: TargetKind, alone: dict[str, float]) -> str:
     score = alone.get(feature.name, 0.0)
     if score >= _STRONG[kind]:
         return f"{_SCORE[kind].format(score)}; is it known in advance?"
@@ -136,7 +136,7 @@ def _learn_means(bins: Array, wanted: Array) -> Array:
     return np.where(counts, sums / np.maximum(counts, 1), wanted.mean(axis=0))[bins]
 
 
-def _score(kind: Kind, wanted: Array, told: Array) -> float:
+def _score(kind: TargetKind, wanted: Array, told: Array) -> float:
     if kind == "binary":
         return area_under_curve(wanted[:, 0], told[:, 0])
     if kind == "multiclass":

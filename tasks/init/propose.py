@@ -16,8 +16,8 @@ from tasks.core.errors import DefinitionError
 from tasks.core.names import is_model
 from tasks.core.sql import compile_expression, is_text
 from tasks.init.column_survey import (
+    ColumnSurvey,
     Facts,
-    Survey,
     count_levels,
     count_unique,
     draw_sample,
@@ -38,9 +38,9 @@ from tasks.init.leakage import (
     why_repeated,
 )
 from tasks.init.target_sums import find_sums
-from tasks.init.toml_writer import CHANCE, Draft, Key, Outcome, write_text
+from tasks.init.toml_writer import CHANCE, Draft, Outcome, TomlKey, write_text
 from tasks.init.type_inference import list_few
-from tasks.sources.query import Table, collect
+from tasks.sources.query import SourceTable, collect
 
 _CLASS_ROWS, _EARLY_ROWS, _EARLY = 20, 12, 0.8  # preparation asks for 10 rows of each class
 _YES = ("yes", "y", "true", "t", "1", "ja", "j", "wahr", "oui", "si", "sí", "sim", "da", "tak")
@@ -115,7 +115,7 @@ def settle_name(given: str | None, data: str) -> str:
     return given
 
 
-def settle_target(survey: Survey) -> Outcome:
+def settle_target(survey: ColumnSurvey) -> Outcome:
     """Decide what kind of model the target asks for, and how it is written."""
     table, column, fact = survey.table, survey.target, survey.facts[survey.target]
     if not fact.values:
@@ -139,7 +139,7 @@ def settle_target(survey: Survey) -> Outcome:
     return outcome.model_copy(update={"notes": outcome.notes + left_out * bool(lacking)})
 
 
-def choose_features(survey: Survey, outcome: Outcome) -> tuple[Feature, ...]:
+def choose_features(survey: ColumnSurvey, outcome: Outcome) -> tuple[Feature, ...]:
     """Take every column but those that say nothing, name their row or give the target away."""
     table, facts, target, kind = survey.table, survey.facts, survey.target, outcome.kind
     names = Counter(each.strip() for each in table.columns)
@@ -164,33 +164,35 @@ def choose_features(survey: Survey, outcome: Outcome) -> tuple[Feature, ...]:
     return tuple(features)
 
 
-def settle_key(survey: Survey, given: tuple[str, ...], features: Sequence[Feature]) -> Key:
+def settle_key(
+    survey: ColumnSurvey, given: tuple[str, ...], features: Sequence[Feature]
+) -> TomlKey:
     """Find columns that tell each row from every other, where that costs little."""
     facts, event, rows = survey.facts, survey.event, survey.rows
     if given:
         repeated = 1 - count_unique(survey.table, [given])[0] / rows
         note = f"{repeated:.1%} of rows repeat it" if repeated else "no row repeats it"
-        return Key(columns=given, note=note, repeated=repeated)
+        return TomlKey(columns=given, note=note, repeated=repeated)
     taken = (survey.target, event.column)
     unique = [name for name, fact in facts.items() if fact.distinct == rows and name not in taken]
     texts = [name for name in unique if is_text(facts[name].dtype)]
     whole = [name for name in unique if facts[name].dtype.is_integer()]
     named = [name for name in (*texts, *whole) if AN_ID.search(name)]
     if named or texts:
-        return Key(columns=((named or texts)[0],), note="different in every row")
+        return TomlKey(columns=((named or texts)[0],), note="different in every row")
     if event.column and rows <= _KEY_ROWS and (grown := _grow_key(survey, features)):
-        return Key(
+        return TomlKey(
             columns=grown,
             note="different in every row" if len(grown) == 1 else "together different in every row",
             repeated=CHANCE,
         )
     if whole and is_counter(facts[whole[0]]):
-        return Key(columns=(whole[0],), note="counts the rows: does it go on in the next file?")
-    return Key(note="none was found that is different in every row")
+        return TomlKey(columns=(whole[0],), note="counts the rows: does it go on in the next file?")
+    return TomlKey(note="none was found that is different in every row")
 
 
 def _settle_binary(
-    table: Table, column: str, sql: str, fact: Facts, levels: dict[str, int]
+    table: SourceTable, column: str, sql: str, fact: Facts, levels: dict[str, int]
 ) -> Outcome:
     """Call the rarer text true, or the larger number; 0 and 1 say it themselves."""
     if is_text(fact.dtype):
@@ -246,7 +248,7 @@ def _settle_spellings(sql: str, fact: Facts, levels: dict[str, int]) -> Outcome 
 
 
 def _settle_classes(
-    table: Table, column: str, sql: str, fact: Facts, levels: dict[str, int]
+    table: SourceTable, column: str, sql: str, fact: Facts, levels: dict[str, int]
 ) -> Outcome | None:
     """Make classes of texts or of few whole numbers; one with too few rows is left out."""
     text = is_text(fact.dtype)
@@ -278,7 +280,7 @@ def _settle_classes(
     return outcome.model_copy(update={"sql": case, "notes": (*outcome.notes, note)})
 
 
-def _often_enough(table: Table, column: str, levels: dict[str, int]) -> dict[str, int]:
+def _often_enough(table: SourceTable, column: str, levels: dict[str, int]) -> dict[str, int]:
     """Keep the classes with enough rows, and enough of them before the holdout will begin."""
     early = levels
     if table.time is not None:
@@ -299,7 +301,7 @@ def _settle_number(sql: str, fact: Facts) -> Outcome:
     return Outcome(sql=sql, kind="regression", labelled=fact.values - fact.infinite, notes=notes)
 
 
-def _offer(survey: Survey, column: str, names: Counter[str]) -> Iterator[Feature]:
+def _offer(survey: ColumnSurvey, column: str, names: Counter[str]) -> Iterator[Feature]:
     """Give the features that a column can be: itself, or the parts of its date."""
     fact = survey.facts[column]
     if column in survey.dates or fact.dtype == pl.Time:
@@ -312,7 +314,7 @@ def _offer(survey: Survey, column: str, names: Counter[str]) -> Iterator[Feature
     yield Feature(column=column, name=name or "unnamed", sql=sql, reason=reason)
 
 
-def _offer_parts(survey: Survey, column: str, taken: Counter[str]) -> Iterator[Feature]:
+def _offer_parts(survey: ColumnSurvey, column: str, taken: Counter[str]) -> Iterator[Feature]:
     schema, dtype = survey.table.columns, survey.facts[column].dtype
     sql = survey.dates.get(column) or write_column(column, schema)
     of_event = column == survey.event.column
@@ -331,7 +333,7 @@ def _offer_parts(survey: Survey, column: str, taken: Counter[str]) -> Iterator[F
         )
 
 
-def _grow_key(survey: Survey, features: Iterable[Feature]) -> tuple[str, ...]:
+def _grow_key(survey: ColumnSurvey, features: Iterable[Feature]) -> tuple[str, ...]:
     """Add to the event time the column that tells most rows apart, until all are, or give up."""
     facts, event = survey.facts, survey.event
     assert event.column is not None
@@ -355,7 +357,7 @@ def _grow_key(survey: Survey, features: Iterable[Feature]) -> tuple[str, ...]:
     return tuple(key) if different == survey.rows else ()
 
 
-def _leave_out_key(feature: Feature, key: Key) -> Feature:
+def _leave_out_key(feature: Feature, key: TomlKey) -> Feature:
     """Leave out a column that is the whole key; parts of a key may well say something."""
     if feature.reason or key.columns != (feature.column,) or feature.is_part:
         return feature

@@ -17,20 +17,20 @@ _MOST_GAPS, _MOST_SUMS = 0.5, 3
 _MOST_COLUMNS, _CHOSEN = 100, 30  # that are tried together; that are chosen of more
 
 
-class Sum(Frozen):
+class TargetSum(Frozen):
     """Columns that give the target together, as `how` says."""
 
     columns: tuple[str, ...]
     how: str
 
 
-def find_sums(sample: pl.DataFrame) -> tuple[Sum, ...]:
+def find_sums(sample: pl.DataFrame) -> tuple[TargetSum, ...]:
     """Find columns that add up to the target, the sample's first column, or multiply to it."""
     target, *others = (_as_number(column) for column in sample.get_columns())
     if target is None:
         return ()
     numbers = [each for each in others if each is not None and each.n_unique() > 1]
-    sums: list[Sum] = []
+    sums: list[TargetSum] = []
     while len(sums) < _MOST_SUMS:
         taken = {name for each in sums for name in each.columns}
         found = _find_sum(target, [each for each in numbers if each.name not in taken])
@@ -40,7 +40,7 @@ def find_sums(sample: pl.DataFrame) -> tuple[Sum, ...]:
     return tuple(sums)
 
 
-def _find_sum(target: pl.Series, numbers: list[pl.Series]) -> Sum | None:
+def _find_sum(target: pl.Series, numbers: list[pl.Series]) -> TargetSum | None:
     """Try columns with few gaps, then 0 for every gap, then logarithms of what is above 0."""
     few = [each for each in numbers if each.null_count() <= _MOST_GAPS * len(each)]
     names = [each.name for each in numbers]
@@ -48,14 +48,14 @@ def _find_sum(target: pl.Series, numbers: list[pl.Series]) -> Sum | None:
     tries = [table.select("\0", *(each.name for each in few)).drop_nulls(), table.fill_null(0.0)]
     for rows in tries[: 1 + any(table.null_count().row(0))]:
         if used := _fit(rows):
-            return Sum(columns=tuple(used), how="adds up to it")
+            return TargetSum(columns=tuple(used), how="adds up to it")
     positive = [name for name in names if (table[name].drop_nulls() > 0).mean() == 1]
     logs = (
         table.select("\0", *positive).drop_nulls().filter(pl.col("\0") > 0).select(pl.all().log())
     )
     used = _fit(logs)
     if len(used) > 1 and all(abs(each - round(each)) < _WHOLE for each in used.values()):
-        return Sum(columns=tuple(used), how="multiplies to it")
+        return TargetSum(columns=tuple(used), how="multiplies to it")
     return None
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.definition import METRICS, Frozen, Kind, Serving, Source, Training
-from tasks.init.column_survey import Facts, Survey
+from tasks.core.definition import METRICS, Frozen, Serving, Source, TargetKind, Training
+from tasks.init.column_survey import ColumnSurvey, Facts
 from tasks.init.leakage import Feature
-from tasks.init.type_inference import Reading, list_few
+from tasks.init.type_inference import InferredTypes, list_few
 
 CHANCE = 0.01  # share of rows that may repeat a key which was different in every row so far
 _WIDTH, _CODE_WIDTH, _NAME_WIDTH = 100, 44, 20
@@ -30,13 +30,13 @@ class Outcome(Frozen):
     """The target as SQL, its kind, and what was seen that led to it."""
 
     sql: str
-    kind: Kind
+    kind: TargetKind
     labelled: int
     rate: float | None = None
     notes: tuple[str, ...] = ()
 
 
-class Key(Frozen):
+class TomlKey(Frozen):
     columns: tuple[str, ...] = ()
     note: str = ""
     repeated: float = 0.0
@@ -46,9 +46,9 @@ class Draft(Frozen):
     """All that was decided, before it is put into words."""
 
     name: str
-    survey: Survey
+    survey: ColumnSurvey
     outcome: Outcome
-    key: Key
+    key: TomlKey
     features: tuple[Feature, ...]
 
 
@@ -78,7 +78,7 @@ def _write_head(draft: Draft) -> Iterator[str]:
     yield f"description = {_toml(described)}"
 
 
-def _write_sources(reading: Reading) -> Iterator[str]:
+def _write_sources(reading: InferredTypes) -> Iterator[str]:
     yield "[sources]"
     signs: dict[str, list[str]] = {}
     for column, tokens in reading.missing.items():

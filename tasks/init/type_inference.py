@@ -37,7 +37,7 @@ from tasks.init.number_formats import (
     tell_mixed,
 )
 from tasks.sources.files import find_files, scan_text
-from tasks.sources.query import Table, collect, event_time, open_table, plan_query
+from tasks.sources.query import SourceTable, collect, event_time, open_table, plan_query
 from tasks.storage.store import is_bucket, scan_options
 
 _MISSING = (
@@ -51,7 +51,7 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$")
 _PATTERN = re.compile(r"\*$|\^.*\$$", re.DOTALL)  # names that Polars takes for many columns
 
 
-class Reading(Frozen):
+class InferredTypes(Frozen):
     """How a table is read: its source, and what its query mends. `missing` is by column."""
 
     name: str
@@ -85,7 +85,7 @@ class Reading(Frozen):
             features=None,
         )
 
-    def mend(self, opened: Table) -> Table:
+    def mend(self, opened: SourceTable) -> SourceTable:
         """Run the query over the opened source; to open it again would infer every type again."""
         rows = plan_query(self.query, {self.name: opened.rows})
         columns = rows.collect_schema()
@@ -112,10 +112,10 @@ class Form(Frozen):
     doubt: str = ""
 
 
-def read_table(data: str, name: str, project: Path) -> tuple[Reading, Table]:
+def read_table(data: str, name: str, project: Path) -> tuple[InferredTypes, SourceTable]:
     """Find out how the files are to be read so that every column gets its type."""
     source, files = sniff_source(data, project)
-    reading = Reading(name=name, source=source)
+    reading = InferredTypes(name=name, source=source)
     if source.format != "csv":
         return _read_typed(*_open_lossless(reading, project))
     as_text = open_as_text(source, files)
@@ -129,7 +129,9 @@ def read_table(data: str, name: str, project: Path) -> tuple[Reading, Table]:
     if no_header and any("_duplicated_" in column for column in as_text.columns):
         raise SourceError(f"{files[0]}: {no_header}")
     notes = (no_header,) * bool(no_header) + list_notes(forms)
-    reading = Reading(name=name, source=source, missing=missing, notes=notes, no_header=no_header)
+    reading = InferredTypes(
+        name=name, source=source, missing=missing, notes=notes, no_header=no_header
+    )
     reading, opened = _settle_types(reading, forms, project)
     mended = {  # what stands for missing in one column may be a value in another
         column: form.number if tokens.issuperset(form.missing) else form.tolerant or ""
@@ -139,7 +141,7 @@ def read_table(data: str, name: str, project: Path) -> tuple[Reading, Table]:
     return reading.model_copy(update={"mended": mended}), opened
 
 
-def _read_typed(reading: Reading, opened: Table) -> tuple[Reading, Table]:
+def _read_typed(reading: InferredTypes, opened: SourceTable) -> tuple[InferredTypes, SourceTable]:
     """Mend the texts of a file with types: whole numbers that it keeps as text are names."""
     _refuse_patterns(opened)
     forms = {
@@ -159,7 +161,7 @@ def _read_typed(reading: Reading, opened: Table) -> tuple[Reading, Table]:
     return reading.model_copy(update=change), opened
 
 
-def open_as_text(source: Source, files: tuple[str, ...]) -> Table:
+def open_as_text(source: Source, files: tuple[str, ...]) -> SourceTable:
     """Open CSV with every column as it is written."""
     rows = scan_text(source, files)
     sources, listed = {"data": source}, {"data": files}
@@ -167,7 +169,9 @@ def open_as_text(source: Source, files: tuple[str, ...]) -> Table:
         columns = rows.collect_schema()
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{source.uri}: cannot be read: {first_line(error)}") from error
-    return Table(rows=rows, plain=rows, columns=columns, time=None, sources=sources, files=listed)
+    return SourceTable(
+        rows=rows, plain=rows, columns=columns, time=None, sources=sources, files=listed
+    )
 
 
 def sniff_source(data: str, project: Path) -> tuple[Source, tuple[str, ...]]:
@@ -183,12 +187,12 @@ def sniff_source(data: str, project: Path) -> tuple[Source, tuple[str, ...]]:
     return source.model_copy(update=found), files
 
 
-def give_types(reading: Reading, types: dict[str, str]) -> Reading:
+def give_types(reading: InferredTypes, types: dict[str, str]) -> InferredTypes:
     source = reading.source.model_copy(update={"types": reading.source.types | types})
     return reading.model_copy(update={"source": source})
 
 
-def study_texts(table: Table, separator: str) -> dict[str, Form]:
+def study_texts(table: SourceTable, separator: str) -> dict[str, Form]:
     """Tell for each text column whether it holds numbers, and what stands for missing."""
     values = {
         name: (text := pl.col(name).str.strip_chars()).filter(~text.is_in(_MISSING))
@@ -230,7 +234,7 @@ def list_few(words: Sequence[str]) -> str:
     return f"{shown} and {len(words) - 4} more" if len(words) > 4 else shown
 
 
-def find_no_header(table: Table, forms: dict[str, Form]) -> str:
+def find_no_header(table: SourceTable, forms: dict[str, Form]) -> str:
     """Say so where the names of a CSV file's columns look like values of its columns."""
     names = {column: re.sub(r"_duplicated_\d+$", "", column).strip() for column in table.columns}
     asked = {
@@ -291,7 +295,9 @@ def _fit_separator(lines: list[str], separator: str) -> tuple[float, int]:
     return widths.count(widths[0]) / len(widths), widths[0]
 
 
-def _settle_types(reading: Reading, forms: dict[str, Form], project: Path) -> tuple[Reading, Table]:
+def _settle_types(
+    reading: InferredTypes, forms: dict[str, Form], project: Path
+) -> tuple[InferredTypes, SourceTable]:
     """Keep as text what Polars would read as another number, or as none.
 
     Its first rows promise Polars a column's type; the last ones may not keep it.
@@ -328,7 +334,7 @@ def _share_of_numbers(counts: dict[str, int]) -> float:
     return 1.0 if counts["distinct"] <= _MOST_CODES else _NUMBERS
 
 
-def _open_lossless(reading: Reading, project: Path) -> tuple[Reading, Table]:
+def _open_lossless(reading: InferredTypes, project: Path) -> tuple[InferredTypes, SourceTable]:
     """Open a source with each column as text whose numbers would not be those that are written.
 
     A column that not every file has, as those that came later, is null where it is missing.
@@ -384,7 +390,7 @@ def _doubt(script: Script, example: str) -> str:
     return f"{example!r} is read as {script.read(example)}, but {mark!r} could be {other}, too"
 
 
-def _refuse_patterns(table: Table) -> None:
+def _refuse_patterns(table: SourceTable) -> None:
     for column in table.columns:
         if _PATTERN.match(column):
             raise SourceError(

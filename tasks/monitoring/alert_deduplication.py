@@ -29,7 +29,7 @@ class Cause(Frozen):
     found: dict[str, Any]
 
 
-class Raised(Frozen):
+class SentAlerts(Frozen):
     """What became of a cause: told now, known already, held back, or not heard by the server."""
 
     kind: Alert
@@ -41,7 +41,7 @@ class Raised(Frozen):
 
 def raise_causes(
     store: Store, model: str, causes: Iterable[Cause], as_of: datetime, waiting: str
-) -> Iterator[Raised]:
+) -> Iterator[SentAlerts]:
     """Tell each cause once. A server that did not hear one is not asked again in the same look.
 
     None that retrains is told while a candidate, named by `waiting`, waits for a decision.
@@ -72,7 +72,7 @@ def _find_later(store: Store, model: str, as_of: datetime) -> datetime | None:
 
 def _hold_back(
     store: Store, model: str, cause: Cause, later: datetime | None, waiting: str
-) -> Raised | None:
+) -> SentAlerts | None:
     with reaching(store.root):
         if store.read_many([_path(model, cause)]):
             return _say(cause, "known")
@@ -84,7 +84,7 @@ def _hold_back(
     return None
 
 
-def _tell(store: Store, model: str, cause: Cause) -> Raised:
+def _tell(store: Store, model: str, cause: Cause) -> SentAlerts:
     try:
         emit(model, cause.kind, cause.reason, cause.key, found=cause.found)
     except EventLost as error:
@@ -94,8 +94,10 @@ def _tell(store: Store, model: str, cause: Cause) -> Raised:
     return _say(cause, "raised")
 
 
-def _say(cause: Cause, state: State, detail: str = "") -> Raised:
-    return Raised(kind=cause.kind, reason=cause.reason, key=cause.key, state=state, detail=detail)
+def _say(cause: Cause, state: State, detail: str = "") -> SentAlerts:
+    return SentAlerts(
+        kind=cause.kind, reason=cause.reason, key=cause.key, state=state, detail=detail
+    )
 
 
 def _newest(model: str) -> str:

@@ -17,7 +17,7 @@ from tasks.training.datasets import model_input
 from tasks.training.train import read_model, train_quick
 
 
-class Yardstick(Frozen):
+class Challenger(Frozen):
     """The model's text. It learned from `learned` rows, whose labels were known `as_of` a time."""
 
     as_of: datetime
@@ -32,7 +32,7 @@ def make_yardstick(
     classes: int,
     known: pl.DataFrame,
     as_of: datetime,
-) -> Yardstick:
+) -> Challenger:
     """Train on rows with a known label, numbered as a champion does."""
     names = list(features.expressions)
     booster = train_quick(
@@ -42,7 +42,7 @@ def make_yardstick(
         [names.index(name) for name in features.categories],
         classes,
     )
-    return Yardstick(as_of=as_of, learned=len(known), model=booster.model_to_string())
+    return Challenger(as_of=as_of, learned=len(known), model=booster.model_to_string())
 
 
 def answer(model: str, features: Features, vocabulary: Vocabulary, rows: pl.DataFrame) -> Array:

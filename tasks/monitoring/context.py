@@ -13,7 +13,7 @@ from tasks.core.definition_check import check_rules
 from tasks.core.errors import DefinitionError, PerennialError, first_line, in_definition
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import settle_as_of
-from tasks.monitoring.prediction_log import FILE, Log, add_moment, read_log
+from tasks.monitoring.prediction_log import FILE, LoggedPredictions, add_moment, read_log
 from tasks.prediction.log_schema import ASKED
 from tasks.preparation.labels import TIME
 from tasks.registry.versions import Published, find_champion
@@ -25,7 +25,7 @@ WINDOWS = 13  # that are looked back on: a quarter of a year, where a window is 
 _CLOCKS = timedelta(minutes=5)  # by which the clocks of two machines may disagree
 
 
-class Watch(Frozen):
+class MonitoringContext(Frozen):
     """A champion to be watched. `plan` has its features, tables, target; the file's the rest.
 
     `asked` is the as-of time that was asked for. `problem` says why the sources cannot be read.
@@ -51,14 +51,14 @@ class Watch(Frozen):
         return self.definition.monitoring.window
 
 
-class Asked(Frozen):
+class ServedRows(Frozen):
     """The log, and the moments that are looked at: after `since`, up to `until`.
 
     `rows` count them by version. `ahead` were logged by a clock that is ahead of ours, and `later`
     are about moments after `until`: both are kept, and looked at when their time has come.
     """
 
-    log: Log
+    log: LoggedPredictions
     since: datetime
     until: datetime
     rows: dict[str, int]
@@ -66,7 +66,9 @@ class Asked(Frozen):
     ahead: int = 0
     later: int = 0
 
-    def scan(self, watch: Watch, version: str, length: timedelta | None = None) -> pl.LazyFrame:
+    def scan(
+        self, watch: MonitoringContext, version: str, length: timedelta | None = None
+    ) -> pl.LazyFrame:
         """Scan a version's rows, with their moment; only the last of them where a length is given.
 
         A version that logged nothing has no columns, so ask for one that `rows` names.
@@ -76,7 +78,7 @@ class Asked(Frozen):
         return rows.filter(pl.col(TIME) > since, pl.col(TIME) <= self.until)
 
 
-def settle_watch(model: str, as_of: datetime | None) -> Watch | Definition:
+def settle_watch(model: str, as_of: datetime | None) -> MonitoringContext | Definition:
     """Settle whom to watch, and as of when; a model without champion gives its definition only."""
     path = find_definition(model)
     file, project, store = load_definition(path), project_of(path), open_store()
@@ -104,10 +106,12 @@ def settle_watch(model: str, as_of: datetime | None) -> Watch | Definition:
         features=recipe.features,
         version=champion.version,
     )
-    return Watch(plan=plan, champion=champion, recipe=recipe, asked=asked, now=now, problem=problem)
+    return MonitoringContext(
+        plan=plan, champion=champion, recipe=recipe, asked=asked, now=now, problem=problem
+    )
 
 
-def look_at_log(watch: Watch, store: Store, folder: Path) -> Asked:
+def look_at_log(watch: MonitoringContext, store: Store, folder: Path) -> ServedRows:
     """Gather what was logged, and settle which moments are looked at."""
     before = WINDOWS * watch.window + watch.definition.target.matures_after
     oldest = (watch.asked or watch.now) - before
@@ -120,14 +124,14 @@ def look_at_log(watch: Watch, store: Store, folder: Path) -> Asked:
     ]
     if not frames:
         until = watch.asked or watch.now
-        return Asked(log=log, since=until - before, until=until, rows={})
+        return ServedRows(log=log, since=until - before, until=until, rows={})
     moments = pl.concat(frames).collect()
     past = moments.filter(pl.col(TIME) <= watch.now)[TIME].max()
     until = watch.asked or (past if isinstance(past, datetime) else watch.now)
     since = until - before
     looked_at = moments.filter(pl.col(TIME) > since, pl.col(TIME) <= until)
     newest = moments[ASKED].max()
-    return Asked(
+    return ServedRows(
         log=log,
         since=since,
         until=until,

@@ -21,7 +21,7 @@ from tasks.alarms.histograms import REPEATED, Window, count_window, join_windows
 from tasks.analysis.profile import Profile, from_bytes, merge, profile_table, to_bytes
 from tasks.core.definition import Definition
 from tasks.features.transform import Features
-from tasks.monitoring.prediction_log import FILE, Log, add_moment
+from tasks.monitoring.prediction_log import FILE, LoggedPredictions, add_moment
 from tasks.prediction.log_schema import PREDICTION
 from tasks.preparation.labels import TIME
 from tasks.storage.store import Store, reaching
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Stretch:
+class StretchProfile:
     """Rows of one version whose moments lie after `start`, up to the next stretch's."""
 
     start: datetime
@@ -59,7 +59,9 @@ class Sketcher:
     calibration: Calibration | None
     length: timedelta
 
-    def sketch(self, log: Log, since: datetime, until: datetime) -> list[Stretch]:
+    def sketch(
+        self, log: LoggedPredictions, since: datetime, until: datetime
+    ) -> list[StretchProfile]:
         """Sketch the stretches between two times. Those with few rows are put together at once."""
         if self.version not in log.files:
             return []
@@ -69,20 +71,20 @@ class Sketcher:
         made = [self._recall(log, each, until) for each in large]
         return [*made, self._make(log, small, until)] if small else made
 
-    def _find(self, log: Log, since: datetime, until: datetime) -> list[Place]:
+    def _find(self, log: LoggedPredictions, since: datetime, until: datetime) -> list[Place]:
         """Find which files hold rows of which stretch, and how many."""
         rows = self._between(log, start_of(since + timedelta(microseconds=1), self.length), until)
         grouped = rows.group_by(_START).agg(pl.col(FILE).unique().sort(), pl.len()).sort(_START)
         return [Place(*each) for each in grouped.collect().iter_rows()]
 
-    def _between(self, log: Log, since: datetime, until: datetime) -> pl.LazyFrame:
+    def _between(self, log: LoggedPredictions, since: datetime, until: datetime) -> pl.LazyFrame:
         every = round(self.length.total_seconds() * 1e6)
         start = ((pl.col(TIME).dt.epoch("us") - 1) // every * every).cast(_MOMENT)
         rows = add_moment(self.definition, log.scan(self.version))
         inside = rows.filter(pl.col(TIME) > since, pl.col(TIME) <= until)
         return inside.with_columns(start.alias(_START))
 
-    def _recall(self, log: Log, place: Place, until: datetime) -> Stretch:
+    def _recall(self, log: LoggedPredictions, place: Place, until: datetime) -> StretchProfile:
         over = place.start + self.length <= until
         path = self._path(place.start, place.files) if over else ""
         kept = _read(self.store, path) if path else None
@@ -93,7 +95,9 @@ class Sketcher:
             _keep(self.store, path, made)
         return made
 
-    def _make(self, log: Log, places: Sequence[Place], until: datetime) -> Stretch:
+    def _make(
+        self, log: LoggedPredictions, places: Sequence[Place], until: datetime
+    ) -> StretchProfile:
         files = sorted({file for each in places for file in each.files})
         starts = [each.start for each in places]
         some = log.only(self.version, files)
@@ -104,7 +108,7 @@ class Sketcher:
         if self.calibration is not None:
             counts = count_window(self.calibration.gauges, watched)
         profile = profile_table(watched.drop(TIME, REPEATED).lazy())
-        return Stretch(starts[0], len(frame), profile, counts)
+        return StretchProfile(starts[0], len(frame), profile, counts)
 
     def _path(self, start: datetime, files: Sequence[str]) -> str:
         """Name a stretch by all that it is made of; nothing where a file is not kept."""
@@ -118,7 +122,7 @@ class Sketcher:
         return f"monitoring/{model}/stretches/{start:%Y-%m-%d}/{start:%H%M}-{digest}"
 
 
-def join_stretches(stretches: Sequence[Stretch]) -> tuple[Profile, Window | None]:
+def join_stretches(stretches: Sequence[StretchProfile]) -> tuple[Profile, Window | None]:
     """Put stretches together: the merged profile, and the counts where there are any."""
     counts = [each.counts for each in stretches if each.counts is not None]
     whole = join_windows(counts) if len(counts) == len(stretches) else None
@@ -132,7 +136,7 @@ def forget_stretches(store: Store, model: str, oldest: datetime) -> None:
                 store.remove(f"monitoring/{model}/stretches/{day}")
 
 
-def _keep(store: Store, path: str, made: Stretch) -> None:
+def _keep(store: Store, path: str, made: StretchProfile) -> None:
     """Keep a stretch: its profile last, for without it the stretch does not exist."""
     counts = None
     if made.counts is not None:
@@ -150,7 +154,7 @@ def _keep(store: Store, path: str, made: Stretch) -> None:
                 continue  # a run before was killed in between, or another one is as far
 
 
-def _read(store: Store, path: str) -> Stretch | None:
+def _read(store: Store, path: str) -> StretchProfile | None:
     with reaching(store.root):
         found = store.read_many([path + ".json", path + ".profile"])
     if len(found) < 2:
@@ -163,4 +167,4 @@ def _read(store: Store, path: str) -> Stretch | None:
         {name: np.array(each) for name, each in counts["columns"].items()},
     )
     start = datetime.fromisoformat(head["start"])
-    return Stretch(start, head["rows"], from_bytes(found[path + ".profile"]), window or None)
+    return StretchProfile(start, head["rows"], from_bytes(found[path + ".profile"]), window or None)

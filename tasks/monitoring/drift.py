@@ -5,19 +5,19 @@ Owns what is read of the log for that. Refuses to measure a distance (`drift`), 
 """
 
 from tasks.alarms.detector import Alarm
-from tasks.alarms.drift_decision import Decided, decide, look_at
+from tasks.alarms.drift_decision import DriftDecision, decide, look_at
 from tasks.analysis.profile import Profile
 from tasks.analysis.profile_drift import ColumnDrift, measure_drift
 from tasks.core.definition import Frozen
-from tasks.monitoring.context import Asked, Watch
+from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.daily_profiles import Sketcher, join_stretches
-from tasks.monitoring.reference import Promise, watchable
+from tasks.monitoring.reference import ChampionReference, watchable
 from tasks.storage.store import Store
 
 _NAMED = 3
 
 
-class Drifted(Frozen):
+class ServedDrift(Frozen):
     """How the last window looks, beside what the champion learned from: features and predictions.
 
     `weights` say how much each feature matters; `moved` is their Hellinger distance, so weighted.
@@ -34,8 +34,12 @@ class Drifted(Frozen):
 
 
 def watch_drift(
-    watch: Watch, asked: Asked, promise: Promise | None, problem: str, store: Store
-) -> Drifted:
+    watch: MonitoringContext,
+    asked: ServedRows,
+    promise: ChampionReference | None,
+    problem: str,
+    store: Store,
+) -> ServedDrift:
     """Compare the last window with what the champion learned from, and with the windows before."""
     if promise is None or watch.version not in asked.rows:
         return _say_nothing(problem or "nothing was asked of the champion")
@@ -49,14 +53,16 @@ def watch_drift(
     if not now:
         return _say_nothing("nothing was asked of the champion in the last window")
     profile, window = join_stretches(now)
-    decided = Decided(problem="rows carry no time, so that there is no history to set alarms by")
+    decided = DriftDecision(
+        problem="rows carry no time, so that there is no history to set alarms by"
+    )
     if calibration is not None and window is not None:
         first = min(each.start for each in (*before, *now))
         recent = join_stretches(before)[1] if before else None
         decided = decide(watch.definition, calibration, look, first, recent, window)
     history, weights = promise.profile(), promise.importance()
     columns = tuple(measure_drift(history, profile))
-    return Drifted(
+    return ServedDrift(
         rows=sum(each.rows for each in now),
         recent_rows=sum(each.rows for each in before),
         columns=columns,
@@ -78,5 +84,5 @@ def find_new_levels(history: Profile, profile: Profile) -> dict[str, tuple[str, 
     return {name: levels for name, levels in found.items() if levels}
 
 
-def _say_nothing(problem: str) -> Drifted:
-    return Drifted(weights={}, new_levels={}, problem=problem)
+def _say_nothing(problem: str) -> ServedDrift:
+    return ServedDrift(weights={}, new_levels={}, problem=problem)

@@ -13,37 +13,37 @@ from tasks.alarms.drift_decision import list_ringing
 from tasks.core.checks import Check, failed
 from tasks.core.definition import Frozen
 from tasks.features.feature_tables import tabled_values
-from tasks.monitoring.alert_deduplication import Cause, Raised
-from tasks.monitoring.context import Asked, Watch
-from tasks.monitoring.drift import Drifted
-from tasks.monitoring.ground_truth_join import Outcomes
-from tasks.monitoring.new_data import Arrivals
-from tasks.monitoring.performance import Judged
-from tasks.monitoring.service_health import Service
+from tasks.monitoring.alert_deduplication import Cause, SentAlerts
+from tasks.monitoring.context import MonitoringContext, ServedRows
+from tasks.monitoring.drift import ServedDrift
+from tasks.monitoring.ground_truth_join import GroundTruth
+from tasks.monitoring.new_data import NewData
+from tasks.monitoring.performance import Performance
+from tasks.monitoring.service_health import ServiceHealth
 from tasks.monitoring.skew import Skew
-from tasks.monitoring.staleness import Behind
+from tasks.monitoring.staleness import Staleness
 
 _DIFFERENT = 0.01  # share of cells that may differ: sources are corrected later, a little
 _NAMED = 3
 
 
-class Monitored(Frozen):
+class MonitoringResult(Frozen):
     """All that one look found out about a champion."""
 
-    watch: Watch
-    asked: Asked
-    outcomes: Outcomes
-    judged: Judged
-    behind: Behind
-    drifted: Drifted
+    watch: MonitoringContext
+    asked: ServedRows
+    outcomes: GroundTruth
+    judged: Performance
+    behind: Staleness
+    drifted: ServedDrift
     skew: Skew
     checks: tuple[Check, ...]
-    service: Service
-    arrivals: Arrivals | None
-    raised: tuple[Raised, ...] = ()
+    service: ServiceHealth
+    arrivals: NewData | None
+    raised: tuple[SentAlerts, ...] = ()
 
 
-def find_causes(found: Monitored) -> Iterator[Cause]:
+def find_causes(found: MonitoringResult) -> Iterator[Cause]:
     """Name what is worth telling; a cause stays the same within one window of one champion."""
     watch = found.watch
     place = (found.asked.until - datetime(1970, 1, 1, tzinfo=UTC)) // watch.window
@@ -78,7 +78,7 @@ def find_causes(found: Monitored) -> Iterator[Cause]:
         )
 
 
-def warn_of(found: Monitored) -> Iterator[str]:
+def warn_of(found: MonitoringResult) -> Iterator[str]:
     """Say what a person should know although it raises no alarm."""
     asked, outcomes = found.asked, found.outcomes
     for path, reason in list(asked.log.torn.items())[:_NAMED]:
@@ -116,7 +116,7 @@ def warn_of(found: Monitored) -> Iterator[str]:
         yield f"{path} is damaged; it was left out"
 
 
-def _find_lost(found: Monitored) -> Iterator[str]:
+def _find_lost(found: MonitoringResult) -> Iterator[str]:
     """Say how quality is lost: answers are worse than promised, or worse than they could be now."""
     if found.behind.lost:
         yield found.behind.lost
@@ -125,7 +125,7 @@ def _find_lost(found: Monitored) -> Iterator[str]:
         yield quality.detail
 
 
-def _find_late(found: Monitored) -> Iterator[str]:
+def _find_late(found: MonitoringResult) -> Iterator[str]:
     """Say which looked-up values were not yet what the sources say by now: tables lag a little."""
     values = tabled_values(found.watch.recipe.definition)
     for each in found.skew.columns:
@@ -136,7 +136,7 @@ def _find_late(found: Monitored) -> Iterator[str]:
             )
 
 
-def _find_broken(found: Monitored) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _find_broken(found: MonitoringResult) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name what only a person can mend: sources, contract, or a service that answers otherwise."""
     if problem := found.watch.problem or (found.arrivals and found.arrivals.problem):
         yield "sources", f"the sources cannot be read: {problem}", {}

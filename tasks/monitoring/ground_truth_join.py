@@ -15,16 +15,16 @@ from tasks.evaluation.evaluate import SLICE
 from tasks.extraction.run_plan import Plan
 from tasks.features.transform import compile_expression, compile_target
 from tasks.monitoring.holdout_comparison import PREDICTED
-from tasks.monitoring.prediction_log import Log, add_moment
+from tasks.monitoring.prediction_log import LoggedPredictions, add_moment
 from tasks.prediction.log_schema import ASKED, PREDICTION, VERSION
 from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows, settle_target
-from tasks.sources.query import Table, collect, open_table
+from tasks.sources.query import SourceTable, collect, open_table
 from tasks.storage.store import reaching
 
 _FOUND, _EARLY = "perennial.found", "perennial.early"
 
 
-class Outcomes(Frozen):
+class GroundTruth(Frozen):
     """Answers in one local Arrow file, with the `TARGET` that came true where it is known.
 
     `rows` are those that count: `again` were asked about once more later. Of them `labelled` have
@@ -51,8 +51,12 @@ class Outcomes(Frozen):
 
 
 def join_outcomes(
-    plan: Plan, classes: tuple[str, ...], slices: Mapping[str, str], log: Log, folder: Path
-) -> Outcomes:
+    plan: Plan,
+    classes: tuple[str, ...],
+    slices: Mapping[str, str],
+    log: LoggedPredictions,
+    folder: Path,
+) -> GroundTruth:
     """Join every answer of the log to what came true by as-of."""
     answers, again = choose_answers(plan, gather_answers(plan, log))
     counts: dict[str, int] = {"again": again}
@@ -72,10 +76,10 @@ def join_outcomes(
     with reaching(str(path)):
         key = plan.definition.extract.key
         rows.drop(_FOUND, MATURED, *key, strict=False).write_ipc(path)
-    return Outcomes(path=path, rows=len(rows), problem=problem, **counts)
+    return GroundTruth(path=path, rows=len(rows), problem=problem, **counts)
 
 
-def gather_answers(plan: Plan, log: Log) -> pl.DataFrame:
+def gather_answers(plan: Plan, log: LoggedPredictions) -> pl.DataFrame:
     """Read moment, answer and key of every logged row."""
     key, several = plan.definition.extract.key, plan.definition.target.kind == "multiclass"
     wanted: pl.DataType = pl.List(pl.Float64) if several else pl.Float64()
@@ -166,7 +170,7 @@ def count_outcomes(plan: Plan, rows: pl.DataFrame) -> dict[str, int]:
 
 
 def target_of(
-    plan: Plan, classes: tuple[str, ...], table: Table, rows: pl.LazyFrame
+    plan: Plan, classes: tuple[str, ...], table: SourceTable, rows: pl.LazyFrame
 ) -> tuple[pl.Expr, pl.Expr]:
     """Give the label as a model counts it, and whether it is one that the model cannot know."""
     if plan.definition.target.kind != "multiclass":
@@ -185,7 +189,7 @@ def _no_answers(key: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def _in_period(plan: Plan, table: Table, answers: pl.DataFrame) -> pl.LazyFrame:
+def _in_period(plan: Plan, table: SourceTable, answers: pl.DataFrame) -> pl.LazyFrame:
     """Leave out source rows that no answer can be about: by time, or else by key."""
     key = plan.definition.extract.key
     if table.time is not None and plan.definition.extract.time in key:

@@ -31,7 +31,7 @@ _FEWEST_OF_A_CLASS = 20
 _SLICE_LEVELS = 20
 
 
-class Quality(Frozen):
+class HoldoutComparison(Frozen):
     """One metric on rows whose label is known, and on the holdout that promised it.
 
     `gain` is by how much the rows did better than the holdout, and is below 0 where they did worse.
@@ -65,12 +65,12 @@ class SliceQuality(Frozen):
 
     slice: str
     level: str
-    quality: Quality
+    quality: HoldoutComparison
 
 
 def judge_quality(
     definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame, metric: Metric | None = None
-) -> Quality:
+) -> HoldoutComparison:
     """Compare predictions whose labels are known with those of the holdout.
 
     Both frames hold a row's `TIME`, `TARGET` and `PREDICTED` (a number, or each class's
@@ -80,7 +80,7 @@ def judge_quality(
     sides = [each.drop_nulls([TARGET, PREDICTED]).sort(TIME) for each in (live, holdout)]
     for side, where in zip(sides, ("", " in the holdout"), strict=True):
         if reason := _too_few(definition, side, definition.gate.slice_rows if where else least):
-            return Quality(metric=chosen, rows=len(sides[0]), reason=reason + where)
+            return HoldoutComparison(metric=chosen, rows=len(sides[0]), reason=reason + where)
     ours, theirs = (measure_rows(definition, side)[chosen] for side in sides)
     gain = compare_apart(
         chosen,
@@ -160,7 +160,7 @@ def _slices(
 
 def _judge_slice(
     definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame, confidence: float
-) -> Quality:
+) -> HoldoutComparison:
     metric: Metric = "rmse" if definition.target.kind == "regression" else "log_loss"
     losses = [
         row_losses(metric, side[TARGET].to_numpy(), as_array(side[PREDICTED]))
@@ -180,8 +180,8 @@ def _side(definition: Definition, rows: pl.DataFrame) -> tuple[Array, Array, Arr
 
 def _conclude(
     metric: Metric, rows: int, ours: float, theirs: float, gain: Interval, allowed: float
-) -> Quality:
-    return Quality(
+) -> HoldoutComparison:
+    return HoldoutComparison(
         metric=metric,
         rows=rows,
         value=ours,

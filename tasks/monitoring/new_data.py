@@ -15,11 +15,11 @@ from tasks.core.definition import Definition, Frozen, parse_definition
 from tasks.extraction.run_plan import Plan
 from tasks.features.transform import compile_target
 from tasks.registry.versions import Published, read_file, read_json
-from tasks.sources.query import Table, collect, open_table
+from tasks.sources.query import SourceTable, collect, open_table
 from tasks.storage.store import Store
 
 
-class Arrivals(Frozen):
+class NewData(Frozen):
     """Which sources changed, and how many rows have a matured label that the champion never saw.
 
     `problem` says why the sources hold nothing that could be counted, or learned from.
@@ -49,13 +49,13 @@ class Arrivals(Frozen):
         return f"{what}: {never}; {self.needed:,} are worth a retrain"
 
 
-def find_arrivals(plan: Plan, store: Store, champion: Published) -> Arrivals:
+def find_arrivals(plan: Plan, store: Store, champion: Published) -> NewData:
     """Compare the sources with those that a champion was made of; nothing is trained or written."""
     lineage = read_json(store, champion, "lineage.json")
     then: dict[str, str] = lineage["sources"]
     changed = {name for name in then | plan.sources if then.get(name) != plan.sources.get(name)}
     same = not changed and lineage["as_of"] == (plan.as_of and plan.as_of.isoformat())
-    return Arrivals(
+    return NewData(
         champion=champion.version,
         changed=tuple(sorted(changed)),
         rows=0 if same else _count_new(plan, store, champion, lineage),
@@ -95,7 +95,7 @@ def _count_new(plan: Plan, store: Store, champion: Published, lineage: dict[str,
     return int(new + late)
 
 
-def _has_label(plan: Plan, table: Table) -> pl.Expr:
+def _has_label(plan: Plan, table: SourceTable) -> pl.Expr:
     value = compile_target(plan.definition, table.columns, plan.origin)
     is_float = table.rows.select(value).collect_schema().dtypes()[0].is_float()
     return (value.fill_nan(None) if is_float else value).is_not_null()

@@ -13,11 +13,11 @@ from tasks.alarms.histograms import RECENT
 from tasks.core.definition import Frozen, Metric
 from tasks.core.errors import StoreError
 from tasks.evaluation.metrics import Interval
-from tasks.monitoring.context import Asked, Watch
-from tasks.monitoring.ground_truth_join import Outcomes
+from tasks.monitoring.context import MonitoringContext, ServedRows
+from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.holdout_comparison import (
     PREDICTED,
-    Quality,
+    HoldoutComparison,
     SliceQuality,
     as_array,
     judge_quality,
@@ -26,7 +26,7 @@ from tasks.monitoring.holdout_comparison import (
     measure_rows,
 )
 from tasks.monitoring.performance_estimation import Estimator, estimate_metrics, fit_estimator
-from tasks.monitoring.reference import Promise
+from tasks.monitoring.reference import ChampionReference
 from tasks.preparation.labels import TARGET, TIME
 from tasks.registry.versions import find_version, read_json
 from tasks.storage.store import Store, open_store
@@ -61,14 +61,14 @@ class Answered(Frozen):
     holdout: dict[Metric, float]
 
 
-class Judged(Frozen):
+class Performance(Frozen):
     """How good answers are. `seen` rows were in what the champion learned from, and do not count.
 
     `estimate` is of the last window, `off` how far estimates were from the truth on average, by the
     gate's metric. `problem` says why nothing can be compared with the holdout.
     """
 
-    quality: Quality | None = None
+    quality: HoldoutComparison | None = None
     slices: tuple[SliceQuality, ...] = ()
     versions: tuple[Answered, ...] = ()
     spans: tuple[Span, ...] = ()
@@ -80,12 +80,16 @@ class Judged(Frozen):
 
 
 def judge_answers(
-    watch: Watch, asked: Asked, outcomes: Outcomes, promise: Promise | None, problem: str
-) -> Judged:
+    watch: MonitoringContext,
+    asked: ServedRows,
+    outcomes: GroundTruth,
+    promise: ChampionReference | None,
+    problem: str,
+) -> Performance:
     """Measure answers whose label is known, and estimate those whose label is not."""
     versions = tuple(describe_versions(watch, asked, outcomes))
     if promise is None:
-        return Judged(versions=versions, holdout={}, estimate={}, problem=problem)
+        return Performance(versions=versions, holdout={}, estimate={}, problem=problem)
     definition, holdout = watch.definition, promise.holdout()
     answers = _inside(asked, outcomes.read(watch.version))
     unseen = _drop_seen(watch, answers)
@@ -95,7 +99,7 @@ def judge_answers(
     )
     recent = _take_recent(watch, unseen)
     last = unseen.filter(pl.col(TIME) > asked.until - watch.window)
-    return Judged(
+    return Performance(
         quality=judge_quality(definition, recent, holdout),
         slices=judge_slices(definition, recent, holdout),
         versions=versions,
@@ -107,7 +111,9 @@ def judge_answers(
     )
 
 
-def measure_span(watch: Watch, estimator: Estimator, start: datetime, rows: pl.DataFrame) -> Span:
+def measure_span(
+    watch: MonitoringContext, estimator: Estimator, start: datetime, rows: pl.DataFrame
+) -> Span:
     """Measure one window's answers, and what would have been estimated of them."""
     definition, known = watch.definition, rows.drop_nulls(TARGET)
     enough = len(known) >= _SPAN_ROWS
@@ -123,7 +129,9 @@ def measure_span(watch: Watch, estimator: Estimator, start: datetime, rows: pl.D
     )
 
 
-def describe_versions(watch: Watch, asked: Asked, outcomes: Outcomes) -> Iterator[Answered]:
+def describe_versions(
+    watch: MonitoringContext, asked: ServedRows, outcomes: GroundTruth
+) -> Iterator[Answered]:
     """Measure each version's answers by themselves."""
     store = open_store(watch.plan.root)
     for version in sorted(asked.rows):
@@ -151,18 +159,18 @@ def _recall_holdout(store: Store, model: str, version: str) -> dict[Metric, floa
     return found
 
 
-def _inside(asked: Asked, answers: pl.DataFrame) -> pl.DataFrame:
+def _inside(asked: ServedRows, answers: pl.DataFrame) -> pl.DataFrame:
     return answers.filter(pl.col(TIME) > asked.since, pl.col(TIME) <= asked.until)
 
 
-def _drop_seen(watch: Watch, answers: pl.DataFrame) -> pl.DataFrame:
+def _drop_seen(watch: MonitoringContext, answers: pl.DataFrame) -> pl.DataFrame:
     """Leave out answers about rows that the champion learned from: on those it looks too good."""
     split = watch.recipe.split
     end = split.matured if watch.recipe.refit else split.gap
     return answers if end is None else answers.filter(pl.col(TIME) > end)
 
 
-def _knows_classes(watch: Watch, rows: pl.DataFrame) -> bool:
+def _knows_classes(watch: MonitoringContext, rows: pl.DataFrame) -> bool:
     """Tell whether answers are about as many classes as the champion knows."""
     if not isinstance(rows.schema[PREDICTED], pl.List):
         return True
@@ -170,7 +178,9 @@ def _knows_classes(watch: Watch, rows: pl.DataFrame) -> bool:
     return bool((rows[PREDICTED].list.len() == classes).all())
 
 
-def _cut(watch: Watch, asked: Asked, rows: pl.DataFrame) -> Iterator[tuple[datetime, pl.DataFrame]]:
+def _cut(
+    watch: MonitoringContext, asked: ServedRows, rows: pl.DataFrame
+) -> Iterator[tuple[datetime, pl.DataFrame]]:
     """Cut rows into windows, the last of which ends now."""
     end = asked.until
     while end > asked.since:
@@ -181,7 +191,7 @@ def _cut(watch: Watch, asked: Asked, rows: pl.DataFrame) -> Iterator[tuple[datet
         end = start
 
 
-def _take_recent(watch: Watch, answers: pl.DataFrame) -> pl.DataFrame:
+def _take_recent(watch: MonitoringContext, answers: pl.DataFrame) -> pl.DataFrame:
     """Take the last windows with labels, or all there are where those hold too few rows."""
     known = answers.drop_nulls(TARGET)
     newest = known[TIME].max()

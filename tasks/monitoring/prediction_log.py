@@ -47,7 +47,7 @@ class Piece(Frozen):
     rows: dict[str, int]
 
 
-class Log(Frozen):
+class LoggedPredictions(Frozen):
     """Where the logged rows of each version are; `torn` parts were left out, with the reason."""
 
     files: dict[str, tuple[str, ...]]
@@ -70,12 +70,14 @@ class Log(Frozen):
         ]
         return pl.concat(frames, how="diagonal_relaxed")
 
-    def only(self, version: str, files: Sequence[str]) -> "Log":
+    def only(self, version: str, files: Sequence[str]) -> "LoggedPredictions":
         """Leave out all but some of a version's files."""
         return self.model_copy(update={"files": {version: tuple(files)}})
 
 
-def read_log(store: Store, model: str, since: datetime, now: datetime, folder: Path) -> Log:
+def read_log(
+    store: Store, model: str, since: datetime, now: datetime, folder: Path
+) -> LoggedPredictions:
     """Gather the rows that were logged since a time; the newest are copied into `folder`."""
     found: list[Piece] = []
     for day in _list_days(store, model, since):
@@ -247,7 +249,7 @@ def _locate(store: Store, piece: Piece) -> Piece:
     return piece.model_copy(update={"files": located})
 
 
-def _gather(pieces: Sequence[Piece]) -> Log:
+def _gather(pieces: Sequence[Piece]) -> LoggedPredictions:
     files: dict[str, tuple[str, ...]] = {}
     rows: dict[str, int] = {}
     torn: dict[str, str] = {}
@@ -256,7 +258,7 @@ def _gather(pieces: Sequence[Piece]) -> Log:
         for version, names in piece.files.items():
             files[version] = files.get(version, ()) + names
             rows[version] = rows.get(version, 0) + piece.rows[version]
-    return Log(files=files, rows=rows, torn=torn)
+    return LoggedPredictions(files=files, rows=rows, torn=torn)
 
 
 def _parse(day: str, hour: str = "00") -> datetime:

@@ -22,7 +22,7 @@ from tasks.evaluation.metrics import Array
 from tasks.features.transform import Features, encode
 from tasks.monitoring.holdout_comparison import PREDICTED
 from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows, settle_target
-from tasks.preparation.split import Part, part_of_row
+from tasks.preparation.split import SplitRole, part_of_row
 from tasks.registry.versions import (
     Published,
     code_digest,
@@ -44,7 +44,7 @@ _SMALL = range(2, 21)  # levels of a category that is worth a slice
 _MOST_ROWS = 500_000
 
 
-class Promise:
+class ChampionReference:
     """A champion's holdout with predictions, its history's profile, and what alarms are set by."""
 
     def __init__(self, store: Store, published: Published) -> None:
@@ -95,7 +95,9 @@ def choose_slices(definition: Definition, recipe: Recipe) -> dict[str, str]:
     }
 
 
-def recall_promise(store: Store, champion: Published, recipe: Recipe, folder: Path) -> Promise:
+def recall_promise(
+    store: Store, champion: Published, recipe: Recipe, folder: Path
+) -> ChampionReference:
     """Read what a champion promised, or work it out; DataRefused where its snapshot is gone."""
     definition = recipe.definition
     path = f"monitoring/{definition.name}/champions/{champion.version}-{code_digest()[:10]}"
@@ -104,7 +106,7 @@ def recall_promise(store: Store, champion: Published, recipe: Recipe, folder: Pa
         target = folder / "promise"
         write_promise(store, champion, recipe, folder, target)
         found = publish_once(store, target, path)
-    return Promise(store, found)
+    return ChampionReference(store, found)
 
 
 def write_promise(
@@ -118,7 +120,7 @@ def write_promise(
     numbered = encode(raw.lazy(), recipe.features, recipe.vocabulary).collect()
     predicted = as_column(np.asarray(read_model(text).predict(model_input(numbered))))
     rows = rows.with_columns(predicted.alias(PREDICTED))
-    holdout = rows.filter(pl.col(_PART) == Part.HOLDOUT)
+    holdout = rows.filter(pl.col(_PART) == SplitRole.HOLDOUT)
     kept = [TIME, TARGET, PREDICTED, *(name for name in rows.columns if name.startswith(SLICE))]
     history = rows.rename({PREDICTED: PREDICTION}).drop(_PART, TARGET)
     features = watchable(recipe)
@@ -165,7 +167,7 @@ def read_history(store: Store, champion: Published, recipe: Recipe, folder: Path
             *slice_columns(choose_slices(plan.definition, recipe)),
             *dict.fromkeys(name for name in wanted if name is not None),
         )
-        .filter((pl.col(_PART) == Part.HOLDOUT) | (pl.int_range(pl.len()) % step == 0))
+        .filter((pl.col(_PART) == SplitRole.HOLDOUT) | (pl.int_range(pl.len()) % step == 0))
         .collect()
     )
 

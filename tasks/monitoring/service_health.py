@@ -11,15 +11,15 @@ from tasks.analysis.profile import profile_table
 from tasks.core.checks import Check, share_at_most
 from tasks.core.definition import Frozen
 from tasks.feature_store.online_tables import find_materialised, read_listing
-from tasks.monitoring.context import Asked, Watch
-from tasks.monitoring.ground_truth_join import Outcomes
+from tasks.monitoring.context import MonitoringContext, ServedRows
+from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.serving.request_counts import Counters, add_up, quantile, read_counters
 from tasks.storage.store import Store
 
 _FAILING = 0.01  # share of answers that may be the service's own failures
 
 
-class Service(Frozen):
+class ServiceHealth(Frozen):
     """What the service counted in the last window; none where it left nothing."""
 
     counters: Counters | None = None
@@ -38,7 +38,9 @@ class Service(Frozen):
         return self.failed > _FAILING * max(self.answers, 1)
 
 
-def check_served(watch: Watch, asked: Asked, outcomes: Outcomes) -> Iterator[Check]:
+def check_served(
+    watch: MonitoringContext, asked: ServedRows, outcomes: GroundTruth
+) -> Iterator[Check]:
     """Hold the last window's rows to the data contract, and see how fresh everything is."""
     definition = watch.definition
     if watch.version in asked.rows:
@@ -63,7 +65,7 @@ def check_served(watch: Watch, asked: Asked, outcomes: Outcomes) -> Iterator[Che
         )
 
 
-def check_tables(watch: Watch, store: Store) -> Iterator[Check]:
+def check_tables(watch: MonitoringContext, store: Store) -> Iterator[Check]:
     """See that what the champion looks up is there, and how far it reaches."""
     definition = watch.recipe.definition
     if not definition.tables:
@@ -85,19 +87,19 @@ def check_tables(watch: Watch, store: Store) -> Iterator[Check]:
         )
 
 
-def look_at_service(watch: Watch, asked: Asked, store: Store) -> Service:
+def look_at_service(watch: MonitoringContext, asked: ServedRows, store: Store) -> ServiceHealth:
     """Add up what every server counted in the last window of the clock."""
     end = watch.asked or watch.now
     counted, damaged = read_counters(store, watch.definition.name, end - watch.window, end)
     total = add_up(counted)
     if total is None:
-        return Service(damaged=tuple(damaged))
+        return ServiceHealth(damaged=tuple(damaged))
 
     def count(least: int, most: int) -> int:
         codes = ((int(name.split()[-1]), number) for name, number in total.responses.items())
         return sum(number for code, number in codes if least <= code <= most)
 
-    return Service(
+    return ServiceHealth(
         counters=total,
         median=quantile(total, 0.5),
         slowest=quantile(total, 0.99),

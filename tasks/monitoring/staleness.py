@@ -14,21 +14,21 @@ import polars as pl
 from tasks.alarms.histograms import PREDICTION, RECENT
 from tasks.core.definition import Frozen
 from tasks.core.errors import PerennialError, first_line
-from tasks.monitoring.challenger import Yardstick, answer, make_yardstick
-from tasks.monitoring.context import Watch
+from tasks.monitoring.challenger import Challenger, answer, make_yardstick
+from tasks.monitoring.context import MonitoringContext
 from tasks.monitoring.ground_truth_join import target_of
 from tasks.monitoring.new_data import count_learned, count_needed
 from tasks.monitoring.reference import as_column
 from tasks.monitoring.retrain_triggers import YARDSTICK, look_for_loss
 from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows
 from tasks.registry.versions import code_digest, read_file, read_json
-from tasks.sources.query import Table, collect, open_table
+from tasks.sources.query import SourceTable, collect, open_table
 from tasks.storage.store import Store, reaching
 
 _MOST_ROWS = 500_000
 
 
-class Behind(Frozen):
+class Staleness(Frozen):
     """`lost` says in what a champion did worse than the yardstick `as_of` a time, on `rows`.
 
     Without a yardstick yet, `problem` says why there is none.
@@ -40,13 +40,13 @@ class Behind(Frozen):
     problem: str = ""
 
 
-def look_behind(watch: Watch, store: Store) -> Behind:
+def look_behind(watch: MonitoringContext, store: Store) -> Staleness:
     """Hold the champion against the newest yardstick; make the next one if that is worth it."""
     if watch.problem or watch.plan.as_of is None or watch.recipe.split.matured is None:
-        return Behind(problem=watch.problem or "rows carry no time: none is known to be new")
+        return Staleness(problem=watch.problem or "rows carry no time: none is known to be new")
     lineage = read_json(store, watch.champion, "lineage.json")
     since, learned = watch.recipe.split.matured, count_learned(lineage)
-    found = Behind(problem="too few labels are new to the champion for a yardstick")
+    found = Staleness(problem="too few labels are new to the champion for a yardstick")
     try:
         kept = _find(watch, store, watch.plan.as_of)
         if kept is not None:
@@ -58,30 +58,32 @@ def look_behind(watch: Watch, store: Store) -> Behind:
             step = max(1, lineage["snapshot_rows"] // _MOST_ROWS)
             _keep(watch, store, learn_anew(watch, watch.plan.as_of, step))
             if kept is None:
-                found = Behind(problem="a yardstick was made, for the rows that come from now on")
+                found = Staleness(
+                    problem="a yardstick was made, for the rows that come from now on"
+                )
     except PerennialError as error:
-        return Behind(problem=first_line(error))
+        return Staleness(problem=first_line(error))
     return found
 
 
-def hold_against(watch: Watch, store: Store, yardstick: Yardstick) -> Behind:
+def hold_against(watch: MonitoringContext, store: Store, yardstick: Challenger) -> Staleness:
     """Let both answer what came true after the yardstick, in the last windows."""
     definition, recipe, as_of = watch.definition, watch.recipe, watch.plan.as_of
     assert as_of is not None
     oldest = as_of - definition.target.matures_after - RECENT * watch.window
     rows = read_known(watch, max(yardstick.as_of, oldest))
     if len(rows) < definition.monitoring.rows:
-        return Behind(as_of=yardstick.as_of, rows=len(rows))
+        return Staleness(as_of=yardstick.as_of, rows=len(rows))
     own = read_file(store, watch.champion, "model.txt").decode()
     answers = [
         as_column(answer(model, recipe.features, recipe.vocabulary, rows)).alias(name)
         for name, model in ((PREDICTION, own), (YARDSTICK, yardstick.model))
     ]
     lost = look_for_loss(definition, rows.with_columns(answers), as_of)
-    return Behind(as_of=yardstick.as_of, rows=len(rows), lost=lost)
+    return Staleness(as_of=yardstick.as_of, rows=len(rows), lost=lost)
 
 
-def learn_anew(watch: Watch, as_of: datetime, step: int) -> Yardstick:
+def learn_anew(watch: MonitoringContext, as_of: datetime, step: int) -> Challenger:
     """Make a yardstick of each so-manieth row of those that the champion's recipe would take."""
     recipe = watch.recipe
     window = recipe.definition.extract.window
@@ -93,19 +95,21 @@ def learn_anew(watch: Watch, as_of: datetime, step: int) -> Yardstick:
     return made.model_copy(update={"learned": step * len(known)})
 
 
-def read_known(watch: Watch, since: datetime | None, step: int = 1) -> pl.DataFrame:
+def read_known(watch: MonitoringContext, since: datetime | None, step: int = 1) -> pl.DataFrame:
     """Read the sources' rows after a time whose label is known, in the order of their time."""
     table, known = _open_known(watch, since)
     wanted = known.select(TIME, TARGET, *watch.recipe.features.columns)
     return collect(table, wanted.gather_every(step)).sort(TIME, maintain_order=True)
 
 
-def count_known(watch: Watch, since: datetime) -> int:
+def count_known(watch: MonitoringContext, since: datetime) -> int:
     table, known = _open_known(watch, since)
     return int(collect(table, known.select(pl.len())).item())
 
 
-def _open_known(watch: Watch, since: datetime | None) -> tuple[Table, pl.LazyFrame]:
+def _open_known(
+    watch: MonitoringContext, since: datetime | None
+) -> tuple[SourceTable, pl.LazyFrame]:
     plan = watch.plan
     table = open_table(plan.definition, plan.project)
     rows = table.rows
@@ -116,20 +120,22 @@ def _open_known(watch: Watch, since: datetime | None) -> tuple[Table, pl.LazyFra
     return table, known.filter(pl.col(MATURED), pl.col(TARGET).is_not_null())
 
 
-def _folder(watch: Watch) -> str:
+def _folder(watch: MonitoringContext) -> str:
     version = f"{watch.version}-{code_digest()[:10]}"
     return f"monitoring/{watch.definition.name}/yardsticks/{version}"
 
 
-def _find(watch: Watch, store: Store, until: datetime) -> Yardstick | None:
+def _find(watch: MonitoringContext, store: Store, until: datetime) -> Challenger | None:
     """Find the champion's newest yardstick that was known by a time."""
     folder, last = _folder(watch), _name(until)
     with reaching(store.root):
         names = [name for name in store.children(folder) if name <= last]
-        return Yardstick.model_validate_json(store.read(f"{folder}/{names[-1]}")) if names else None
+        return (
+            Challenger.model_validate_json(store.read(f"{folder}/{names[-1]}")) if names else None
+        )
 
 
-def _keep(watch: Watch, store: Store, made: Yardstick) -> None:
+def _keep(watch: MonitoringContext, store: Store, made: Challenger) -> None:
     """Keep a champion's yardstick, and none of another's."""
     folder = _folder(watch)
     parent, _, mine = folder.rpartition("/")

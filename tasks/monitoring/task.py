@@ -13,19 +13,24 @@ import polars as pl
 from tasks.core.checks import Check
 from tasks.core.errors import PerennialError, first_line
 from tasks.core.steps import step
-from tasks.monitoring.alert_deduplication import Raised, raise_causes, remember_look
-from tasks.monitoring.context import Asked, Watch, look_at_log
+from tasks.monitoring.alert_deduplication import SentAlerts, raise_causes, remember_look
+from tasks.monitoring.context import MonitoringContext, ServedRows, look_at_log
 from tasks.monitoring.daily_profiles import forget_stretches
-from tasks.monitoring.drift import Drifted, watch_drift
-from tasks.monitoring.findings import Monitored, find_causes
-from tasks.monitoring.ground_truth_join import Outcomes, join_outcomes
-from tasks.monitoring.new_data import Arrivals, find_arrivals
-from tasks.monitoring.performance import Judged, judge_answers
+from tasks.monitoring.drift import ServedDrift, watch_drift
+from tasks.monitoring.findings import MonitoringResult, find_causes
+from tasks.monitoring.ground_truth_join import GroundTruth, join_outcomes
+from tasks.monitoring.new_data import NewData, find_arrivals
+from tasks.monitoring.performance import Performance, judge_answers
 from tasks.monitoring.prediction_log import forget_pieces
-from tasks.monitoring.reference import Promise, choose_slices, recall_promise
-from tasks.monitoring.service_health import Service, check_served, check_tables, look_at_service
+from tasks.monitoring.reference import ChampionReference, choose_slices, recall_promise
+from tasks.monitoring.service_health import (
+    ServiceHealth,
+    check_served,
+    check_tables,
+    look_at_service,
+)
 from tasks.monitoring.skew import SAMPLE, Skew, measure_skew, sample_rows
-from tasks.monitoring.staleness import Behind, look_behind
+from tasks.monitoring.staleness import Staleness, look_behind
 from tasks.registry.overview import describe_model
 from tasks.registry.versions import read_file
 from tasks.serving.request_counts import forget_counters
@@ -35,7 +40,7 @@ log = logging.getLogger("perennial.monitoring")
 
 
 @step("prediction log")
-def read_asked(watch: Watch, folder: Path) -> Asked:
+def read_asked(watch: MonitoringContext, folder: Path) -> ServedRows:
     """Gather what was asked and answered, and forget what is no longer to be kept."""
     store, model = open_store(watch.plan.root), watch.definition.name
     asked = look_at_log(watch, store, folder)
@@ -47,7 +52,7 @@ def read_asked(watch: Watch, folder: Path) -> Asked:
 
 
 @step("outcomes")
-def read_outcomes(watch: Watch, asked: Asked, folder: Path) -> Outcomes:
+def read_outcomes(watch: MonitoringContext, asked: ServedRows, folder: Path) -> GroundTruth:
     """Join answers to what came true."""
     classes, slices = watch.recipe.vocabulary.classes, choose_slices(watch.definition, watch.recipe)
     outcomes = join_outcomes(watch.plan, classes, slices, asked.log, folder)
@@ -56,7 +61,9 @@ def read_outcomes(watch: Watch, asked: Asked, folder: Path) -> Outcomes:
 
 
 @step("quality")
-def measure_quality(watch: Watch, asked: Asked, outcomes: Outcomes, folder: Path) -> Judged:
+def measure_quality(
+    watch: MonitoringContext, asked: ServedRows, outcomes: GroundTruth, folder: Path
+) -> Performance:
     """Measure and estimate quality, beside what the holdout promised."""
     promise, problem = _promise(watch, folder)
     judged = judge_answers(watch, asked, outcomes, promise, problem)
@@ -66,7 +73,7 @@ def measure_quality(watch: Watch, asked: Asked, outcomes: Outcomes, folder: Path
 
 
 @step("yardstick")
-def measure_behind(watch: Watch) -> Behind:
+def measure_behind(watch: MonitoringContext) -> Staleness:
     """Hold the champion against a quick model of what is known by now."""
     found = look_behind(watch, open_store(watch.plan.root))
     if found.lost:
@@ -75,14 +82,14 @@ def measure_behind(watch: Watch) -> Behind:
 
 
 @step("drift")
-def measure_drifted(watch: Watch, asked: Asked, folder: Path) -> Drifted:
+def measure_drifted(watch: MonitoringContext, asked: ServedRows, folder: Path) -> ServedDrift:
     """Compare inputs and predictions with those of the champion's history."""
     promise, problem = _promise(watch, folder)
     return watch_drift(watch, asked, promise, problem, open_store(watch.plan.root))
 
 
 @step("skew")
-def measure_skewed(watch: Watch, asked: Asked) -> Skew:
+def measure_skewed(watch: MonitoringContext, asked: ServedRows) -> Skew:
     """Take a sample of logged rows through the training path."""
     if watch.version not in asked.rows:
         return Skew()
@@ -94,31 +101,33 @@ def measure_skewed(watch: Watch, asked: Asked) -> Skew:
 
 
 @step("contract")
-def check_contract(watch: Watch, asked: Asked, outcomes: Outcomes) -> tuple[Check, ...]:
+def check_contract(
+    watch: MonitoringContext, asked: ServedRows, outcomes: GroundTruth
+) -> tuple[Check, ...]:
     """Hold served rows to the data contract."""
     tables = check_tables(watch, open_store(watch.plan.root))
     return (*check_served(watch, asked, outcomes), *tables)
 
 
 @step("service")
-def read_service(watch: Watch, asked: Asked) -> Service:
+def read_service(watch: MonitoringContext, asked: ServedRows) -> ServiceHealth:
     """Read what the service counted."""
     return look_at_service(watch, asked, open_store(watch.plan.root))
 
 
 @step("arrivals")
-def read_arrivals(watch: Watch) -> Arrivals | None:
+def read_arrivals(watch: MonitoringContext) -> NewData | None:
     """See whether the sources hold what is worth a retrain."""
     if watch.problem:
         return None
     try:
         return find_arrivals(watch.plan, open_store(watch.plan.root), watch.champion)
     except PerennialError as error:
-        return Arrivals(champion=watch.version, problem=first_line(error))
+        return NewData(champion=watch.version, problem=first_line(error))
 
 
 @step("events")
-def tell_causes(found: Monitored) -> tuple[Raised, ...]:
+def tell_causes(found: MonitoringResult) -> tuple[SentAlerts, ...]:
     """Tell Prefect what was found, each cause once."""
     store, model = open_store(found.watch.plan.root), found.watch.definition.name
     causes, as_of = list(find_causes(found)), found.watch.asked or found.watch.now
@@ -130,7 +139,7 @@ def tell_causes(found: Monitored) -> tuple[Raised, ...]:
     return raised
 
 
-def _promise(watch: Watch, folder: Path) -> tuple[Promise | None, str]:
+def _promise(watch: MonitoringContext, folder: Path) -> tuple[ChampionReference | None, str]:
     """Recall what the champion promised, or say why that cannot be had."""
     store = open_store(watch.plan.root)
     try:

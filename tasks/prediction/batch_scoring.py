@@ -25,10 +25,10 @@ from tasks.evaluation.metrics import Array
 from tasks.features.feature_tables import asked_columns, tabled_values, used_tables
 from tasks.features.point_in_time_join import look_up
 from tasks.features.transform import Features, Vocabulary, encode
-from tasks.prediction.compiled_forest import Forest, NoForest, compile_forest
+from tasks.prediction.compiled_forest import CompiledForest, NoForest, compile_forest
 from tasks.prediction.log_schema import make_part, write_part
 from tasks.sources.file_contents import refuse_moved
-from tasks.sources.input_table import Input, open_input
+from tasks.sources.input_table import InputTable, open_input
 from tasks.sources.preflight import check_target
 from tasks.sources.query import event_time
 from tasks.storage.store import deliver, is_disk_full, reaching
@@ -52,7 +52,7 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     features: Features
     vocabulary: Vocabulary
     booster: lightgbm.Booster
-    forest: Forest | None = None
+    forest: CompiledForest | None = None
     types: dict[str, pl.DataType]
     schemas: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
@@ -80,7 +80,7 @@ def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: 
 
 
 def answer_parts(
-    scorer: Scorer, table: Input, log_to: Path | None, counts: list[int]
+    scorer: Scorer, table: InputTable, log_to: Path | None, counts: list[int]
 ) -> Iterator[pl.DataFrame]:
     """Answer a table part by part, on whatever thread Polars asks for the next; note their rows."""
 
@@ -132,7 +132,7 @@ def refusing_rows(source: str) -> Iterator[None]:
         raise DataRefused(f"{source}: cannot be scored: {first_line(error)}") from error
 
 
-def open_rows(scorer: Scorer, uri: str) -> Input:
+def open_rows(scorer: Scorer, uri: str) -> InputTable:
     """Open a table lazily, and refuse one that lacks a column that the features need."""
 
     def needed(found: Collection[str]) -> Sequence[str]:
@@ -142,14 +142,16 @@ def open_rows(scorer: Scorer, uri: str) -> Input:
     return open_input(scorer.definition, scorer.schemas, scorer.types, needed, uri)
 
 
-def find_types(scorer: Scorer, table: Input) -> dict[str, pl.DataType]:
+def find_types(scorer: Scorer, table: InputTable) -> dict[str, pl.DataType]:
     """Tell which columns a table's rows are answered from."""
     given = table.takes if table.mending is None else table.mending.gives
     held = {name: dtype for name, dtype in scorer.types.items() if name in given}
     return held | {name: scorer.types[name] for name in scorer.features.columns}
 
 
-def take_columns(scorer: Scorer, table: Input, part: pl.DataFrame, before: int = 0) -> pl.DataFrame:
+def take_columns(
+    scorer: Scorer, table: InputTable, part: pl.DataFrame, before: int = 0
+) -> pl.DataFrame:
     """Take a part's columns as training had them, with what is looked up for its rows."""
     taken = table.read(part, before)
     return look_up_values(scorer, taken) if needs_tables(scorer, taken.schema) else taken
@@ -193,7 +195,9 @@ def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     return keys.with_columns(pl.Series("label", likeliest, dtype=pl.String), *chances)
 
 
-def find_forest(definition: Definition, text: str, booster: lightgbm.Booster) -> Forest | None:
+def find_forest(
+    definition: Definition, text: str, booster: lightgbm.Booster
+) -> CompiledForest | None:
     """Compile the model where its definition asks for that, and this machine can."""
     if definition.serving.predictor != "compiled":
         return None

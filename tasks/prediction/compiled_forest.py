@@ -43,7 +43,7 @@ class NoForest(Exception):
     """Why a model is left to LightGBM."""
 
 
-class Forest:
+class CompiledForest:
     """One model. It may be asked from several threads at once."""
 
     def __init__(self, text: str) -> None:
@@ -82,9 +82,9 @@ class Forest:
         return predicted if self.outputs > 1 else predicted[:, 0]
 
 
-def compile_forest(text: str, features: int, predict: Callable[[Array], Array]) -> Forest:
+def compile_forest(text: str, features: int, predict: Callable[[Array], Array]) -> CompiledForest:
     """Compile a model's trees, and hold them against LightGBM's own answers to odd rows."""
-    forest, chance = Forest(text), np.random.default_rng(0)
+    forest, chance = CompiledForest(text), np.random.default_rng(0)
     rows = chance.normal(scale=100, size=(_ODD_ROWS, features)).round()
     rows[chance.random(rows.shape) < 0.2] = np.nan
     if not np.array_equal(forest.predict(rows), predict(rows)):

@@ -6,7 +6,7 @@ Refuses to know what rows are for, and leaves none of them out.
 
 import polars as pl
 
-from tasks.core.definition import Kind
+from tasks.core.definition import TargetKind
 from tasks.core.errors import DataRefused, DefinitionError, first_line
 from tasks.extraction.run_plan import Plan
 from tasks.features.transform import compile_target
@@ -60,7 +60,7 @@ def _settle_classes(
     return text.cast(pl.Enum(classes), strict=False).to_physical().cast(pl.Int32), classes
 
 
-def _settle_number(kind: Kind, value: pl.Expr, matured: pl.LazyFrame, where: str) -> pl.Expr:
+def _settle_number(kind: TargetKind, value: pl.Expr, matured: pl.LazyFrame, where: str) -> pl.Expr:
     number = value.cast(pl.Float64).fill_nan(None)
     odd = ~number.is_in([0.0, 1.0]) if kind == "binary" else number.is_infinite()
     count = matured.select(odd.sum()).collect().item()

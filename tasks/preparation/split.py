@@ -40,7 +40,7 @@ STRETCH = 200_000  # rows that are in memory at once, with all their columns
 _PART_ROWS, _CLASS_ROWS = 50, 10
 
 
-class Part(IntEnum):
+class SplitRole(IntEnum):
     """Where a labelled row belongs. Evaluation's model learns from FIT and STOP, never from GAP.
 
     A GAP row is older than the holdout, but its label was not known yet when the holdout began.
@@ -68,11 +68,11 @@ class Prepared(Frozen):
     unlabelled: int
     immature: int
 
-    def scan(self, *parts: Part) -> pl.LazyFrame:
+    def scan(self, *parts: SplitRole) -> pl.LazyFrame:
         rows = pl.scan_ipc(self.path)
         return rows.filter(pl.col(PART).is_in([int(part) for part in parts])) if parts else rows
 
-    def stretches(self, columns: Sequence[str], *parts: Part) -> Iterator[pl.DataFrame]:
+    def stretches(self, columns: Sequence[str], *parts: SplitRole) -> Iterator[pl.DataFrame]:
         """Read the rows of some parts in turn: a scan of every column would hold the whole file."""
         parted = self.scan().select(PART).collect()[PART]
         inside = parted.is_in([int(part) for part in parts])
@@ -96,7 +96,7 @@ def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
     parted = known.with_columns(part_of_row(plan.definition, split, columns).alias(PART))
     path = folder / "prepared.arrow"
     with reaching(str(path)), _naming_feature(plan, parted):
-        categories = learn_categories(plan, parted.filter(pl.col(PART) <= Part.STOP))
+        categories = learn_categories(plan, parted.filter(pl.col(PART) <= SplitRole.STOP))
         vocabulary = Vocabulary(categories=categories, classes=classes)
         number_rows(plan, vocabulary, parted).sink_ipc(path)
     return Prepared(
@@ -201,11 +201,11 @@ def _count_parts(plan: Plan, path: Path, classes: tuple[str, ...]) -> dict[str, 
     target = pl.col(TARGET)
     limits = (pl.len().alias("rows"), target.min().alias("least"), target.max().alias("most"))
     parts = pl.scan_ipc(path).group_by(PART).agg(limits).collect()
-    training = pl.col(PART) <= Part.STOP
+    training = pl.col(PART) <= SplitRole.STOP
     _refuse_unlearnable(plan, "training", parts.filter(training), classes)
-    _refuse_unlearnable(plan, "holdout", parts.filter(pl.col(PART) == Part.HOLDOUT), classes)
+    _refuse_unlearnable(plan, "holdout", parts.filter(pl.col(PART) == SplitRole.HOLDOUT), classes)
     found = dict(parts.select(PART, "rows").iter_rows())
-    if not found.get(Part.FIT):
+    if not found.get(SplitRole.FIT):
         raise DataRefused(
             f"{plan.origin}: all training rows have one event time, so that early stopping leaves "
             "none; give more history, or set [training] early_stopping = 0"
@@ -213,7 +213,7 @@ def _count_parts(plan: Plan, path: Path, classes: tuple[str, ...]) -> dict[str, 
     if classes:
         seen = pl.scan_ipc(path).filter(training).group_by(TARGET).len().collect()
         _refuse_rare(plan, classes, dict(seen.iter_rows()))
-    return {part.name.lower(): found.get(part, 0) for part in Part}
+    return {part.name.lower(): found.get(part, 0) for part in SplitRole}
 
 
 def _refuse_unlearnable(

@@ -27,7 +27,7 @@ _LOOK_SECONDS, _GLANCE_SECONDS, _STOP_SECONDS = 0.2, 1.0, 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE, _STEADY_SECONDS = 0.5, 30.0, 60.0
 
 
-class Kept:
+class SupervisedProcess:
     """A process in a group of its own, that is started again when it ends."""
 
     def __init__(
@@ -111,7 +111,7 @@ def _list_children() -> list[int]:
     return found
 
 
-def keep(processes: Sequence[Kept], stopping: threading.Event) -> None:
+def keep(processes: Sequence[SupervisedProcess], stopping: threading.Event) -> None:
     """Look after processes until asked to stop."""
     while not stopping.wait(_LOOK_SECONDS):
         for each in processes:

@@ -21,7 +21,7 @@ from tasks.storage.store import Store, open_store
 
 log = logging.getLogger("perennial.decisions")
 
-Action = Literal["approve", "reject", "rollback"]
+DecisionAction = Literal["approve", "reject", "rollback"]
 Settle = Callable[[list[Entry]], Entry | dict[str, Any]]
 
 
@@ -30,7 +30,7 @@ class Decision(Frozen):
 
     model: str
     version: str
-    action: Action
+    action: DecisionAction
     approver: str
     reason: str = ""
     override: bool = False

@@ -9,7 +9,7 @@ from datetime import datetime
 from tasks.analysis.profile import ColumnSummary
 from tasks.analysis.profile_drift import FREQUENT, ColumnDrift
 from tasks.core.checks import Check
-from tasks.preparation.split import Part
+from tasks.preparation.split import SplitRole
 from tasks.reports import charts
 from tasks.reports.candidate_text import (
     MOVED,
@@ -56,7 +56,7 @@ def show_data(candidate: Candidate) -> Iterator[Html]:
 def _show_parts(candidate: Candidate) -> Iterator[Html]:
     """Show rows by part, as a strip and as a table."""
     rows, dated = candidate.prepared.rows, candidate.prepared.split.holdout is not None
-    names = [part.name.lower() for part in Part if rows[part.name.lower()]]
+    names = [part.name.lower() for part in SplitRole if rows[part.name.lower()]]
     strip = [tag("i", class_=name, style=f"flex-grow:{rows[name]}") for name in names]
     yield tag("div", *strip, class_="strip", role="img", aria_label="Rows by part, as tabulated")
     heads = ["Part", "Rows", "Share", *(["Period (UTC)"] if dated else []), "What for"]
@@ -66,7 +66,7 @@ def _show_parts(candidate: Candidate) -> Iterator[Html]:
 def _list_parts(candidate: Candidate) -> Iterator[list[object]]:
     prepared, split, total = candidate.prepared, candidate.prepared.split, candidate.snapshot.rows
     ends = [_first_time(candidate), split.stop, split.gap, split.holdout, split.matured]
-    for part in Part:
+    for part in SplitRole:
         name = part.name.lower()
         if count := prepared.rows[name]:
             span = [" – ".join(map(write_moment, ends[part : part + 2]))] if split.holdout else []

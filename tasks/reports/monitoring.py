@@ -6,7 +6,7 @@ Owns what the page shows, in which order, and where it is kept. Refuses to find 
 from collections.abc import Iterator
 
 from tasks.core.checks import failed
-from tasks.monitoring.findings import Monitored, warn_of
+from tasks.monitoring.findings import MonitoringResult, warn_of
 from tasks.reports import charts
 from tasks.reports.candidate_text import (
     MOVED,
@@ -38,7 +38,7 @@ from tasks.storage.store import Store, reaching
 _BARS, _SLICES = 14, 20
 
 
-def keep_report(store: Store, found: Monitored) -> str:
+def keep_report(store: Store, found: MonitoringResult) -> str:
     """Keep the page under the root, the last of each day, and give its address."""
     model, day = found.watch.definition.name, f"{found.asked.until:%Y-%m-%d}"
     path = f"monitoring/{model}/reports/{day}/report.html"
@@ -47,7 +47,7 @@ def keep_report(store: Store, found: Monitored) -> str:
     return f"{store.root}/{path}"
 
 
-def write_page(found: Monitored) -> str:
+def write_page(found: MonitoringResult) -> str:
     """Write the whole page: what needs to be acted on first, what was looked at last."""
     sections = {
         "Quality": show_quality(found),
@@ -60,7 +60,7 @@ def write_page(found: Monitored) -> str:
     return document_of(f"{found.watch.definition.name}: monitor", show_state(found), sections)
 
 
-def show_state(found: Monitored) -> Iterator[Html]:
+def show_state(found: MonitoringResult) -> Iterator[Html]:
     """Show whether anything needs to be acted on, and the numbers that matter most."""
     definition, quiet = found.watch.definition, not found.raised
     yield tag("p", f"Monitor of {definition.name}", class_="eyebrow")
@@ -77,7 +77,7 @@ def show_state(found: Monitored) -> Iterator[Html]:
         yield tag("ul", *(tag("li", warning) for warning in warnings))
 
 
-def _show_tiles(found: Monitored) -> Iterator[Html]:
+def _show_tiles(found: MonitoringResult) -> Iterator[Html]:
     metric, judged = found.watch.definition.metric, found.judged
     quality = judged.quality
     tiles = {
@@ -92,7 +92,7 @@ def _show_tiles(found: Monitored) -> Iterator[Html]:
     yield tag("dl", *cells, class_="tiles")
 
 
-def _show_events(found: Monitored) -> Iterator[Html]:
+def _show_events(found: MonitoringResult) -> Iterator[Html]:
     if found.raised:
         rows = [
             [EVENTS[each.kind], STATES[each.state], join([each.reason, tag("small", each.detail)])]
@@ -101,7 +101,7 @@ def _show_events(found: Monitored) -> Iterator[Html]:
         yield table(["Finding", "Event", "What was found"], rows)
 
 
-def show_quality(found: Monitored) -> Iterator[Html]:
+def show_quality(found: MonitoringResult) -> Iterator[Html]:
     """Show quality window by window, known and estimated, then by slice and by version."""
     judged, name = found.judged, name_metric(found.watch.definition.metric)
     yield tag("p", say_quality(found))
@@ -130,7 +130,7 @@ def show_quality(found: Monitored) -> Iterator[Html]:
     yield fold("By version", table(heads, rows, "numbers"))
 
 
-def _draw_course(found: Monitored) -> Iterator[Html]:
+def _draw_course(found: MonitoringResult) -> Iterator[Html]:
     metric, spans = found.watch.definition.metric, list(reversed(found.judged.spans))
     points = [
         charts.Moment(
@@ -153,7 +153,7 @@ def _draw_course(found: Monitored) -> Iterator[Html]:
         yield figure("Quality over time", text, drawn)
 
 
-def _draw_slices(found: Monitored) -> Iterator[Html]:
+def _draw_slices(found: MonitoringResult) -> Iterator[Html]:
     ranked = rank_lost(found)[:_SLICES]
     if not ranked:
         return
@@ -170,7 +170,7 @@ def _draw_slices(found: Monitored) -> Iterator[Html]:
     yield figure("Slices, worst first", text, drawn)
 
 
-def _list_spans(found: Monitored) -> Iterator[list[object]]:
+def _list_spans(found: MonitoringResult) -> Iterator[list[object]]:
     metric = found.watch.definition.metric
     for each in found.judged.spans:
         truth, estimate, sure = each.truth.get(metric), each.estimate.get(metric), each.surely
@@ -184,7 +184,7 @@ def _list_spans(found: Monitored) -> Iterator[list[object]]:
         ]
 
 
-def show_drift(found: Monitored) -> Iterator[Html]:
+def show_drift(found: MonitoringResult) -> Iterator[Html]:
     """Show what moved, weighted by how much it matters, and which alarms ring."""
     drifted = found.drifted
     yield tag("p", say_drift(found))
@@ -222,7 +222,7 @@ def show_drift(found: Monitored) -> Iterator[Html]:
     yield fold(f"All {len(rows)} columns as a table", table(heads, rows, "numbers columns"))
 
 
-def show_skew(found: Monitored) -> Iterator[Html]:
+def show_skew(found: MonitoringResult) -> Iterator[Html]:
     """Show whether the training path gives the same answers, and which cells differ."""
     yield tag("p", say_skew(found))
     differences = [each for each in (found.skew.predictions, *found.skew.columns) if each]
@@ -240,7 +240,7 @@ def show_skew(found: Monitored) -> Iterator[Html]:
         yield table(["Column", "Rows that differ", "Share", "Logged, for what should be"], rows)
 
 
-def show_contract(found: Monitored) -> Iterator[Html]:
+def show_contract(found: MonitoringResult) -> Iterator[Html]:
     """Show the checks of served rows that failed, and fold away those that passed."""
     bad = failed(found.checks)
     for checks, summary in ((bad, ""), ([each for each in found.checks if each.passed], "passed")):
@@ -252,7 +252,7 @@ def show_contract(found: Monitored) -> Iterator[Html]:
         yield tag("p", "Nothing was asked that could be checked.", class_="muted")
 
 
-def show_service(found: Monitored) -> Iterator[Html]:
+def show_service(found: MonitoringResult) -> Iterator[Html]:
     """Show what was answered and how quickly."""
     service = found.service
     yield tag("p", say_service(service))
@@ -273,6 +273,6 @@ def show_service(found: Monitored) -> Iterator[Html]:
     yield made
 
 
-def show_answers(found: Monitored) -> Iterator[Html]:
+def show_answers(found: MonitoringResult) -> Iterator[Html]:
     """Show what became of the answers."""
     yield table(["Count", "What it means"], list_counts(found))

@@ -10,9 +10,9 @@ from tasks.alarms.histograms import PREDICTION
 from tasks.analysis.profile_drift import ColumnDrift
 from tasks.core.checks import failed
 from tasks.core.definition import Metric
-from tasks.monitoring.findings import Monitored, warn_of
+from tasks.monitoring.findings import MonitoringResult, warn_of
 from tasks.monitoring.holdout_comparison import SliceQuality
-from tasks.monitoring.service_health import Service
+from tasks.monitoring.service_health import ServiceHealth
 from tasks.reports.candidate_text import (
     TOP,
     plain,
@@ -36,7 +36,7 @@ STATES = {
 }
 
 
-def say_state(found: Monitored) -> str:
+def say_state(found: MonitoringResult) -> str:
     """Say in a sentence how the champion is."""
     if not found.raised:
         return f"Nothing of {found.watch.version} needs to be acted on."
@@ -44,7 +44,7 @@ def say_state(found: Monitored) -> str:
     return f"Of {found.watch.version} this needs to be acted on: {named}."
 
 
-def say_quality(found: Monitored) -> str:
+def say_quality(found: MonitoringResult) -> str:
     """Say how good answers are, as far as anyone knows."""
     judged, metric = found.judged, found.watch.definition.metric
     said = judged.quality.detail if judged.quality else judged.problem
@@ -55,7 +55,7 @@ def say_quality(found: Monitored) -> str:
     return said
 
 
-def say_behind(found: Monitored) -> str:
+def say_behind(found: MonitoringResult) -> str:
     """Say whether a quick model of what is known by now would do better."""
     behind = found.behind
     if behind.as_of is None:
@@ -69,7 +69,7 @@ def say_behind(found: Monitored) -> str:
     return f"the champion is not surely behind {quick}, on {behind.rows:,} rows since"
 
 
-def say_drift(found: Monitored) -> str:
+def say_drift(found: MonitoringResult) -> str:
     """Say how far inputs and predictions are from what the champion learned."""
     drifted = found.drifted
     if drifted.moved is None:
@@ -82,7 +82,7 @@ def say_drift(found: Monitored) -> str:
     )
 
 
-def say_skew(found: Monitored) -> str:
+def say_skew(found: MonitoringResult) -> str:
     """Say whether serving answers as training would."""
     skew = found.skew
     if skew.predictions is None:
@@ -95,7 +95,7 @@ def say_skew(found: Monitored) -> str:
     return f"{said}; columns that differ from the sources: {', '.join(odd[:TOP]) or 'none'}"
 
 
-def say_service(service: Service) -> str:
+def say_service(service: ServiceHealth) -> str:
     """Say how requests were answered, and how quickly."""
     if service.counters is None:
         return "no server left counts of the last window"
@@ -107,7 +107,7 @@ def say_service(service: Service) -> str:
     )
 
 
-def rank_moved(found: Monitored) -> list[ColumnDrift]:
+def rank_moved(found: MonitoringResult) -> list[ColumnDrift]:
     """Order features and predictions by how far they moved, weighted by importance."""
     weights = found.drifted.weights
 
@@ -118,13 +118,13 @@ def rank_moved(found: Monitored) -> list[ColumnDrift]:
     return sorted((each for each in found.drifted.columns if each.psi is not None), key=rank)
 
 
-def rank_lost(found: Monitored) -> list[SliceQuality]:
+def rank_lost(found: MonitoringResult) -> list[SliceQuality]:
     """Order slices by what they lost against the holdout."""
     known = [each for each in found.judged.slices if each.quality.gain is not None]
     return sorted(known, key=lambda each: each.quality.gain.value if each.quality.gain else 0.0)
 
 
-def describe(found: Monitored, report: str) -> dict[str, Any]:
+def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
     """Give what a program asks of a look: the numbers, and what was told."""
     watch, asked, judged, drifted = found.watch, found.asked, found.judged, found.drifted
     fields = {"rows", "labelled", "waiting", "overdue", "unknown", "keyless", "again", "twice"}
@@ -159,7 +159,7 @@ def describe(found: Monitored, report: str) -> dict[str, Any]:
     }
 
 
-def write_summary(found: Monitored) -> str:
+def write_summary(found: MonitoringResult) -> str:
     """Write the short version in Markdown."""
     watch, asked = found.watch, found.asked
     period = f"{write_moment(asked.since)} to {write_moment(asked.until)} UTC"
@@ -175,7 +175,7 @@ def write_summary(found: Monitored) -> str:
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def list_states(found: Monitored) -> list[tuple[str, str]]:
+def list_states(found: MonitoringResult) -> list[tuple[str, str]]:
     """List each part of the look with its sentence."""
     bad = failed(found.checks)
     contract = f"{len(found.checks) - len(bad)} of {len(found.checks)} checks passed"
@@ -191,7 +191,7 @@ def list_states(found: Monitored) -> list[tuple[str, str]]:
     ]
 
 
-def list_counts(found: Monitored) -> Iterator[list[str]]:
+def list_counts(found: MonitoringResult) -> Iterator[list[str]]:
     """List what became of the answers, with what each count means."""
     outcomes = found.outcomes
     meant = {

@@ -27,7 +27,7 @@ from tasks.features.feature_tables import tables_digest
 from tasks.features.point_in_time_join import SINCE
 from tasks.processes.bento_server import HOST, booting_server
 from tasks.registry.versions import Published
-from tasks.serving.expected_answers import Reference, compute_reference, read_definition
+from tasks.serving.expected_answers import ExpectedAnswers, compute_reference, read_definition
 from tasks.storage.store import Store
 
 ARROW = "application/vnd.apache.arrow.stream"
@@ -106,7 +106,7 @@ def prove(store: Store, published: Published, bento: Path, folder: Path) -> Proo
 
 
 def lay_tables(
-    store: Store, published: Published, reference: Reference, folder: Path
+    store: Store, published: Published, reference: ExpectedAnswers, folder: Path
 ) -> dict[str, str]:
     """Write feature tables as known at each holdout row's time, for the server to take."""
     if not reference.tables:
@@ -175,7 +175,7 @@ def check_identity(caller: Caller, model: str, version: str) -> str:
     return str(said["predictor"])
 
 
-def compare_ways(port: int, reference: Reference, limits: Serving) -> float:
+def compare_ways(port: int, reference: ExpectedAnswers, limits: Serving) -> float:
     """Send every row each way, several ways at once as far as the service takes that."""
 
     def compare(way: tuple[str, int]) -> float:
@@ -187,7 +187,7 @@ def compare_ways(port: int, reference: Reference, limits: Serving) -> float:
         return max(ways.map(compare, _WAYS))
 
 
-def compare_answers(caller: Caller, reference: Reference, kind: str, batch: int) -> float:
+def compare_answers(caller: Caller, reference: ExpectedAnswers, kind: str, batch: int) -> float:
     """Send every row and compare value by value; any difference is one too many."""
     answers = []
     for rows in reference.rows.iter_slices(batch):
@@ -251,7 +251,7 @@ def try_bad_requests(caller: Caller, rows: pl.DataFrame) -> dict[str, int]:
     return statuses
 
 
-def measure_latency(port: int, reference: Reference, limits: Serving) -> tuple[float, float]:
+def measure_latency(port: int, reference: ExpectedAnswers, limits: Serving) -> tuple[float, float]:
     """Ask for one row at a time over a few connections; give the median and p99 in milliseconds.
 
     A neighbour that takes the machine for a moment is not the service's latency: it may try again.
@@ -270,7 +270,7 @@ def measure_latency(port: int, reference: Reference, limits: Serving) -> tuple[f
     raise ProofFailed(f"/predict answers too late: p99 is {best:.1f} ms, the budget {budget:g} ms")
 
 
-def ask_singly(port: int, reference: Reference, places: Array) -> list[float]:
+def ask_singly(port: int, reference: ExpectedAnswers, places: Array) -> list[float]:
     """Ask for single rows; give how long each took, if it was answered right."""
     bodies = [write_rows(reference.rows[int(place)], JSON) for place in places]
     taken = []

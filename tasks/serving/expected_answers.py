@@ -19,7 +19,7 @@ from tasks.features.feature_tables import asked_columns, used_tables
 from tasks.features.point_in_time_join import SINCE
 from tasks.features.transform import Features, Vocabulary, encode
 from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows, settle_target
-from tasks.preparation.split import Part, Split, part_of_row
+from tasks.preparation.split import Split, SplitRole, part_of_row
 from tasks.registry.versions import (
     Published,
     fetch_snapshot,
@@ -33,7 +33,7 @@ from tasks.training.datasets import model_input
 from tasks.training.train import read_model
 
 
-class Reference(Frozen, arbitrary_types_allowed=True):
+class ExpectedAnswers(Frozen, arbitrary_types_allowed=True):
     """Raw holdout rows that a request can carry, and what the training path predicts for them.
 
     `tables` hold what feature tables said at each row's time.
@@ -50,7 +50,7 @@ def read_definition(store: Store, published: Published) -> Definition:
     return parse_definition(text, published.path)
 
 
-def compute_reference(store: Store, published: Published, folder: Path) -> Reference:
+def compute_reference(store: Store, published: Published, folder: Path) -> ExpectedAnswers:
     """Read the holdout anew from its snapshot and predict it as training does.
 
     JSON has no NaN and no infinity: rows that hold one cannot be sent, and are counted.
@@ -66,7 +66,7 @@ def compute_reference(store: Store, published: Published, folder: Path) -> Refer
     booster = read_model(read_file(store, published, "model.txt").decode())
     numbered = encode(kept.lazy(), features, vocabulary).collect()
     expected = np.asarray(booster.predict(model_input(numbered)))
-    return Reference(
+    return ExpectedAnswers(
         rows=kept.select(sent),
         expected=expected,
         left_out=len(rows) - len(kept),
@@ -103,7 +103,7 @@ def read_holdout(
     known = label_rows(plan, rows, target).filter(MATURED, pl.col(TARGET).is_not_null())
     split = Split.model_validate(lineage["split"])
     part = part_of_row(plan.definition, split, rows.collect_schema().names())
-    holdout = known.filter(part == Part.HOLDOUT).select(*columns, TIME).collect()
+    holdout = known.filter(part == SplitRole.HOLDOUT).select(*columns, TIME).collect()
     if len(holdout) != lineage["rows"]["holdout"]:
         counts = f"{len(holdout):,} instead of {lineage['rows']['holdout']:,}"
         raise ProofFailed(f"{published.path}: its holdout has {counts} rows when it is read anew")

@@ -20,7 +20,7 @@ from tasks.core.definition import Frozen, Source
 from tasks.core.errors import SourceChanged
 from tasks.core.sql import refuse_clock
 from tasks.sources.file_contents import digest_files, see_files
-from tasks.sources.postgres import Server, reading
+from tasks.sources.postgres import PostgresServer, reading
 from tasks.storage.store import open_store, reaching
 
 _KEPT_SECONDS = 24 * 3600
@@ -58,7 +58,7 @@ def _find(folder: Path, written: str) -> Path | None:
     return None
 
 
-def _export(server: Server, folder: Path, where: str) -> Path:
+def _export(server: PostgresServer, folder: Path, where: str) -> Path:
     """Read all of a source, and give the export its name, which says what is in it."""
     draft = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
     digest = digest_files(see_files(server.write_parts(draft)), where)

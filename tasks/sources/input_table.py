@@ -14,14 +14,14 @@ from pydantic import ValidationError
 
 from tasks.core.definition import Definition, Frozen, Source
 from tasks.core.errors import DataRefused, DefinitionError, NumbersLost, SourceError, nearest
-from tasks.core.type_coercion import Unfit, is_kin, take_objects, take_values
+from tasks.core.type_coercion import CoercionError, is_kin, take_objects, take_values
 from tasks.sources.files import FAILURES, Files, find_files, scan_source, scan_text
 from tasks.sources.hive_folders import read_folders
-from tasks.sources.row_query import Mending, Needed, find_mending, find_source, mend
+from tasks.sources.row_query import Needed, RowQuery, find_mending, find_source, mend
 from tasks.storage.store import scan_options
 
 
-class Input(Frozen, arbitrary_types_allowed=True):
+class InputTable(Frozen, arbitrary_types_allowed=True):
     """A table that was opened: how its columns are taken, and which `types` come of it in the end.
 
     `written` columns are text that may stand for any type, and `guessed` times of a form that the
@@ -36,7 +36,7 @@ class Input(Frozen, arbitrary_types_allowed=True):
     types: dict[str, pl.DataType]
     written: frozenset[str]
     guessed: frozenset[str]
-    mending: Mending | None = None
+    mending: RowQuery | None = None
 
     def read(self, batch: pl.DataFrame, before: int = 0) -> pl.DataFrame:
         """Give a part of the rows as training had them; `before` are the rows that came before it.
@@ -57,7 +57,7 @@ class Input(Frozen, arbitrary_types_allowed=True):
             if self.lines:
                 return take_objects(name, given, self.takes[name], **how)
             return take_values(given, self.takes[name], **how)
-        except Unfit as why:
+        except CoercionError as why:
             row = "" if why.row is None else f" (row {before + why.row + 1:,})"
             raise DataRefused(f"{self.uri}: column {name!r} {why}{row}") from None
 
@@ -68,7 +68,7 @@ def open_input(
     types: Mapping[str, pl.DataType],
     needed: Needed,
     uri: str,
-) -> Input:
+) -> InputTable:
     """Open a table lazily; DefinitionError where it lacks a column that is needed.
 
     `types` are those of training's rows; which of them are needed may hang on what is there.
@@ -103,7 +103,7 @@ def open_input(
     if mending is None and definition.extract.query is not None:  # what it gives has types already
         guessed, written = frozenset(), written if given.format == "csv" else frozenset()
     held = {name: dtype for name, dtype in types.items() if name in found}
-    return Input(
+    return InputTable(
         uri=uri,
         files=files,
         rows=_scan(given, files),
@@ -171,7 +171,7 @@ def _scan(given: Source, files: Files) -> pl.LazyFrame:
     return scan_source(given, files)
 
 
-def _parse_lines(given: Input, batch: pl.DataFrame, before: int) -> dict[str, Sequence[Any]]:
+def _parse_lines(given: InputTable, batch: pl.DataFrame, before: int) -> dict[str, Sequence[Any]]:
     rows: list[dict[str, Any]] = []
     for line in batch.to_series():
         if not line.strip():

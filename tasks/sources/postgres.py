@@ -41,7 +41,7 @@ CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() END)
 
 
 @dataclass(frozen=True)
-class Server:
+class PostgresServer:
     """A connection that sees one moment; `written` changes with whatever is written there."""
 
     source: Source
@@ -68,12 +68,12 @@ class Server:
 
 
 @contextmanager
-def reading(source: Source, where: str) -> Iterator[Server]:
+def reading(source: Source, where: str) -> Iterator[PostgresServer]:
     """Connect and begin to read; the server's refusals are told, without a secret among them."""
     with _talking(where), closing(_connect(source)) as connection:
         _begin(connection)
         ((written,),) = _ask(connection, _WRITTEN)
-        yield Server(source, connection, written)
+        yield PostgresServer(source, connection, written)
 
 
 def _list_columns(connection: Any, source: Source) -> dict[str, str]:

@@ -29,7 +29,7 @@ _READ = re.compile(r"\bread_\w+\s*\(", re.IGNORECASE)
 _PATTERN = "reads as a pattern of names; rename it in the file"
 
 
-class Table(Frozen, arbitrary_types_allowed=True):
+class SourceTable(Frozen, arbitrary_types_allowed=True):
     """A definition's sources, opened and joined but not read. `time` is the event time in UTC.
 
     `plain` are the rows before anything was looked up for them in `tables`, which are made of
@@ -53,7 +53,7 @@ class Table(Frozen, arbitrary_types_allowed=True):
 
 def open_table(
     definition: Definition, project: Path, digests: Mapping[str, str] | None = None
-) -> Table:
+) -> SourceTable:
     """Open the sources and plan the query; of files, nothing but schemas is read.
 
     Databases change by the minute: `digests` are of the content that a run began with.
@@ -67,7 +67,7 @@ def open_table(
     return open_files(definition, files)
 
 
-def open_files(definition: Definition, files: Mapping[str, Files]) -> Table:
+def open_files(definition: Definition, files: Mapping[str, Files]) -> SourceTable:
     """Open the sources from files that are known."""
     frames = {name: scan_source(source, files[name]) for name, source in definition.sources.items()}
     plain = plan_query(definition.extract.query, frames)
@@ -84,7 +84,7 @@ def open_files(definition: Definition, files: Mapping[str, Files]) -> Table:
     events = plan_events(definition, frames, columns)
     tables = {name: give_values(each, settle(each)) for name, each in events.items()}
     rows = look_up(plain, moment, definition.tables, tables)
-    return Table(
+    return SourceTable(
         rows=rows,
         plain=plain,
         tables=tables,
@@ -98,13 +98,13 @@ def open_files(definition: Definition, files: Mapping[str, Files]) -> Table:
     )
 
 
-def digest_sources(table: Table) -> dict[str, str]:
+def digest_sources(table: SourceTable) -> dict[str, str]:
     """Identify each source's content, whatever its files are called."""
     return {name: digest_files(table.see(name), f"[sources] {name}") for name in table.files}
 
 
 @contextmanager
-def holding(table: Table, digests: Mapping[str, str]) -> Iterator[None]:
+def holding(table: SourceTable, digests: Mapping[str, str]) -> Iterator[None]:
     """Refuse what is read of a table unless its files hold, all the while, what a run began with.
 
     What fails on a file that has changed fails because it has.
@@ -118,14 +118,14 @@ def holding(table: Table, digests: Mapping[str, str]) -> Iterator[None]:
     refuse_changed(table, digests)
 
 
-def refuse_changed(table: Table, digests: Mapping[str, str]) -> None:
+def refuse_changed(table: SourceTable, digests: Mapping[str, str]) -> None:
     """Refuse a table whose files are not what they were when it was opened, and a run began."""
     for name in table.files:
         refuse_moved(table.see(name), f"[sources] {name}")
     _refuse_other(table, digests)
 
 
-def _refuse_other(table: Table, digests: Mapping[str, str]) -> None:
+def _refuse_other(table: SourceTable, digests: Mapping[str, str]) -> None:
     for name, digest in digest_sources(table).items():
         if digest != digests.get(name):
             raise changed(f"[sources] {name}", table.files[name][0])
@@ -158,20 +158,20 @@ def event_time(definition: Definition, columns: Mapping[str, pl.DataType]) -> pl
     return moment_of(name, columns, definition.extract.time_zone, "[extract] time")
 
 
-def collect(table: Table, rows: pl.LazyFrame) -> pl.DataFrame:
+def collect(table: SourceTable, rows: pl.LazyFrame) -> pl.DataFrame:
     """Run a plan over the sources; where one cannot be read, or is written to, name the file."""
     with _naming_files(table):
         return rows.collect()
 
 
-def collect_all(table: Table, *plans: pl.LazyFrame) -> list[pl.DataFrame]:
+def collect_all(table: SourceTable, *plans: pl.LazyFrame) -> list[pl.DataFrame]:
     """Run plans over the sources at once: what they have in common is read and joined once."""
     with _naming_files(table):
         return pl.collect_all(plans, engine="streaming")
 
 
 @contextmanager
-def _naming_files(table: Table) -> Iterator[None]:
+def _naming_files(table: SourceTable) -> Iterator[None]:
     try:
         yield
     except FAILURES as error:
@@ -185,7 +185,7 @@ def _naming_files(table: Table) -> Iterator[None]:
     _refuse_moved(table)
 
 
-def _refuse_moved(table: Table) -> None:
+def _refuse_moved(table: SourceTable) -> None:
     """Refuse files that were written to; an object in a bucket is never half of another."""
     for name, files in table.files.items():
         if not is_bucket(files[0]):

@@ -24,7 +24,7 @@ _GROUPED = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
 _CALL = re.compile(r"\b(?:TRY_)?(?:STRPTIME|CAST)\s*\((?:[^()]|\([^()]*\))*\)", re.IGNORECASE)
 
 
-class Mending(Frozen, arbitrary_types_allowed=True):
+class RowQuery(Frozen, arbitrary_types_allowed=True):
     """A query over the rows of a source: what it `takes` of them, and the columns that it `gives`.
 
     `others` are columns of the source that what is given does not hang on.
@@ -50,7 +50,7 @@ def find_mending(
     wanted: Sequence[str],
     needed: Needed,
     fits: Fits,
-) -> Mending | None:
+) -> RowQuery | None:
     """Find what the query needs of a source's rows; None where it is not sure to keep each of them.
 
     Of the columns that are `wanted` it gives what is `needed`, and others where all that they are
@@ -71,7 +71,7 @@ def find_mending(
                     gives, takes = [*gives, name], takes | more
     except (DefinitionError, pl.exceptions.PolarsError):
         return None
-    return Mending(
+    return RowQuery(
         query=query,
         source=source,
         takes={name: dtype for name, dtype in held.items() if name in takes},
@@ -80,7 +80,7 @@ def find_mending(
     )
 
 
-def mend(mending: Mending, rows: pl.DataFrame, uri: str) -> pl.DataFrame:
+def mend(mending: RowQuery, rows: pl.DataFrame, uri: str) -> pl.DataFrame:
     """Do to rows what the query does to the source's, or say why not by DataRefused."""
     given = _run(mending, rows, uri)
     _refuse_numbers(rows, given, uri)
@@ -100,7 +100,7 @@ def mend(mending: Mending, rows: pl.DataFrame, uri: str) -> pl.DataFrame:
     return given
 
 
-def _run(mending: Mending, rows: pl.DataFrame, uri: str) -> pl.DataFrame:
+def _run(mending: RowQuery, rows: pl.DataFrame, uri: str) -> pl.DataFrame:
     empty = [pl.lit(None, dtype).alias(name) for name, dtype in mending.others.items()]
     frame = rows.lazy().with_columns(empty)
     try:

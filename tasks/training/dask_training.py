@@ -12,8 +12,8 @@ import polars as pl
 
 from tasks.cluster.dask_cluster import Cluster, open_cluster
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.split import TARGET, Part, Prepared
-from tasks.training.dask_worker import Forest, Growth, Share, cut_curve, grow_share
+from tasks.preparation.split import TARGET, Prepared, SplitRole
+from tasks.training.dask_worker import Growth, Share, SharedForest, cut_curve, grow_share
 from tasks.training.datasets import Parameters, category_places, plain_names
 
 _SLICE_ROWS = 200_000  # sent in one piece, and what LightGBM looks at to find bins
@@ -38,13 +38,13 @@ def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Para
     training, places = plan.definition.training, tuple(category_places(plan))
     rounds, curve = training.rounds, tuple[float, ...]()
     with open_cluster(training) as cluster:
-        sample = send_sample(cluster, _label_first(plan, prepared, Part.FIT, Part.STOP))
+        sample = send_sample(cluster, _label_first(plan, prepared, SplitRole.FIT, SplitRole.STOP))
         first, second = (
             send_shares(cluster, _label_first(plan, prepared, part))
-            for part in (Part.FIT, Part.STOP)
+            for part in (SplitRole.FIT, SplitRole.STOP)
         )
         if training.early_stopping:
-            judged = cluster.send(0, _pack_all(_label_first(plan, prepared, Part.STOP)))
+            judged = cluster.send(0, _pack_all(_label_first(plan, prepared, SplitRole.STOP)))
             settling = Growth(params, places, rounds, training.early_stopping)
             (settled,) = grow(cluster, [settling], first, sample, judged)
             curve = cut_curve(settled.curve, training.early_stopping)
@@ -57,7 +57,7 @@ def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Para
 
 def grow_again(plan: Plan, prepared: Prepared, params: Parameters, rounds: int) -> str:
     """Grow one forest on every row whose label has matured."""
-    rows = _label_first(plan, prepared, *Part)
+    rows = _label_first(plan, prepared, *SplitRole)
     with open_cluster(plan.definition.training) as cluster:
         shares, sample = send_shares(cluster, rows), send_sample(cluster, rows)
         growth = Growth(params, tuple(category_places(plan)), rounds)
@@ -71,7 +71,7 @@ def grow(
     shares: Sent,
     samples: Sent,
     judged: Sequence[Any] = (),
-) -> list[Forest]:
+) -> list[SharedForest]:
     """Grow forests on the same rows, each by a network of LightGBM's between the workers."""
     networks = [(cluster.find_machines(), uuid.uuid4().hex) for _ in growths]
     given = []
@@ -98,7 +98,7 @@ def send_sample(cluster: Cluster, rows: pl.LazyFrame) -> Sent:
     return [cluster.send(place, sample) for place in range(len(cluster.workers))]
 
 
-def _label_first(plan: Plan, prepared: Prepared, *parts: Part) -> pl.LazyFrame:
+def _label_first(plan: Plan, prepared: Prepared, *parts: SplitRole) -> pl.LazyFrame:
     names = list(plan.features.expressions)
     plain = zip(names, plain_names(names), strict=True)
     renamed = (pl.col(name).alias(other) for name, other in plain)

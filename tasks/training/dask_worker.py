@@ -18,7 +18,7 @@ _SILENT_MINUTES = 2  # until a worker takes another one for lost
 _OWN_PARAMETERS = {"machines": "", "local_listen_port": "12400", "num_machines": "1"}
 
 
-class Forest(NamedTuple):
+class SharedForest(NamedTuple):
     """A model's text, and the loss by round where it was judged."""
 
     text: str
@@ -47,7 +47,7 @@ def grow_share(
     rows: Sequence[bytes],
     sample: Sequence[bytes],
     judged: Sequence[bytes],
-) -> list[Forest]:
+) -> list[SharedForest]:
     """Grow, on a worker, the same forests as the others do; only the first one gives them.
 
     All bin by the same sample, and once for all forests. Left to itself, LightGBM would have each
@@ -70,7 +70,7 @@ def grow_share(
 
 def _grow(
     growth: Growth, share: Share, data: lightgbm.Dataset, valid: list[lightgbm.Dataset]
-) -> Forest:
+) -> SharedForest:
     curves: dict[str, dict[str, list[float]]] = {}
     watch: list[Any] = [_agree_to_stop(growth, share, curves)] if growth.patience else []
     if valid:
@@ -85,7 +85,7 @@ def _grow(
     )
     booster.free_network()
     curve = next(iter(curves["valid_0"].values())) if curves else []
-    return Forest(_forget_network(booster.model_to_string(num_iteration=-1)), tuple(curve))
+    return SharedForest(_forget_network(booster.model_to_string(num_iteration=-1)), tuple(curve))
 
 
 def cut_curve(curve: Sequence[float], patience: int) -> tuple[float, ...]:

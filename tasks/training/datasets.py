@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.split import TARGET, Part, Prepared
+from tasks.preparation.split import TARGET, Prepared, SplitRole
 from tasks.registry.versions import package_versions
 from tasks.storage.local_cache import find_kept, keep_file, kept_folder
 from tasks.storage.store import reaching
@@ -42,7 +42,9 @@ class _Unbinned(lightgbm.Dataset):
         return dict(self.params or {})
 
 
-def open_bins(plan: Plan, prepared: Prepared, params: Parameters, *parts: Part) -> lightgbm.Dataset:
+def open_bins(
+    plan: Plan, prepared: Prepared, params: Parameters, *parts: SplitRole
+) -> lightgbm.Dataset:
     """Give the bins of the rows of some parts: those that are kept, or new ones."""
     params = {**params, **name_categories(plan)}
     rows = sum(prepared.rows[part.name.lower()] for part in parts)
@@ -62,7 +64,7 @@ def open_bins(plan: Plan, prepared: Prepared, params: Parameters, *parts: Part) 
 
 
 def bin_rows(
-    plan: Plan, prepared: Prepared, params: Parameters, parts: tuple[Part, ...]
+    plan: Plan, prepared: Prepared, params: Parameters, parts: tuple[SplitRole, ...]
 ) -> lightgbm.Dataset:
     """Bin rows a stretch at a time, as LightGBM bins a whole frame; never are all in memory."""
     names = list(plan.features.expressions)
@@ -102,7 +104,9 @@ def plain_names(names: list[str]) -> list[str]:
     return plain
 
 
-def name_bins(plan: Plan, prepared: Prepared, params: Parameters, parts: tuple[Part, ...]) -> str:
+def name_bins(
+    plan: Plan, prepared: Prepared, params: Parameters, parts: tuple[SplitRole, ...]
+) -> str:
     """Name bins by all that they are made of: the rows' bytes, and what LightGBM bins them by."""
     made_of = {
         "rows": _digest_rows(prepared.path, prepared.path.stat().st_mtime_ns),

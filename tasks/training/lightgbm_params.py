@@ -12,11 +12,11 @@ import lightgbm
 import numpy as np
 
 from tasks.cluster.dask_cluster import check_installed
-from tasks.core.definition import Definition, Kind
+from tasks.core.definition import Definition, TargetKind
 from tasks.core.errors import DefinitionError, first_line, nearest
 from tasks.training.datasets import Parameters
 
-_OBJECTIVES: dict[Kind, tuple[str, ...]] = {
+_OBJECTIVES: dict[TargetKind, tuple[str, ...]] = {
     "binary": ("binary", "cross_entropy"),
     "multiclass": ("multiclass", "multiclassova"),
     "regression": ("regression", "regression_l1", "huber", "fair", "poisson", "gamma", "tweedie"),
@@ -88,7 +88,7 @@ def name_weights(definition: Definition) -> list[str]:
     return [given for given in definition.training.params if names.get(given) in _WEIGHTS]
 
 
-def try_parameters(params: Parameters, kind: Kind, origin: str, features: int) -> None:
+def try_parameters(params: Parameters, kind: TargetKind, origin: str, features: int) -> None:
     """Grow a tree on made-up rows: with a wrong value, LightGBM may abort on a real frame."""
     rows = np.tile(np.arange(20.0)[:, None], features)
     label = np.tile([1, 2] if kind == "regression" else [0, 1], 10)

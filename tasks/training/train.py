@@ -16,7 +16,7 @@ import numpy as np
 from tasks.core.definition import Definition, Frozen
 from tasks.core.steps import step
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.split import PART, Part, Prepared
+from tasks.preparation.split import PART, Prepared, SplitRole
 from tasks.storage.store import reaching
 from tasks.training.dask_training import Grown, grow_again, grow_models
 from tasks.training.datasets import Parameters, open_bins
@@ -66,7 +66,7 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
 def _grow_here(plan: Plan, prepared: Prepared, params: Parameters, simple: Parameters) -> Grown:
     rounds, curve = plan.definition.training.rounds, tuple[float, ...]()
     with blaming(plan.origin):
-        rows = make_dataset(plan, prepared, Part.FIT, Part.STOP)
+        rows = make_dataset(plan, prepared, SplitRole.FIT, SplitRole.STOP)
         if plan.definition.training.early_stopping:
             rounds, curve = settle_rounds(plan.definition, params, rows, prepared)
         twin, tree = _grow(params, rows, rounds), _grow(simple, rows, 1)
@@ -78,8 +78,8 @@ def settle_rounds(
 ) -> tuple[int, tuple[float, ...]]:
     """Find the number of rounds after which the training window's last slice gains no more."""
     training = definition.training
-    parts = prepared.scan(Part.FIT, Part.STOP).select(PART).collect()[PART].to_numpy()
-    fit, stop = (take_rows(rows, parts == part) for part in (Part.FIT, Part.STOP))
+    parts = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(PART).collect()[PART].to_numpy()
+    fit, stop = (take_rows(rows, parts == part) for part in (SplitRole.FIT, SplitRole.STOP))
     curves: dict[str, dict[str, list[float]]] = {}
     watch: list[Callable[[Any], None]] = [
         lightgbm.early_stopping(training.early_stopping, verbose=False),
@@ -109,7 +109,7 @@ def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) 
     if plan.definition.training.engine == "dask":
         return write_text(grow_again(plan, prepared, trained.params, trained.rounds), path)
     with blaming(plan.origin):
-        booster = _grow(trained.params, make_dataset(plan, prepared, *Part), trained.rounds)
+        booster = _grow(trained.params, make_dataset(plan, prepared, *SplitRole), trained.rounds)
     return write_text(booster.model_to_string(), path)
 
 
@@ -122,7 +122,7 @@ def train_quick(
     return _grow(params, dataset, _QUICK_ROUNDS)
 
 
-def make_dataset(plan: Plan, prepared: Prepared, *parts: Part) -> lightgbm.Dataset:
+def make_dataset(plan: Plan, prepared: Prepared, *parts: SplitRole) -> lightgbm.Dataset:
     """Bin the rows of some parts by the definition's parameters."""
     params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
     return open_bins(plan, prepared, params, *parts)

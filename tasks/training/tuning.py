@@ -20,7 +20,7 @@ from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.core.steps import step
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.split import TIME, Part, Prepared
+from tasks.preparation.split import TIME, Prepared, SplitRole
 from tasks.registry.versions import model_code_digest, name_version
 from tasks.storage.store import open_store, reaching
 from tasks.training.datasets import Parameters
@@ -42,7 +42,7 @@ class Search(Frozen):
     trials: tuple[Trial, ...] = ()
 
 
-Slice = tuple[lightgbm.Dataset, lightgbm.Dataset]
+TuningSlice = tuple[lightgbm.Dataset, lightgbm.Dataset]
 
 
 def name_search(trials: int) -> tuple[str, ...]:
@@ -87,12 +87,12 @@ def take_best(plan: Plan, trials: Sequence[Trial]) -> Plan:
     return _adjust(plan, trials[best_trial(trials)].params) if trials else plan
 
 
-def cut_slices(plan: Plan, prepared: Prepared, params: Parameters) -> list[Slice]:
+def cut_slices(plan: Plan, prepared: Prepared, params: Parameters) -> list[TuningSlice]:
     """Cut the training window: later rows to judge by, and those whose label was known before.
 
     Rows without a time are judged by others drawn at random.
     """
-    rows = make_dataset(_adjust(plan, params), prepared, Part.FIT, Part.STOP)
+    rows = make_dataset(_adjust(plan, params), prepared, SplitRole.FIT, SplitRole.STOP)
     place, delay = _place_rows(plan, prepared)
     edges = np.quantile(place, _EDGES, method="lower")
     cut = []
@@ -110,7 +110,7 @@ def cut_slices(plan: Plan, prepared: Prepared, params: Parameters) -> list[Slice
 
 def _place_rows(plan: Plan, prepared: Prepared) -> tuple[Any, float]:
     """Put rows in order of time, or at random where there is none; tell how late labels come."""
-    times = prepared.scan(Part.FIT, Part.STOP).select(TIME).collect()[TIME]
+    times = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(TIME).collect()[TIME]
     if plan.as_of is None:
         return np.random.default_rng(plan.definition.training.seed).permutation(len(times)), 0.0
     delay = plan.definition.target.matures_after.total_seconds() * 1e6
@@ -118,7 +118,7 @@ def _place_rows(plan: Plan, prepared: Prepared) -> tuple[Any, float]:
 
 
 def _try_next(
-    plan: Plan, params: Parameters, slices: Sequence[Slice], done: Sequence[Trial]
+    plan: Plan, params: Parameters, slices: Sequence[TuningSlice], done: Sequence[Trial]
 ) -> Trial:
     """Ask what to try after these trials, and try it slice by slice, until it is hopeless."""
     asked = propose(params, done, plan.definition.training.seed)
@@ -132,7 +132,7 @@ def _try_next(
     return Trial(params=ours, losses=tuple(losses))
 
 
-def _judge(plan: Plan, params: Parameters, slices: Sequence[Slice]) -> Iterator[float]:
+def _judge(plan: Plan, params: Parameters, slices: Sequence[TuningSlice]) -> Iterator[float]:
     """Train on what is older than each slice, and give the loss on it where training stops."""
     training = plan.definition.training
     for older, judged in slices:

@@ -41,7 +41,7 @@ from tasks.validation.gate import Verdict
 log = logging.getLogger("perennial.candidate")
 
 
-class Step(Frozen):
+class TimedStep(Frozen):
     """When a step ran, and for how many seconds."""
 
     name: str
@@ -62,17 +62,17 @@ class Candidate(Frozen):
     evaluation: Evaluation
     verdict: Verdict
     refitted: Path | None
-    steps: tuple[Step, ...]
+    steps: tuple[TimedStep, ...]
     run_id: str
 
 
 @contextmanager
-def timed(name: str, steps: list[Step]) -> Iterator[None]:
+def timed(name: str, steps: list[TimedStep]) -> Iterator[None]:
     """Note when a step starts and ends."""
     start = datetime.now(UTC)
     yield
     end = datetime.now(UTC)
-    steps.append(Step(name=name, start=start, end=end, seconds=(end - start).total_seconds()))
+    steps.append(TimedStep(name=name, start=start, end=end, seconds=(end - start).total_seconds()))
     log.info("%s took %.1f s", name, steps[-1].seconds)
 
 

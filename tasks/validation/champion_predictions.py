@@ -16,7 +16,7 @@ from tasks.evaluation.metrics import Array
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import Features, Vocabulary, encode
-from tasks.preparation.split import ROW, TIME, Part, Split, part_of_row
+from tasks.preparation.split import ROW, TIME, Split, SplitRole, part_of_row
 from tasks.registry.versions import Published, read_file, read_json
 from tasks.sources.files import FAILURES
 from tasks.sources.query import collect, open_table
@@ -31,7 +31,7 @@ _FOUND = "perennial.found"
 Model = Literal["released", "twin"]
 
 
-class Opponent(Frozen, arbitrary_types_allowed=True):
+class ChampionPredictions(Frozen, arbitrary_types_allowed=True):
     """A champion's predictions where `inside` is true: the holdout rows that it never saw.
 
     `model` says which of its models answered. `reason` says why none could; then all else is empty.
@@ -65,7 +65,7 @@ def meet_champion(
     classes: tuple[str, ...],
     store: Store,
     champion: Published,
-) -> Opponent:
+) -> ChampionPredictions:
     """Let the champion predict a candidate's holdout (its ROW and TIME), as it reads the data."""
     version = champion.path.rpartition("/")[2]
     recipe = read_recipe(store, champion, version)
@@ -78,8 +78,8 @@ def meet_champion(
         predicted = predict(recipe, text, rows.filter(pl.Series(inside)))
         matched = match_classes(predicted, recipe.vocabulary.classes, classes)
     except NotComparableError as why:
-        return Opponent(version=version, reason=str(why))
-    return Opponent(version=version, model=model, inside=inside, predicted=matched)
+        return ChampionPredictions(version=version, reason=str(why))
+    return ChampionPredictions(version=version, model=model, inside=inside, predicted=matched)
 
 
 def read_recipe(store: Store, champion: Published, version: str) -> Recipe:
@@ -143,7 +143,7 @@ def find_unseen(recipe: Recipe, rows: pl.DataFrame) -> dict[Model, Array]:
     split = recipe.split
     if split.gap is None:
         columns = [name for name in rows.columns if name not in (TIME, _FOUND)]
-        twin = released = part_of_row(recipe.definition, split, columns) == Part.HOLDOUT
+        twin = released = part_of_row(recipe.definition, split, columns) == SplitRole.HOLDOUT
     else:
         twin = released = pl.col(TIME) >= split.gap
         if recipe.refit:

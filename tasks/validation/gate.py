@@ -40,7 +40,7 @@ from tasks.preparation.split import TARGET, TIME, Prepared
 from tasks.registry.versions import find_champion
 from tasks.storage.store import open_store
 from tasks.training.lightgbm_params import name_weights
-from tasks.validation.champion_predictions import Opponent, meet_champion
+from tasks.validation.champion_predictions import ChampionPredictions, meet_champion
 
 log = logging.getLogger("perennial.validation")
 
@@ -52,7 +52,7 @@ _NAMED = 3
 _TOO_GOOD = 0.4  # of the champion's error that is left
 
 
-class Champion(Frozen):
+class ChampionScores(Frozen):
     """How the champion did, and the candidate on the same rows: those the champion never saw."""
 
     version: str
@@ -67,10 +67,10 @@ class Verdict(Frozen):
 
     passed: bool
     checks: tuple[Check, ...]
-    champion: Champion | None = None
+    champion: ChampionScores | None = None
 
 
-class Duel(Frozen, arbitrary_types_allowed=True):
+class PairedPredictions(Frozen, arbitrary_types_allowed=True):
     """Two models' predictions for the same rows; `groups` are what a resample draws: days."""
 
     rows: pl.DataFrame
@@ -80,7 +80,7 @@ class Duel(Frozen, arbitrary_types_allowed=True):
     groups: Array
 
 
-def judge(plan: Plan, scored: pl.DataFrame, opponent: Opponent | None) -> Verdict:
+def judge(plan: Plan, scored: pl.DataFrame, opponent: ChampionPredictions | None) -> Verdict:
     """Put a scored holdout through every check of the gate; all of them must pass."""
     checks = [
         judge_rows(plan, scored),
@@ -99,7 +99,7 @@ def judge(plan: Plan, scored: pl.DataFrame, opponent: Opponent | None) -> Verdic
     return Verdict(passed=not failed(checks), checks=tuple(checks), champion=champion)
 
 
-def judge_duel(plan: Plan, duel: Duel, champion: Champion) -> Iterator[Check]:
+def judge_duel(plan: Plan, duel: PairedPredictions, champion: ChampionScores) -> Iterator[Check]:
     """Ask that the candidate is surely worse than the champion in nothing that counts."""
     definition = plan.definition
     first, second = definition.metric, definition.second_metric
@@ -111,7 +111,7 @@ def judge_duel(plan: Plan, duel: Duel, champion: Champion) -> Iterator[Check]:
     yield judge_plausible(first, champion)
 
 
-def judge_plausible(metric: Metric, champion: Champion) -> Check:
+def judge_plausible(metric: Metric, champion: ChampionScores) -> Check:
     """Ask that the candidate is not too good to be true: a feature may hold the answer."""
     ours, theirs = (
         error_of(metric, each[metric]) for each in (champion.candidate, champion.metrics)
@@ -140,7 +140,7 @@ def judge_rows(plan: Plan, scored: pl.DataFrame) -> Check:
     return Check(name="holdout_rows", passed=passed, detail=detail, numbers=numbers)
 
 
-def judge_baseline(plan: Plan, duel: Duel) -> Iterator[Check]:
+def judge_baseline(plan: Plan, duel: PairedPredictions) -> Iterator[Check]:
     """Ask that the candidate is better than a guess by the gate's metric, and by its loss too.
 
     An order of rows may be good where no probability is: class weights leave AUC as it is.
@@ -154,7 +154,9 @@ def judge_baseline(plan: Plan, duel: Duel) -> Iterator[Check]:
     yield check if check.passed or unsure else _mend(plan, check)
 
 
-def judge_better(plan: Plan, name: str, duel: Duel, metric: Metric | None = None) -> Check:
+def judge_better(
+    plan: Plan, name: str, duel: PairedPredictions, metric: Metric | None = None
+) -> Check:
     """Ask that the candidate is better, by the whole of its interval."""
     metric = metric or plan.definition.metric
     gain = compare_duel(plan, metric, duel)
@@ -186,7 +188,12 @@ def judge_calibrated(plan: Plan, scored: pl.DataFrame) -> Check:
 
 
 def judge_metric(
-    plan: Plan, name: str, metric: Metric, margin: float, duel: Duel, champion: Champion
+    plan: Plan,
+    name: str,
+    metric: Metric,
+    margin: float,
+    duel: PairedPredictions,
+    champion: ChampionScores,
 ) -> Check:
     """Ask that the candidate is not surely worse, by more than a share of the champion's error."""
     ours, theirs = champion.candidate[metric], champion.metrics[metric]
@@ -195,7 +202,7 @@ def judge_metric(
     return _judge_gain(name, what, gain, margin * error_of(metric, theirs))
 
 
-def judge_calibration(plan: Plan, duel: Duel) -> Check:
+def judge_calibration(plan: Plan, duel: PairedPredictions) -> Check:
     """Ask that predictions can be taken at their word as much as the champion's.
 
     The margin is a share of the outcome's standard deviation, so that it means as much where one
@@ -213,7 +220,7 @@ def judge_calibration(plan: Plan, duel: Duel) -> Check:
     return _judge_gain("calibration", what, gain, gate.calibration_margin * spread / unit)
 
 
-def judge_slices(plan: Plan, duel: Duel) -> Check:
+def judge_slices(plan: Plan, duel: PairedPredictions) -> Check:
     """Ask that no slice is surely worse, by more than a share of the champion's loss on it."""
     compared = compare_slices(plan, duel)
     gains = dict(sorted(compared.items(), key=lambda pair: pair[1][0].value))
@@ -234,7 +241,7 @@ def judge_slices(plan: Plan, duel: Duel) -> Check:
     )
 
 
-def compare_slices(plan: Plan, duel: Duel) -> dict[str, tuple[Interval, float]]:
+def compare_slices(plan: Plan, duel: PairedPredictions) -> dict[str, tuple[Interval, float]]:
     """Compare losses on each slice with enough rows; with each gain goes how much it may lose.
 
     Intervals are sure of all slices at once: of many, some look worse by chance alone.
@@ -258,9 +265,9 @@ def compare_slices(plan: Plan, duel: Duel) -> dict[str, tuple[Interval, float]]:
     return gains
 
 
-def face(plan: Plan, rows: pl.DataFrame, predicted: pl.Series | Array) -> Duel:
+def face(plan: Plan, rows: pl.DataFrame, predicted: pl.Series | Array) -> PairedPredictions:
     """Set the candidate's predictions for some rows against another's."""
-    return Duel(
+    return PairedPredictions(
         rows=rows,
         target=rows[TARGET].to_numpy(),
         ours=rows["predicted"].to_numpy(),
@@ -285,7 +292,7 @@ def group_rows(times: pl.Series, seed: int) -> Array:
     return place * max(min(groups, len(times) // _STRETCH_ROWS), 1) // len(times)
 
 
-def compare_duel(plan: Plan, metric: Metric, duel: Duel) -> Interval:
+def compare_duel(plan: Plan, metric: Metric, duel: PairedPredictions) -> Interval:
     return compare(
         metric,
         duel.target,
@@ -298,9 +305,11 @@ def compare_duel(plan: Plan, metric: Metric, duel: Duel) -> Interval:
     )
 
 
-def describe_champion(plan: Plan, opponent: Opponent, duel: Duel) -> Champion:
+def describe_champion(
+    plan: Plan, opponent: ChampionPredictions, duel: PairedPredictions
+) -> ChampionScores:
     kind, threshold = plan.definition.target.kind, plan.definition.serving.threshold
-    return Champion(
+    return ChampionScores(
         version=opponent.version,
         model=opponent.model,
         rows=len(duel.target),
@@ -323,7 +332,7 @@ def _loss(plan: Plan) -> Metric:
     return "rmse" if plan.definition.target.kind == "regression" else "log_loss"
 
 
-def _score(plan: Plan, metric: Metric, duel: Duel, predicted: Array) -> float:
+def _score(plan: Plan, metric: Metric, duel: PairedPredictions, predicted: Array) -> float:
     definition = plan.definition
     kind, threshold = definition.target.kind, definition.serving.threshold
     return measure(kind, duel.target, predicted, threshold)[metric]

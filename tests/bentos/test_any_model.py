@@ -15,11 +15,11 @@ from servers import make_version
 from tables import ROWS, Project, define
 
 from bentos import openapi
-from bentos.app import Server
+from bentos.app import PredictionApp
 from bentos.columns import Column, json_type, parse_dtype
-from bentos.errors import Refused
+from bentos.errors import RequestRefused
 from bentos.metrics import Metrics
-from bentos.microbatching import Gatherer, explain_failure
+from bentos.microbatching import MicroBatcher, explain_failure
 from bentos.model import Model, load_folder
 from bentos.prediction_log import PredictionLog
 from bentos.responses import ARROW, JSON
@@ -82,13 +82,13 @@ def amount(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 @pytest.fixture
-def server(classes: Model) -> Server:
+def server(classes: Model) -> PredictionApp:
     metrics = Metrics()
-    return Server(classes, metrics, PredictionLog(None, metrics))
+    return PredictionApp(classes, metrics, PredictionLog(None, metrics))
 
 
 def ask(
-    server: Server, path: str, body: bytes = b"", kind: bytes = JSON, **message: Any
+    server: PredictionApp, path: str, body: bytes = b"", kind: bytes = JSON, **message: Any
 ) -> tuple[int, Any]:
     """Put one request through the application, as a web server does."""
     said: list[Any] = []
@@ -114,7 +114,9 @@ def write(**values: Any) -> bytes:
     return json.dumps(QUESTION | values).encode()
 
 
-def test_each_class_gets_a_probability_and_the_likeliest_is_the_label(server: Server) -> None:
+def test_each_class_gets_a_probability_and_the_likeliest_is_the_label(
+    server: PredictionApp,
+) -> None:
     status, answer = ask(server, "/predict", write())
     assert status == 200
     assert sum(answer["prediction"]) == pytest.approx(1)
@@ -127,7 +129,7 @@ def test_each_class_gets_a_probability_and_the_likeliest_is_the_label(server: Se
     )
 
 
-def test_a_number_has_no_label_in_any_shape(server: Server, amount: Model) -> None:
+def test_a_number_has_no_label_in_any_shape(server: PredictionApp, amount: Model) -> None:
     server.swap(amount)
     assert set(ask(server, "/predict", write())[1]) == {"prediction", "version"}
     many = json.dumps({"columns": {name: [value] * 3 for name, value in QUESTION.items()}})
@@ -142,7 +144,7 @@ def stream(rows: pl.DataFrame, *names: str) -> bytes:
     return buffer.getvalue()
 
 
-def test_columns_of_every_type_are_answered_alike_in_json_and_arrow(server: Server) -> None:
+def test_columns_of_every_type_are_answered_alike_in_json_and_arrow(server: PredictionApp) -> None:
     written = [
         QUESTION
         | {"id": row["id"], "x": row["x"], "flag": row["flag"], "day": row["day"].isoformat()}
@@ -165,7 +167,7 @@ def test_columns_of_every_type_are_answered_alike_in_json_and_arrow(server: Serv
 )  # fmt: skip
 @pytest.mark.parametrize("many", [False, True])
 def test_a_value_beyond_its_type_is_refused_by_its_field(
-    server: Server, field: str, value: Any, many: bool
+    server: PredictionApp, field: str, value: Any, many: bool
 ) -> None:
     row = QUESTION | {field: value}
     table = {"columns": {name: [given] for name, given in row.items()}}
@@ -173,7 +175,7 @@ def test_a_value_beyond_its_type_is_refused_by_its_field(
     assert (status, answer["field"]) == (400, field), answer
 
 
-def test_nan_is_taken_as_training_took_it(server: Server) -> None:
+def test_nan_is_taken_as_training_took_it(server: PredictionApp) -> None:
     rows = TABLE.head(2).with_columns(x=pl.Series([float("nan"), None]))
     status, frame = ask(server, "/predict", stream(rows), ARROW)
     assert status == 200
@@ -182,7 +184,7 @@ def test_nan_is_taken_as_training_took_it(server: Server) -> None:
     assert np.array_equal(frame["prediction"].to_list(), server.model.predictor.predict(features))
 
 
-def test_a_value_that_is_written_otherwise_is_answered_as_the_same(server: Server) -> None:
+def test_a_value_that_is_written_otherwise_is_answered_as_the_same(server: PredictionApp) -> None:
     strict = ask(server, "/predict", write(x=2.0))
     row = QUESTION | {"x": 2, "day": "2020-02-03T00:00:00", "clock": "10:30"}
     assert ask(server, "/predict", json.dumps(row).encode()) == strict
@@ -194,14 +196,14 @@ def test_a_value_that_is_written_otherwise_is_answered_as_the_same(server: Serve
     assert ask(server, "/predict", huge)[0] == 400
 
 
-def test_arrow_of_another_type_or_with_a_column_too_many_is_refused(server: Server) -> None:
+def test_arrow_of_another_type_or_with_a_column_too_many_is_refused(server: PredictionApp) -> None:
     wrong = stream(TABLE.with_columns(flag=pl.lit("yes")))
     assert ask(server, "/predict", wrong, ARROW)[1]["field"] == "flag"
     assert ask(server, "/predict", stream(TABLE, "y"), ARROW)[1]["field"] == "y"
 
 
 def test_a_feature_that_cannot_be_computed_is_named_and_costs_the_others_nothing(
-    server: Server, classes: Model
+    server: PredictionApp, classes: Model
 ) -> None:
     for body in (write(when="no day"), json.dumps([QUESTION, QUESTION | {"when": "no day"}])):
         data = body if isinstance(body, bytes) else body.encode()
@@ -210,7 +212,7 @@ def test_a_feature_that_cannot_be_computed_is_named_and_costs_the_others_nothing
         assert "'year' cannot be computed" in answer["error"]
     good, bad = (classes.schema.decode_row(write(when=each)) for each in ("2020-01-02", "no"))
     answers = gather(classes, [(classes, good), (classes, bad), (classes, good)])
-    assert isinstance(answers[1], Refused)
+    assert isinstance(answers[1], RequestRefused)
     assert answers[0] == answers[2] == ask(server, "/predict", write())[1]
 
 
@@ -219,7 +221,7 @@ def gather(model: Model, asked: list[tuple[Model, Any]], gone: tuple[int, ...] =
 
     async def run() -> list[Any]:
         metrics = Metrics()
-        gatherer = Gatherer(metrics, PredictionLog(None, metrics))
+        gatherer = MicroBatcher(metrics, PredictionLog(None, metrics))
         answers = [gatherer.ask(each, row, "r") for each, row in asked]
         for place in gone:
             answers[place].cancel()
@@ -249,7 +251,7 @@ def test_who_went_away_is_not_answered(classes: Model) -> None:
 
 
 def test_a_model_that_breaks_is_a_500_and_the_reason_is_logged(
-    server: Server, classes: Model, caplog: pytest.LogCaptureFixture
+    server: PredictionApp, classes: Model, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.swap(replace(classes, encode=(pl.col("lost"),), program=None))
     assert ask(server, "/predict", write())[:1] == (500,)
@@ -260,24 +262,24 @@ def test_a_model_that_breaks_is_a_500_and_the_reason_is_logged(
     assert "500 /model request=" in caplog.text
 
 
-def test_body_that_is_too_large_or_never_comes_is_not_read_further(server: Server) -> None:
+def test_body_that_is_too_large_or_never_comes_is_not_read_further(server: PredictionApp) -> None:
     most = server.most_bytes
     assert ask(server, "/predict", b" " * (most + 1))[0] == 413
     assert ask(server, "/predict", type="http.disconnect") == (0, None)
     assert server.metrics.responses["/predict", 499] == 1
 
 
-def test_another_charset_is_refused(server: Server) -> None:
+def test_another_charset_is_refused(server: PredictionApp) -> None:
     assert ask(server, "/predict", write(), JSON + b'; charset="UTF-8"')[0] == 200
     assert ask(server, "/predict", write(), JSON + b"; charset=latin-1")[0] == 415
 
 
-def test_a_large_body_of_one_row_is_one_answer(server: Server) -> None:
+def test_a_large_body_of_one_row_is_one_answer(server: PredictionApp) -> None:
     small, large = (ask(server, "/predict", write() + b" " * room) for room in (0, 20_000))
     assert small == large
 
 
-def test_document_says_the_types_and_the_token(server: Server) -> None:
+def test_document_says_the_types_and_the_token(server: PredictionApp) -> None:
     server.token = b"a token"
     _, document = ask(server, "/openapi.json")
     values = document["components"]["schemas"]["Row"]["properties"]

@@ -11,7 +11,7 @@ import pytest
 from servers import MODEL, Served, Versions, alter, counted, serving, wait_for
 
 from bentos import hot_reload
-from bentos.hot_reload import Follower
+from bentos.hot_reload import HotReload
 from bentos.metrics import Metrics
 from bentos.model import Model, load_folder
 from tasks.registry.versions import MANIFEST
@@ -91,7 +91,7 @@ def test_a_broken_champion_at_the_start_leaves_the_model_of_the_bento(
     versions.release(versions.first, root)
     (root / "models" / MODEL / versions.first / MANIFEST).unlink()
     swapped: list[Model] = []
-    follower = Follower(MODEL, open_store(str(root)), Metrics(), swapped.append)
+    follower = HotReload(MODEL, open_store(str(root)), Metrics(), swapped.append)
     follower.start(load_folder(versions.folder(versions.second)))
     follower.stop()
     assert not swapped
@@ -110,7 +110,7 @@ def test_a_champion_is_known_by_its_files_and_not_by_its_name(
         alter(versions.folder(versions.first), tmp_path / "other", "threshold = 0.9")
     )
     assert other.version == versions.first
-    follower = Follower(MODEL, open_store(str(root)), Metrics(), swapped.append)
+    follower = HotReload(MODEL, open_store(str(root)), Metrics(), swapped.append)
     follower.start(other)
     follower.look()
     follower.stop()
@@ -126,7 +126,7 @@ def test_a_champion_that_nobody_proved_is_not_taken_up(
     shutil.copytree(versions.root / "models", root / "models")
     versions.release(versions.first, root)
     shutil.rmtree(root / "bentos")
-    follower = Follower(MODEL, open_store(str(root)), Metrics(), swapped.append)
+    follower = HotReload(MODEL, open_store(str(root)), Metrics(), swapped.append)
     follower.start(load_folder(versions.folder(versions.second)))
     follower.stop()
     assert not swapped
@@ -142,7 +142,7 @@ def test_a_champion_is_taken_up_once_and_what_is_wrong_said_once(
     monkeypatch.setattr(hot_reload, "_POLL_SECONDS", 3600.0)
     root, swapped, metrics = tmp_path / "root", list[Model](), Metrics()
     shutil.copytree(versions.root / "models", root / "models")
-    follower = Follower(MODEL, open_store(str(root)), metrics, swapped.append)
+    follower = HotReload(MODEL, open_store(str(root)), metrics, swapped.append)
     follower.start(load_folder(versions.folder(versions.second)))
     follower.look()
     versions.release(versions.first, root)
@@ -170,7 +170,7 @@ def test_forged_and_shortened_ledgers_are_not_followed(
     shutil.copytree(versions.root / "models", root / "models")
     versions.release(versions.first, root)
     versions.release(versions.second, root)
-    follower = Follower(MODEL, open_store(str(root)), Metrics(), swapped.append)
+    follower = HotReload(MODEL, open_store(str(root)), Metrics(), swapped.append)
     follower.start(load_folder(versions.folder(versions.second)))
     for number in (3, 4):
         (root / "models" / MODEL / "ledger" / f"{number:06d}.json").unlink()

@@ -22,7 +22,7 @@ from servers import MODEL, Served, Versions, alter, serving
 from bentos.lightgbm_predictor import Predictor
 from bentos.model import check_model, load_folder
 from tasks.core.errors import StoreError
-from tasks.prediction.compiled_forest import Forest
+from tasks.prediction.compiled_forest import CompiledForest
 
 TOKEN = "a-token-of-this-test"
 TWICE = 2 * b"authorization: a\r\n" + b"\r\n"
@@ -171,7 +171,7 @@ def test_a_model_that_answers_many_rows_otherwise_than_one_is_not_served(
     asks = alter(versions.folder(versions.second), tmp_path / "model", 'predictor = "compiled"')
     model = load_folder(asks)
     other = (versions.folder(versions.first) / "model.txt").read_text()
-    model.predictor._forest = Forest(other)
+    model.predictor._forest = CompiledForest(other)
     with pytest.raises(StoreError, match="no finite, repeatable numbers"):
         check_model(model)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bentos.columns import Column
 from bentos.entity_table import read_moment
-from bentos.errors import Refused
-from bentos.online_features import Lookup, read_zone
+from bentos.errors import RequestRefused
+from bentos.online_features import OnlineFeatures, read_zone
 from tasks.core.definition import Definition
 from tasks.core.errors import StoreError
 from tasks.core.timestamps import moment_of
@@ -32,14 +32,14 @@ def make_lookup(
     table: pl.DataFrame,
     as_of: datetime | None,
     since: datetime | None = None,
-) -> Lookup:
+) -> OnlineFeatures:
     values = tuple(
         Column(name=name, dtype=table.schema[name]) for name in definition.tables["past"].values
     )
     listed = Listed(as_of=as_of, since=since, entities=0, rows=len(table))
     digest = tables_digest(definition)
     listing = Listing(digest=digest, made_at=NOW, sources={}, tables={"past": listed})
-    return Lookup(definition, ASKED, values, listing, lambda name: table)
+    return OnlineFeatures(definition, ASKED, values, listing, lambda name: table)
 
 
 def plan(definition: Definition, rows: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
@@ -99,7 +99,7 @@ def test_a_row_from_before_all_that_is_kept_is_refused() -> None:
     rows = make_rows([(("a",), 3), (("a",), 40)])
     table = plan(definition, rows, make_events([(("a",), 30, 1)]))
     lookup = make_lookup(definition, table, NOW, since=START + timedelta(hours=9))
-    with pytest.raises(Refused, match="is before 2020-01-01 09:00 UTC"):
+    with pytest.raises(RequestRefused, match="is before 2020-01-01 09:00 UTC"):
         lookup.fill(rows.select("k", "t").rows())
 
 
@@ -117,7 +117,7 @@ def test_tables_of_another_definition_are_refused() -> None:
     table = plan(definition, make_rows([(("a",), 3)]), make_events([(("a",), 1, 1)]))
     listing = Listing(digest="other", made_at=NOW, sources={}, tables={})
     with pytest.raises(StoreError, match="of another definition"):
-        Lookup(definition, ASKED, (), listing, lambda name: table)
+        OnlineFeatures(definition, ASKED, (), listing, lambda name: table)
 
 
 @pytest.mark.parametrize(

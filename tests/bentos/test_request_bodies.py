@@ -5,9 +5,9 @@ from contextlib import suppress
 
 import pytest
 
-from bentos.errors import ClientGone, Refused
-from bentos.request_bodies import Bodies
-from bentos.request_head import Head, Message
+from bentos.errors import ClientGone, RequestRefused
+from bentos.request_bodies import RequestBodies
+from bentos.request_head import Message, RequestHead
 
 MOST = 100_000
 PART = b"x" * 50_000
@@ -16,9 +16,9 @@ PART = b"x" * 50_000
 class Client:
     """Sends parts of a body, one whenever it is told to."""
 
-    def __init__(self, bodies: Bodies) -> None:
+    def __init__(self, bodies: RequestBodies) -> None:
         self.parts: asyncio.Queue[Message] = asyncio.Queue()
-        self.reading = asyncio.ensure_future(bodies.read(self.parts.get, Head([]), MOST))
+        self.reading = asyncio.ensure_future(bodies.read(self.parts.get, RequestHead([]), MOST))
 
     async def send(self, part: bytes = PART, more: bool = True, kind: str = "http.request") -> None:
         self.parts.put_nowait({"type": kind, "body": part, "more_body": more})
@@ -28,7 +28,7 @@ class Client:
 
 def test_the_slowest_body_goes_where_room_runs_out() -> None:
     async def crowd() -> None:
-        bodies = Bodies()
+        bodies = RequestBodies()
         clients = [Client(bodies) for _ in range(40)]
         for each in clients:
             await each.send()
@@ -39,13 +39,13 @@ def test_the_slowest_body_goes_where_room_runs_out() -> None:
         await clients[-1].send(more=False)
         assert await clients[-1].reading == 2 * PART
         await clients[0].send()
-        with pytest.raises(Refused, match="slow") as refused:
+        with pytest.raises(RequestRefused, match="slow") as refused:
             await clients[0].reading
         assert refused.value.status == 429
         bodies.let_go(2 * PART)
         for each in clients[1:-1]:
             await each.send(kind="http.disconnect")
-            with suppress(Refused), pytest.raises(ClientGone):
+            with suppress(RequestRefused), pytest.raises(ClientGone):
                 await each.reading
         assert bodies.held == 0
 
@@ -54,14 +54,14 @@ def test_the_slowest_body_goes_where_room_runs_out() -> None:
 
 def test_where_whole_bodies_fill_the_room_the_next_one_is_refused() -> None:
     async def crowd() -> None:
-        bodies = Bodies()
+        bodies = RequestBodies()
         for _ in range(16):
             whole = Client(bodies)
             await whole.send(2 * PART, more=False)
             await whole.reading
         late = Client(bodies)
         await late.send(more=False)
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RequestRefused) as refused:
             await late.reading
         assert refused.value.status == 429
         bodies.let_go(2 * PART)

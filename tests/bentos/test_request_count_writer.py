@@ -8,7 +8,7 @@ from servers import MODEL, Versions, serving, stop, wait_for
 
 from bentos import request_count_writer
 from bentos.metrics import Metrics
-from bentos.request_count_writer import Counting
+from bentos.request_count_writer import RequestCountWriter
 from tasks.serving.request_counts import (
     Counters,
     add_up,
@@ -56,7 +56,7 @@ def test_each_hour_is_counted_by_itself_and_written_only_when_it_changed(
     )
     monkeypatch.setattr(request_count_writer, "_this_hour", lambda: now[0])
     metrics.model = (MODEL, "v1")
-    counter = Counting(store, metrics)
+    counter = RequestCountWriter(store, metrics)
     counter._write()
     assert read(store) == []
     metrics.responses["/predict", 200] += 5
@@ -89,7 +89,7 @@ def test_what_cannot_be_written_now_is_in_the_next_file(
 ) -> None:
     store, metrics = open_store(str(tmp_path)), Metrics()
     metrics.model = (MODEL, "v1")
-    counter = Counting(store, metrics)
+    counter = RequestCountWriter(store, metrics)
     (tmp_path / "monitoring").write_text("no folder")
     metrics.responses["/predict", 200] += 5
     counter._write()
@@ -106,7 +106,7 @@ def test_counts_are_written_while_the_server_runs(
     monkeypatch.setattr(request_count_writer, "_SECONDS", 0.01)
     store, metrics = open_store(str(tmp_path)), Metrics()
     metrics.model = (MODEL, "v1")
-    counter = Counting(store, metrics)
+    counter = RequestCountWriter(store, metrics)
     counter.start()
     metrics.responses["/predict", 200] += 5
     wait_for(lambda: read(store))

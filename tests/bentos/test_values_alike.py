@@ -14,8 +14,8 @@ from tables import define
 
 from bentos import request_parsing
 from bentos.columns import Column
-from bentos.errors import Refused
-from bentos.request_parsing import Schema
+from bentos.errors import RequestRefused
+from bentos.request_parsing import RequestSchema
 from tasks.core.definition import parse_definition
 from tasks.core.errors import DataRefused
 from tasks.sources.input_table import open_input
@@ -163,8 +163,8 @@ def test_whole_numbers_written_as_floats_never_leave_the_quick_way(
 
 def test_a_whole_number_written_as_a_float_is_not_blamed_for_another_value() -> None:
     columns = (Column(name="a", dtype=WHOLE), Column(name="b", dtype=WHOLE))
-    with pytest.raises(Refused, match=r"Expected int \| null, got bool") as refused:
-        Schema(columns, 100).decode_row(b'{"a": 2.0, "b": true}')
+    with pytest.raises(RequestRefused, match=r"Expected int \| null, got bool") as refused:
+        RequestSchema(columns, 100).decode_row(b'{"a": 2.0, "b": true}')
     assert refused.value.field == "b"
 
 
@@ -190,7 +190,7 @@ def check(
         expected = pl.Series("v", taken, wanted, strict=False)
         assert take(form, wanted, sent, folder).equals(expected, null_equal=True, check_dtypes=True)
         return
-    with pytest.raises((DataRefused, Refused)) as refused:
+    with pytest.raises((DataRefused, RequestRefused)) as refused:
         take(form, wanted, sent, folder)
     if isinstance(refused.value, DataRefused):
         said = str(refused.value)
@@ -199,13 +199,13 @@ def check(
         assert "give " in said or "list" in said
         assert refused.value.exit_code == 3
     else:
-        assert isinstance(refused.value, Refused)
+        assert isinstance(refused.value, RequestRefused)
         assert (refused.value.status, refused.value.field) == (400, "v")
 
 
 def take(form: str, wanted: pl.DataType, sent: pl.Series, folder: Path) -> pl.Series:
     """Give what score, or the service, takes of a column."""
-    frame, schema = sent.to_frame(), Schema((Column(name="v", dtype=wanted),), 100)
+    frame, schema = sent.to_frame(), RequestSchema((Column(name="v", dtype=wanted),), 100)
     path = folder / f"sent.{form}"
     if form == "arrow":
         buffer = BytesIO()

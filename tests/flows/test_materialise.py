@@ -13,18 +13,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bentos.errors import Refused
-from bentos.hot_reload import Follower
+from bentos.errors import RequestRefused
+from bentos.hot_reload import HotReload
 from bentos.metrics import Metrics
 from bentos.model import Model, load_folder, with_tables
-from bentos.request_parsing import Asked
+from bentos.request_parsing import ParsedRequest
 from flows import cli
 from tasks.core.errors import DefinitionError, StoreError
 from tasks.drill.data_guards import ask_contract
 from tasks.drill.testbed import open_events, prepare_ground
 from tasks.feature_store.materialise import make_tables
 from tasks.registry.versions import find_champion
-from tasks.serving.expected_answers import Reference, compute_reference
+from tasks.serving.expected_answers import ExpectedAnswers, compute_reference
 from tasks.storage.store import Store, open_store
 
 REPOSITORY = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ class Tabled:
     store: Store
     folder: Path
     released: dict[str, Any]
-    reference: Reference
+    reference: ExpectedAnswers
 
     def model(self) -> Model:
         return with_tables(load_folder(self.folder), self.store)
@@ -101,8 +101,8 @@ def test_nobody_is_answered_where_there_are_no_tables(tabled: Tabled, tmp_path: 
 
 def test_a_row_that_is_older_than_what_tables_keep_is_refused(tabled: Tabled) -> None:
     oldest = tabled.reference.rows.sort("time_hour").head(1)
-    with pytest.raises(Refused, match="is before 2013-0") as refused:
-        tabled.model().look_up(Asked("arrow", frame=oldest))
+    with pytest.raises(RequestRefused, match="is before 2013-0") as refused:
+        tabled.model().look_up(ParsedRequest("arrow", frame=oldest))
     assert (refused.value.status, refused.value.field) == (400, "time_hour")
 
 
@@ -134,7 +134,7 @@ def test_a_running_service_takes_up_newer_tables(
 
     monkeypatch.chdir(tabled.project)
     swapped: list[Model] = []
-    follower = Follower("", tabled.store, Metrics(), swapped.append)
+    follower = HotReload("", tabled.store, Metrics(), swapped.append)
     before = tabled.model()
     follower.start(before)
     follower.stop()

@@ -22,7 +22,7 @@ from flows import cli
 from flows.score import load_scorer, publish_log
 from tasks.alarms.detector import Alarm
 from tasks.core.errors import PerennialError
-from tasks.monitoring.context import Watch, settle_watch
+from tasks.monitoring.context import MonitoringContext, settle_watch
 from tasks.monitoring.findings import find_causes
 from tasks.monitoring.staleness import look_behind
 from tasks.prediction.batch_scoring import score_table
@@ -93,7 +93,7 @@ def test_scored_rows_are_logged_as_served_ones_and_get_the_same_live_quality(
 ) -> None:
     store, table = open_store(), tmp_path / "rows.parquet"
     plan = settle_watch(MODEL, UNTIL)
-    assert isinstance(plan, Watch)
+    assert isinstance(plan, MonitoringContext)
     made = open_table(plan.definition, plan.plan.project)
     assert made.time is not None
     rows = made.rows.filter(made.time > AS_OF, made.time <= UNTIL).drop("arr_delay").collect()
@@ -379,7 +379,7 @@ def test_full_disk_under_the_log_is_told_and_nothing_is_lost(
 
 def test_source_that_goes_during_a_look_leaves_no_yardstick_and_says_so(watched: Watched) -> None:
     watch = settle_watch(MODEL, UNTIL)
-    assert isinstance(watch, Watch)
+    assert isinstance(watch, MonitoringContext)
     (watched.project / "data" / "nycflights13" / "weather.parquet").unlink()
     assert "weather.parquet" in look_behind(watch, open_store()).problem
 

@@ -25,9 +25,9 @@ with atheris.instrument_imports(include=["bentos", "tasks"]):
     from uvicorn.server import ServerState
 
     from bentos.columns import Column
-    from bentos.errors import Refused
-    from bentos.request_head import Head, check_host
-    from bentos.request_parsing import Schema
+    from bentos.errors import RequestRefused
+    from bentos.request_head import RequestHead, check_host
+    from bentos.request_parsing import RequestSchema
     from bentos.responses import write_refusal
     from bentos.slow_clients import LONGEST_HEAD, TimedProtocol
     from tasks.core.definition import parse_definition
@@ -42,7 +42,7 @@ TYPES = [
     *(pl.Datetime("us", "UTC"), pl.Datetime("us"), pl.Date(), pl.Time(), pl.Decimal(10, 2)),
 ]
 COLUMNS = tuple(Column(name=f"c{n}", dtype=dtype) for n, dtype in enumerate(TYPES))
-SCHEMA = Schema(COLUMNS, max_rows=100)
+SCHEMA = RequestSchema(COLUMNS, max_rows=100)
 ROW: dict[str, Any] = {
     "c0": 1,
     "c1": 2,
@@ -89,12 +89,12 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     """Read a request as the service does, and answer."""
     if scope["type"] != "http":
         return
-    status, head = 200, Head(scope["headers"])
+    status, head = 200, RequestHead(scope["headers"])
     try:
         check_host(head, frozenset(), scope)
         while (await receive()).get("more_body"):
             pass
-    except Refused as refused:
+    except RequestRefused as refused:
         status = refused.status
     await send({"type": "http.response.start", "status": status, "headers": []})
     await send({"type": "http.response.body", "body": b""})
@@ -125,7 +125,7 @@ def read_request(data: bytes) -> None:
         refusal = None
         try:
             asked = decode(data)
-        except Refused as refused:
+        except RequestRefused as refused:
             refusal = refused
         if refusal is not None:
             assert 400 <= refusal.status < 500

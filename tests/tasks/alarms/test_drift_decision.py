@@ -15,10 +15,10 @@ from tasks.analysis.profile import profile_table, to_bytes
 from tasks.core.definition import Definition, parse_definition
 from tasks.extraction.run_plan import Plan
 from tasks.features.transform import Features, Vocabulary, compile_features
-from tasks.monitoring.context import Asked, Watch
-from tasks.monitoring.drift import Drifted, watch_drift
+from tasks.monitoring.context import MonitoringContext, ServedRows
+from tasks.monitoring.drift import ServedDrift, watch_drift
 from tasks.monitoring.prediction_log import read_log
-from tasks.monitoring.reference import Promise
+from tasks.monitoring.reference import ChampionReference
 from tasks.monitoring.retrain_triggers import look_for_drift
 from tasks.preparation.labels import TIME
 from tasks.preparation.split import Split
@@ -57,14 +57,16 @@ class World:
         self.rows = rows.filter(pl.col(TIME) > SERVED)
         self.promise = self._promise(history)
 
-    def _promise(self, history: pl.DataFrame) -> Promise:
+    def _promise(self, history: pl.DataFrame) -> ChampionReference:
         watched = watch_columns(self.definition, self.features, history).drop(TIME, REPEATED)
         folder = self.folder / "promise"
         folder.mkdir()
         (folder / "calibration.json").write_text(self.calibration.model_dump_json())
         (folder / "history.profile").write_bytes(to_bytes(profile_table(watched.lazy())))
         (folder / "importance.json").write_text('{"x": 1.0}')
-        return Promise(self.store, publish(self.store, folder, "monitoring/made/champions/v1"))
+        return ChampionReference(
+            self.store, publish(self.store, folder, "monitoring/made/champions/v1")
+        )
 
     def log(self, since: datetime) -> None:
         for (day,), part in self.rows.filter(pl.col(TIME) > since).group_by(pl.col(TIME).dt.date()):
@@ -79,7 +81,7 @@ class World:
                 "t",
             ).write_parquet(folder / "part.parquet")
 
-    def monitor(self, until: datetime) -> Drifted:
+    def monitor(self, until: datetime) -> ServedDrift:
         recipe = Recipe(
             definition=self.definition,
             features=self.features,
@@ -87,7 +89,7 @@ class World:
             split=Split(),
             refit=True,
         )
-        watch = Watch.model_construct(
+        watch = MonitoringContext.model_construct(
             plan=Plan.model_construct(definition=self.definition),
             champion=Published.model_construct(path="models/made/v1", version="v1"),
             recipe=recipe,
@@ -95,7 +97,7 @@ class World:
         work = self.folder / f"work-{until:%m%d%H%M%S%f}"
         work.mkdir(exist_ok=True)
         log = read_log(self.store, "made", START, until, work)
-        asked = Asked(log=log, since=START, until=until, rows={"v1": 1})
+        asked = ServedRows(log=log, since=START, until=until, rows={"v1": 1})
         return watch_drift(watch, asked, self.promise, "", self.store)
 
     def backtest(self, since: datetime, until: datetime) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from tables import write_file
 from tasks.analysis.point_in_time_check import check_known, pick_rows
 from tasks.core.checks import failed
 from tasks.core.definition import Definition
-from tasks.sources.query import Table, open_table
+from tasks.sources.query import SourceTable, open_table
 
 AVERAGE = ('time = "at"\nknown_after = "2h"\nover = "9h"', {"v": "AVG(x * 0.1)", "n": "COUNT(*)"})
 LATEST = ('time = "at"\nknown_after = "2h"', {"v": "x"})
@@ -23,7 +23,7 @@ KINDS = [AVERAGE, LATEST, LAST_WORD, IS]
 
 def open_rows(
     folder: Path, kind: tuple[str, dict[str, str]], rows: pl.DataFrame, events: pl.DataFrame
-) -> tuple[Definition, Table]:
+) -> tuple[Definition, SourceTable]:
     definition = define_table(*kind)
     write_file(rows, folder / "s.parquet")
     write_file(events, folder / "events.parquet")

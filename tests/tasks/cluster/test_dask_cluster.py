@@ -25,7 +25,7 @@ from tasks.extraction.partitions import find_partitions
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import extract, extract_snapshot
 from tasks.extraction.snapshot_parts import make_part
-from tasks.preparation.split import PART, TARGET, Part, Prepared, prepare
+from tasks.preparation.split import PART, TARGET, Prepared, SplitRole, prepare
 from tasks.sources.query import open_table
 from tasks.training.datasets import model_input
 from tasks.training.lightgbm_params import check_parameters
@@ -64,7 +64,7 @@ def on_cluster(plan: Plan, **keys: object) -> Plan:
     return plan.model_copy(update={"definition": definition})
 
 
-def predict(plan: Plan, prepared: Prepared, model: Path, part: Part) -> np.ndarray:
+def predict(plan: Plan, prepared: Prepared, model: Path, part: SplitRole) -> np.ndarray:
     rows = prepared.scan(part).select(list(plan.features.expressions)).collect()
     return np.asarray(read_model(model.read_text()).predict(model_input(rows)))
 
@@ -154,7 +154,9 @@ def test_two_workers_grow_nearly_the_forest_of_one_process(
     alone = train.fn(on_cluster(plan, engine="local", **fixed), prepared, folders[0])
     same = on_cluster(plan, scheduler=workers.address, **fixed)
     shared = train.fn(same, prepared, folders[1])
-    ours, theirs = (predict(plan, prepared, each.twin, Part.HOLDOUT) for each in (alone, shared))
+    ours, theirs = (
+        predict(plan, prepared, each.twin, SplitRole.HOLDOUT) for each in (alone, shared)
+    )
     assert np.abs(ours - theirs).mean() < TOLERANCE
     assert np.corrcoef(ours, theirs)[0, 1] > 0.9
     spread = on_cluster(plan, scheduler=workers.address)
@@ -180,7 +182,7 @@ def test_refit_learns_from_all_rows_on_every_worker(
 def test_holdout_has_no_say(steps: Steps, workers: Workers, tmp_path: Path) -> None:
     plan, prepared = steps
     flipped, spread = tmp_path / "flipped.arrow", on_cluster(plan, scheduler=workers.address)
-    later = pl.when(pl.col(PART) >= Part.GAP).then(1 - pl.col(TARGET)).otherwise(TARGET)
+    later = pl.when(pl.col(PART) >= SplitRole.GAP).then(1 - pl.col(TARGET)).otherwise(TARGET)
     pl.read_ipc(prepared.path).with_columns(later.alias(TARGET)).write_ipc(flipped)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

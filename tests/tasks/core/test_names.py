@@ -15,7 +15,7 @@ from flows.drill import drill
 from flows.score import score
 from tasks.core.errors import DefinitionError, StoreError
 from tasks.core.names import is_model, is_plain
-from tasks.registry.decisions import Action, Decision, decide
+from tasks.registry.decisions import Decision, DecisionAction, decide
 from tasks.registry.ledger import append_entry, read_ledger
 from tasks.registry.overview import describe_history, describe_model
 from tasks.registry.released_bento import find_bento
@@ -49,7 +49,7 @@ def put(store: Store, path: str) -> Published:
         return publish(store, work / "made", path)
 
 
-def decide_on(action: Action) -> Callable[[Store, str], object]:
+def decide_on(action: DecisionAction) -> Callable[[Store, str], object]:
     def ask(store: Store, model: str) -> object:
         said = Decision(model=model, version="v", action=action, approver="A", reason="x")
         return decide.fn(store.root, said)

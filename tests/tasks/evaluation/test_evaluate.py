@@ -21,7 +21,7 @@ from tasks.evaluation.evaluate import (
 )
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot, extract
-from tasks.preparation.split import ROW, TARGET, Part, Prepared, prepare
+from tasks.preparation.split import ROW, TARGET, Prepared, SplitRole, prepare
 from tasks.training.train import Trained, read_model, train
 
 KINDS = {"binary": "arr_delay > 15", "multiclass": "origin", "regression": "arr_delay"}
@@ -67,7 +67,7 @@ class Evaluated:
             self.plan, self.snapshot, self.prepared, self.trained, folder
         )
         self.scored = scored.read()
-        self.holdout = self.prepared.scan(Part.HOLDOUT).collect()
+        self.holdout = self.prepared.scan(SplitRole.HOLDOUT).collect()
 
 
 Evaluate = Callable[..., Evaluated]
@@ -106,7 +106,7 @@ def test_scores_are_those_of_the_twin_beside_its_rivals(made: Evaluate) -> None:
     )
     assert scored["predicted"].to_list() == twin.tolist()
     assert scored["simple"].to_list() == simple.tolist()
-    seen = made_of.prepared.scan(Part.FIT, Part.STOP).collect()
+    seen = made_of.prepared.scan(SplitRole.FIT, SplitRole.STOP).collect()
     assert scored["baseline"].unique().to_list() == [seen[TARGET].mean()]
     assert made_of.found.metrics["holdout"]["auc"] == pytest.approx(roc_auc_score(target, twin))
     learned = predict(read_model(made_of.trained.twin.read_text()), seen)
@@ -116,12 +116,16 @@ def test_scores_are_those_of_the_twin_beside_its_rivals(made: Evaluate) -> None:
 
 def test_baselines_are_what_training_rows_say_on_the_whole(made: Evaluate) -> None:
     several = made("multiclass")
-    seen = several.prepared.scan(Part.FIT, Part.STOP).collect()[TARGET].value_counts(normalize=True)
+    seen = (
+        several.prepared.scan(SplitRole.FIT, SplitRole.STOP)
+        .collect()[TARGET]
+        .value_counts(normalize=True)
+    )
     shares = seen.sort(TARGET)["proportion"].to_list()
     assert several.scored["baseline"].to_numpy()[0] == pytest.approx(shares)
     assert several.scored["predicted"].to_numpy().shape == (several.found.rows, 3)
     values = made("regression")
-    mean = values.prepared.scan(Part.FIT, Part.STOP).collect()[TARGET].mean()
+    mean = values.prepared.scan(SplitRole.FIT, SplitRole.STOP).collect()[TARGET].mean()
     assert values.scored["baseline"].unique().to_list() == [mean]
 
 

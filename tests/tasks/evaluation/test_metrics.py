@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from sklearn import metrics as sklearn
 
-from tasks.core.definition import Kind, Metric
+from tasks.core.definition import Metric, TargetKind
 from tasks.evaluation.metrics import (
     Array,
     Interval,
@@ -105,7 +105,7 @@ def test_regression_metrics_are_those_of_scikit_learn(flights: pl.DataFrame, shi
 
 
 ONE_ROW_A_CLASS = np.eye(3)
-DEGENERATE: dict[str, tuple[Kind, Any, Any]] = {
+DEGENERATE: dict[str, tuple[TargetKind, Any, Any]] = {
     "one class": ("binary", np.ones(5), np.linspace(0, 1, 5)),
     "one row": ("binary", np.zeros(1), np.ones(1)),
     "wrong and sure": ("binary", np.array([0.0, 1.0]), np.array([1.0, 0.0])),
@@ -119,7 +119,7 @@ DEGENERATE: dict[str, tuple[Kind, Any, Any]] = {
 
 
 @pytest.mark.parametrize(("kind", "target", "predicted"), DEGENERATE.values(), ids=DEGENERATE)
-def test_degenerate_inputs_give_numbers(kind: Kind, target: Array, predicted: Array) -> None:
+def test_degenerate_inputs_give_numbers(kind: TargetKind, target: Array, predicted: Array) -> None:
     measured = measure(kind, target, predicted, THRESHOLD)
     json.dumps(measured, allow_nan=False)
     assert {type(value) for value in measured.values()} == {float}

@@ -6,13 +6,15 @@ import polars as pl
 
 from tasks.core.definition import Source
 from tasks.init.column_measures import count_values, measure
-from tasks.sources.query import Table
+from tasks.sources.query import SourceTable
 
 
-def make_table(columns: int) -> Table:
+def make_table(columns: int) -> SourceTable:
     frame = pl.DataFrame({f"s{place}": ["a", "b", "b"] for place in range(columns)}).lazy()
     schema, sources = frame.collect_schema(), {"s": Source(uri="s.parquet")}
-    return Table(rows=frame, plain=frame, columns=schema, time=None, sources=sources, files={})
+    return SourceTable(
+        rows=frame, plain=frame, columns=schema, time=None, sources=sources, files={}
+    )
 
 
 def test_cost_grows_with_the_number_of_columns() -> None:

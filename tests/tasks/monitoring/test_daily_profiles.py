@@ -12,8 +12,8 @@ from tasks.alarms.histograms import PREDICTION
 from tasks.core.definition import Definition, parse_definition
 from tasks.features.transform import compile_features
 from tasks.monitoring import daily_profiles
-from tasks.monitoring.daily_profiles import Sketcher, Stretch, forget_stretches
-from tasks.monitoring.prediction_log import Log, read_log
+from tasks.monitoring.daily_profiles import Sketcher, StretchProfile, forget_stretches
+from tasks.monitoring.prediction_log import LoggedPredictions, read_log
 from tasks.preparation.labels import TIME
 from tasks.storage.store import Store, open_store
 
@@ -50,10 +50,10 @@ def sketch(
     version: str = "v1",
     extract: str = 'time = "t"\nkey = ["id"]',
     calibration: Calibration | None = None,
-) -> list[Stretch]:
+) -> list[StretchProfile]:
     folder = tmp_path / "work"
     folder.mkdir(exist_ok=True)
-    log: Log = read_log(store, "made", SINCE, NOW, folder)
+    log: LoggedPredictions = read_log(store, "made", SINCE, NOW, folder)
     definition: Definition = parse_definition(define(extract=extract), "made.toml")
     features = compile_features(definition, ROWS.schema, "made.toml")
     sketcher = Sketcher(store, version, definition, features, calibration, DAY)

@@ -9,13 +9,13 @@ import polars as pl
 import pytest
 
 from flows.retrain import plan_retrain
-from tasks.monitoring.new_data import Arrivals, find_arrivals
+from tasks.monitoring.new_data import NewData, find_arrivals
 from tasks.registry.versions import get_version
 from tasks.storage.store import open_store
 
 MODEL = "flight-delay"
 Retrain = Callable[..., dict[str, Any]]
-Look = Callable[..., Arrivals]
+Look = Callable[..., NewData]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def look(july: Path, retrain: Retrain) -> Look:
     """Train on what is there without July, and compare the sources with that at any time."""
     version = retrain()["version"]
 
-    def look_now(as_of: datetime | None = None) -> Arrivals:
+    def look_now(as_of: datetime | None = None) -> NewData:
         store = open_store()
         champion = get_version(store, MODEL, version)
         return find_arrivals(plan_retrain(MODEL, as_of), store, champion)

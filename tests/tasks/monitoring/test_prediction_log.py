@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tasks.monitoring import prediction_log
-from tasks.monitoring.prediction_log import Log, forget_pieces, read_log
+from tasks.monitoring.prediction_log import LoggedPredictions, forget_pieces, read_log
 from tasks.storage.store import Store, open_store
 
 NOW = datetime(2020, 1, 3, 12, 30, tzinfo=UTC)
@@ -34,7 +34,7 @@ def write(store: Store, at: datetime, rows: int, name: str = "a", version: str =
     frame.write_parquet(folder / f"{name}.parquet")
 
 
-def read(store: Store, tmp_path: Path, now: datetime = NOW) -> Log:
+def read(store: Store, tmp_path: Path, now: datetime = NOW) -> LoggedPredictions:
     folder = tmp_path / "work"
     folder.mkdir(exist_ok=True)
     return read_log(store, "m", SINCE, now, folder)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.prediction import compiled_forest
-from tasks.prediction.compiled_forest import Array, Forest, NoForest, compile_forest
+from tasks.prediction.compiled_forest import Array, CompiledForest, NoForest, compile_forest
 
 QUIET = {"verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5, "seed": 1}
 EDGES = (np.nan, 0.0, -0.0, 1e-40, -1e300, 1e300, np.inf, -np.inf)
@@ -46,7 +46,7 @@ def make_target() -> Array:
 
 
 def expect_equal(booster: lightgbm.Booster) -> None:
-    forest = Forest(booster.model_to_string())
+    forest = CompiledForest(booster.model_to_string())
     for matrix in (make_rows(), make_odd_rows(), make_rows(1), make_rows(33)):
         np.testing.assert_array_equal(forest.predict(matrix), booster.predict(matrix))
 
@@ -93,12 +93,12 @@ def test_trees_that_learned_nothing_are_constants() -> None:
 def test_what_it_cannot_answer_exactly_is_refused(params: dict[str, Any], said: str) -> None:
     booster = train(make_target() + 5, **{"objective": "regression", **params})
     with pytest.raises(NoForest, match=said):
-        Forest(booster.model_to_string())
+        CompiledForest(booster.model_to_string())
 
 
 def test_threads_do_not_disturb_each_other() -> None:
     booster = train(make_target() > 1, objective="binary")
-    forest, matrix = Forest(booster.model_to_string()), make_rows()
+    forest, matrix = CompiledForest(booster.model_to_string()), make_rows()
     wanted = forest.predict(matrix)
     with ThreadPoolExecutor(4) as pool:
         for answer in pool.map(forest.predict, [matrix] * 40):
@@ -120,4 +120,4 @@ def test_machine_that_llvm_does_not_know_is_left_to_lightgbm(
 
     monkeypatch.setattr(compiled_forest, "compile_loop", fail)
     with pytest.raises(NoForest, match="cannot compile for this machine: no such target"):
-        Forest("")
+        CompiledForest("")

@@ -21,9 +21,9 @@ from tasks.preparation.split import (
     ROW,
     TARGET,
     TIME,
-    Part,
     Prepared,
     Split,
+    SplitRole,
     part_of_row,
     prepare_rows,
     split_by_time,
@@ -34,7 +34,7 @@ MATURES = 'value = "y"\nkind = "binary"\nmatures_after = "12h"'
 NO_TIME = 'key = ["id"]'
 
 
-def times(prepared: Prepared, *parts: Part) -> tuple[datetime, datetime]:
+def times(prepared: Prepared, *parts: SplitRole) -> tuple[datetime, datetime]:
     found = prepared.scan(*parts).select(low=pl.col(TIME).min(), high=pl.col(TIME).max())
     low, high = found.collect().row(0)
     return low, high
@@ -47,14 +47,14 @@ def test_training_is_older_than_its_holdout_by_the_time_labels_take(
 ) -> None:
     training = f"holdout = {holdout}\nearly_stopping = {stopping}"
     plan, prepared = made.prepare(target=MATURES, training=training)
-    train, held = times(prepared, Part.FIT, Part.STOP), times(prepared, Part.HOLDOUT)
+    train, held = times(prepared, SplitRole.FIT, SplitRole.STOP), times(prepared, SplitRole.HOLDOUT)
     assert plan.as_of is not None
     assert held[1] == plan.as_of - timedelta(hours=12)
     assert train[1] + timedelta(hours=12) < held[0]
     assert sum(prepared.rows.values()) == 400 - prepared.immature == 388
     assert prepared.rows["gap"] == 12
     if stopping:
-        assert times(prepared, Part.FIT)[1] < times(prepared, Part.STOP)[0]
+        assert times(prepared, SplitRole.FIT)[1] < times(prepared, SplitRole.STOP)[0]
         assert prepared.rows["stop"] == pytest.approx(
             0.15 * (388 - 12 - prepared.rows["holdout"]), abs=1
         )
@@ -168,7 +168,7 @@ def test_event_time_is_utc_in_every_part(made: Project) -> None:
     zone = 'time = "t"\nkey = ["id"]\ntime_zone = "America/New_York"'
     _, prepared = made.prepare(extract=zone)
     assert prepared.split.matured == datetime(2020, 1, 17, 20, tzinfo=UTC)
-    assert times(prepared, Part.HOLDOUT)[1] == datetime(2020, 1, 17, 20, tzinfo=UTC)
+    assert times(prepared, SplitRole.HOLDOUT)[1] == datetime(2020, 1, 17, 20, tzinfo=UTC)
 
 
 HOURS = st.integers(0, 60)
@@ -202,13 +202,15 @@ def test_no_row_is_on_two_sides_and_none_learns_from_what_was_not_known(
     assert sorted(parted[ROW]) == [
         row for row, hour in enumerate(hours) if hour is not None and hour <= as_of - matures
     ]
-    found = {part: parted.filter(pl.col(PART) == part)[TIME].to_list() for part in Part}
-    for before, after in zip(list(Part), list(Part)[1:], strict=False):
+    found = {part: parted.filter(pl.col(PART) == part)[TIME].to_list() for part in SplitRole}
+    for before, after in zip(list(SplitRole), list(SplitRole)[1:], strict=False):
         assert not found[before] or not found[after] or max(found[before]) < min(found[after])
     assert split.holdout is not None
-    assert all(time >= split.holdout for time in found[Part.HOLDOUT])
-    assert all(time + maturity < split.holdout for time in found[Part.FIT] + found[Part.STOP])
-    assert all(time + maturity >= split.holdout for time in found[Part.GAP])
+    assert all(time >= split.holdout for time in found[SplitRole.HOLDOUT])
+    assert all(
+        time + maturity < split.holdout for time in found[SplitRole.FIT] + found[SplitRole.STOP]
+    )
+    assert all(time + maturity >= split.holdout for time in found[SplitRole.GAP])
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.text(max_size=2)), min_size=2, max_size=40))

@@ -10,7 +10,7 @@ import pytest
 from system import wait_for
 
 from tasks.processes import supervisor
-from tasks.processes.supervisor import Kept, find_keeper, stop_keeper, wait_until
+from tasks.processes.supervisor import SupervisedProcess, find_keeper, stop_keeper, wait_until
 
 # Keeps one process, which leaves another behind that is in nobody's group.
 KEEPER = """
@@ -92,7 +92,7 @@ def test_keeper_that_does_not_stop_is_killed(
 
 
 def test_what_was_never_started_need_not_be_stopped(tmp_path: Path) -> None:
-    Kept("idle", ["true"], {}, tmp_path / "log").stop()
+    SupervisedProcess("idle", ["true"], {}, tmp_path / "log").stop()
     assert not (tmp_path / "log").exists()
 
 

@@ -19,8 +19,8 @@ from tasks.reports.candidate import draw_report
 from tasks.reports.candidate_text import CHECKS, _say_period
 from tasks.reports.charts import draw_precision_recall
 from tasks.training.train import train
-from tasks.validation.candidate import Candidate, Step, timed, trace_lineage
-from tasks.validation.gate import Champion, validate
+from tasks.validation.candidate import Candidate, TimedStep, timed, trace_lineage
+from tasks.validation.gate import ChampionScores, validate
 
 CHARTS = {
     "binary": {"ROC curve", "Precision and recall"},
@@ -70,7 +70,7 @@ def run_steps(project: Path, kind: str, folder: Path) -> Candidate:
     own = shutil.copytree(project, folder / "project")
     definition = own / "deployments" / f"report_{kind}.toml"
     definition.write_text(DEFINITION.replace("VALUE", TARGETS[kind]).replace("KIND", kind))
-    steps: list[Step] = []
+    steps: list[TimedStep] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERENNIAL_ROOT", str(folder / "root"))
         plan = plan_retrain(str(definition), datetime(2013, 8, 1, tzinfo=UTC))
@@ -105,7 +105,7 @@ def with_champion(candidate: Candidate, rows: int) -> Candidate:
     """Give a candidate a champion that is a little better, and drift since its snapshot."""
     ours = candidate.evaluation.metrics["holdout"]
     better = {**ours, "auc": ours["auc"] + 0.01}
-    champion = Champion(
+    champion = ChampionScores(
         version="20130701T000000Z-champion",
         model="released",
         rows=rows,

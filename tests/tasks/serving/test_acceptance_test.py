@@ -22,10 +22,10 @@ from tasks.serving.acceptance_test import (
     measure_latency,
     try_bad_requests,
 )
-from tasks.serving.expected_answers import Reference
+from tasks.serving.expected_answers import ExpectedAnswers
 
 ROWS = pl.DataFrame({"x": [1.0, 2.0, 3.0]})
-REFERENCE = Reference(rows=ROWS, expected=np.array([2.0, 4.0, 6.0]), left_out=0, tables={})
+REFERENCE = ExpectedAnswers(rows=ROWS, expected=np.array([2.0, 4.0, 6.0]), left_out=0, tables={})
 Answering = Callable[[str, Any], tuple[int, Any]]
 
 

@@ -10,8 +10,8 @@ from tables import define
 
 from tasks.core.definition import Definition, parse_definition
 from tasks.core.errors import DataRefused, DefinitionError, PerennialError
-from tasks.sources.input_table import Input, open_input
-from tasks.sources.query import Table, open_table
+from tasks.sources.input_table import InputTable, open_input
+from tasks.sources.query import SourceTable, open_table
 
 DAYS = [datetime(2024, month, day, 4, 21) for month in (1, 4, 12) for day in (1, 4, 12, 20)]
 TRUTH = pl.DataFrame(
@@ -53,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def trained(
     folder: Path, query: str | None = MENDED, source: str = "", **more: str
-) -> tuple[Definition, Table]:
+) -> tuple[Definition, SourceTable]:
     """Give a definition and its table as training opened it: the target is a column of its own."""
     rows = TRUTH.with_columns(y=pl.col("qty") * 2)
     write_raw(rows, folder / "s.csv")
@@ -69,7 +69,7 @@ def trained(
     return definition, open_table(definition, folder)
 
 
-def open_for(trained: tuple[Definition, Table], uri: Path, *needed: str) -> Input:
+def open_for(trained: tuple[Definition, SourceTable], uri: Path, *needed: str) -> InputTable:
     definition, table = trained
     schemas = {
         name: {column: str(dtype) for column, dtype in frame.collect_schema().items()}
@@ -79,7 +79,7 @@ def open_for(trained: tuple[Definition, Table], uri: Path, *needed: str) -> Inpu
     return open_input(definition, schemas, types, lambda _: needed or NEEDED, str(uri))
 
 
-def read(trained: tuple[Definition, Table], uri: Path, *needed: str) -> pl.DataFrame:
+def read(trained: tuple[Definition, SourceTable], uri: Path, *needed: str) -> pl.DataFrame:
     opened = open_for(trained, uri, *needed)
     return opened.read(opened.rows.collect())
 

@@ -10,10 +10,10 @@ from tables import ROWS, define, write_file
 from tasks.core.definition import parse_definition
 from tasks.core.errors import DefinitionError, PerennialError, SourceError
 from tasks.sources.file_contents import see_files
-from tasks.sources.query import Table, collect, open_table
+from tasks.sources.query import SourceTable, collect, open_table
 
 
-def open_made(folder: Path, rows: pl.DataFrame = ROWS, **sections: str) -> Table:
+def open_made(folder: Path, rows: pl.DataFrame = ROWS, **sections: str) -> SourceTable:
     write_file(rows, folder / "s.parquet")
     return open_table(parse_definition(define(**sections), "made.toml"), folder)
 

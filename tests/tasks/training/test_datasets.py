@@ -10,7 +10,7 @@ from tables import ROWS, Project
 
 from tasks.extraction.run_plan import Plan
 from tasks.preparation import split
-from tasks.preparation.split import TARGET, Part, Prepared
+from tasks.preparation.split import TARGET, Prepared, SplitRole
 from tasks.storage.local_cache import kept_folder
 from tasks.training import datasets
 from tasks.training.datasets import bin_rows, model_input, name_categories, open_bins
@@ -18,7 +18,7 @@ from tasks.training.lightgbm_params import model_parameters
 from tasks.training.train import refit_model, train_models
 
 FEW = "rounds = 5\nearly_stopping = 2\n[training.params]\nmin_data_in_leaf = 5\nmin_data_in_bin = 3"
-TRAINING = (Part.FIT, Part.STOP)
+TRAINING = (SplitRole.FIT, SplitRole.STOP)
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def train_twice(plan: Plan, prepared: Prepared, folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in (trained.twin, trained.simple, refitted)]
 
 
-@pytest.mark.parametrize("parts", [TRAINING, tuple(Part), (Part.STOP, Part.HOLDOUT)])
+@pytest.mark.parametrize("parts", [TRAINING, tuple(SplitRole), (SplitRole.STOP, SplitRole.HOLDOUT)])
 @pytest.mark.parametrize("sample", [200_000, 50])
 def test_bins_by_stretches_are_those_of_a_whole_frame(
-    steps: tuple[Plan, Prepared], parts: tuple[Part, ...], sample: int
+    steps: tuple[Plan, Prepared], parts: tuple[SplitRole, ...], sample: int
 ) -> None:
     plan, prepared = steps
     params = model_parameters(plan.definition, 0) | {"bin_construct_sample_cnt": sample}

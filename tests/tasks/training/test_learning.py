@@ -11,7 +11,7 @@ from tables import ROWS, START, Project
 
 from tasks.extraction.run_plan import Plan
 from tasks.features.transform import encode
-from tasks.preparation.split import PART, TARGET, Part, Prepared
+from tasks.preparation.split import PART, TARGET, Prepared, SplitRole
 from tasks.training.datasets import model_input
 from tasks.training.train import Trained, read_model, train_models
 
@@ -39,7 +39,7 @@ def learn(
     return plan, prepared, train_models(plan, prepared, folder)
 
 
-def log_loss(prepared: Prepared, plan: Plan, trained: Trained, *parts: Part) -> float:
+def log_loss(prepared: Prepared, plan: Plan, trained: Trained, *parts: SplitRole) -> float:
     rows = prepared.scan(*parts).collect()
     model = read_model(trained.twin.read_text())
     said = np.asarray(model.predict(model_input(rows.select(list(plan.features.expressions)))))
@@ -62,7 +62,7 @@ def test_more_rounds_never_fit_the_training_rows_worse(made: Project, tmp_path: 
     for rounds in (1, 5, 25, 125):
         training = f"rounds = {rounds}\nearly_stopping = 0\nholdout = 0.2"
         plan, prepared, trained = learn(made, tmp_path, noisy(1000), training)
-        losses.append(log_loss(prepared, plan, trained, Part.FIT, Part.STOP))
+        losses.append(log_loss(prepared, plan, trained, SplitRole.FIT, SplitRole.STOP))
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0] * 2 / 3
 
@@ -72,7 +72,7 @@ def test_a_few_rows_are_learned_by_heart(made: Project, tmp_path: Path) -> None:
     plan, prepared, trained = learn(
         made, tmp_path, ROWS.with_columns(x=pl.int_range(400) / 7, y=pl.Series(coins)), BY_HEART
     )
-    assert log_loss(prepared, plan, trained, Part.FIT, Part.STOP) < 0.01
+    assert log_loss(prepared, plan, trained, SplitRole.FIT, SplitRole.STOP) < 0.01
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from tasks.core.errors import DefinitionError
 from tasks.evaluation.evaluate import evaluate
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import extract
-from tasks.preparation.split import PART, TARGET, Part, Prepared, prepare
+from tasks.preparation.split import PART, TARGET, Prepared, SplitRole, prepare
 from tasks.training.datasets import model_input
 from tasks.training.lightgbm_params import check_parameters, model_parameters
 from tasks.training.train import Trained, read_model, refit, train
@@ -60,7 +60,7 @@ def with_labels(prepared: Prepared, folder: Path, label: pl.Expr) -> Prepared:
     return prepared.model_copy(update={"path": path})
 
 
-def flip(part: Part) -> pl.Expr:
+def flip(part: SplitRole) -> pl.Expr:
     return pl.when(pl.col(PART) == part).then(1 - pl.col(TARGET)).otherwise(TARGET)
 
 
@@ -176,7 +176,7 @@ def test_another_process_gives_the_same_bytes(
 def test_holdout_has_no_say(steps: tuple[Plan, Prepared], tmp_path: Path) -> None:
     plan, prepared = steps
     (tmp_path / "other").mkdir()
-    other = with_labels(prepared, tmp_path, flip(Part.HOLDOUT))
+    other = with_labels(prepared, tmp_path, flip(SplitRole.HOLDOUT))
     trained = train.fn(plan, prepared, tmp_path)
     assert texts(train.fn(plan, other, tmp_path / "other")) == texts(trained)
 
@@ -188,7 +188,7 @@ def test_last_slice_of_the_training_window_settles_the_rounds(
     trained = train.fn(plan, prepared, tmp_path)
     assert trained.rounds == np.argmin(trained.curve) + 1
     assert len(trained.curve) == trained.rounds + plan.definition.training.early_stopping
-    misled = train.fn(plan, with_labels(prepared, tmp_path, flip(Part.STOP)), tmp_path)
+    misled = train.fn(plan, with_labels(prepared, tmp_path, flip(SplitRole.STOP)), tmp_path)
     assert misled.rounds < trained.rounds
 
 

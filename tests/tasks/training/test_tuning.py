@@ -20,7 +20,7 @@ from tasks.core.errors import DataRefused, DefinitionError
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import extract
 from tasks.maintenance.reproduce import reproduce_version
-from tasks.preparation.split import PART, TARGET, TIME, Part, Prepared, prepare
+from tasks.preparation.split import PART, TARGET, TIME, Prepared, SplitRole, prepare
 from tasks.registry.versions import find_version, read_file, read_json
 from tasks.storage.store import open_store
 from tasks.training import tuning
@@ -88,7 +88,7 @@ def test_holdout_and_what_had_no_label_before_it_have_no_say(
     steps: tuple[Plan, Prepared], trials: tuple[Trial, ...], tmp_path: Path
 ) -> None:
     plan, prepared = steps
-    path, later = tmp_path / "flipped.arrow", pl.col(PART) >= Part.GAP
+    path, later = tmp_path / "flipped.arrow", pl.col(PART) >= SplitRole.GAP
     flipped = pl.when(later).then(1 - pl.col(TARGET)).otherwise(TARGET)
     pl.read_ipc(prepared.path).with_columns(flipped.alias(TARGET)).write_ipc(path)
     blind = prepared.model_copy(update={"path": path})
@@ -99,7 +99,7 @@ def test_each_slice_is_judged_by_rows_whose_labels_were_known_before(
     steps: tuple[Plan, Prepared],
 ) -> None:
     plan, prepared = steps
-    times = prepared.scan(Part.FIT, Part.STOP).select(TIME).collect()[TIME]
+    times = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(TIME).collect()[TIME]
     slices = cut_slices(plan, prepared, {**model_parameters(plan.definition, 0)})
     assert len(slices) == 3
     for older, judged in slices:

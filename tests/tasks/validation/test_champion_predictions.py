@@ -15,11 +15,11 @@ from flows.retrain import plan_retrain
 from tasks.evaluation.evaluate import predict
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot, extract
-from tasks.preparation.split import ROW, TIME, Part, Prepared, prepare
+from tasks.preparation.split import ROW, TIME, Prepared, SplitRole, prepare
 from tasks.registry.versions import Published, publish
 from tasks.storage.store import open_store
 from tasks.training.train import read_model, refit, train
-from tasks.validation.champion_predictions import Opponent, meet_champion
+from tasks.validation.champion_predictions import ChampionPredictions, meet_champion
 
 MAY, JULY, AUGUST = (datetime(2013, month, 1, tzinfo=UTC) for month in (5, 7, 8))
 DEFINITION = """
@@ -56,9 +56,9 @@ class Made:
 
     @property
     def holdout(self) -> pl.DataFrame:
-        return self.prepared.scan(Part.HOLDOUT).collect()
+        return self.prepared.scan(SplitRole.HOLDOUT).collect()
 
-    def meet(self, champion: "Made") -> Opponent:
+    def meet(self, champion: "Made") -> ChampionPredictions:
         classes, store = self.prepared.vocabulary.classes, open_store(self.plan.root)
         return meet_champion(
             self.plan, self.snapshot, self.holdout, classes, store, champion.published

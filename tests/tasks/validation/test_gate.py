@@ -18,9 +18,9 @@ from tasks.evaluation.evaluate import SLICE
 from tasks.evaluation.metrics import Array
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import extract
-from tasks.preparation.split import PART, ROW, TARGET, TIME, Part, prepare
+from tasks.preparation.split import PART, ROW, TARGET, TIME, SplitRole, prepare
 from tasks.training.datasets import category_places
-from tasks.validation.champion_predictions import Opponent
+from tasks.validation.champion_predictions import ChampionPredictions
 from tasks.validation.gate import Verdict, group_rows, judge
 
 REPOSITORY = Path(__file__).parents[3]
@@ -41,8 +41,8 @@ class Flights:
     places: list[int]
 
     def __post_init__(self) -> None:
-        self.held = (self.rows[PART] == Part.HOLDOUT).to_numpy()
-        self.known = (self.rows[PART] <= Part.STOP).to_numpy()
+        self.held = (self.rows[PART] == SplitRole.HOLDOUT).to_numpy()
+        self.known = (self.rows[PART] <= SplitRole.STOP).to_numpy()
         self.holdout = self.rows.filter(pl.Series(self.held))
         self.late = self.holdout[TARGET].to_numpy()
 
@@ -110,7 +110,7 @@ def plan_of(kind: str = "binary", gate: str = "") -> Plan:
 
 def face(scored: pl.DataFrame, champion: Array, plan: Plan | None = None) -> Verdict:
     everything = np.ones(len(scored), dtype=bool)
-    opponent = Opponent(version="champion", inside=everything, predicted=champion)
+    opponent = ChampionPredictions(version="champion", inside=everything, predicted=champion)
     return judge(plan or plan_of(), scored, opponent)
 
 
@@ -275,7 +275,7 @@ def test_good_order_with_worse_probabilities_than_a_guess_is_refused(
 ) -> None:
     for weighed in (False, True):
         scored = rare(kind, weighed)
-        opponent = Opponent(
+        opponent = ChampionPredictions(
             version="champion",
             inside=np.ones(len(scored), dtype=bool),
             predicted=np.stack(scored["predicted"].to_numpy()),
@@ -369,7 +369,7 @@ def test_only_rows_that_the_champion_never_saw_count(flights: Flights, champion:
     scored = flights.score(champion)
     inside = (scored[TIME] >= datetime(2013, 5, 16, tzinfo=UTC)).to_numpy()
     perfect_where_seen = np.where(inside, champion, flights.late)
-    opponent = Opponent(version="c", inside=inside, predicted=perfect_where_seen[inside])
+    opponent = ChampionPredictions(version="c", inside=inside, predicted=perfect_where_seen[inside])
     verdict = judge(plan_of(), scored, opponent)
     assert verdict.passed
     assert verdict.champion is not None
@@ -379,7 +379,7 @@ def test_only_rows_that_the_champion_never_saw_count(flights: Flights, champion:
 def test_a_champion_that_cannot_be_compared_stops_the_candidate(
     flights: Flights, champion: Array
 ) -> None:
-    stranger = Opponent(version="v7", reason="it predicts another target")
+    stranger = ChampionPredictions(version="v7", reason="it predicts another target")
     verdict = judge(plan_of(), flights.score(champion), stranger)
     assert failing(verdict) == {"champion_is_comparable"}
     assert "champion v7 cannot be compared: it predicts" in verdict.checks[-1].detail

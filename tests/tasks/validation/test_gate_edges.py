@@ -22,10 +22,10 @@ from tasks.evaluation.metrics import (
 )
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import TARGET, TIME
-from tasks.validation.champion_predictions import Opponent
+from tasks.validation.champion_predictions import ChampionPredictions
 from tasks.validation.gate import (
-    Champion,
-    Duel,
+    ChampionScores,
+    PairedPredictions,
     compare_duel,
     compare_slices,
     describe_champion,
@@ -76,8 +76,8 @@ def make_rows(sharpness: float = 1.0) -> pl.DataFrame:
     )
 
 
-def champion_of(ours: float, theirs: float) -> Champion:
-    return Champion(
+def champion_of(ours: float, theirs: float) -> ChampionScores:
+    return ChampionScores(
         version="v", model="released", rows=9, metrics={"auc": theirs}, candidate={"auc": ours}
     )
 
@@ -123,7 +123,7 @@ def test_two_rows_of_a_class_are_needed_and_values_have_none() -> None:
 def test_four_tenths_of_the_champions_error_may_be_left_at_least(
     ours: float, theirs: float, passed: bool, left: float
 ) -> None:
-    champion = Champion(
+    champion = ChampionScores(
         version="v",
         model="released",
         rows=9,
@@ -226,7 +226,7 @@ def test_only_slices_with_enough_rows_are_compared_by_their_own_loss() -> None:
     assert with_few["few = few"][0].value == pytest.approx(gain)
 
 
-def duel_of(rows: pl.DataFrame) -> Duel:
+def duel_of(rows: pl.DataFrame) -> PairedPredictions:
     return face(plan_of(), rows, rows["simple"])
 
 
@@ -265,7 +265,7 @@ def test_without_a_slice_none_is_worse() -> None:
 
 def test_champion_is_described_on_the_rows_of_the_duel() -> None:
     plan, rows = plan_of(), make_rows()
-    opponent = Opponent(version="v3", model="twin", inside=np.ones(ROWS, bool))
+    opponent = ChampionPredictions(version="v3", model="twin", inside=np.ones(ROWS, bool))
     found = describe_champion(plan, opponent, face(plan, rows, rows["simple"]))
     assert (found.version, found.model, found.rows) == ("v3", "twin", ROWS)
     assert found.metrics == measured(rows, "simple")
@@ -277,7 +277,7 @@ def measured(rows: pl.DataFrame, name: str) -> dict[Any, float]:
 
 
 def test_champion_that_cannot_be_compared_is_said_in_full() -> None:
-    verdict = judge(plan_of(), make_rows(), Opponent(version="v7", reason="it is gone"))
+    verdict = judge(plan_of(), make_rows(), ChampionPredictions(version="v7", reason="it is gone"))
     assert verdict.champion is None
     assert verdict.checks[-1] == Check(
         name="champion_is_comparable",
