@@ -37,7 +37,7 @@ from flows.process import INTERRUPTED, Stopped, take_time, told
 from tasks.core.errors import DefinitionError, PerennialError, first_line, harmless
 
 if TYPE_CHECKING:
-    pass
+    from tasks.registry.decisions import DecisionAction
 
 app = typer.Typer(
     name="perennial",
