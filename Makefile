@@ -39,6 +39,7 @@ check: .venv/dev  ## Lint, check formatting, types, and what is imported from wh
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/deptry .
+	$(BIN)/lint-imports
 	$(BIN)/pytest tests/test_house.py
 
 fuzz: .venv/dev  ## Fuzz what reads requests, manifests, ledgers and definitions (FUZZ= seconds each)

@@ -51,8 +51,8 @@ def run_workers() -> Iterator[str]:
 
 def prepare_flights(folder: Path) -> tuple[Any, Any]:
     from flows.retrain import plan_retrain
-    from tasks.extraction.snapshot import extract
-    from tasks.preparation.split import prepare
+    from tasks.extraction.task import extract
+    from tasks.preparation.task import prepare
 
     os.environ["PERENNIAL_ROOT"] = str(folder / "root")
     plan = plan_retrain("flight-delay", None)

@@ -18,16 +18,18 @@ from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from tasks.core.definition import find_definition, project_of
-from tasks.feature_store.materialise import materialise_tables
-from tasks.registry.decisions import Decision, check_decision, decide, find_asked, promote
+from tasks.feature_store.task import materialise_tables
+from tasks.registry.decisions import Decision, check_decision, find_asked
 from tasks.registry.ledger import Entry
 from tasks.registry.released_bento import get_bento
+from tasks.registry.task import decide, promote
 from tasks.registry.trusted_ledger import read_trusted_ledger
 from tasks.registry.version_status import refuse_rollback
 from tasks.registry.versions import Published, get_version
 from tasks.serving.bento_archive import offer_bento
-from tasks.serving.bento_build import build_bento, describe_release, prove_bento
+from tasks.serving.bento_build import describe_release
 from tasks.serving.expected_answers import read_definition
+from tasks.serving.task import build_bento, prove_bento
 from tasks.storage.store import Store, open_store, work_folder
 
 Word = Annotated[str, Field(min_length=1)]

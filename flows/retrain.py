@@ -23,15 +23,16 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
 from flows.release import release
-from tasks.analysis.data_contract import analyse
+from tasks.analysis.task import analyse
 from tasks.core.definition import find_definition, load_definition, project_of
 from tasks.core.definition_check import check_keys
 from tasks.core.errors import in_definition
-from tasks.evaluation.evaluate import evaluate
+from tasks.evaluation.task import evaluate
 from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import digest_snapshot, extract, settle_as_of
+from tasks.extraction.snapshot import digest_snapshot, settle_as_of
+from tasks.extraction.task import extract
 from tasks.features.transform import compile_features
-from tasks.preparation.split import prepare
+from tasks.preparation.task import prepare
 from tasks.registry.decisions import check_approver
 from tasks.registry.overview import describe_version
 from tasks.registry.trusted_ledger import read_trusted_ledger
@@ -48,10 +49,10 @@ from tasks.sources.query import digest_sources, open_table
 from tasks.storage.store import Store, open_store, work_folder
 from tasks.training.lightgbm_params import check_parameters
 from tasks.training.optuna_search import Trial
-from tasks.training.train import refit, train
-from tasks.training.tuning import name_search, search, take_best
+from tasks.training.task import refit, search, train
+from tasks.training.tuning import name_search, take_best
 from tasks.validation.candidate import Candidate, TimedStep, publish_candidate, timed
-from tasks.validation.gate import validate
+from tasks.validation.task import validate
 
 AUTOMATIC = "auto (gate passed)"
 

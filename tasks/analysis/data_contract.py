@@ -3,7 +3,6 @@
 Owns the data contract. Refuses to mend data: what breaks the contract stops the run.
 """
 
-import logging
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -17,26 +16,19 @@ from tasks.analysis.profile import (
     ColumnSummary,
     Profile,
     from_bytes,
-    summarise,
-    to_bytes,
 )
 from tasks.analysis.profile_drift import ColumnDrift, measure_drift
-from tasks.analysis.snapshot_profile import profile_snapshot
-from tasks.core.checks import Check, at_least, at_most, failed, share_at_most
+from tasks.core.checks import Check, at_least, at_most, share_at_most
 from tasks.core.definition import ColumnCheck, Definition, Frozen
-from tasks.core.errors import ContractBroken, nearest
-from tasks.core.steps import step
+from tasks.core.errors import nearest
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.labels import MATURED, TARGET, label_rows, settle_target
 from tasks.registry.versions import find_champion, read_file
-from tasks.sources.query import SourceTable, event_time, open_table
-from tasks.storage.store import open_store, reaching
-
-log = logging.getLogger("perennial.analysis")
+from tasks.sources.query import SourceTable, event_time
+from tasks.storage.store import open_store
 
 _SILENCE, _USUALLY = timedelta(days=7), 5  # how much longer than any other, to be a lost file
-_NAMED = 5  # how many broken checks one message names
 _CODES = 50  # numbers as text with fewer levels may well be codes
 _GLANCE, _MOSTLY = 10_000, 0.5
 
@@ -281,32 +273,3 @@ def _kind_of(dtype: pl.DataType) -> str:
 
 def _days(age: timedelta) -> str:
     return f"{age.total_seconds() / 86_400:.1f} days"
-
-
-@step("analysis")
-def analyse(plan: Plan, snapshot: Snapshot, folder: Path) -> Analysis:
-    """Profile the snapshot and hold it against its contract; what breaks it stops the run."""
-    profile = profile_snapshot(snapshot, plan.root, folder)
-    path = folder / "profile.bin"
-    with reaching(str(path)):
-        path.write_bytes(to_bytes(profile))
-    opened = plan.definition.tables and open_table(plan.definition, plan.project, plan.sources)
-    checks = check_contract(plan, snapshot, profile, opened or None)
-    if broken := failed(checks):
-        named = "; ".join(f"{check.name}: {check.detail}" for check in broken[:_NAMED])
-        more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
-        raise ContractBroken(
-            f"{plan.origin}: the data breaks its contract: {named}{more} "
-            "(mend the data, or what [checks] allows)"
-        )
-    warnings = tuple(warn_of(plan, snapshot, profile))
-    log.info("%d checks of the data contract passed", len(checks))
-    for warning in warnings:
-        log.warning(warning)
-    return Analysis(
-        profile=path,
-        checks=tuple(checks),
-        warnings=warnings,
-        columns=summarise(profile),
-        **compare_champion(plan, profile),
-    )

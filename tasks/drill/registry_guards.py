@@ -26,7 +26,8 @@ from tasks.registry.versions import (
 )
 from tasks.serving.acceptance_test import Proof
 from tasks.serving.bento_archive import publish_bento
-from tasks.serving.bento_build import Bento, check_model, make_bento, prove_bento
+from tasks.serving.bento_build import Bento, check_model, make_bento
+from tasks.serving.task import prove_bento
 from tasks.sources.files import read_whole
 from tasks.storage.store import Store, open_store
 

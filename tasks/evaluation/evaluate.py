@@ -3,7 +3,6 @@
 Owns what is measured and on which rows. Refuses to say whether it is good enough: the gate does.
 """
 
-import logging
 import math
 from pathlib import Path
 from typing import cast
@@ -13,7 +12,6 @@ import polars as pl
 from lightgbm import Booster
 
 from tasks.core.definition import Frozen, Metric
-from tasks.core.steps import step
 from tasks.evaluation.metrics import Array, measure, rank_bins, read_certainty
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
@@ -22,8 +20,6 @@ from tasks.preparation.split import PART, ROW, TARGET, TIME, Prepared, SplitRole
 from tasks.storage.store import reaching
 from tasks.training.datasets import model_input
 from tasks.training.train import Trained, read_model
-
-log = logging.getLogger("perennial.evaluation")
 
 _CURVE_POINTS, _RESIDUAL_BINS = 100, 20
 _RESIDUAL_SHARES = (10, 25, 50, 75, 90)
@@ -312,16 +308,3 @@ def _spread(count: int) -> Array:
 
 def _points(**series: Array) -> dict[str, tuple[float, ...]]:
     return {name: tuple(values.astype(float).tolist()) for name, values in series.items()}
-
-
-@step("evaluation")
-def evaluate(
-    plan: Plan, snapshot: Snapshot, prepared: Prepared, trained: Trained, folder: Path
-) -> tuple[Evaluation, Scored]:
-    """Measure the evaluated twin on the holdout, beside the baseline and the simple model."""
-    evaluation, scored = evaluate_models(plan, snapshot, prepared, trained, folder)
-    numbers = ", ".join(
-        f"{name} {value:.4f}" for name, value in evaluation.metrics["holdout"].items()
-    )
-    log.info("holdout %s", numbers)
-    return evaluation, scored

@@ -15,14 +15,13 @@ from typing import cast
 import polars as pl
 
 from tasks.core.definition import Definition, Frozen
-from tasks.core.errors import DataRefused, DefinitionError, SourceChanged, SourceError
-from tasks.core.steps import step
+from tasks.core.errors import DataRefused, DefinitionError
 from tasks.extraction.partitions import recall_parts
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot_parts import write_parts
 from tasks.registry.versions import fetch_snapshot, find, package_versions, snapshot_path
 from tasks.sources.query import SourceTable, collect, holding, open_table
-from tasks.storage.store import Store, open_store, reaching
+from tasks.storage.store import Store, reaching
 
 log = logging.getLogger("perennial.extraction")
 
@@ -128,25 +127,8 @@ def _explain_empty(plan: Plan, table: SourceTable) -> str:
     )
 
 
-@step("extraction")
-def extract(plan: Plan, folder: Path) -> Snapshot:
-    """Reuse the snapshot if the root holds it, or extract it into the run's own folder.
-
-    Files that were written anew meanwhile, with what they held before, are read once more: nobody
-    knows what they held in between.
-    """
-    store = open_store(plan.root)
-    try:
-        return _extract(plan, store, folder / "snapshot")
-    except SourceChanged as change:
-        log.warning("all is read once more: %s", change)
-        try:
-            return _extract(plan, store, folder / "again")
-        except SourceError as error:
-            raise change from error
-
-
-def _extract(plan: Plan, store: Store, folder: Path) -> Snapshot:
+def make_snapshot(plan: Plan, store: Store, folder: Path) -> Snapshot:
+    """Give the snapshot that the root holds, or extract it; SourceChanged if sources move on."""
     table = open_table(plan.definition, plan.project, plan.sources)
     with holding(table, plan.sources):
         kept = find(store, snapshot_path(plan.snapshot))

@@ -4,22 +4,18 @@ Owns until when each table knows events. Refuses to compute values otherwise tha
 runs the plans of `tables`.
 """
 
-import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
 from tasks.core.definition import Definition, FeatureTable
-from tasks.core.steps import step
 from tasks.core.timestamps import moment_of
 from tasks.feature_store.online_tables import (
     KEPT,
     Listed,
     Listing,
-    forget_old,
     keep_recent,
-    read_listing,
     tables_path,
     write_tables,
 )
@@ -27,9 +23,7 @@ from tasks.features.feature_tables import tables_digest
 from tasks.registry.versions import Published, code_digest, find, name_version, publish_once
 from tasks.sources.preflight import check_tables
 from tasks.sources.query import SourceTable, collect, digest_sources, open_table, refuse_changed
-from tasks.storage.store import Store, open_store
-
-log = logging.getLogger("perennial.tables")
+from tasks.storage.store import Store
 
 
 def make_tables(
@@ -92,16 +86,3 @@ def list_table(table: FeatureTable, frame: pl.DataFrame, as_of: datetime | None)
         entities=frame.select(table.entity).n_unique(),
         rows=len(frame),
     )
-
-
-@step("materialising")
-def materialise_tables(
-    root: str, definition: Definition, project: Path, as_of: datetime | None, folder: Path
-) -> Listing:
-    """Materialise a definition's tables under the root, and leave the newest few there."""
-    store = open_store(root)
-    listing = read_listing(store, make_tables(definition, project, as_of, store, folder))
-    forget_old(store, definition)
-    counts = ", ".join(f"{name} {each.entities:,}" for name, each in listing.tables.items())
-    log.info("%s: entities: %s", definition.name, counts)
-    return listing

@@ -4,7 +4,6 @@ Owns who is in training and who is in the holdout, label maturity and the vocabu
 know what learns from the rows.
 """
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -17,7 +16,6 @@ from polars.selectors import by_name
 
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DataRefused, DefinitionError, first_line
-from tasks.core.steps import step
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import (
@@ -32,8 +30,6 @@ from tasks.preparation.labels import TARGET as TARGET
 from tasks.preparation.labels import TIME as TIME
 from tasks.sources.files import FAILURES
 from tasks.storage.store import reaching
-
-log = logging.getLogger("perennial.preparation")
 
 PART = "perennial.part"
 STRETCH = 200_000  # rows that are in memory at once, with all their columns
@@ -244,12 +240,3 @@ def _refuse_rare(plan: Plan, classes: tuple[str, ...], seen: Mapping[float, int]
             f"training, and {_CLASS_ROWS} are needed{many}; merge it with another by CASE, or make "
             "it NULL to leave it out"
         )
-
-
-@step("preparation")
-def prepare(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
-    """Label, split and number the snapshot's rows."""
-    prepared = prepare_rows(plan, snapshot, folder)
-    counts = ", ".join(f"{rows:,} {part}" for part, rows in prepared.rows.items() if rows)
-    log.info("%s rows", counts)
-    return prepared

@@ -12,12 +12,11 @@ from typing import Any, Literal
 
 from tasks.core.definition import Frozen
 from tasks.core.errors import DecisionRefused, DefinitionError, StoreError, harmless
-from tasks.core.steps import step
 from tasks.registry.ledger import Entry, Overtaken, Sign, append_entry
 from tasks.registry.trusted_ledger import read_trusted_ledger, sign_consequence, sign_decision
 from tasks.registry.version_status import previous_champion, refuse_closed, refuse_rollback
 from tasks.registry.versions import Published, get_version, read_json
-from tasks.storage.store import Store, open_store
+from tasks.storage.store import Store
 
 log = logging.getLogger("perennial.decisions")
 
@@ -164,17 +163,3 @@ def _record(store: Store, model: str, settle: Settle, sign: Sign | None) -> Entr
             return append_entry(store, model, after=len(ledger), sign=sign, **settled)
         except Overtaken:
             log.info("%s: another decision came first; looking again", model)
-
-
-@step("decision")
-def decide(root: str, asked: Decision) -> Entry:
-    """Write a decision into the ledger, or say why it cannot be."""
-    check_decision(asked)
-    store = open_store(root)
-    return record(store, asked, find_asked(store, asked))
-
-
-@step("promotion")
-def promote(root: str, model: str, approval: Entry, bento: Published) -> Entry:
-    """Make the approved version the champion, with the bento that was proven for it."""
-    return record_release(open_store(root), approval, model, bento.digest)

@@ -25,20 +25,18 @@ from tasks.core.errors import (
     harmless,
 )
 from tasks.core.hosts import named_hosts
-from tasks.core.steps import step
 from tasks.processes.bento_server import bento_environment, leash, start_server, stop_server
 from tasks.registry.ledger import Entry, check_approved, list_crowned
-from tasks.registry.released_bento import find_bento, get_bento
+from tasks.registry.released_bento import get_bento
 from tasks.registry.signatures import SIGNERS, find_signers
 from tasks.registry.trusted_ledger import read_trusted_ledger
-from tasks.registry.versions import MANIFEST, Published, get_version, read_file
+from tasks.registry.versions import MANIFEST, Published, read_file
 from tasks.serving.acceptance_test import prove
 from tasks.serving.bento_archive import (
     ABOUT,
     archive_name,
     bento_tag,
     find_difference,
-    publish_bento,
     read_proof,
     unpack,
     unpack_bento,
@@ -46,7 +44,7 @@ from tasks.serving.bento_archive import (
 from tasks.serving.expected_answers import read_definition
 from tasks.serving.requirements import COMPILED_LOCK, read_lock, serving_requirements
 from tasks.serving.sbom import BILL, draw_bill
-from tasks.storage.store import Store, digest_file, open_store, reaching
+from tasks.storage.store import Store, digest_file, reaching
 
 log = logging.getLogger("perennial.serving")
 
@@ -209,45 +207,6 @@ def describe_release(
 def _values(model: str, entry: Entry) -> dict[str, Any]:
     kept = {"action", "version", "approver", "os_user", "reason", "override"}
     return {"model": model, **entry.model_dump(include=kept), "entry": entry.number}
-
-
-@step("build")
-def build_bento(root: str, model: str, approval: Entry, folder: Path) -> Bento:
-    """Build the bento of exactly the version that was approved."""
-    store = open_store(root)
-    published = get_version(store, model, approval.version)
-    if published.digest != approval.manifest:
-        raise DecisionRefused(
-            f"{model}: {approval.version} has other files than {approval.approver} approved"
-        )
-    bento = make_bento(store, published, folder)
-    log.info("%s is built", bento.tag)
-    return bento
-
-
-@step("proof")
-def prove_bento(root: str, model: str, version: str, bento: Bento, folder: Path) -> Published:
-    """Boot the bento, hold its answers against the training path, and publish what holds.
-
-    Where another one lies already, of a run that was interrupted or came first, it counts only if
-    it is what was built here, byte by byte; and then it is that one which is proven.
-    """
-    store = open_store(root)
-    published = get_version(store, model, version)
-    check_model(bento, published)
-    found = find_bento(store, model, version)
-    if found is None:
-        proof = prove(store, published, bento.folder, folder)
-        log.info("%s", proof.summary)
-        if made := publish_bento(store, bento.folder, proof, folder):
-            return made
-        found = find_bento(store, model, version)
-    if found is None:
-        raise StoreError(
-            f"{model}: the bento of {version} has lost its manifest; remove its folder"
-        )
-    check_found(store, published, found, bento, folder)
-    return found
 
 
 def check_found(

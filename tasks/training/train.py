@@ -14,7 +14,6 @@ import lightgbm
 import numpy as np
 
 from tasks.core.definition import Definition, Frozen
-from tasks.core.steps import step
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import PART, Prepared, SplitRole
 from tasks.storage.store import reaching
@@ -174,17 +173,3 @@ def _log_progress(rounds: int) -> Callable[[Any], None]:
             log.info("round %d of at most %d", env.iteration + 1, rounds)
 
     return callback
-
-
-@step("training")
-def train(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
-    """Train the candidate's evaluated twin and the simple model it has to beat."""
-    trained = train_models(plan, prepared, folder)
-    log.info("%d rounds", trained.rounds)
-    return trained
-
-
-@step("refit")
-def refit(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) -> Path:
-    """Fit the model that will be released on all matured rows."""
-    return refit_model(plan, prepared, trained, folder)

@@ -18,11 +18,10 @@ from pydantic import ValidationError
 
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, DefinitionError
-from tasks.core.steps import step
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import TIME, Prepared, SplitRole
 from tasks.registry.versions import model_code_digest, name_version
-from tasks.storage.store import open_store, reaching
+from tasks.storage.store import reaching
 from tasks.training.datasets import Parameters
 from tasks.training.lightgbm_params import model_parameters
 from tasks.training.optuna_search import Trial, complete_parameters, propose, tuner
@@ -178,10 +177,3 @@ def _log_trial(trials: Sequence[Trial], asked: int) -> None:
     last = "pruned" if trials[-1].pruned else f"loss {trials[-1].loss:.5f}"
     best = trials[best_trial(trials)].loss
     log.info("trial %d of %d: %s; best %.5f", len(trials), asked, last, best)
-
-
-@step("tuning")
-def search(plan: Plan, prepared: Prepared) -> tuple[Trial, ...]:
-    """Search parameters; trials are kept beside the runs' work folders, the last search a model."""
-    kept = open_store(plan.root).workspace() / "tuning" / f"{plan.definition.name}.json"
-    return search_parameters(plan, prepared, kept)

@@ -7,7 +7,6 @@ margin, so that an equal is rarely refused by chance. Refuses to measure what ev
 and to release anything.
 """
 
-import logging
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,10 +14,8 @@ import polars as pl
 
 from tasks.core.checks import Check, failed
 from tasks.core.definition import Frozen, Metric
-from tasks.core.steps import step
 from tasks.evaluation.evaluate import (
     SLICE,
-    Scored,
     calibration_error,
     calibration_excess,
     calibration_unit,
@@ -35,14 +32,9 @@ from tasks.evaluation.metrics import (
     row_losses,
 )
 from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import Snapshot
-from tasks.preparation.split import TARGET, TIME, Prepared
-from tasks.registry.versions import find_champion
-from tasks.storage.store import open_store
+from tasks.preparation.split import TARGET, TIME
 from tasks.training.lightgbm_params import name_weights
-from tasks.validation.champion_predictions import ChampionPredictions, meet_champion
-
-log = logging.getLogger("perennial.validation")
+from tasks.validation.champion_predictions import ChampionPredictions
 
 _FEWEST_DAYS = 20  # fewer are no sample to draw from: then equal stretches of rows are drawn
 _STRETCHES, _STRETCH_ROWS = 50, 5
@@ -357,18 +349,3 @@ def _mend(plan: Plan, check: Check) -> Check:
 
 def _show(gain: Interval) -> str:
     return f"{gain.value:+.4f} (interval {gain.low:+.4f} to {gain.high:+.4f})"
-
-
-@step("validation")
-def validate(plan: Plan, snapshot: Snapshot, prepared: Prepared, scored: Scored) -> Verdict:
-    """Judge the candidate by its gate, against the champion where there is one."""
-    store = open_store(plan.root)
-    holdout, champion = scored.read(), find_champion(store, plan.definition.name)
-    classes = prepared.vocabulary.classes
-    opponent = (
-        meet_champion(plan, snapshot, holdout, classes, store, champion) if champion else None
-    )
-    verdict = judge(plan, holdout, opponent)
-    for check in verdict.checks:
-        log.info("%s %s: %s", "passed" if check.passed else "FAILED", check.name, check.detail)
-    return verdict

@@ -25,13 +25,14 @@ from tasks.core.definition import Approval
 from tasks.core.errors import DefinitionError, StoreError
 from tasks.extraction.run_plan import Plan
 from tasks.processes.bento_server import find_port, is_ready
-from tasks.registry.decisions import Decision, decide
+from tasks.registry.decisions import Decision
 from tasks.registry.ledger import append_entry, read_ledger
 from tasks.registry.overview import describe_model
 from tasks.registry.released_bento import find_bento
+from tasks.registry.task import decide
 from tasks.registry.versions import get_version
 from tasks.serving.acceptance_test import Caller
-from tasks.serving.bento_build import build_bento, prove_bento
+from tasks.serving.task import build_bento, prove_bento
 from tasks.storage.store import open_store, work_folder
 
 if TYPE_CHECKING:

@@ -23,13 +23,16 @@ from tasks.core.errors import ClusterFailed, DefinitionError
 from tasks.extraction import partitions
 from tasks.extraction.partitions import find_partitions
 from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import extract, extract_snapshot
+from tasks.extraction.snapshot import extract_snapshot
 from tasks.extraction.snapshot_parts import make_part
-from tasks.preparation.split import PART, TARGET, Prepared, SplitRole, prepare
+from tasks.extraction.task import extract
+from tasks.preparation.split import PART, TARGET, Prepared, SplitRole
+from tasks.preparation.task import prepare
 from tasks.sources.query import open_table
 from tasks.training.datasets import model_input
 from tasks.training.lightgbm_params import check_parameters
-from tasks.training.train import read_model, refit, train
+from tasks.training.task import refit, train
+from tasks.training.train import read_model
 
 TOLERANCE = 0.02  # of a probability, on average over the holdout; docs/dask.md states it
 Steps = tuple[Plan, Prepared]

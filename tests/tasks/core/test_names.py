@@ -15,10 +15,11 @@ from flows.drill import drill
 from flows.score import score
 from tasks.core.errors import DefinitionError, StoreError
 from tasks.core.names import is_model, is_plain
-from tasks.registry.decisions import Decision, DecisionAction, decide
+from tasks.registry.decisions import Decision, DecisionAction
 from tasks.registry.ledger import append_entry, read_ledger
 from tasks.registry.overview import describe_history, describe_model
 from tasks.registry.released_bento import find_bento
+from tasks.registry.task import decide
 from tasks.registry.versions import (
     Published,
     find,

@@ -16,13 +16,16 @@ from tasks.evaluation.evaluate import (
     calibrate,
     calibration_error,
     count_hits,
-    evaluate,
     predict,
 )
+from tasks.evaluation.task import evaluate
 from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import Snapshot, extract
-from tasks.preparation.split import ROW, TARGET, Prepared, SplitRole, prepare
-from tasks.training.train import Trained, read_model, train
+from tasks.extraction.snapshot import Snapshot
+from tasks.extraction.task import extract
+from tasks.preparation.split import ROW, TARGET, Prepared, SplitRole
+from tasks.preparation.task import prepare
+from tasks.training.task import train
+from tasks.training.train import Trained, read_model
 
 KINDS = {"binary": "arr_delay > 15", "multiclass": "origin", "regression": "arr_delay"}
 CURVES = {

@@ -10,12 +10,12 @@ from tasks.core.errors import DecisionRefused, DefinitionError, PerennialError, 
 from tasks.registry.decisions import (
     Decision,
     check_decision,
-    decide,
     record,
     record_release,
     refuse_beforehand,
 )
 from tasks.registry.ledger import read_ledger
+from tasks.registry.task import decide
 from tasks.registry.version_status import is_older, previous_champion
 from tasks.registry.versions import Published, find_champion, publish, version_path
 from tasks.storage.store import FolderStore

@@ -7,20 +7,21 @@ from xml.etree import ElementTree
 import pytest
 
 from flows.retrain import plan_retrain
-from tasks.analysis.data_contract import analyse
 from tasks.analysis.profile_drift import ColumnDrift
+from tasks.analysis.task import analyse
 from tasks.core.checks import Check
 from tasks.core.definition import Approval
-from tasks.evaluation.evaluate import evaluate
-from tasks.extraction.snapshot import extract
-from tasks.preparation.split import prepare
+from tasks.evaluation.task import evaluate
+from tasks.extraction.task import extract
+from tasks.preparation.task import prepare
 from tasks.reports import charts
 from tasks.reports.candidate import draw_report
 from tasks.reports.candidate_text import CHECKS, _say_period
 from tasks.reports.charts import draw_precision_recall
-from tasks.training.train import train
+from tasks.training.task import train
 from tasks.validation.candidate import Candidate, TimedStep, timed, trace_lineage
-from tasks.validation.gate import ChampionScores, validate
+from tasks.validation.gate import ChampionScores
+from tasks.validation.task import validate
 
 CHARTS = {
     "binary": {"ROC curve", "Precision and recall"},

@@ -28,7 +28,7 @@ from tasks.processes.bento_server import booting_server, is_ready
 from tasks.registry.ledger import append_entry, read_ledger
 from tasks.registry.released_bento import bento_path, find_bento, get_bento
 from tasks.registry.versions import MANIFEST, Published, get_version, publish, read_json
-from tasks.serving import bento_archive, bento_build, expected_answers, requirements
+from tasks.serving import bento_archive, bento_build, expected_answers, requirements, task
 from tasks.serving.acceptance_test import Proof
 from tasks.serving.acceptance_test import prove as prove_served
 from tasks.serving.bento_archive import (
@@ -43,15 +43,14 @@ from tasks.serving.bento_archive import (
 )
 from tasks.serving.bento_build import (
     Bento,
-    build_bento,
     check_model,
     make_bento,
     needed_modules,
-    prove_bento,
     unpack_champion,
 )
 from tasks.serving.expected_answers import read_holdout
 from tasks.serving.requirements import SERVING, close_requirements, read_pins, serving_requirements
+from tasks.serving.task import build_bento, prove_bento
 from tasks.storage.store import Store, open_store
 from tools.elsewhere import prove_elsewhere
 
@@ -228,7 +227,8 @@ def test_planted_bento_is_neither_run_nor_released(
     assert path.read_text() != text
     monkeypatch.setattr(bento_archive, "_leave_compiled", lambda member: member)
     plant(store, theirs, newer, tmp_path / "planted")
-    monkeypatch.setattr(bento_build, "prove", lambda *_: pytest.fail("it was run"))
+    for asks in (bento_build, task):
+        monkeypatch.setattr(asks, "prove", lambda *_: pytest.fail("it was run"))
     with pytest.raises(StoreError, match=f"{re.escape(file)} differs; find out who put it there"):
         prove(store, released.newer, built, tmp_path / "work")
 

@@ -16,7 +16,7 @@ from tables import ROWS, Project
 from flows.retrain import find_done, plan_retrain, retrain
 from tasks.core.definition import Source, parse_definition
 from tasks.core.errors import DefinitionError, PerennialError, SourceError
-from tasks.extraction.snapshot import extract
+from tasks.extraction.task import extract
 from tasks.sources import database_export, postgres
 from tasks.sources.database_export import export_source
 from tasks.sources.postgres import reading

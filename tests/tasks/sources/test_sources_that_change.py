@@ -21,8 +21,8 @@ from flows.retrain import find_done
 from tasks.backtest.replay import read_history
 from tasks.core.errors import SourceChanged
 from tasks.extraction import partitions, snapshot, snapshot_parts
-from tasks.extraction.snapshot import extract
 from tasks.extraction.snapshot_parts import make_part
+from tasks.extraction.task import extract
 from tasks.feature_store import materialise
 from tasks.feature_store.materialise import make_tables
 from tasks.maintenance.reproduce import extract_again

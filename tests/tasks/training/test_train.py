@@ -16,13 +16,15 @@ import tasks  # noqa: F401  OpenMP reads what it sets when LightGBM is imported
 from flows.retrain import plan_retrain
 from tasks.core.definition import Definition, parse_definition
 from tasks.core.errors import DefinitionError
-from tasks.evaluation.evaluate import evaluate
+from tasks.evaluation.task import evaluate
 from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import extract
-from tasks.preparation.split import PART, TARGET, Prepared, SplitRole, prepare
+from tasks.extraction.task import extract
+from tasks.preparation.split import PART, TARGET, Prepared, SplitRole
+from tasks.preparation.task import prepare
 from tasks.training.datasets import model_input
 from tasks.training.lightgbm_params import check_parameters, model_parameters
-from tasks.training.train import Trained, read_model, refit, train
+from tasks.training.task import refit, train
+from tasks.training.train import Trained, read_model
 
 REPOSITORY = Path(__file__).parents[3]
 DATA = REPOSITORY / "data" / "nycflights13"

@@ -18,9 +18,10 @@ from tables import Project
 from flows.retrain import find_done, plan_retrain, retrain
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import extract
+from tasks.extraction.task import extract
 from tasks.maintenance.reproduce import reproduce_version
-from tasks.preparation.split import PART, TARGET, TIME, Prepared, SplitRole, prepare
+from tasks.preparation.split import PART, TARGET, TIME, Prepared, SplitRole
+from tasks.preparation.task import prepare
 from tasks.registry.versions import find_version, read_file, read_json
 from tasks.storage.store import open_store
 from tasks.training import tuning

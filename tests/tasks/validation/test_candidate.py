@@ -11,18 +11,18 @@ import pytest
 from faults import FaultyS3
 
 from flows.retrain import plan_retrain
-from tasks.analysis.data_contract import analyse
+from tasks.analysis.task import analyse
 from tasks.core.errors import DefinitionError, StoreError
-from tasks.evaluation.evaluate import evaluate
-from tasks.extraction.snapshot import extract
-from tasks.preparation.split import prepare
+from tasks.evaluation.task import evaluate
+from tasks.extraction.task import extract
+from tasks.preparation.task import prepare
 from tasks.registry.ledger import append_entry
 from tasks.registry.overview import describe_history, describe_model, describe_version
 from tasks.registry.versions import Published, find_version, list_versions, read_file
 from tasks.storage.store import Store, open_store, work_folder
-from tasks.training.train import refit, train
+from tasks.training.task import refit, train
 from tasks.validation.candidate import Candidate, publish_candidate
-from tasks.validation.gate import validate
+from tasks.validation.task import validate
 
 PUBLISHERS = Path(__file__).parents[2] / "support" / "publishers.py"
 PAGES = {"report.html": "<p>fine</p>", "report.md": "fine"}

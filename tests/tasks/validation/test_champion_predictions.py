@@ -14,11 +14,14 @@ import pytest
 from flows.retrain import plan_retrain
 from tasks.evaluation.evaluate import predict
 from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import Snapshot, extract
-from tasks.preparation.split import ROW, TIME, Prepared, SplitRole, prepare
+from tasks.extraction.snapshot import Snapshot
+from tasks.extraction.task import extract
+from tasks.preparation.split import ROW, TIME, Prepared, SplitRole
+from tasks.preparation.task import prepare
 from tasks.registry.versions import Published, publish
 from tasks.storage.store import open_store
-from tasks.training.train import read_model, refit, train
+from tasks.training.task import refit, train
+from tasks.training.train import read_model
 from tasks.validation.champion_predictions import ChampionPredictions, meet_champion
 
 MAY, JULY, AUGUST = (datetime(2013, month, 1, tzinfo=UTC) for month in (5, 7, 8))

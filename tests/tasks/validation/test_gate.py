@@ -17,8 +17,9 @@ from tasks.core.definition import Definition, parse_definition
 from tasks.evaluation.evaluate import SLICE
 from tasks.evaluation.metrics import Array
 from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import extract
-from tasks.preparation.split import PART, ROW, TARGET, TIME, SplitRole, prepare
+from tasks.extraction.task import extract
+from tasks.preparation.split import PART, ROW, TARGET, TIME, SplitRole
+from tasks.preparation.task import prepare
 from tasks.training.datasets import category_places
 from tasks.validation.champion_predictions import ChampionPredictions
 from tasks.validation.gate import Verdict, group_rows, judge
