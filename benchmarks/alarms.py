@@ -67,8 +67,8 @@ def measure_champion(as_of: datetime, folder: Path) -> dict[str, Any]:
     """Make a champion, and count what rings with and without faults."""
     from bentos.model import load_folder
     from flows.retrain import make_candidate, plan_retrain
-    from tasks.alarms.histograms import PREDICTION
     from tasks.backtest.replay import read_history
+    from tasks.core.columns import PREDICTION
     from tasks.monitoring.reference import as_column, recall_promise
     from tasks.storage.store import open_store, work_folder
     from tasks.validation.champion_predictions import read_recipe
@@ -92,7 +92,7 @@ def measure_champion(as_of: datetime, folder: Path) -> dict[str, Any]:
 
 def count_false(plan: Any, calibration: Any, rows: Frame, as_of: datetime) -> dict[str, Any]:
     """Count the alarms of an average quarter without a fault, by kind."""
-    from tasks.preparation.labels import TIME
+    from tasks.core.columns import TIME
 
     lead = timedelta(days=35)
     parts = {
@@ -144,7 +144,7 @@ def _count_quarters(plan: Any, calibration: Any, rows: Frame, own: bool) -> dict
 def count_found(plan: Any, calibration: Any, rows: Frame, as_of: datetime) -> dict[str, Any]:
     """Break windows of later flights, and count how many faults ring at once."""
     from tasks.alarms.detector import count_rows, judge
-    from tasks.preparation.labels import TIME
+    from tasks.core.columns import TIME
 
     def rings(before: Any, window: Frame) -> bool:
         counted = count_rows(calibration, plan.definition, plan.features, window)

@@ -111,7 +111,8 @@ def agree(prepared: Any, ours: Any, theirs: Any) -> dict[str, float]:
     import numpy as np
     from sklearn.metrics import roc_auc_score
 
-    from tasks.preparation.split import TARGET, SplitRole
+    from tasks.core.columns import TARGET
+    from tasks.preparation.split import SplitRole
 
     late = prepared.scan(SplitRole.HOLDOUT).select(TARGET).collect().to_series()
     return {

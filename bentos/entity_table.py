@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from tasks.core.columns import SINCE
 from tasks.core.definition import FeatureTable
-from tasks.features.point_in_time_join import SINCE
 
 Row = tuple[Any, ...]
 

@@ -31,7 +31,6 @@ from flows.backtest_simulation import (
     visit,
 )
 from flows.retrain import plan_retrain
-from tasks.alarms.histograms import PREDICTION
 from tasks.backtest.replay import (
     Replay,
     Track,
@@ -42,6 +41,7 @@ from tasks.backtest.replay import (
     measure_periods,
     read_history,
 )
+from tasks.core.columns import PREDICTION
 from tasks.core.definition import find_definition, load_definition
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.monitoring.reference import as_column

@@ -20,8 +20,9 @@ import polars as pl
 from bentos.model import Model, load_folder
 from flows.retrain import make_candidate, plan_retrain
 from tasks.alarms.drift_decision import list_ringing
-from tasks.alarms.histograms import PREDICTION, RECENT
+from tasks.alarms.histograms import RECENT
 from tasks.backtest.replay import Retrain, compare_promoted
+from tasks.core.columns import CHALLENGER_PREDICTION, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition
 from tasks.core.errors import DataRefused, SourceChanged, first_line
 from tasks.evaluation.metrics import Array
@@ -30,14 +31,7 @@ from tasks.monitoring.challenger import Challenger, make_yardstick
 from tasks.monitoring.challenger import answer as ask_yardstick
 from tasks.monitoring.new_data import count_learned
 from tasks.monitoring.reference import ChampionReference, as_column, recall_promise
-from tasks.monitoring.retrain_triggers import (
-    YARDSTICK,
-    Policy,
-    has_enough_new,
-    look_for_drift,
-    look_for_loss,
-)
-from tasks.preparation.labels import TARGET, TIME
+from tasks.monitoring.retrain_triggers import Policy, has_enough_new, look_for_drift, look_for_loss
 from tasks.registry.decisions import Decision, record, record_release
 from tasks.registry.versions import Published, find, read_json, snapshot_path
 from tasks.storage.store import Store, work_folder
@@ -170,7 +164,8 @@ def ask_quality(past: Past, lane: Lane, now: datetime) -> str:
         asked = past.rows[rows]
         quick = ask_yardstick(yardstick.model, model.features, model.vocabulary, asked)
         served = asked.with_columns(
-            as_column(lane.answers[rows]).alias(PREDICTION), as_column(quick).alias(YARDSTICK)
+            as_column(lane.answers[rows]).alias(PREDICTION),
+            as_column(quick).alias(CHALLENGER_PREDICTION),
         )
         if lost := look_for_loss(definition, served, now):
             return lost

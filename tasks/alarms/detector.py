@@ -42,9 +42,9 @@ from tasks.alarms.thresholds import (
     measure_newness_within,
     resample_signs,
 )
+from tasks.core.columns import TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.features.transform import Features
-from tasks.preparation.labels import TIME
 
 AlarmKind = Literal["data-broken", "distribution-moved"]
 

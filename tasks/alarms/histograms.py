@@ -14,14 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tasks.core.columns import PREDICTION, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.features.transform import Features, feature_expressions
-from tasks.preparation.labels import TIME
 
 Counts = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 
-PREDICTION = "perennial.prediction"  # the column that holds what was predicted
 REPEATED = "repeated rows"
 RECENT = 4  # windows that one is held against, and that quality is judged on: one is too few days
 _HOUR = "hour of "

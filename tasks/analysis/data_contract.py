@@ -19,11 +19,12 @@ from tasks.analysis.profile import (
 )
 from tasks.analysis.profile_drift import ColumnDrift, measure_drift
 from tasks.core.checks import Check, at_least, at_most, share_at_most
+from tasks.core.columns import MATURED, TARGET
 from tasks.core.definition import ColumnCheck, Definition, Frozen
 from tasks.core.errors import nearest
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
-from tasks.preparation.labels import MATURED, TARGET, label_rows, settle_target
+from tasks.preparation.labels import label_rows, settle_target
 from tasks.registry.versions import find_champion, read_file
 from tasks.sources.query import SourceTable, event_time
 from tasks.storage.store import open_store

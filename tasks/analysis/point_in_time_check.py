@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import polars as pl
 
 from tasks.core.checks import Check
+from tasks.core.columns import AT, ROW, SINCE
 from tasks.core.definition import Definition
-from tasks.features.point_in_time_join import SINCE, Events, value_of
+from tasks.features.point_in_time_join import Events, value_of
 from tasks.sources.query import SourceTable, collect
 
 _ASKED = 16  # rows all over the snapshot, and as many of the newest
-_ROW, _AT = "perennial.row", "perennial.at"
 _ROUNDING = 1e-6
 _RESIDUE = 1e-9  # of a column's largest value, that sums of it may leave behind
 
@@ -24,10 +24,10 @@ def check_known(definition: Definition, table: SourceTable, rows: pl.LazyFrame) 
     """Check of each feature table that rows hold what its events come to at their times."""
     asked = pick_rows(rows)
     if table.time is not None:
-        asked = asked.with_columns(table.time.alias(_AT))
+        asked = asked.with_columns(table.time.alias(AT))
     for name, events in table.events.items():
         told = collect(table, recount(events, asked))
-        found = asked.join(told, on=_ROW, how="left", maintain_order="left", suffix=".told")
+        found = asked.join(told, on=ROW, how="left", maintain_order="left", suffix=".told")
         values = definition.tables[name].values
         odd = [each for value in values if (each := _compare(value, found, rows))]
         sound = f"{len(asked)} rows hold what was known at their times"
@@ -40,7 +40,7 @@ def pick_rows(rows: pl.LazyFrame) -> pl.DataFrame:
     spread = range(0, count, max(1, count // _ASKED))
     newest = range(max(0, count - _ASKED * 10), count, 10)
     places = pl.Series(sorted({*spread, *newest}), dtype=pl.UInt32)
-    picked = rows.with_row_index(_ROW).filter(pl.col(_ROW).is_in(places.implode()))
+    picked = rows.with_row_index(ROW).filter(pl.col(ROW).is_in(places.implode()))
     return picked.collect()
 
 
@@ -49,20 +49,20 @@ def recount(events: Events, asked: pl.DataFrame) -> pl.LazyFrame:
     table, frame = events.table, events.frame
     schema = frame.collect_schema()
     entity = [pl.col(name).cast(schema[name], strict=False) for name in table.entity]
-    rows = asked.select(_ROW, *entity, *([_AT] if table.time else []))
+    rows = asked.select(ROW, *entity, *([AT] if table.time else []))
     if table.over is not None:
-        near = [pl.col(SINCE).is_between(at - table.over, at) for at in rows[_AT].drop_nulls()]
+        near = [pl.col(SINCE).is_between(at - table.over, at) for at in rows[AT].drop_nulls()]
         frame = frame.filter(pl.any_horizontal(near or [pl.lit(False)]))
     pairs = frame.join(rows.lazy(), on=table.entity, maintain_order="left")
     if table.time is not None:
-        pairs = pairs.filter(pl.col(SINCE) + table.known_after <= pl.col(_AT))
+        pairs = pairs.filter(pl.col(SINCE) + table.known_after <= pl.col(AT))
     if table.over is None:
         latest = pairs.sort(SINCE, maintain_order=True) if table.time else pairs
-        return latest.group_by(_ROW).agg(pl.col(name).last() for name in table.values)
-    counted = pairs.filter(pl.col(SINCE) > pl.col(_AT) - table.over)
-    sums = counted.group_by(_ROW).agg(pl.exclude(*table.entity, SINCE, _AT).sum())
+        return latest.group_by(ROW).agg(pl.col(name).last() for name in table.values)
+    counted = pairs.filter(pl.col(SINCE) > pl.col(AT) - table.over)
+    sums = counted.group_by(ROW).agg(pl.exclude(*table.entity, SINCE, AT).sum())
     values = [value_of(name, kind).alias(name) for name, kind in events.kinds.items()]
-    return sums.select(_ROW, *values)
+    return sums.select(ROW, *values)
 
 
 def _compare(value: str, found: pl.DataFrame, rows: pl.LazyFrame) -> str:

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.alarms.histograms import PREDICTION
+from tasks.core.columns import MATURED, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen, Metric
 from tasks.core.durations import parse_duration
 from tasks.core.errors import DefinitionError
 from tasks.evaluation.metrics import Array, Interval, compare, error_of
 from tasks.extraction.run_plan import Plan
-from tasks.monitoring.holdout_comparison import PREDICTED, measure_rows
+from tasks.monitoring.holdout_comparison import measure_rows
 from tasks.monitoring.retrain_triggers import Policy
-from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows, settle_target
+from tasks.preparation.labels import label_rows, settle_target
 from tasks.sources.query import collect, holding, open_table
 from tasks.validation.gate import group_rows
 
@@ -143,7 +143,7 @@ def measure_periods(
         inside = pl.col(TIME).is_between(start, end, closed="right")
         rows = history.filter(inside, pl.col(TARGET).is_not_null())
         if len(rows) >= _FEWEST and rows[TARGET].n_unique() > 1:
-            known = rows.select(TARGET, pl.col(PREDICTION).alias(PREDICTED))
+            known = rows.select(TARGET, pl.col(PREDICTION).alias(PREDICTION))
             metrics = measure_rows(definition, known)
             periods.append(Period(start=start, end=end, rows=len(rows), metrics=metrics))
     return tuple(periods)
@@ -176,7 +176,7 @@ def compare_promoted(
         threshold=definition.serving.threshold,
         seed=seed,
     )
-    theirs = measure_rows(definition, pl.DataFrame({TARGET: target, PREDICTED: replaced[known]}))
+    theirs = measure_rows(definition, pl.DataFrame({TARGET: target, PREDICTION: replaced[known]}))
     return gain, gain.high < -gate.margin * error_of(metric, theirs[metric])
 
 

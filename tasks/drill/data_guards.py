@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from tasks.alarms.detector import Calibration, calibrate, count_rows, judge
-from tasks.alarms.histograms import PREDICTION
 from tasks.analysis.data_contract import check_contract
 from tasks.analysis.profile import profile_table
 from tasks.core.checks import failed
+from tasks.core.columns import PREDICTION, ROLE, TARGET, TIME
 from tasks.core.definition import Definition
 from tasks.drill.faults import CANDIDATE_FAULTS, DATA_FAULTS
 from tasks.drill.testbed import CLEAN, Drilled, Testbed, as_snapshot, make_folder
@@ -25,8 +25,8 @@ from tasks.evaluation.metrics import Array
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import compile_features, encode
-from tasks.preparation.labels import TIME, label_rows, settle_target
-from tasks.preparation.split import PART, TARGET, Prepared, SplitRole, prepare_rows
+from tasks.preparation.labels import label_rows, settle_target
+from tasks.preparation.split import Prepared, SplitRole, prepare_rows
 from tasks.training.datasets import model_input
 from tasks.training.train import read_model, train_models
 from tasks.validation.champion_predictions import ChampionPredictions
@@ -181,7 +181,7 @@ def score(plan: Plan, snapshot: Snapshot, prepared: Prepared, folder: Path) -> p
 def score_shuffled(plan: Plan, ground: Testbed, prepared: Prepared, folder: Path) -> pl.DataFrame:
     """Train on labels that belong to other rows, and score the holdout's true ones."""
     rows = prepared.scan().collect()
-    shuffled = pl.when(pl.col(PART) != SplitRole.HOLDOUT).then(pl.col(TARGET).shuffle(1))
+    shuffled = pl.when(pl.col(ROLE) != SplitRole.HOLDOUT).then(pl.col(TARGET).shuffle(1))
     labels = rows.select(shuffled.otherwise(pl.col(TARGET)).forward_fill().alias(TARGET))
     target = make_folder(folder, "shuffled")
     rows.with_columns(labels[TARGET]).write_ipc(target / "prepared.arrow")

@@ -11,12 +11,13 @@ import numpy as np
 import polars as pl
 from lightgbm import Booster
 
+from tasks.core.columns import ROLE, ROW, TARGET, TIME
 from tasks.core.definition import Frozen, Metric
 from tasks.evaluation.metrics import Array, measure, rank_bins, read_certainty
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import compile_expression
-from tasks.preparation.split import PART, ROW, TARGET, TIME, Prepared, SplitRole
+from tasks.preparation.split import Prepared, SplitRole
 from tasks.storage.store import reaching
 from tasks.training.datasets import model_input
 from tasks.training.train import Trained, read_model
@@ -28,7 +29,7 @@ _CONTRIBUTION_ROWS, _FEWEST_CONTRIBUTION_ROWS = 2_000, 200
 _CONTRIBUTIONS = 100_000  # rows times trees: a tree's contributions take far longer than its value
 _SLICE_LEVELS = 20
 SLICE = "slice:"  # what the columns of a slice begin with in scored rows
-_META = (ROW, TIME, TARGET, PART)
+_META = (ROW, TIME, TARGET, ROLE)
 
 
 class Bin(Frozen):

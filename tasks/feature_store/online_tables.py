@@ -13,9 +13,9 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core.columns import SINCE
 from tasks.core.definition import Definition, Frozen
 from tasks.features.feature_tables import tables_digest
-from tasks.features.point_in_time_join import SINCE
 from tasks.registry.versions import Published, find_all, read_file
 from tasks.storage.store import Store, reaching
 

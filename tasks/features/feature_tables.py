@@ -12,11 +12,12 @@ from itertools import accumulate
 
 import polars as pl
 
+from tasks.core.columns import EVENTS, SINCE
 from tasks.core.definition import Definition, FeatureTable
 from tasks.core.errors import DefinitionError, nearest
 from tasks.core.sql import compile_expression, expression_type, is_text
 from tasks.core.timestamps import MOMENT, moment_of
-from tasks.features.point_in_time_join import EVENTS, SINCE, Events, give_values, settle
+from tasks.features.point_in_time_join import Events, give_values, settle
 
 _AGGREGATE = re.compile(r"\s*(AVG|SUM|COUNT)\s*\((.+)\)\s*", re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")

@@ -11,11 +11,8 @@ from datetime import datetime, timedelta
 import polars as pl
 from polars import selectors as cs
 
+from tasks.core.columns import AT, EVENTS, SINCE
 from tasks.core.definition import FeatureTable
-
-SINCE = "perennial.since"
-EVENTS = "perennial.events"  # how many count
-_AT = "perennial.at"
 
 
 @dataclass(frozen=True)
@@ -104,10 +101,10 @@ def look_up(
         return rows
     if any(table.time for table in tables.values()):
         assert time is not None
-        rows = rows.with_columns(time.alias(_AT)).sort(_AT, maintain_order=True)
+        rows = rows.with_columns(time.alias(AT)).sort(AT, maintain_order=True)
     for name, table in tables.items():
         rows = _look_up(rows, table, planned[name])
-    return rows.drop(_AT, strict=False)
+    return rows.drop(AT, strict=False)
 
 
 def _look_up(rows: pl.LazyFrame, table: FeatureTable, planned: pl.LazyFrame) -> pl.LazyFrame:
@@ -115,6 +112,6 @@ def _look_up(rows: pl.LazyFrame, table: FeatureTable, planned: pl.LazyFrame) -> 
     if table.time is None:
         return rows.join(planned, on=entity, how="left", maintain_order="left")
     joined = rows.join_asof(
-        planned, left_on=_AT, right_on=SINCE, by=entity, check_sortedness=False, coalesce=True
+        planned, left_on=AT, right_on=SINCE, by=entity, check_sortedness=False, coalesce=True
     )
     return joined.drop(SINCE, strict=False)

@@ -9,10 +9,10 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.evaluation.metrics import Array
 from tasks.features.transform import Features, Vocabulary, encode
-from tasks.preparation.labels import TARGET
 from tasks.training.datasets import model_input
 from tasks.training.train import read_model, train_quick
 

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core.columns import FILE, LOGGED_TIME, TIME
 from tasks.core.definition import Definition, Frozen, find_definition, load_definition, project_of
 from tasks.core.definition_check import check_rules
 from tasks.core.errors import DefinitionError, PerennialError, first_line, in_definition
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import settle_as_of
-from tasks.monitoring.prediction_log import FILE, LoggedPredictions, add_moment, read_log
-from tasks.prediction.log_schema import ASKED
-from tasks.preparation.labels import TIME
+from tasks.monitoring.prediction_log import LoggedPredictions, add_moment, read_log
 from tasks.registry.versions import Published, find_champion
 from tasks.sources.query import digest_sources, open_table
 from tasks.storage.store import Store, open_store
@@ -118,7 +117,7 @@ def look_at_log(watch: MonitoringContext, store: Store, folder: Path) -> ServedR
     log = read_log(store, watch.definition.name, oldest, watch.now, folder)
     frames = [
         add_moment(watch.definition, log.scan(version)).select(
-            TIME, ASKED, pl.lit(version).alias("version")
+            TIME, LOGGED_TIME, pl.lit(version).alias("version")
         )
         for version in log.files
     ]
@@ -130,14 +129,14 @@ def look_at_log(watch: MonitoringContext, store: Store, folder: Path) -> ServedR
     until = watch.asked or (past if isinstance(past, datetime) else watch.now)
     since = until - before
     looked_at = moments.filter(pl.col(TIME) > since, pl.col(TIME) <= until)
-    newest = moments[ASKED].max()
+    newest = moments[LOGGED_TIME].max()
     return ServedRows(
         log=log,
         since=since,
         until=until,
         rows=dict(looked_at["version"].value_counts().sort("version").iter_rows()),
         newest=newest if isinstance(newest, datetime) else None,
-        ahead=int((moments[ASKED] > watch.now + _CLOCKS).sum()),
+        ahead=int((moments[LOGGED_TIME] > watch.now + _CLOCKS).sum()),
         later=int((moments[TIME] > until).sum()),
     )
 

@@ -16,17 +16,15 @@ import polars as pl
 
 from tasks.alarms.detector import Calibration
 from tasks.alarms.drift_decision import start_of, watch_served
-from tasks.alarms.histograms import PREDICTION as WATCHED_PREDICTION
 from tasks.alarms.histograms import REPEATED, Window, count_window, join_windows
 from tasks.analysis.profile import Profile, from_bytes, merge, profile_table, to_bytes
+from tasks.core.columns import FILE, LOGGED_PREDICTION, PREDICTION, START, TIME
 from tasks.core.definition import Definition
 from tasks.features.transform import Features
-from tasks.monitoring.prediction_log import FILE, LoggedPredictions, add_moment
-from tasks.prediction.log_schema import PREDICTION
-from tasks.preparation.labels import TIME
+from tasks.monitoring.prediction_log import LoggedPredictions, add_moment
 from tasks.storage.store import Store, reaching
 
-_START, _MOMENT = "perennial.start", pl.Datetime("us", "UTC")
+_MOMENT = pl.Datetime("us", "UTC")
 _WORTH = 5_000  # rows: reading back a profile of fewer takes as long as making it
 
 
@@ -74,7 +72,7 @@ class Sketcher:
     def _find(self, log: LoggedPredictions, since: datetime, until: datetime) -> list[Place]:
         """Find which files hold rows of which stretch, and how many."""
         rows = self._between(log, start_of(since + timedelta(microseconds=1), self.length), until)
-        grouped = rows.group_by(_START).agg(pl.col(FILE).unique().sort(), pl.len()).sort(_START)
+        grouped = rows.group_by(START).agg(pl.col(FILE).unique().sort(), pl.len()).sort(START)
         return [Place(*each) for each in grouped.collect().iter_rows()]
 
     def _between(self, log: LoggedPredictions, since: datetime, until: datetime) -> pl.LazyFrame:
@@ -82,7 +80,7 @@ class Sketcher:
         start = ((pl.col(TIME).dt.epoch("us") - 1) // every * every).cast(_MOMENT)
         rows = add_moment(self.definition, log.scan(self.version))
         inside = rows.filter(pl.col(TIME) > since, pl.col(TIME) <= until)
-        return inside.with_columns(start.alias(_START))
+        return inside.with_columns(start.alias(START))
 
     def _recall(self, log: LoggedPredictions, place: Place, until: datetime) -> StretchProfile:
         over = place.start + self.length <= until
@@ -101,8 +99,8 @@ class Sketcher:
         files = sorted({file for each in places for file in each.files})
         starts = [each.start for each in places]
         some = log.only(self.version, files)
-        rows = self._between(some, starts[0], until).filter(pl.col(_START).is_in(starts))
-        frame = rows.drop(FILE, _START).rename({PREDICTION: WATCHED_PREDICTION}).collect()
+        rows = self._between(some, starts[0], until).filter(pl.col(START).is_in(starts))
+        frame = rows.drop(FILE, START).rename({LOGGED_PREDICTION: PREDICTION}).collect()
         watched = watch_served(self.definition, self.features, frame)
         counts = None
         if self.calibration is not None:

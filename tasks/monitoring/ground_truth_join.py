@@ -9,19 +9,26 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core.columns import (
+    EARLY,
+    FOUND,
+    LOGGED_PREDICTION,
+    LOGGED_TIME,
+    LOGGED_VERSION,
+    MATURED,
+    PREDICTION,
+    TARGET,
+    TIME,
+)
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, PerennialError, first_line
 from tasks.evaluation.evaluate import SLICE
 from tasks.extraction.run_plan import Plan
 from tasks.features.transform import compile_expression, compile_target
-from tasks.monitoring.holdout_comparison import PREDICTED
 from tasks.monitoring.prediction_log import LoggedPredictions, add_moment
-from tasks.prediction.log_schema import ASKED, PREDICTION, VERSION
-from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows, settle_target
+from tasks.preparation.labels import label_rows, settle_target
 from tasks.sources.query import SourceTable, collect, open_table
 from tasks.storage.store import reaching
-
-_FOUND, _EARLY = "perennial.found", "perennial.early"
 
 
 class GroundTruth(Frozen):
@@ -47,7 +54,7 @@ class GroundTruth(Frozen):
     problem: str = ""
 
     def read(self, version: str) -> pl.DataFrame:
-        return pl.scan_ipc(self.path).filter(pl.col(VERSION) == version).collect()
+        return pl.scan_ipc(self.path).filter(pl.col(LOGGED_VERSION) == version).collect()
 
 
 def join_outcomes(
@@ -75,7 +82,7 @@ def join_outcomes(
     path = folder / "answers.arrow"
     with reaching(str(path)):
         key = plan.definition.extract.key
-        rows.drop(_FOUND, MATURED, *key, strict=False).write_ipc(path)
+        rows.drop(FOUND, MATURED, *key, strict=False).write_ipc(path)
     return GroundTruth(path=path, rows=len(rows), problem=problem, **counts)
 
 
@@ -88,10 +95,14 @@ def gather_answers(plan: Plan, log: LoggedPredictions) -> pl.DataFrame:
         rows = add_moment(plan.definition, log.scan(version))
         held = rows.collect_schema()
         lacking = [pl.lit(None).alias(name) for name in key if name not in held]
-        alike = isinstance(held[PREDICTION], pl.List) == several  # or it answered another question
-        answer = pl.col(PREDICTION).cast(wanted) if alike else pl.lit(None, wanted)
+        alike = (
+            isinstance(held[LOGGED_PREDICTION], pl.List) == several
+        )  # or it answered another question
+        answer = pl.col(LOGGED_PREDICTION).cast(wanted) if alike else pl.lit(None, wanted)
         frames.append(
-            rows.with_columns(lacking).select(TIME, ASKED, VERSION, answer.alias(PREDICTED), *key)
+            rows.with_columns(lacking).select(
+                TIME, LOGGED_TIME, LOGGED_VERSION, answer.alias(PREDICTION), *key
+            )
         )
     return pl.concat(frames, how="diagonal_relaxed").collect() if frames else _no_answers(key)
 
@@ -102,9 +113,9 @@ def choose_answers(plan: Plan, answers: pl.DataFrame) -> tuple[pl.DataFrame, int
     if not key:
         return answers, 0
     keyed = pl.all_horizontal(pl.col(key).is_not_null())
-    ordered = answers.filter(keyed).with_columns((pl.col(ASKED) <= pl.col(TIME)).alias(_EARLY))
-    ordered = ordered.sort(_EARLY, ASKED, maintain_order=True)
-    kept = ordered.unique([VERSION, *key], keep="last", maintain_order=True).drop(_EARLY)
+    ordered = answers.filter(keyed).with_columns((pl.col(LOGGED_TIME) <= pl.col(TIME)).alias(EARLY))
+    ordered = ordered.sort(EARLY, LOGGED_TIME, maintain_order=True)
+    kept = ordered.unique([LOGGED_VERSION, *key], keep="last", maintain_order=True).drop(EARLY)
     again = len(ordered) - len(kept)
     # In one order always: what is resampled hangs on it where rows share a moment.
     return pl.concat([kept, answers.filter(~keyed)]).sort(TIME, maintain_order=True), again
@@ -130,13 +141,13 @@ def collect_labels(
     rows = _in_period(plan, table, answers)
     target, strange = target_of(plan, classes, table, rows)
     labelled = label_rows(plan, rows, target)
-    chosen = labelled.select(*key, TARGET, MATURED, strange.alias(_FOUND), *named)
+    chosen = labelled.select(*key, TARGET, MATURED, strange.alias(FOUND), *named)
     found = collect(table, chosen)
     counted = found.filter(pl.col(MATURED))
-    labels = found.drop(_FOUND).unique(key, keep="last", maintain_order=True)
+    labels = found.drop(FOUND).unique(key, keep="last", maintain_order=True)
     counts = {
         "twice": len(found) - len(labels),
-        "strange": int(counted[_FOUND].sum() or 0),
+        "strange": int(counted[FOUND].sum() or 0),
     }
     return labels, counts
 
@@ -146,7 +157,7 @@ def attach_labels(plan: Plan, answers: pl.DataFrame, labels: pl.DataFrame) -> pl
     key = list(plan.definition.extract.key)
     keyed = answers.with_columns(_as_key(name, labels.schema[name]) for name in key)
     joined = keyed.join(
-        labels.with_columns(pl.lit(True).alias(_FOUND)), on=key, how="left", maintain_order="left"
+        labels.with_columns(pl.lit(True).alias(FOUND)), on=key, how="left", maintain_order="left"
     )
     return joined.with_columns(pl.when(pl.col(MATURED)).then(TARGET).alias(TARGET))
 
@@ -155,7 +166,7 @@ def count_outcomes(plan: Plan, rows: pl.DataFrame) -> dict[str, int]:
     """Count what became of the answers."""
     key = list(plan.definition.extract.key)
     keyless = pl.any_horizontal(pl.col(key).is_null())
-    found = pl.col(_FOUND).fill_null(False)
+    found = pl.col(FOUND).fill_null(False)
     known = pl.col(TARGET).is_not_null()
     due = pl.lit(True)
     if plan.as_of is not None:
@@ -183,9 +194,13 @@ def target_of(
 
 def _no_answers(key: Sequence[str]) -> pl.DataFrame:
     moment = pl.Datetime("us", "UTC")
-    columns: dict[str, pl.DataType] = {TIME: moment, ASKED: moment, VERSION: pl.String()}
+    columns: dict[str, pl.DataType] = {
+        TIME: moment,
+        LOGGED_TIME: moment,
+        LOGGED_VERSION: pl.String(),
+    }
     return pl.DataFrame(
-        schema={**columns, PREDICTED: pl.Float64(), **dict.fromkeys(key, pl.Null())}
+        schema={**columns, PREDICTION: pl.Float64(), **dict.fromkeys(key, pl.Null())}
     )
 
 

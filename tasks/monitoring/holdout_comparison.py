@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
+from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen, Metric
 from tasks.evaluation.evaluate import SLICE
 from tasks.evaluation.metrics import (
@@ -22,10 +23,7 @@ from tasks.evaluation.metrics import (
     measure_surely,
     row_losses,
 )
-from tasks.preparation.labels import TARGET, TIME
 from tasks.validation.gate import group_rows
-
-PREDICTED = "predicted"
 
 _FEWEST_OF_A_CLASS = 20
 _SLICE_LEVELS = 20
@@ -77,7 +75,7 @@ def judge_quality(
     probability); rows without a target are left out. The two are resampled apart, by days.
     """
     chosen, least = metric or definition.metric, definition.monitoring.rows
-    sides = [each.drop_nulls([TARGET, PREDICTED]).sort(TIME) for each in (live, holdout)]
+    sides = [each.drop_nulls([TARGET, PREDICTION]).sort(TIME) for each in (live, holdout)]
     for side, where in zip(sides, ("", " in the holdout"), strict=True):
         if reason := _too_few(definition, side, definition.gate.slice_rows if where else least):
             return HoldoutComparison(metric=chosen, rows=len(sides[0]), reason=reason + where)
@@ -100,7 +98,7 @@ def judge_slices(
 
     Intervals are sure of all of them at once: of many, some look worse by chance alone.
     """
-    ours, theirs = (each.drop_nulls([TARGET, PREDICTED]).sort(TIME) for each in (live, holdout))
+    ours, theirs = (each.drop_nulls([TARGET, PREDICTION]).sort(TIME) for each in (live, holdout))
     found = list(_slices(definition, ours, theirs))
     gate = definition.gate
     confidence = 1 - (1 - gate.confidence) / max(len(found), 1)
@@ -140,7 +138,7 @@ def as_array(predicted: pl.Series) -> Array:
 
 def measure_rows(definition: Definition, rows: pl.DataFrame) -> dict[Metric, float]:
     """Compute every metric of rows with a target; there must be some."""
-    target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTED])
+    target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
     return measure(definition.target.kind, target, predicted, definition.serving.threshold)
 
 
@@ -163,7 +161,7 @@ def _judge_slice(
 ) -> HoldoutComparison:
     metric: Metric = "rmse" if definition.target.kind == "regression" else "log_loss"
     losses = [
-        row_losses(metric, side[TARGET].to_numpy(), as_array(side[PREDICTED]))
+        row_losses(metric, side[TARGET].to_numpy(), as_array(side[PREDICTION]))
         for side in (live, holdout)
     ]
     groups = [group_rows(side[TIME], definition.training.seed) for side in (live, holdout)]
@@ -175,7 +173,7 @@ def _judge_slice(
 
 def _side(definition: Definition, rows: pl.DataFrame) -> tuple[Array, Array, Array]:
     groups = group_rows(rows[TIME], definition.training.seed)
-    return rows[TARGET].to_numpy(), as_array(rows[PREDICTED]), groups
+    return rows[TARGET].to_numpy(), as_array(rows[PREDICTION]), groups
 
 
 def _conclude(

@@ -10,13 +10,13 @@ from datetime import datetime
 import polars as pl
 
 from tasks.alarms.histograms import RECENT
+from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Frozen, Metric
 from tasks.core.errors import StoreError
 from tasks.evaluation.metrics import Interval
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.holdout_comparison import (
-    PREDICTED,
     HoldoutComparison,
     SliceQuality,
     as_array,
@@ -27,7 +27,6 @@ from tasks.monitoring.holdout_comparison import (
 )
 from tasks.monitoring.performance_estimation import Estimator, estimate_metrics, fit_estimator
 from tasks.monitoring.reference import ChampionReference
-from tasks.preparation.labels import TARGET, TIME
 from tasks.registry.versions import find_version, read_json
 from tasks.storage.store import Store, open_store
 
@@ -93,7 +92,7 @@ def judge_answers(
     definition, holdout = watch.definition, promise.holdout()
     answers = _inside(asked, outcomes.read(watch.version))
     unseen = _drop_seen(watch, answers)
-    estimator = fit_estimator(definition, holdout[TARGET].to_numpy(), as_array(holdout[PREDICTED]))
+    estimator = fit_estimator(definition, holdout[TARGET].to_numpy(), as_array(holdout[PREDICTION]))
     spans = tuple(
         measure_span(watch, estimator, start, rows) for start, rows in _cut(watch, asked, unseen)
     )
@@ -105,7 +104,7 @@ def judge_answers(
         versions=versions,
         spans=spans,
         holdout=measure_rows(definition, holdout),
-        estimate=estimate_metrics(definition, estimator, as_array(last[PREDICTED])),
+        estimate=estimate_metrics(definition, estimator, as_array(last[PREDICTION])),
         off=_mean_distance(definition.metric, spans),
         seen=len(answers) - len(unseen),
     )
@@ -124,8 +123,8 @@ def measure_span(
         labelled=len(known),
         truth=measure_rows(definition, known) if enough else {},
         surely=measure_interval(definition, known) if enough else None,
-        estimate=estimate_metrics(definition, estimator, as_array(rows[PREDICTED])),
-        estimate_labelled=estimate_metrics(definition, estimator, as_array(known[PREDICTED])),
+        estimate=estimate_metrics(definition, estimator, as_array(rows[PREDICTION])),
+        estimate_labelled=estimate_metrics(definition, estimator, as_array(known[PREDICTION])),
     )
 
 
@@ -136,7 +135,7 @@ def describe_versions(
     store = open_store(watch.plan.root)
     for version in sorted(asked.rows):
         rows = _inside(asked, outcomes.read(version))
-        known = rows.drop_nulls([TARGET, PREDICTED])
+        known = rows.drop_nulls([TARGET, PREDICTION])
         enough = len(known) >= _SPAN_ROWS and _knows_classes(watch, known)
         yield Answered(
             version=version,
@@ -172,10 +171,10 @@ def _drop_seen(watch: MonitoringContext, answers: pl.DataFrame) -> pl.DataFrame:
 
 def _knows_classes(watch: MonitoringContext, rows: pl.DataFrame) -> bool:
     """Tell whether answers are about as many classes as the champion knows."""
-    if not isinstance(rows.schema[PREDICTED], pl.List):
+    if not isinstance(rows.schema[PREDICTION], pl.List):
         return True
     classes = len(watch.recipe.vocabulary.classes)
-    return bool((rows[PREDICTED].list.len() == classes).all())
+    return bool((rows[PREDICTION].list.len() == classes).all())
 
 
 def _cut(

@@ -16,17 +16,15 @@ from pathlib import Path
 
 import polars as pl
 
+from tasks.core.columns import FILE, LOGGED, LOGGED_TIME, LOGGED_VERSION, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import first_line
 from tasks.core.names import check_plain
-from tasks.prediction.log_schema import ASKED, META, VERSION
-from tasks.preparation.labels import TIME
 from tasks.sources.query import event_time
 from tasks.storage.store import Store, is_bucket, reaching, scan_options
 
 log = logging.getLogger("perennial.monitoring")
 
-FILE = "perennial.file"
 
 _CLOSES = timedelta(minutes=10)  # after its hour: a part is named when it is written
 _SETTLES = timedelta(days=1)  # after that nobody looks for late parts any more
@@ -88,7 +86,7 @@ def read_log(
 def add_moment(definition: Definition, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Add each row's `TIME`: its event time, or when it was asked where it carries none."""
     schema, name = rows.collect_schema(), definition.extract.time
-    asked = pl.col(ASKED)
+    asked = pl.col(LOGGED_TIME)
     if name is None or name not in schema:
         return rows.with_columns(asked.alias(TIME))
     event = event_time(definition, schema)
@@ -211,7 +209,7 @@ def _parse_part(data: bytes) -> pl.DataFrame | str:
         part = pl.read_parquet(BytesIO(data))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         return f"cannot be read: {first_line(error)}"
-    lacking = [name for name in META if name not in part.columns]
+    lacking = [name for name in LOGGED if name not in part.columns]
     return f"is no part of a prediction log: it lacks {lacking[0]}" if lacking else part
 
 
@@ -219,7 +217,7 @@ def _by_version(parts: Sequence[pl.DataFrame]) -> dict[str, pl.DataFrame]:
     """Put the rows of each version together; columns may differ between versions only."""
     found: dict[str, list[pl.DataFrame]] = {}
     for part in parts:
-        for (version,), rows in part.partition_by(VERSION, as_dict=True).items():
+        for (version,), rows in part.partition_by(LOGGED_VERSION, as_dict=True).items():
             found.setdefault(str(version), []).append(rows)
     return {version: pl.concat(rows, how="diagonal_relaxed") for version, rows in found.items()}
 

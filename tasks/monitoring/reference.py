@@ -13,15 +13,15 @@ import numpy as np
 import polars as pl
 
 from tasks.alarms.detector import Calibration, calibrate
-from tasks.alarms.histograms import PREDICTION, REPEATED, watch_columns
+from tasks.alarms.histograms import REPEATED, watch_columns
 from tasks.analysis.profile import Profile, from_bytes, profile_table, to_bytes
+from tasks.core.columns import MATURED, PREDICTION, ROLE, TARGET, TIME
 from tasks.core.definition import Definition
 from tasks.core.errors import DataRefused
 from tasks.evaluation.evaluate import SLICE
 from tasks.evaluation.metrics import Array
 from tasks.features.transform import Features, encode
-from tasks.monitoring.holdout_comparison import PREDICTED
-from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows, settle_target
+from tasks.preparation.labels import label_rows, settle_target
 from tasks.preparation.split import SplitRole, part_of_row
 from tasks.registry.versions import (
     Published,
@@ -39,7 +39,6 @@ from tasks.training.datasets import model_input
 from tasks.training.train import read_model
 from tasks.validation.champion_predictions import Recipe
 
-_PART = "perennial.part"
 _SMALL = range(2, 21)  # levels of a category that is worth a slice
 _MOST_ROWS = 500_000
 
@@ -119,10 +118,10 @@ def write_promise(
     raw = rows.select(list(recipe.features.columns))
     numbered = encode(raw.lazy(), recipe.features, recipe.vocabulary).collect()
     predicted = as_column(np.asarray(read_model(text).predict(model_input(numbered))))
-    rows = rows.with_columns(predicted.alias(PREDICTED))
-    holdout = rows.filter(pl.col(_PART) == SplitRole.HOLDOUT)
-    kept = [TIME, TARGET, PREDICTED, *(name for name in rows.columns if name.startswith(SLICE))]
-    history = rows.rename({PREDICTED: PREDICTION}).drop(_PART, TARGET)
+    rows = rows.with_columns(predicted.alias(PREDICTION))
+    holdout = rows.filter(pl.col(ROLE) == SplitRole.HOLDOUT)
+    kept = [TIME, TARGET, PREDICTION, *(name for name in rows.columns if name.startswith(SLICE))]
+    history = rows.rename({PREDICTION: PREDICTION}).drop(ROLE, TARGET)
     features = watchable(recipe)
     watched = watch_columns(recipe.definition, features, history)
     ranked = read_json(store, champion, "evaluation.json")["importance"]
@@ -163,11 +162,11 @@ def read_history(store: Store, champion: Published, recipe: Recipe, folder: Path
         .select(
             TIME,
             TARGET,
-            pl.when(known).then(part).alias(_PART),
+            pl.when(known).then(part).alias(ROLE),
             *slice_columns(choose_slices(plan.definition, recipe)),
             *dict.fromkeys(name for name in wanted if name is not None),
         )
-        .filter((pl.col(_PART) == SplitRole.HOLDOUT) | (pl.int_range(pl.len()) % step == 0))
+        .filter((pl.col(ROLE) == SplitRole.HOLDOUT) | (pl.int_range(pl.len()) % step == 0))
         .collect()
     )
 

@@ -11,20 +11,18 @@ import polars as pl
 
 from tasks.alarms.detector import Alarm, Calibration
 from tasks.alarms.drift_decision import decide, look_at, start_of, watch_served
-from tasks.alarms.histograms import PREDICTION, RECENT, count_window
+from tasks.alarms.histograms import RECENT, count_window
+from tasks.core.columns import CHALLENGER_PREDICTION, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError, nearest
 from tasks.evaluation.metrics import compare, error_of, measure
 from tasks.features.transform import Features
 from tasks.monitoring.holdout_comparison import as_array
 from tasks.monitoring.new_data import count_needed
-from tasks.preparation.labels import TARGET, TIME
 from tasks.validation.gate import group_rows
 
 Policy = Literal["never", "schedule", "drift", "quality"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
-
-YARDSTICK = "perennial.yardstick"  # the column that holds a quick model's answers
 
 
 def parse_policies(text: str) -> tuple[Policy, ...]:
@@ -85,7 +83,7 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
         gain = compare(
             metric,
             target,
-            as_array(rows[YARDSTICK]),
+            as_array(rows[CHALLENGER_PREDICTION]),
             answers,
             group_rows(rows[TIME], definition.training.seed),
             confidence=gate.confidence,

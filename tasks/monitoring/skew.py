@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tasks.core.columns import LOGGED_PREDICTION, LOGGED_REQUEST
 from tasks.core.definition import Frozen
 from tasks.core.errors import PerennialError, first_line
 from tasks.evaluation.metrics import Array
@@ -17,7 +18,6 @@ from tasks.extraction.run_plan import Plan
 from tasks.features.point_in_time_join import look_up
 from tasks.features.transform import Features, Vocabulary, encode
 from tasks.monitoring.holdout_comparison import as_array
-from tasks.prediction.log_schema import PREDICTION, REQUEST
 from tasks.sources.files import FAILURES
 from tasks.sources.query import collect, open_table
 from tasks.training.datasets import model_input
@@ -105,7 +105,7 @@ def compare_predictions(
         told = ", ".join(f"{name!r} is {numbered.schema[name]}" for name in changed)
         raise _CannotCompare(f"features are no numbers on logged rows: {told}")
     expected = np.asarray(read_model(model_text).predict(model_input(numbered)))
-    answered = as_array(logged[PREDICTION])
+    answered = as_array(logged[LOGGED_PREDICTION])
     if answered.shape != expected.shape:
         raise _CannotCompare("logged answers have another shape than the model's")
     return _compare_answers(logged, answered, expected)
@@ -148,7 +148,7 @@ def _compare_answers(logged: pl.DataFrame, answered: Array, expected: Array) -> 
     worst = places[np.argsort(-distance[places])][:_EXAMPLES]
     examples = [
         Example(
-            request=str(logged[REQUEST][int(place)]),
+            request=str(logged[LOGGED_REQUEST][int(place)]),
             logged=str(answered[place]),
             expected=str(expected[place]),
         )
@@ -170,7 +170,7 @@ def _compare_column(pairs: pl.DataFrame, name: str) -> Difference:
     elif pairs.schema[name] != pairs.schema[_SOURCE + name]:
         ours, theirs = ours.cast(pl.String), theirs.cast(pl.String)
     odd = pairs.filter(ours.ne_missing(theirs))
-    examples = odd.head(_EXAMPLES).select(REQUEST, name, _SOURCE + name).rows()
+    examples = odd.head(_EXAMPLES).select(LOGGED_REQUEST, name, _SOURCE + name).rows()
     return Difference(
         column=name,
         rows=len(odd),

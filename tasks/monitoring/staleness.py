@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from tasks.alarms.histograms import PREDICTION, RECENT
+from tasks.alarms.histograms import RECENT
+from tasks.core.columns import CHALLENGER_PREDICTION, MATURED, PREDICTION, TARGET, TIME
 from tasks.core.definition import Frozen
 from tasks.core.errors import PerennialError, first_line
 from tasks.monitoring.challenger import Challenger, answer, make_yardstick
@@ -19,8 +20,8 @@ from tasks.monitoring.context import MonitoringContext
 from tasks.monitoring.ground_truth_join import target_of
 from tasks.monitoring.new_data import count_learned, count_needed
 from tasks.monitoring.reference import as_column
-from tasks.monitoring.retrain_triggers import YARDSTICK, look_for_loss
-from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows
+from tasks.monitoring.retrain_triggers import look_for_loss
+from tasks.preparation.labels import label_rows
 from tasks.registry.versions import code_digest, read_file, read_json
 from tasks.sources.query import SourceTable, collect, open_table
 from tasks.storage.store import Store, reaching
@@ -77,7 +78,7 @@ def hold_against(watch: MonitoringContext, store: Store, yardstick: Challenger) 
     own = read_file(store, watch.champion, "model.txt").decode()
     answers = [
         as_column(answer(model, recipe.features, recipe.vocabulary, rows)).alias(name)
-        for name, model in ((PREDICTION, own), (YARDSTICK, yardstick.model))
+        for name, model in ((PREDICTION, own), (CHALLENGER_PREDICTION, yardstick.model))
     ]
     lost = look_for_loss(definition, rows.with_columns(answers), as_of)
     return Staleness(as_of=yardstick.as_of, rows=len(rows), lost=lost)

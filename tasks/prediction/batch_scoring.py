@@ -19,6 +19,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 from pydantic import Field
 
+from tasks.core.columns import ROW
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DataRefused, first_line
 from tasks.evaluation.metrics import Array
@@ -36,7 +37,6 @@ from tasks.training.datasets import model_input
 
 log = logging.getLogger("perennial.scoring")
 
-_ROW = "perennial.row"
 _BATCH, _AT_ONCE = 50_000, 2
 
 
@@ -166,9 +166,9 @@ def needs_tables(scorer: Scorer, columns: Collection[str]) -> bool:
 def look_up_values(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     """Give rows what feature tables knew at their time; they keep their order."""
     used = used_tables(scorer.definition, scorer.features.columns)
-    rows = batch.drop(tabled_values(scorer.definition), strict=False).lazy().with_row_index(_ROW)
+    rows = batch.drop(tabled_values(scorer.definition), strict=False).lazy().with_row_index(ROW)
     moment = event_time(scorer.definition, batch.schema) if scorer.definition.extract.time else None
-    return look_up(rows, moment, used, scorer.tables).sort(_ROW).drop(_ROW).collect()
+    return look_up(rows, moment, used, scorer.tables).sort(ROW).drop(ROW).collect()
 
 
 def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:

@@ -12,11 +12,9 @@ from typing import Any
 
 import polars as pl
 
+from tasks.core.columns import LOGGED_PREDICTION, LOGGED_REQUEST, LOGGED_TIME, LOGGED_VERSION
 from tasks.core.definition import Definition
 
-ASKED, REQUEST, VERSION, PREDICTION = META = tuple(
-    f"__{name}" for name in ("time", "request", "version", "prediction")
-)
 _MOMENT = pl.Datetime("us", "UTC")
 
 
@@ -32,10 +30,10 @@ def make_part(
     answers = pl.List(pl.Float64) if definition.target.kind == "multiclass" else pl.Float64()
     return pl.DataFrame(
         [
-            pl.Series(ASKED, asked, dtype=pl.Int64).cast(_MOMENT),
-            pl.Series(REQUEST, requests, dtype=pl.String),
-            pl.Series(VERSION, [version]).new_from_index(0, len(asked)),
-            pl.Series(PREDICTION, predictions, dtype=answers),
+            pl.Series(LOGGED_TIME, asked, dtype=pl.Int64).cast(_MOMENT),
+            pl.Series(LOGGED_REQUEST, requests, dtype=pl.String),
+            pl.Series(LOGGED_VERSION, [version]).new_from_index(0, len(asked)),
+            pl.Series(LOGGED_PREDICTION, predictions, dtype=answers),
             *rows.drop(definition.serving.log_without, strict=False).get_columns(),
         ]
     )

@@ -6,6 +6,7 @@ Refuses to know what rows are for, and leaves none of them out.
 
 import polars as pl
 
+from tasks.core.columns import MATURED, ROW, TARGET, TIME
 from tasks.core.definition import TargetKind
 from tasks.core.errors import DataRefused, DefinitionError, first_line
 from tasks.extraction.run_plan import Plan
@@ -13,7 +14,6 @@ from tasks.features.transform import compile_target
 from tasks.sources.query import event_time
 
 # No table of a user's has columns of these names.
-ROW, TIME, TARGET, MATURED = (f"perennial.{name}" for name in ("row", "time", "target", "matured"))
 _MOST_CLASSES = 1000
 
 

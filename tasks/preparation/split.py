@@ -14,6 +14,7 @@ from typing import Any, cast
 import polars as pl
 from polars.selectors import by_name
 
+from tasks.core.columns import MATURED, ROLE, ROW, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DataRefused, DefinitionError, first_line
 from tasks.extraction.run_plan import Plan
@@ -24,14 +25,10 @@ from tasks.features.transform import (
     feature_expressions,
     learn_levels,
 )
-from tasks.preparation.labels import MATURED, label_rows, settle_target
-from tasks.preparation.labels import ROW as ROW
-from tasks.preparation.labels import TARGET as TARGET
-from tasks.preparation.labels import TIME as TIME
+from tasks.preparation.labels import label_rows, settle_target
 from tasks.sources.files import FAILURES
 from tasks.storage.store import reaching
 
-PART = "perennial.part"
 STRETCH = 200_000  # rows that are in memory at once, with all their columns
 _PART_ROWS, _CLASS_ROWS = 50, 10
 
@@ -66,11 +63,11 @@ class Prepared(Frozen):
 
     def scan(self, *parts: SplitRole) -> pl.LazyFrame:
         rows = pl.scan_ipc(self.path)
-        return rows.filter(pl.col(PART).is_in([int(part) for part in parts])) if parts else rows
+        return rows.filter(pl.col(ROLE).is_in([int(part) for part in parts])) if parts else rows
 
     def stretches(self, columns: Sequence[str], *parts: SplitRole) -> Iterator[pl.DataFrame]:
         """Read the rows of some parts in turn: a scan of every column would hold the whole file."""
-        parted = self.scan().select(PART).collect()[PART]
+        parted = self.scan().select(ROLE).collect()[ROLE]
         inside = parted.is_in([int(part) for part in parts])
         for start in range(0, len(inside), STRETCH):
             taken = inside[start : start + STRETCH]
@@ -89,10 +86,10 @@ def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
     known = rows.filter(matured, labelled)
     split = split_by_time(plan, known)
     columns = snapshot.scan().collect_schema().names()
-    parted = known.with_columns(part_of_row(plan.definition, split, columns).alias(PART))
+    parted = known.with_columns(part_of_row(plan.definition, split, columns).alias(ROLE))
     path = folder / "prepared.arrow"
     with reaching(str(path)), _naming_feature(plan, parted):
-        categories = learn_categories(plan, parted.filter(pl.col(PART) <= SplitRole.STOP))
+        categories = learn_categories(plan, parted.filter(pl.col(ROLE) <= SplitRole.STOP))
         vocabulary = Vocabulary(categories=categories, classes=classes)
         number_rows(plan, vocabulary, parted).sink_ipc(path)
     return Prepared(
@@ -158,7 +155,7 @@ def learn_categories(plan: Plan, training: pl.LazyFrame) -> dict[str, tuple[str,
 
 def number_rows(plan: Plan, vocabulary: Vocabulary, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Turn labelled rows into model input, beside their target, part, time and row number."""
-    kept = (ROW, TIME, TARGET, PART)
+    kept = (ROW, TIME, TARGET, ROLE)
     evaluated = rows.select(*kept, *feature_expressions(plan.features))
     schema = evaluated.collect_schema()
     return evaluated.select(*kept, *encode_expressions(plan.features, vocabulary, schema))
@@ -196,11 +193,11 @@ def _count_parts(plan: Plan, path: Path, classes: tuple[str, ...]) -> dict[str, 
     """Count each part's rows; refuse a split in which nothing can be learned or judged."""
     target = pl.col(TARGET)
     limits = (pl.len().alias("rows"), target.min().alias("least"), target.max().alias("most"))
-    parts = pl.scan_ipc(path).group_by(PART).agg(limits).collect()
-    training = pl.col(PART) <= SplitRole.STOP
+    parts = pl.scan_ipc(path).group_by(ROLE).agg(limits).collect()
+    training = pl.col(ROLE) <= SplitRole.STOP
     _refuse_unlearnable(plan, "training", parts.filter(training), classes)
-    _refuse_unlearnable(plan, "holdout", parts.filter(pl.col(PART) == SplitRole.HOLDOUT), classes)
-    found = dict(parts.select(PART, "rows").iter_rows())
+    _refuse_unlearnable(plan, "holdout", parts.filter(pl.col(ROLE) == SplitRole.HOLDOUT), classes)
+    found = dict(parts.select(ROLE, "rows").iter_rows())
     if not found.get(SplitRole.FIT):
         raise DataRefused(
             f"{plan.origin}: all training rows have one event time, so that early stopping leaves "

@@ -6,9 +6,9 @@ Owns how findings are put to people and programs. Refuses to find any, and to kn
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.alarms.histograms import PREDICTION
 from tasks.analysis.profile_drift import ColumnDrift
 from tasks.core.checks import failed
+from tasks.core.columns import PREDICTION
 from tasks.core.definition import Metric
 from tasks.monitoring.findings import MonitoringResult, warn_of
 from tasks.monitoring.holdout_comparison import SliceQuality

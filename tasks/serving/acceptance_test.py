@@ -19,12 +19,12 @@ import numpy as np
 import polars as pl
 from polars import selectors as cs
 
+from tasks.core.columns import SINCE
 from tasks.core.definition import Frozen, Serving
 from tasks.core.errors import ProofFailed, first_line
 from tasks.evaluation.metrics import Array
 from tasks.feature_store.online_tables import Listed, Listing, write_tables
 from tasks.features.feature_tables import tables_digest
-from tasks.features.point_in_time_join import SINCE
 from tasks.processes.bento_server import HOST, booting_server
 from tasks.registry.versions import Published
 from tasks.serving.expected_answers import ExpectedAnswers, compute_reference, read_definition

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tasks.core.columns import MATURED, SINCE, TARGET, TIME
 from tasks.core.definition import Definition, Frozen, parse_definition
 from tasks.core.errors import DataRefused, ProofFailed
 from tasks.evaluation.metrics import Array
 from tasks.extraction.run_plan import Plan
 from tasks.features.feature_tables import asked_columns, used_tables
-from tasks.features.point_in_time_join import SINCE
 from tasks.features.transform import Features, Vocabulary, encode
-from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows, settle_target
+from tasks.preparation.labels import label_rows, settle_target
 from tasks.preparation.split import Split, SplitRole, part_of_row
 from tasks.registry.versions import (
     Published,

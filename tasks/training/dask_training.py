@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from tasks.cluster.dask_cluster import Cluster, open_cluster
+from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.split import TARGET, Prepared, SplitRole
+from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.dask_worker import Growth, Share, SharedForest, cut_curve, grow_share
 from tasks.training.datasets import Parameters, category_places, plain_names
 

@@ -18,8 +18,9 @@ import lightgbm
 import numpy as np
 import polars as pl
 
+from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.split import TARGET, Prepared, SplitRole
+from tasks.preparation.split import Prepared, SplitRole
 from tasks.registry.versions import package_versions
 from tasks.storage.local_cache import find_kept, keep_file, kept_folder
 from tasks.storage.store import reaching

@@ -13,9 +13,10 @@ from typing import Any
 import lightgbm
 import numpy as np
 
+from tasks.core.columns import ROLE
 from tasks.core.definition import Definition, Frozen
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.split import PART, Prepared, SplitRole
+from tasks.preparation.split import Prepared, SplitRole
 from tasks.storage.store import reaching
 from tasks.training.dask_training import Grown, grow_again, grow_models
 from tasks.training.datasets import Parameters, open_bins
@@ -77,7 +78,7 @@ def settle_rounds(
 ) -> tuple[int, tuple[float, ...]]:
     """Find the number of rounds after which the training window's last slice gains no more."""
     training = definition.training
-    parts = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(PART).collect()[PART].to_numpy()
+    parts = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(ROLE).collect()[ROLE].to_numpy()
     fit, stop = (take_rows(rows, parts == part) for part in (SplitRole.FIT, SplitRole.STOP))
     curves: dict[str, dict[str, list[float]]] = {}
     watch: list[Callable[[Any], None]] = [

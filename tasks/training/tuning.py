@@ -16,10 +16,11 @@ import lightgbm
 import numpy as np
 from pydantic import ValidationError
 
+from tasks.core.columns import TIME
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.split import TIME, Prepared, SplitRole
+from tasks.preparation.split import Prepared, SplitRole
 from tasks.registry.versions import model_code_digest, name_version
 from tasks.storage.store import reaching
 from tasks.training.datasets import Parameters

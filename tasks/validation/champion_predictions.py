@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from tasks.core.columns import FOUND, ROW, TIME
 from tasks.core.definition import Definition, Frozen, parse_definition
 from tasks.core.errors import DefinitionError, SourceChanged, SourceError, first_line
 from tasks.evaluation.evaluate import read_rows
@@ -16,7 +17,7 @@ from tasks.evaluation.metrics import Array
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import Features, Vocabulary, encode
-from tasks.preparation.split import ROW, TIME, Split, SplitRole, part_of_row
+from tasks.preparation.split import Split, SplitRole, part_of_row
 from tasks.registry.versions import Published, read_file, read_json
 from tasks.sources.files import FAILURES
 from tasks.sources.query import collect, open_table
@@ -26,7 +27,6 @@ from tasks.training.train import read_model
 
 _UNSEEN_SHARE = 0.2  # of the holdout: with less than this unseen, the twin is asked instead
 _LOST_SHARE = 0.01  # of the holdout: rows that the champion's own extraction may lack
-_FOUND = "perennial.found"
 
 Model = Literal["released", "twin"]
 
@@ -119,12 +119,12 @@ def read_holdout(
     needed = {*recipe.features.columns, *(() if recipe.split.gap else hashed)}
     columns = [pl.col(name) for name in known if name in needed]  # whole rows are hashed in order
     rows = read_rows(snapshot, holdout[ROW], columns)
-    return rows.with_columns(holdout[TIME], pl.lit(True).alias(_FOUND))
+    return rows.with_columns(holdout[TIME], pl.lit(True).alias(FOUND))
 
 
 def choose_model(plan: Plan, recipe: Recipe, rows: pl.DataFrame) -> tuple[Model, Array]:
     """Choose the released model where enough rows are new to it, or else its evaluated twin."""
-    lost = int((~rows[_FOUND]).sum())
+    lost = int((~rows[FOUND]).sum())
     if lost > _LOST_SHARE * len(rows):
         raise NotComparableError(f"its own extraction lacks {lost:,} of {len(rows):,} holdout rows")
     enough = max(plan.definition.gate.rows, int(_UNSEEN_SHARE * len(rows)))
@@ -142,7 +142,7 @@ def find_unseen(recipe: Recipe, rows: pl.DataFrame) -> dict[Model, Array]:
     """Tell which rows are later than, or were held out from, what each champion's model saw."""
     split = recipe.split
     if split.gap is None:
-        columns = [name for name in rows.columns if name not in (TIME, _FOUND)]
+        columns = [name for name in rows.columns if name not in (TIME, FOUND)]
         twin = released = part_of_row(recipe.definition, split, columns) == SplitRole.HOLDOUT
     else:
         twin = released = pl.col(TIME) >= split.gap
@@ -150,7 +150,7 @@ def find_unseen(recipe: Recipe, rows: pl.DataFrame) -> dict[Model, Array]:
             released = pl.col(TIME) > split.matured
     masks: dict[Model, pl.Expr] = {"released": released, "twin": twin}
     return {
-        model: rows.select((pl.col(_FOUND) & mask).fill_null(False)).to_series().to_numpy()
+        model: rows.select((pl.col(FOUND) & mask).fill_null(False)).to_series().to_numpy()
         for model, mask in masks.items()
     }
 
@@ -190,7 +190,7 @@ def _join_holdout(
             period = period.filter(table.time.is_between(holdout[TIME].min(), holdout[TIME].max()))
         wanted = sorted({*key, *recipe.features.columns})
         once = period.select(wanted).unique(key, keep="first", maintain_order=True)
-        found = collect(table, once.with_columns(pl.lit(True).alias(_FOUND)))
+        found = collect(table, once.with_columns(pl.lit(True).alias(FOUND)))
     except SourceChanged:  # this run may be made again, and then compared
         raise
     except (SourceError, DefinitionError) as error:
@@ -198,7 +198,7 @@ def _join_holdout(
     rows = asked.with_columns(holdout[TIME]).join(
         found, on=key, how="left", nulls_equal=True, maintain_order="left"
     )
-    return rows.with_columns(pl.col(_FOUND).fill_null(False))
+    return rows.with_columns(pl.col(FOUND).fill_null(False))
 
 
 def _refuse_changed(features: Features, columns: pl.Schema) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from tasks.core.checks import Check, failed
+from tasks.core.columns import TARGET, TIME
 from tasks.core.definition import Frozen, Metric
 from tasks.evaluation.evaluate import (
     SLICE,
@@ -32,7 +33,6 @@ from tasks.evaluation.metrics import (
     row_losses,
 )
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.split import TARGET, TIME
 from tasks.training.lightgbm_params import name_weights
 from tasks.validation.champion_predictions import ChampionPredictions
 

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from prefect.client.orchestration import get_client
 
+from tasks.core.columns import TIME
 from tasks.features.transform import encode
-from tasks.preparation.labels import TIME
 from tasks.registry.ledger import append_entry
 from tasks.sources.query import open_table
 from tasks.storage.store import open_store, work_folder

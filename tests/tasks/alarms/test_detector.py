@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from tasks.alarms.detector import Alarm, Calibration, calibrate, count_rows, judge, split_window
+from tasks.core.columns import TIME
 from tasks.core.definition import Definition, load_definition
 from tasks.features.transform import Features, compile_features
-from tasks.preparation.labels import TIME
 from tasks.sources.query import open_table
 
 REPOSITORY = Path(__file__).parents[3]

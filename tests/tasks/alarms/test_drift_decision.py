@@ -10,8 +10,9 @@ from tables import define
 
 from tasks.alarms.detector import calibrate
 from tasks.alarms.drift_decision import list_ringing, look_at
-from tasks.alarms.histograms import PREDICTION, REPEATED, watch_columns
+from tasks.alarms.histograms import REPEATED, watch_columns
 from tasks.analysis.profile import profile_table, to_bytes
+from tasks.core.columns import PREDICTION, TIME
 from tasks.core.definition import Definition, parse_definition
 from tasks.extraction.run_plan import Plan
 from tasks.features.transform import Features, Vocabulary, compile_features
@@ -20,7 +21,6 @@ from tasks.monitoring.drift import ServedDrift, watch_drift
 from tasks.monitoring.prediction_log import read_log
 from tasks.monitoring.reference import ChampionReference
 from tasks.monitoring.retrain_triggers import look_for_drift
-from tasks.preparation.labels import TIME
 from tasks.preparation.split import Split
 from tasks.registry.versions import Published, publish
 from tasks.storage.store import open_store

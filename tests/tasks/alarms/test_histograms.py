@@ -16,7 +16,7 @@ from tasks.alarms.histograms import (
     join_windows,
     make_gauges,
 )
-from tasks.preparation.labels import TIME
+from tasks.core.columns import TIME
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

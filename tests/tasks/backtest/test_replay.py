@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.alarms.histograms import PREDICTION
 from tasks.backtest.replay import (
     Replay,
     Track,
@@ -16,15 +15,10 @@ from tasks.backtest.replay import (
     list_looks,
     measure_periods,
 )
+from tasks.core.columns import CHALLENGER_PREDICTION, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError
-from tasks.monitoring.retrain_triggers import (
-    YARDSTICK,
-    has_enough_new,
-    look_for_loss,
-    parse_policies,
-)
-from tasks.preparation.labels import TARGET, TIME
+from tasks.monitoring.retrain_triggers import has_enough_new, look_for_loss, parse_policies
 from tasks.reports.backtest import draw_comparison, name_starts
 
 DEFINITION = Definition.model_validate(
@@ -154,7 +148,7 @@ def test_promoted_model_that_is_worse_is_told() -> None:
 
 
 def test_only_what_matured_by_now_can_be_lost() -> None:
-    fell, quick = rows(30, 0.1), rows(30, 1.0)[PREDICTION].alias(YARDSTICK)
+    fell, quick = rows(30, 0.1), rows(30, 1.0)[PREDICTION].alias(CHALLENGER_PREDICTION)
     end = START + timedelta(days=30)
     lost = look_for_loss(DEFINITION, fell.with_columns(quick), end)
     assert lost.startswith("auc of a quick model is better by 0.")

@@ -18,6 +18,7 @@ from workers import Workers
 
 from flows.retrain import plan_retrain
 from tasks.cluster.dask_cluster import open_cluster
+from tasks.core.columns import ROLE, TARGET
 from tasks.core.definition import parse_definition
 from tasks.core.errors import ClusterFailed, DefinitionError
 from tasks.extraction import partitions
@@ -26,7 +27,7 @@ from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import extract_snapshot
 from tasks.extraction.snapshot_parts import make_part
 from tasks.extraction.task import extract
-from tasks.preparation.split import PART, TARGET, Prepared, SplitRole
+from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.task import prepare
 from tasks.sources.query import open_table
 from tasks.training.datasets import model_input
@@ -185,7 +186,7 @@ def test_refit_learns_from_all_rows_on_every_worker(
 def test_holdout_has_no_say(steps: Steps, workers: Workers, tmp_path: Path) -> None:
     plan, prepared = steps
     flipped, spread = tmp_path / "flipped.arrow", on_cluster(plan, scheduler=workers.address)
-    later = pl.when(pl.col(PART) >= SplitRole.GAP).then(1 - pl.col(TARGET)).otherwise(TARGET)
+    later = pl.when(pl.col(ROLE) >= SplitRole.GAP).then(1 - pl.col(TARGET)).otherwise(TARGET)
     pl.read_ipc(prepared.path).with_columns(later.alias(TARGET)).write_ipc(flipped)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.core.columns import TIME
 from tasks.drill.data_guards import largest_slice, lose_partition
 from tasks.drill.faults import CANDIDATE_FAULTS, DATA_FAULTS, Columns
 from tasks.evaluation.evaluate import SLICE
-from tasks.preparation.labels import TIME
 
 ROWS = pl.DataFrame({"x": [1.0, 2.0] * 50, "k": range(100), "c": ["a", "b"] * 50, "t": [0] * 100})
 BARE = Columns(numbers=(), texts=(), time=None, key=())

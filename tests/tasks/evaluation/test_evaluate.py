@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from flows.retrain import plan_retrain
+from tasks.core.columns import ROW, TARGET
 from tasks.evaluation.evaluate import (
     SLICE,
     Evaluation,
@@ -22,7 +23,7 @@ from tasks.evaluation.task import evaluate
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.extraction.task import extract
-from tasks.preparation.split import ROW, TARGET, Prepared, SplitRole
+from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.task import prepare
 from tasks.training.task import train
 from tasks.training.train import Trained, read_model

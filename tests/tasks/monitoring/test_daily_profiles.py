@@ -8,13 +8,12 @@ import pytest
 from tables import ROWS, define
 
 from tasks.alarms.detector import Calibration, calibrate
-from tasks.alarms.histograms import PREDICTION
+from tasks.core.columns import PREDICTION, TIME
 from tasks.core.definition import Definition, parse_definition
 from tasks.features.transform import compile_features
 from tasks.monitoring import daily_profiles
 from tasks.monitoring.daily_profiles import Sketcher, StretchProfile, forget_stretches
 from tasks.monitoring.prediction_log import LoggedPredictions, read_log
-from tasks.preparation.labels import TIME
 from tasks.storage.store import Store, open_store
 
 SINCE, NOW = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 11, 2, tzinfo=UTC)

@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition
 from tasks.evaluation.evaluate import SLICE
 from tasks.evaluation.metrics import area_under_curve
-from tasks.monitoring.holdout_comparison import PREDICTED, judge_quality, judge_slices
-from tasks.preparation.labels import TARGET, TIME
+from tasks.monitoring.holdout_comparison import judge_quality, judge_slices
 
 START = datetime(2013, 5, 1)
 
@@ -36,7 +36,7 @@ def make_rows(seed: int, rows: int = 4000, days: int = 28, signal: float = 1.5) 
         {
             TIME: [START + timedelta(days=int(each)) for each in day],
             TARGET: (draw.random(rows) < chance).astype(float),
-            PREDICTED: chance,
+            PREDICTION: chance,
             f"{SLICE}half": np.where(np.arange(rows) % 2 == 0, "even", "odd"),
         }
     )
@@ -44,8 +44,8 @@ def make_rows(seed: int, rows: int = 4000, days: int = 28, signal: float = 1.5) 
 
 def spoil(rows: pl.DataFrame, where: pl.Expr) -> pl.DataFrame:
     """Give the chosen rows the predictions of others."""
-    mixed = pl.col(PREDICTED).shuffle(seed=1)
-    return rows.with_columns(pl.when(where).then(mixed).otherwise(PREDICTED).alias(PREDICTED))
+    mixed = pl.col(PREDICTION).shuffle(seed=1)
+    return rows.with_columns(pl.when(where).then(mixed).otherwise(PREDICTION).alias(PREDICTION))
 
 
 def test_quality_as_good_as_promised_is_rarely_called_lost() -> None:
@@ -56,7 +56,7 @@ def test_quality_as_good_as_promised_is_rarely_called_lost() -> None:
 def test_spoiled_predictions_are_called_lost_with_both_values() -> None:
     live, holdout = spoil(make_rows(1), pl.lit(True)), make_rows(2)
     found = judge_quality(define(), live, holdout)
-    expected = [area_under_curve(*(each[name].to_numpy() for name in (TARGET, PREDICTED)))
+    expected = [area_under_curve(*(each[name].to_numpy() for name in (TARGET, PREDICTION)))
                 for each in (live, holdout)]  # fmt: skip
     assert found.lost
     assert [found.value, found.holdout] == pytest.approx(expected)
@@ -89,9 +89,9 @@ def test_several_classes_and_values_are_judged_by_their_own_metrics() -> None:
     draw = np.random.default_rng(1)
     times = [START + timedelta(hours=hour) for hour in range(2000)]
     values = pl.DataFrame(
-        {TIME: times, TARGET: draw.normal(0, 1, 2000), PREDICTED: draw.normal(0, 0.1, 2000)}
+        {TIME: times, TARGET: draw.normal(0, 1, 2000), PREDICTION: draw.normal(0, 0.1, 2000)}
     )
-    worse = values.with_columns(pl.col(PREDICTED) + 3)
+    worse = values.with_columns(pl.col(PREDICTION) + 3)
     assert judge_quality(define("regression"), worse, values).lost
     assert not judge_quality(define("regression"), values, values).lost
     chances = draw.dirichlet([1, 1, 1], 2000)
@@ -99,10 +99,10 @@ def test_several_classes_and_values_are_judged_by_their_own_metrics() -> None:
         {
             TIME: times,
             TARGET: [float(draw.choice(3, p=chance)) for chance in chances],
-            PREDICTED: chances.tolist(),
+            PREDICTION: chances.tolist(),
         }
     )
-    mixed = classes.with_columns(pl.col(PREDICTED).shuffle(seed=1))
+    mixed = classes.with_columns(pl.col(PREDICTION).shuffle(seed=1))
     assert judge_quality(define("multiclass"), mixed, classes).lost
     assert not judge_quality(define("multiclass"), classes, classes).lost
 

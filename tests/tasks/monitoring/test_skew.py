@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from tables import ROWS, Project
 
+from tasks.core.columns import LOGGED_PREDICTION, LOGGED_REQUEST
 from tasks.extraction.run_plan import Plan
 from tasks.features.transform import Vocabulary
 from tasks.monitoring.skew import Skew, measure_skew, sample_rows
-from tasks.prediction.log_schema import PREDICTION, REQUEST
 
 QUIET = {"verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5}
 FEATURES = 'x = "x"\nk = "k + 0"'
@@ -25,7 +25,8 @@ def grow(classes: int = 1) -> lightgbm.Booster:
 def log_of(booster: lightgbm.Booster) -> pl.DataFrame:
     predicted = np.asarray(booster.predict(ROWS.select("x", "k").to_numpy()))
     return ROWS.drop("y").with_columns(
-        pl.format("r{}", "id").alias(REQUEST), pl.Series(PREDICTION, predicted.tolist())
+        pl.format("r{}", "id").alias(LOGGED_REQUEST),
+        pl.Series(LOGGED_PREDICTION, predicted.tolist()),
     )
 
 
@@ -50,7 +51,10 @@ def test_answers_that_are_trainings_own_differ_nowhere(plan: Plan, classes: int)
 def test_one_odd_answer_and_one_odd_value_are_found_with_their_request(plan: Plan) -> None:
     odd = pl.col("id") == 7
     logged = log_of(grow(3)).with_columns(
-        pl.when(odd).then(pl.lit([0.9, 0.1, 0.0])).otherwise(PREDICTION).alias(PREDICTION)
+        pl.when(odd)
+        .then(pl.lit([0.9, 0.1, 0.0]))
+        .otherwise(LOGGED_PREDICTION)
+        .alias(LOGGED_PREDICTION)
     )
     found = measure(plan, grow(3), logged)
     assert found.predictions is not None

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 from tables import ROWS, START, Project
 
+from tasks.core.columns import MATURED, TARGET, TIME
 from tasks.core.errors import DataRefused, DefinitionError
-from tasks.preparation.labels import MATURED, TARGET, TIME, label_rows, settle_target
+from tasks.preparation.labels import label_rows, settle_target
 
 ID = pl.col("id")
 

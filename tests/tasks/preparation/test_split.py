@@ -12,15 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables import ROWS, START, Project, define
 
+from tasks.core.columns import MATURED, ROLE, ROW, TARGET, TIME
 from tasks.core.definition import parse_definition
 from tasks.core.errors import DataRefused, DefinitionError, StorageFull
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.labels import MATURED, label_rows
+from tasks.preparation.labels import label_rows
 from tasks.preparation.split import (
-    PART,
-    ROW,
-    TARGET,
-    TIME,
     Prepared,
     Split,
     SplitRole,
@@ -65,8 +62,8 @@ def test_training_is_older_than_its_holdout_by_the_time_labels_take(
 def test_rows_of_one_moment_are_in_one_part(made: Project) -> None:
     rows = ROWS.with_columns(t=pl.col("t").dt.truncate("36h"))
     _, prepared = made.prepare(rows, training="holdout = 0.3")
-    parts = prepared.scan().group_by(TIME).agg(pl.col(PART).n_unique()).collect()
-    assert parts[PART].to_list() == [1] * len(parts)
+    parts = prepared.scan().group_by(TIME).agg(pl.col(ROLE).n_unique()).collect()
+    assert parts[ROLE].to_list() == [1] * len(parts)
     assert all(prepared.rows[part] for part in ("fit", "stop", "holdout"))
 
 
@@ -104,10 +101,10 @@ def test_ten_thousand_levels_become_the_frequent_ones_and_other(made: Project) -
 def test_hashed_rows_stay_in_their_part_whatever_else_is_there(made: Project, extract: str) -> None:
     checks = "duplicates = 1.0" if extract else ""
     _, prepared = made.prepare(extract=extract, checks=checks)
-    parts = dict(zip(range(400), prepared.scan().collect()[PART], strict=True))
+    parts = dict(zip(range(400), prepared.scan().collect()[ROLE], strict=True))
     again = pl.concat([ROWS[300:], ROWS[300:], ROWS[:50]])
     _, other = made.prepare(again, extract=extract, checks=checks)
-    found = other.scan().select(ROW, PART).sort(ROW).collect()[PART].to_list()
+    found = other.scan().select(ROW, ROLE).sort(ROW).collect()[ROLE].to_list()
     order = again["id"].sort() if extract else again["id"]
     assert found == [parts[number] for number in order]
     assert {name: round(count / 400, 1) for name, count in prepared.rows.items()} == {
@@ -197,12 +194,12 @@ def test_no_row_is_on_two_sides_and_none_learns_from_what_was_not_known(
         split = split_by_time(plan, known)
     except DataRefused:  # no labelled row is left to train on
         return
-    parted = known.with_columns(part_of_row(definition, split, ["t", "y"]).alias(PART)).collect()
+    parted = known.with_columns(part_of_row(definition, split, ["t", "y"]).alias(ROLE)).collect()
 
     assert sorted(parted[ROW]) == [
         row for row, hour in enumerate(hours) if hour is not None and hour <= as_of - matures
     ]
-    found = {part: parted.filter(pl.col(PART) == part)[TIME].to_list() for part in SplitRole}
+    found = {part: parted.filter(pl.col(ROLE) == part)[TIME].to_list() for part in SplitRole}
     for before, after in zip(list(SplitRole), list(SplitRole)[1:], strict=False):
         assert not found[before] or not found[after] or max(found[before]) < min(found[after])
     assert split.holdout is not None
@@ -219,8 +216,8 @@ def test_rows_of_one_key_are_on_one_side_of_a_hashed_split(keys: list[tuple[int,
     rows = pl.DataFrame(keys, schema={"id": pl.Int64, "c": pl.String}, orient="row")
     rows = rows.with_columns(x=pl.int_range(pl.len()))
     part = part_of_row(definition, Split(), rows.columns)
-    sides = rows.with_columns(part.alias(PART)).group_by("id", "c").agg(pl.col(PART).n_unique())
-    assert sides[PART].to_list() == [1] * len(sides)
+    sides = rows.with_columns(part.alias(ROLE)).group_by("id", "c").agg(pl.col(ROLE).n_unique())
+    assert sides[ROLE].to_list() == [1] * len(sides)
     assert (
         rows[::-1].select(part).to_series().to_list()
         == rows.select(part).to_series()[::-1].to_list()

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from tables import ROWS, Project
 
+from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
 from tasks.preparation import split
-from tasks.preparation.split import TARGET, Prepared, SplitRole
+from tasks.preparation.split import Prepared, SplitRole
 from tasks.storage.local_cache import kept_folder
 from tasks.training import datasets
 from tasks.training.datasets import bin_rows, model_input, name_categories, open_bins

@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 from tables import ROWS, START, Project
 
+from tasks.core.columns import ROLE, TARGET
 from tasks.extraction.run_plan import Plan
 from tasks.features.transform import encode
-from tasks.preparation.split import PART, TARGET, Prepared, SplitRole
+from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import model_input
 from tasks.training.train import Trained, read_model, train_models
 
@@ -104,6 +105,6 @@ def test_no_prediction_is_nan_whatever_is_asked(made: Project, tmp_path: Path, t
 def test_no_feature_holds_nan_or_infinity_when_it_is_trained_on(made: Project) -> None:
     odd = pl.Series([ODD[row % len(ODD)] if row % 5 == 0 else row / 3 for row in range(400)])
     _, prepared = made.prepare(ROWS.with_columns(x=odd), features='x = "x / k"\nc = "c"')
-    rows = prepared.scan().select(pl.exclude(PART)).collect()
+    rows = prepared.scan().select(pl.exclude(ROLE)).collect()
     numbers = rows.select(pl.selectors.float())
     assert numbers.select(pl.all().is_finite().all()).row(0) == (True,) * numbers.width

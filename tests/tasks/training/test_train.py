@@ -14,12 +14,13 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 import tasks  # noqa: F401  OpenMP reads what it sets when LightGBM is imported
 from flows.retrain import plan_retrain
+from tasks.core.columns import ROLE, TARGET
 from tasks.core.definition import Definition, parse_definition
 from tasks.core.errors import DefinitionError
 from tasks.evaluation.task import evaluate
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.task import extract
-from tasks.preparation.split import PART, TARGET, Prepared, SplitRole
+from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.task import prepare
 from tasks.training.datasets import model_input
 from tasks.training.lightgbm_params import check_parameters, model_parameters
@@ -63,7 +64,7 @@ def with_labels(prepared: Prepared, folder: Path, label: pl.Expr) -> Prepared:
 
 
 def flip(part: SplitRole) -> pl.Expr:
-    return pl.when(pl.col(PART) == part).then(1 - pl.col(TARGET)).otherwise(TARGET)
+    return pl.when(pl.col(ROLE) == part).then(1 - pl.col(TARGET)).otherwise(TARGET)
 
 
 def define(params: str = "", target: str = "arr_delay > 15", kind: str = "binary") -> Definition:

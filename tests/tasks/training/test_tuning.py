@@ -16,11 +16,12 @@ import pytest
 from tables import Project
 
 from flows.retrain import find_done, plan_retrain, retrain
+from tasks.core.columns import ROLE, TARGET, TIME
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.task import extract
 from tasks.maintenance.reproduce import reproduce_version
-from tasks.preparation.split import PART, TARGET, TIME, Prepared, SplitRole
+from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.task import prepare
 from tasks.registry.versions import find_version, read_file, read_json
 from tasks.storage.store import open_store
@@ -89,7 +90,7 @@ def test_holdout_and_what_had_no_label_before_it_have_no_say(
     steps: tuple[Plan, Prepared], trials: tuple[Trial, ...], tmp_path: Path
 ) -> None:
     plan, prepared = steps
-    path, later = tmp_path / "flipped.arrow", pl.col(PART) >= SplitRole.GAP
+    path, later = tmp_path / "flipped.arrow", pl.col(ROLE) >= SplitRole.GAP
     flipped = pl.when(later).then(1 - pl.col(TARGET)).otherwise(TARGET)
     pl.read_ipc(prepared.path).with_columns(flipped.alias(TARGET)).write_ipc(path)
     blind = prepared.model_copy(update={"path": path})

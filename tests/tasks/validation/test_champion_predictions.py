@@ -12,11 +12,12 @@ import polars as pl
 import pytest
 
 from flows.retrain import plan_retrain
+from tasks.core.columns import ROW, TIME
 from tasks.evaluation.evaluate import predict
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.extraction.task import extract
-from tasks.preparation.split import ROW, TIME, Prepared, SplitRole
+from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.task import prepare
 from tasks.registry.versions import Published, publish
 from tasks.storage.store import open_store

@@ -13,12 +13,13 @@ import pytest
 
 from flows.retrain import plan_retrain
 from tasks.core.checks import Check, failed
+from tasks.core.columns import ROLE, ROW, TARGET, TIME
 from tasks.core.definition import Definition, parse_definition
 from tasks.evaluation.evaluate import SLICE
 from tasks.evaluation.metrics import Array
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.task import extract
-from tasks.preparation.split import PART, ROW, TARGET, TIME, SplitRole
+from tasks.preparation.split import SplitRole
 from tasks.preparation.task import prepare
 from tasks.training.datasets import category_places
 from tasks.validation.champion_predictions import ChampionPredictions
@@ -42,8 +43,8 @@ class Flights:
     places: list[int]
 
     def __post_init__(self) -> None:
-        self.held = (self.rows[PART] == SplitRole.HOLDOUT).to_numpy()
-        self.known = (self.rows[PART] <= SplitRole.STOP).to_numpy()
+        self.held = (self.rows[ROLE] == SplitRole.HOLDOUT).to_numpy()
+        self.known = (self.rows[ROLE] <= SplitRole.STOP).to_numpy()
         self.holdout = self.rows.filter(pl.Series(self.held))
         self.late = self.holdout[TARGET].to_numpy()
 
@@ -61,7 +62,7 @@ class Flights:
         known = self.known if known is None else known
         label = self.rows[TARGET].to_numpy() if label is None else label
         emptied = [pl.lit(0.0).alias(name) for name in without]
-        features = self.rows.drop(ROW, TIME, TARGET, PART).with_columns(emptied)
+        features = self.rows.drop(ROW, TIME, TARGET, ROLE).with_columns(emptied)
         params = {
             "objective": "binary", "seed": seed, "num_threads": 2, "verbosity": -1,
             "num_leaves": 31, "feature_fraction": 0.8, "bagging_fraction": 0.8, "bagging_freq": 1,

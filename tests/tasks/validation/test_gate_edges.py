@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from tasks.core.checks import Check
+from tasks.core.columns import TARGET, TIME
 from tasks.core.definition import parse_definition
 from tasks.evaluation.evaluate import SLICE, calibration_unit
 from tasks.evaluation.metrics import (
@@ -21,7 +22,6 @@ from tasks.evaluation.metrics import (
     row_losses,
 )
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.split import TARGET, TIME
 from tasks.validation.champion_predictions import ChampionPredictions
 from tasks.validation.gate import (
     ChampionScores,

@@ -1,0 +1,24 @@
+"""Names of columns that are ours, beside those of the data: each once.
+
+Responsible for the names alone: a prefix keeps them apart from the columns of the data.
+"""
+
+# Labelled and numbered rows, through preparation, training, evaluation and monitoring.
+ROW, TIME, TARGET, MATURED = (f"perennial.{name}" for name in ("row", "time", "target", "matured"))
+ROLE = "perennial.part"  # a row's `SplitRole`
+PREDICTION = "perennial.prediction"
+CHALLENGER_PREDICTION = "perennial.yardstick"
+FOUND = "perennial.found"  # whether a join found a row's other side
+
+# Feature tables, joined as of a row's time.
+SINCE = "perennial.since"  # from when on a value counts
+EVENTS = "perennial.events"  # how many events count
+AT = "perennial.at"
+
+# The prediction log: when a row was asked, by which request, of which version, and the answer.
+LOGGED = LOGGED_TIME, LOGGED_REQUEST, LOGGED_VERSION, LOGGED_PREDICTION = tuple(
+    f"__{name}" for name in ("time", "request", "version", "prediction")
+)
+FILE = "perennial.file"
+START = "perennial.start"
+EARLY = "perennial.early"  # whether a label came true before it was predicted
