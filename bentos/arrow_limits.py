@@ -12,16 +12,22 @@ from bentos.errors import RequestRefused
 _CONTINUES = 0xFFFFFFFF
 _DICTIONARY, _ROWS = 2, 3  # kinds of messages
 _KIND, _HEADER, _BODY = 1, 2, 3  # fields of a message
-_LENGTH, _DATA, _COMPRESSION = 0, 1, 3  # of a record batch; a dictionary's first holds a batch
+_DATA = 1  # of a dictionary's message: it holds a batch
+_LENGTH, _NODES, _BUFFERS, _COMPRESSION = range(4)  # of a record batch
 
 
 def check_stream(body: bytes, most_rows: int) -> None:
-    """Refuse a stream that is compressed, has too many rows, or is not whole."""
+    """Refuse a stream that is compressed, has too many rows, or claims more than it holds.
+
+    Polars asks for as much memory as a batch's head says: where it cannot have it, the process
+    ends, and no exception tells.
+    """
     rows = 0
     try:
-        for kind, batch in _read_batches(body):
+        for kind, batch, length in _read_batches(body):
             if _find(body, batch, _COMPRESSION):
                 raise RequestRefused(400, "the Arrow stream is compressed; send it as it is")
+            _check_claims(body, batch, length)
             rows += _read(body, batch, _LENGTH, "<q") if kind == _ROWS else 0
             if rows > most_rows:
                 raise RequestRefused(
@@ -31,8 +37,38 @@ def check_stream(body: bytes, most_rows: int) -> None:
         raise RequestRefused(400, "the body is no valid Arrow IPC stream") from None
 
 
-def _read_batches(body: bytes) -> Iterator[tuple[int, int]]:
-    """Give the kind of each message that holds data, and where its batch's table is."""
+def _check_claims(body: bytes, batch: int, length: int) -> None:
+    """Raise IndexError where a column or a buffer is larger than the data that follow.
+
+    `length` is of those data, in bytes. A value takes a bit at least, but in a column of nulls.
+    """
+    rows = _read(body, batch, _LENGTH, "<q")
+    if not rows >= 0:
+        raise IndexError
+    for values, nulls in _pairs(body, batch, _NODES):
+        if not 0 <= nulls <= values <= max(rows, 8 * length):
+            raise IndexError
+    for offset, size in _pairs(body, batch, _BUFFERS):
+        if not (offset >= 0 and size >= 0 and offset + size <= length):
+            raise IndexError
+
+
+def _pairs(body: bytes, batch: int, field: int) -> Iterator[tuple[int, int]]:
+    """Read a vector of structs that are two numbers of eight bytes."""
+    if place := _find(body, batch, field):
+        vector = _follow(body, place)
+        start = vector + 4
+        yield from struct.iter_unpack("<qq", _slice(body, start, 16 * _unsigned(body, vector)))
+
+
+def _slice(body: bytes, start: int, length: int) -> bytes:
+    if start + length > len(body):
+        raise IndexError
+    return body[start : start + length]
+
+
+def _read_batches(body: bytes) -> Iterator[tuple[int, int, int]]:
+    """Give the kind of each message with data, where its batch's table is, and its data's bytes."""
     place = 0
     while True:
         marker, size = struct.unpack_from("<Ii", body, place)
@@ -42,13 +78,13 @@ def _read_batches(body: bytes) -> Iterator[tuple[int, int]]:
             return
         message = place + 8 + _unsigned(body, place + 8)
         kind = _read(body, message, _KIND, "<B")
+        length = _read(body, message, _BODY, "<q")
+        if not 0 <= length <= len(body):
+            raise IndexError
         if kind in (_DICTIONARY, _ROWS):
             header = _follow(body, _find(body, message, _HEADER))
             inner = header if kind == _ROWS else _follow(body, _find(body, header, _DATA))
-            yield kind, inner
-        length = _read(body, message, _BODY, "<q")
-        if length < 0:
-            raise IndexError
+            yield kind, inner, length
         place += 8 + size + length
 
 
