@@ -1,4 +1,4 @@
-"""What an Arrow stream claims of itself is held against what it holds, before Polars believes it."""
+"""What an Arrow stream claims is held against what it holds, before Polars believes it."""
 
 import subprocess
 import sys
