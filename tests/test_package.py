@@ -19,12 +19,14 @@ LOCKS = {"tasks/serving/requirements.lock", "tasks/serving/requirements-compiled
 
 def list_ingredients() -> list[object]:
     """List what a bento is made of: modules by digest, pins, and what is known by its hashes."""
+    from pathlib import Path
+
     from tasks.serving import bento_build, requirements
     from tasks.storage.store import digest_file
 
-    modules = {
-        "/".join(path.parts[-3:]): digest_file(path) for path in bento_build.needed_modules()
-    }
+    top = Path(bento_build.__file__).parents[2]
+    needed = bento_build.needed_modules()
+    modules = {str(path.relative_to(top)): digest_file(path) for path in needed}
     locks = requirements.read_lock() + requirements.read_lock(requirements.COMPILED_LOCK)
     pins = requirements.serving_requirements(compiled=True).splitlines()
     return [modules, pins, sorted(requirements.read_hashes(locks))]

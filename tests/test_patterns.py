@@ -34,9 +34,11 @@ class Used(NamedTuple):
 
 def find_patterns() -> Iterator[Used]:
     paths = [
-        each for room in ("bentos", "tasks", "flows") for each in (REPOSITORY / room).iterdir()
+        each
+        for folder in ("bentos", "tasks", "flows")
+        for each in REPOSITORY.glob(f"{folder}/**/*.py")
     ]
-    trees = {path: ast.parse(path.read_text()) for path in sorted(paths) if path.suffix == ".py"}
+    trees = {path: ast.parse(path.read_text()) for path in sorted(paths)}
     constants: dict[str, str] = {}
     for tree in trees.values():
         constants |= dict(_constants(tree))

@@ -284,7 +284,7 @@ def test_bento_with_another_version_is_refused(
 def test_answers_that_differ_from_training_are_refused(
     released: "Released", store: Store, built: Bento, tmp_path: Path
 ) -> None:
-    answers = built.folder / "src" / "bentos" / "answers.py"
+    answers = built.folder / "src" / "bentos" / "responses.py"
     text = answers.read_text()
     changed = text.replace("predicted.tolist()}", "(predicted + 1e-12).tolist()}")
     assert changed != text
