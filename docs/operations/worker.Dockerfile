@@ -1,4 +1,4 @@
-# The image of Prefect's server, the registration and the worker: three commands of flows.operate.
+# The image of Prefect's server, the registration and the worker: three commands of flows.local_stack.
 #   docker build -f docs/operations/worker.Dockerfile -t perennial-worker .
 FROM python:3.12-slim AS build
 RUN apt-get update \
@@ -19,6 +19,6 @@ COPY --from=build /srv/perennial .
 RUN mkdir -p .perennial/prefect && chown -R perennial .perennial
 USER perennial
 ENV PERENNIAL_HOST=0.0.0.0 PREFECT_WORKER_WEBSERVER_HOST=127.0.0.1
-ENTRYPOINT [".venv/bin/python", "-m", "flows.operate"]
+ENTRYPOINT [".venv/bin/python", "-m", "flows.local_stack"]
 CMD ["worker", "--", "--with-healthcheck"]
 HEALTHCHECK --start-period=120s CMD [".venv/bin/python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/health')"]
