@@ -61,13 +61,16 @@ def here(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_wheel_holds_all_modules_and_the_locks_and_nothing_else(wheel: Path) -> None:
+def test_wheel_holds_all_modules_templates_and_locks_and_nothing_else(wheel: Path) -> None:
     held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
     ours = [
-        path for room in ("bentos", "flows", "tasks") for path in (REPOSITORY / room).rglob("*.py")
+        path
+        for room in ("bentos", "flows", "tasks")
+        for end in ("py", "jinja", "css")
+        for path in (REPOSITORY / room).rglob(f"*.{end}")
     ]
-    modules = {str(path.relative_to(REPOSITORY)) for path in ours}
-    assert held == modules | LOCKS
+    assert held == {str(path.relative_to(REPOSITORY)) for path in ours} | LOCKS
+    assert "tasks/reports/templates/base.html.jinja" in held
 
 
 def test_installed_command_works_elsewhere(installed: Path, here: Path) -> None:

@@ -16,8 +16,9 @@ from tasks.extraction.task import extract
 from tasks.preparation.task import prepare
 from tasks.reports import charts
 from tasks.reports.candidate import draw_report
-from tasks.reports.candidate_text import CHECKS, _say_period
+from tasks.reports.candidate_text import _holdout_period
 from tasks.reports.charts import draw_precision_recall
+from tasks.reports.display_names import CHECKS
 from tasks.training.task import train
 from tasks.validation.candidate import Candidate, TimedStep, timed, trace_lineage
 from tasks.validation.gate import ChampionScores
@@ -294,8 +295,8 @@ def test_rows_split_by_a_hash_have_no_periods(binary: Candidate) -> None:
     prepared = binary.prepared.model_copy(update={"split": split})
     assert "Period (UTC)" in page(binary)
     assert "Period (UTC)" not in page(binary.model_copy(update={"prepared": prepared}))
-    assert _say_period(binary.model_copy(update={"prepared": prepared})) == ""
-    assert _say_period(binary).startswith(" from ")
+    assert _holdout_period(binary.model_copy(update={"prepared": prepared})) == ""
+    assert _holdout_period(binary).startswith(" from ")
 
 
 def test_points_that_share_a_place_stay_inside_the_plot() -> None:
