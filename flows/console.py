@@ -129,7 +129,7 @@ def print_monitored(found: dict[str, Any]) -> None:
     if found["champion"] is None:
         out.print(found["warnings"][0])
         return
-    colour, word = ("red", "look at it") if found["events"] else ("green", "all quiet")
+    colour, word = ("red", "action needed") if found["events"] else ("green", "no action needed")
     _print_head(found["model"], found["champion"], word, colour)
     events = Table("event", "", "what was found", box=None, pad_edge=False)
     for each in found["events"]:

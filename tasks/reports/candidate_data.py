@@ -15,7 +15,7 @@ from tasks.reports.templates import Figure
 from tasks.validation.candidate import Candidate
 
 PARTS = {
-    "fit": "trees are grown on these",
+    "fit": "trained on",
     "stop": "chose the number of rounds (early stopping), then trained on too",
     "gap": "left out: their labels were not known when the holdout began",
     "holdout": "evaluated on, never trained on",

@@ -56,7 +56,7 @@ def next_steps(candidate: Candidate) -> list[tuple[str, str]]:
         return [(words, f"perennial rollback {name} {signed}")]
     return [
         ("To release it, run", f"perennial approve {name} {candidate.plan.version} {signed}"),
-        ("To turn it down, run", f"perennial reject {name} {candidate.plan.version} {signed}"),
+        ("To reject it, run", f"perennial reject {name} {candidate.plan.version} {signed}"),
     ]
 
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import altair as alt
 import vl_convert
 
-from tasks.core.errors import harmless
 from tasks.reports import chart_style as style
+from tasks.reports.formatting import printable
 
 INK, MUTED = style.INK, style.MUTED
 ACCENT, PALE, PASS, FAIL, ZONE = "#23598c", "#a9bfd4", "#1f7a4d", "#b3261e", "#e3f1e9"
@@ -225,8 +225,8 @@ def _render_rows(layers: Sequence[alt.Chart], labels: Sequence[str], below: int,
 
 
 def _chart(**series: Sequence[Any]) -> alt.Chart:
-    points = [dict(zip(series, each, strict=True)) for each in zip(*series.values(), strict=True)]
-    return alt.Chart(alt.InlineData(values=points))
+    rows = zip(*(map(printable, values) for values in series.values()), strict=True)
+    return alt.Chart(alt.InlineData(values=[dict(zip(series, row, strict=True)) for row in rows]))
 
 
 def _render(
@@ -245,5 +245,5 @@ def _render(
     drawn = chart.properties(**inner, autosize="none", padding=dict(padding))
     spec = drawn.to_dict(validate=False)  # each part was validated when it was made
     svg = vl_convert.vegalite_to_svg(spec, config=style.CONFIG, allowed_base_urls=[])
-    labelled = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
-    return harmless(labelled)
+    text = escape(printable(label))
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{text}" ', 1)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
+from typing import Any
 
 from tasks.analysis.profile import ColumnSummary
 from tasks.core.errors import harmless
@@ -73,6 +74,19 @@ def shorten(text: str) -> str:
     return text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"
 
 
+def printable(value: Any) -> Any:
+    r"""Write out what steers a terminal or a reader's eye, and what no XML may hold.
+
+    Only plain text is changed: a number stays, and so does markup that a template made.
+
+    >>> print(printable("a\x1b[31m"))
+    a\x1b[31m
+    """
+    if type(value) is not str:
+        return value
+    return re.sub("[\ufffe\uffff]", "\N{REPLACEMENT CHARACTER}", harmless(value))
+
+
 def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(map(escape_markdown, line))} |" for line in lines)
@@ -84,5 +98,5 @@ def escape_markdown(text: str) -> str:
     >>> print(escape_markdown("*bold* <b>"))
     \*bold\* &lt;b&gt;
     """
-    escaped = escape(" ".join(harmless(text).split()), quote=False)
+    escaped = escape(" ".join(printable(text).split()), quote=False)
     return re.sub(r"([\\`*_{}\[\]|#~])", r"\\\1", escaped)

@@ -17,7 +17,7 @@ EVENTS = {
     "new-data": "Enough new data for a retrain",
     "quality-lost": "Quality has dropped",
     "distribution-moved": "Inputs or predictions have drifted",
-    "data-broken": "Data looks broken: a person has to check it",
+    "data-broken": "Data looks broken: check it by hand",
 }
 STATES = {
     "raised": "alert sent",
@@ -94,7 +94,7 @@ def describe_service(service: ServiceHealth) -> str:
     slow = "beyond the last bound" if service.slowest is None else f"{1000 * service.slowest:g} ms"
     return (
         f"{service.answers:,} requests, {service.failed:,} failed (5xx), {service.refused:,} "
-        f"refused (4xx); half of all predictions took at most {quick}, 99% at most {slow}"
+        f"refused (4xx); half of all responses took at most {quick}, 99% at most {slow}"
     )
 
 

@@ -6,11 +6,11 @@ direction of text or steer a terminal are written out. A name that is missing is
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from tasks.core.errors import harmless
+from tasks.reports.formatting import printable
 
 
 class Figure(NamedTuple):
@@ -29,15 +29,11 @@ def render(template: str, **values: object) -> str:
     return _PAGES.get_template(template).render(values)
 
 
-def _finalize(value: Any) -> Any:
-    return harmless(value) if type(value) is str else value  # what is markup already stays
-
-
 _PAGES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
-    finalize=_finalize,
+    finalize=printable,
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=True,
