@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from tasks.reports import charts
 from tasks.reports.candidate_text import rank_slices
+from tasks.reports.chart_style import MOST_BARS
 from tasks.reports.display_names import name_metric, name_slice
 from tasks.reports.formatting import shorten
 from tasks.reports.templates import Figure
 from tasks.training.tuning import best_trial
 from tasks.validation.candidate import Candidate
 
-_SLICES, _BARS = 24, 14
+_SLICES = 24
 
 
 def draw_charts(candidate: Candidate) -> Iterator[Figure]:
@@ -70,8 +71,10 @@ def _draw_calibration(candidate: Candidate) -> Figure:
 
 def _draw_importance(candidate: Candidate) -> Figure:
     ranked = candidate.evaluation.importance
-    bars = [charts.Bar(each.feature, each.share, f"{each.share:.1%}") for each in ranked[:_BARS]]
-    if rest := ranked[_BARS:]:
+    bars = [
+        charts.Bar(each.feature, each.share, f"{each.share:.1%}") for each in ranked[:MOST_BARS]
+    ]
+    if rest := ranked[MOST_BARS:]:
         share = sum(each.share for each in rest)
         bars.append(charts.Bar(f"{len(rest)} others", share, f"{share:.1%}", faint=True))
     text = "Share of all contributions to predictions (mean absolute SHAP values)."

@@ -10,6 +10,7 @@ from tasks.core.checks import Check
 from tasks.preparation.split import SplitRole
 from tasks.reports import charts
 from tasks.reports.candidate_text import MOVED, MOVED_FAR, TOP, changed_columns, rank_drift
+from tasks.reports.chart_style import MOST_BARS
 from tasks.reports.formatting import format_share, format_time, format_value, read_time, shorten
 from tasks.reports.templates import Figure
 from tasks.validation.candidate import Candidate
@@ -22,7 +23,6 @@ PARTS = {
     "unlabelled": "old enough for a label, and yet without one: left out",
     "immature": "too young to have a label: left out",
 }
-_BARS = 14
 
 
 def describe_data(candidate: Candidate) -> dict[str, object]:
@@ -83,7 +83,7 @@ def _found_anything(check: Check) -> bool:
 
 
 def _describe_drift(candidate: Candidate) -> dict[str, Any] | None:
-    reference, ranked = candidate.analysis.reference, rank_drift(candidate)[:_BARS]
+    reference, ranked = candidate.analysis.reference, rank_drift(candidate)[:MOST_BARS]
     if reference is None:
         return None
     bars = [

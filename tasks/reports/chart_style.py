@@ -3,6 +3,7 @@
 from typing import Any
 
 INK, MUTED, GRID = "#1c2530", "#5d6b7a", "#e4e8ec"
+MOST_BARS = 14  # that a chart shows of a long ranking
 WIDTH, HEIGHT, ROW, LABEL, LETTER = 400, 270, 21, 190, 6
 PADDING = {"left": 52, "right": 18, "top": 8, "bottom": 42}
 _TEXT: dict[str, Any] = {"labelFontSize": 10.5, "titleFontSize": 10.5, "titleFontWeight": "normal"}

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from tasks.monitoring.findings import MonitoringResult
 from tasks.reports import charts
 from tasks.reports.candidate_text import MOVED
+from tasks.reports.chart_style import MOST_BARS
 from tasks.reports.display_names import name_metric
 from tasks.reports.formatting import shorten
 from tasks.reports.monitoring_text import name_column, rank_drifted, rank_slices
 from tasks.reports.templates import Figure
 
-_BARS, _SLICES = 14, 20
+_SLICES = 20
 
 
 def draw_quality(found: MonitoringResult) -> Iterator[Figure]:
@@ -61,7 +62,7 @@ def _draw_slices(found: MonitoringResult) -> Iterator[Figure]:
 
 def draw_drift(found: MonitoringResult) -> Figure | None:
     """Draw the columns that moved most, where there is something to compare with."""
-    ranked, weights = rank_drifted(found)[:_BARS], found.drifted.weights
+    ranked, weights = rank_drifted(found)[:MOST_BARS], found.drifted.weights
     if not ranked:
         return None
     bars = [
