@@ -98,7 +98,7 @@ def print_version(found: dict[str, Any]) -> None:
         table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in shown.values()))
     out.print(table)
     for warning in found["warnings"]:
-        out.print(_styled("note", "yellow"), warning)
+        out.print(_styled("warning", "yellow"), warning)
     rows = ", ".join(f"{count:,} {part}" for part, count in found["rows"].items())
     seconds = sum(found["seconds"].values())
     out.print(f"rows {rows}\nseconds {seconds:.1f}\nreport {found['report']}", soft_wrap=True)
@@ -142,7 +142,7 @@ def print_monitored(found: dict[str, Any]) -> None:
         states.add_row(name, said)
     out.print(states)
     for warning in found["warnings"]:
-        out.print(_styled("note", "yellow"), warning)
+        out.print(_styled("warning", "yellow"), warning)
     out.print(f"report {found['report']}", soft_wrap=True)
 
 

@@ -22,8 +22,9 @@ def list_ingredients() -> list[object]:
     from tasks.serving import bento_build, requirements
     from tasks.storage.store import digest_file
 
+    root = bento_build.__file__.removesuffix("tasks/serving/bento_build.py")
     modules = {
-        "/".join(path.parts[-3:]): digest_file(path) for path in bento_build.needed_modules()
+        str(path).removeprefix(root): digest_file(path) for path in bento_build.needed_modules()
     }
     locks = requirements.read_lock() + requirements.read_lock(requirements.COMPILED_LOCK)
     pins = requirements.serving_requirements(compiled=True).splitlines()

@@ -152,7 +152,7 @@ def write_summary(candidate: Candidate) -> str:
     """Write the short version in Markdown."""
     definition = candidate.plan.definition
     verdict = "passed" if candidate.verdict.passed else "REFUSED"
-    looks = [*list_warnings(candidate), *_name_extremes(candidate)]
+    notes = [*list_warnings(candidate), *_name_extremes(candidate)]
     blocks = [
         f"# {definition.name} {candidate.plan.version}: {verdict}",
         escape_markdown(definition.description),
@@ -160,7 +160,7 @@ def write_summary(candidate: Candidate) -> str:
         *(f"{escape_markdown(words)} `{command}`" for words, command in next_steps(candidate)),
         _tabulate_checks(candidate.verdict.checks),
         _tabulate_metrics(candidate),
-        "\n".join(f"- {escape_markdown(sentence)}" for sentence in looks),
+        "\n".join(f"- {escape_markdown(sentence)}" for sentence in notes),
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
