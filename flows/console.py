@@ -98,7 +98,7 @@ def print_version(found: dict[str, Any]) -> None:
         table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in shown.values()))
     out.print(table)
     for warning in found["warnings"]:
-        out.print(_styled("note", "yellow"), warning)
+        out.print(_styled("warning", "yellow"), warning)
     rows = ", ".join(f"{count:,} {part}" for part, count in found["rows"].items())
     seconds = sum(found["seconds"].values())
     out.print(f"rows {rows}\nseconds {seconds:.1f}\nreport {found['report']}", soft_wrap=True)
@@ -129,7 +129,7 @@ def print_monitored(found: dict[str, Any]) -> None:
     if found["champion"] is None:
         out.print(found["warnings"][0])
         return
-    colour, word = ("red", "look at it") if found["events"] else ("green", "all quiet")
+    colour, word = ("red", "action needed") if found["events"] else ("green", "no action needed")
     _print_head(found["model"], found["champion"], word, colour)
     events = Table("event", "", "what was found", box=None, pad_edge=False)
     for each in found["events"]:
@@ -142,7 +142,7 @@ def print_monitored(found: dict[str, Any]) -> None:
         states.add_row(name, said)
     out.print(states)
     for warning in found["warnings"]:
-        out.print(_styled("note", "yellow"), warning)
+        out.print(_styled("warning", "yellow"), warning)
     out.print(f"report {found['report']}", soft_wrap=True)
 
 

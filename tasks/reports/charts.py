@@ -1,7 +1,6 @@
-"""Charts as SVG, drawn offline: no script, no network, the same bytes for the same points.
+"""Draws charts as SVG text, offline: no script, no network, the same bytes for the same points.
 
-Owns Altair and vl-convert, and what each chart looks like. Refuses to know what a candidate is and
-where the points come from.
+Each function takes points and `label`, the chart's text for screen readers, and gives SVG.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,33 +10,14 @@ from typing import Any, NamedTuple
 import altair as alt
 import vl_convert
 
-INK, MUTED, GRID = "#1c2530", "#5d6b7a", "#e4e8ec"
+from tasks.reports import chart_style as style
+from tasks.reports.formatting import printable
+
+INK, MUTED = style.INK, style.MUTED
 ACCENT, PALE, PASS, FAIL, ZONE = "#23598c", "#a9bfd4", "#1f7a4d", "#b3261e", "#e3f1e9"
-
-_LINES, _DASHES = [MUTED, ACCENT, PASS, FAIL], [[2, 3], [1, 0], [1, 0], [6, 3]]
-
-_WIDTH, _HEIGHT, _ROW, _LABEL, _LETTER = 400, 270, 21, 190, 6
-_PADDING = {"left": 52, "right": 18, "top": 8, "bottom": 42}
-_TEXT: dict[str, Any] = {"labelFontSize": 10.5, "titleFontSize": 10.5, "titleFontWeight": "normal"}
-_CONFIG = {
-    "background": "transparent",
-    "font": "Helvetica, Arial, sans-serif",
-    "aria": False,  # the whole chart gets one label
-    "view": {"stroke": None},
-    "axis": {
-        **_TEXT,
-        "domain": False,
-        "ticks": False,
-        "gridColor": GRID,
-        "labelColor": INK,
-        "titleColor": MUTED,
-        "labelPadding": 6,
-        "titlePadding": 8,
-        "labelLimit": _LABEL,
-        "labelFlush": False,
-    },
-}
-_SHARES: dict[str, Any] = {"format": ".0%", "values": [0, 0.2, 0.4, 0.6, 0.8, 1]}
+LINE: dict[str, Any] = {"color": ACCENT, "strokeWidth": 2}
+DASHED: dict[str, Any] = {"color": MUTED, "strokeDash": [4, 3]}
+LINES, DASHES = [MUTED, ACCENT, PASS, FAIL], [[2, 3], [1, 0], [1, 0], [6, 3]]
 
 Points = Mapping[str, Sequence[float]]
 
@@ -58,11 +38,11 @@ class Bar(NamedTuple):
     faint: bool = False
 
 
-class Moment(NamedTuple):
-    """A metric at a time: what came true with its interval, and what was estimated before."""
+class MetricPoint(NamedTuple):
+    """A metric at a time (ISO 8601): as measured, with its interval, and as estimated before."""
 
     at: str
-    truth: float | None
+    measured: float | None
     low: float | None
     high: float | None
     estimate: float | None
@@ -82,14 +62,12 @@ def draw_gain(gain: Gain, passed: bool, label: str) -> str:
     span = _chart(at=[gain.low], end=[gain.high]).mark_rule(color=color, strokeWidth=3)
     dot = _chart(at=[gain.value]).mark_point(color=color, fill=color, size=55, opacity=1)
     layers = [zone, zero, limit, span.encode(x=x, x2="end:Q"), dot.encode(x=x)]
-    around = {"left": 14, "right": 14, "top": 2, "bottom": 20}
-    return _render(layers, label, width=250, height=46, padding=around)
+    return _render(layers, label, 250, 46, {"left": 14, "right": 14, "top": 2, "bottom": 20})
 
 
 def draw_roc(curve: Points, label: str) -> str:
     """Draw the ROC curve above the diagonal of guessing."""
-    x, y = ("false_positive_rate", "true_positive_rate")
-    points = _chart(x=[0.0, *curve[x]], y=[0.0, *curve[y]])
+    points = _chart(x=[0, *curve["false_positive_rate"]], y=[0, *curve["true_positive_rate"]])
     line = _filled_line(points, "False positive rate", "True positive rate")
     return _render([_diagonal(0, 1), line], label)
 
@@ -97,7 +75,7 @@ def draw_roc(curve: Points, label: str) -> str:
 def draw_precision_recall(curve: Points, label: str) -> str:
     """Draw precision by recall above the share of positives, which guessing would reach."""
     points = _chart(x=curve["recall"], y=curve["precision"])
-    guess = _chart(y=[curve["precision"][-1]]).mark_rule(color=MUTED, strokeDash=[4, 3])
+    guess = _chart(y=[curve["precision"][-1]]).mark_rule(**DASHED)
     line = _filled_line(points, "Recall", "Precision")
     return _render([guess.encode(y="y:Q"), line], label)
 
@@ -108,35 +86,24 @@ def draw_calibration(bins: Points, shares: bool, label: str) -> str:
     least, most = (0.0 if shares else min(ends)), max(ends)
     axis = alt.Axis(format=".0%", tickCount=6) if shares else _numbers(ends)
     scale = alt.Scale(domain=[least, most])
-    dots = (
-        _chart(**bins)
-        .mark_circle(color=ACCENT, opacity=0.9)
-        .encode(
-            x=alt.X("predicted:Q", title="Predicted, on average", scale=scale, axis=axis),
-            y=alt.Y("observed:Q", title="Observed, on average", scale=scale, axis=axis),
-            size=alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[0, 90])),
-        )
-    )
+    x = alt.X("predicted:Q", title="Predicted, on average", scale=scale, axis=axis)
+    y = alt.Y("observed:Q", title="Observed, on average", scale=scale, axis=axis)
+    size = alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[0, 90]))
+    dots = _chart(**bins).mark_circle(color=ACCENT, opacity=0.9).encode(x=x, y=y, size=size)
     return _render([_diagonal(least, most), dots], label)
 
 
 def draw_learning(curve: Points, rounds: int, label: str) -> str:
     """Draw the loss by round, and the round that was chosen."""
-    line = (
-        _chart(x=curve["round"], y=curve["loss"])
-        .mark_line(color=ACCENT, strokeWidth=2)
-        .encode(
-            x=alt.X("x:Q", title="Round", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False)),
-            y=alt.Y("y:Q", title="Loss", scale=alt.Scale(zero=False), axis=_numbers(curve["loss"])),
-        )
-    )
+    x = alt.X("x:Q", title="Round", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
+    y = alt.Y("y:Q", title="Loss", scale=alt.Scale(zero=False), axis=_numbers(curve["loss"]))
+    line = _chart(x=curve["round"], y=curve["loss"]).mark_line(**LINE).encode(x=x, y=y)
     chosen = _chart(x=[rounds], text=[f"{rounds} rounds"])
-    rule = chosen.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(x="x:Q")
+    rule = chosen.mark_rule(**DASHED).encode(x="x:Q")
     late = rounds > 0.7 * curve["round"][-1]
     side: dict[str, Any] = {"align": "right", "dx": -5} if late else {"align": "left", "dx": 5}
-    text = chosen.mark_text(color=MUTED, fontSize=10.5, **side).encode(
-        x="x:Q", y=alt.value(6), text="text:N"
-    )
+    text = chosen.mark_text(color=MUTED, fontSize=10.5, **side)
+    text = text.encode(x="x:Q", y=alt.value(6), text="text:N")
     return _render([rule, line, text], label)
 
 
@@ -145,11 +112,10 @@ def draw_trials(
 ) -> str:
     """Draw each trial's loss, pale where it was given up, and the best loss so far."""
     points = _chart(trial=range(1, len(best) + 1), best=best, loss=losses, pruned=pruned)
-    axis = alt.Axis(grid=False, tickCount=6, format="d")
+    axis, scale = alt.Axis(grid=False, tickCount=6, format="d"), alt.Scale(zero=False, padding=8)
     x = alt.X("trial:Q", title="Trial", scale=alt.Scale(nice=False, padding=8), axis=axis)
-    scale = alt.Scale(zero=False, padding=8)
     y = alt.Y("best:Q", title="Loss", scale=scale, axis=_numbers(losses))
-    line = points.mark_line(color=ACCENT, strokeWidth=2, interpolate="step-after")
+    line = points.mark_line(interpolate="step-after", **LINE)
     color = alt.when("datum.pruned").then(alt.value(PALE)).otherwise(alt.value(ACCENT))
     dots = points.mark_circle(size=34, opacity=1)
     layers = [line.encode(x=x, y=y), dots.encode(x=x, y=alt.Y("loss:Q", scale=scale), color=color)]
@@ -164,7 +130,7 @@ def draw_residuals(bands: Points, label: str) -> str:
     y = alt.Y("q10:Q", title="Observed − predicted", axis=_numbers([*bands["q10"], *bands["q90"]]))
     outer = points.mark_area(color=PALE, opacity=0.35).encode(x=x, y=y, y2="q90:Q")
     inner = points.mark_area(color=PALE, opacity=0.8).encode(x=x, y="q25:Q", y2="q75:Q")
-    middle = points.mark_line(color=ACCENT, strokeWidth=2).encode(x=x, y="q50:Q")
+    middle = points.mark_line(**LINE).encode(x=x, y="q50:Q")
     zero = _chart(y=[0.0]).mark_rule(color=INK, strokeDash=[4, 3]).encode(y="y:Q")
     return _render([outer, inner, zero, middle], label)
 
@@ -175,9 +141,8 @@ def draw_lollipops(
     """Draw each row's `value` as a dot sized by its `rows`, tied to the value of the whole."""
     points = _chart(label=labels, whole=[whole] * len(labels), **dots)
     y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False))
-    x = alt.X(
-        "value:Q", title=title, scale=alt.Scale(zero=False, padding=7), axis=alt.Axis(tickCount=5)
-    )
+    scale, axis = alt.Scale(zero=False, padding=7), alt.Axis(tickCount=5)
+    x = alt.X("value:Q", title=title, scale=scale, axis=axis)
     stem = points.mark_rule(color=PALE, strokeWidth=2).encode(x=x, x2="whole:Q", y=y)
     size = alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[18, 120]))
     head = points.mark_circle(color=ACCENT, opacity=1).encode(x=x, y=y, size=size)
@@ -185,45 +150,37 @@ def draw_lollipops(
     return _render_rows([rule, stem, head], labels, 42, label)
 
 
-def draw_course(moments: Sequence[Moment], promised: float, title: str, label: str) -> str:
-    """Draw a metric over time: a line in its interval for what came true, dots for estimates."""
-    series = {name: [getattr(each, name) for each in moments] for name in Moment._fields}
-    points = _chart(promised=[promised] * len(moments), **series)
+def draw_over_time(moments: Sequence[MetricPoint], holdout: float, title: str, label: str) -> str:
+    """Draw a metric over time: a line in its interval for what was measured, dots for estimates."""
+    series = {name: [getattr(each, name) for each in moments] for name in MetricPoint._fields}
+    points = _chart(holdout=[holdout] * len(moments), **series)
     x = alt.X("at:T", title=None, axis=alt.Axis(grid=False, tickCount=6, format="%-d %b"))
     scale, axis = alt.Scale(zero=False, padding=8), alt.Axis(tickCount=6)
-    y = alt.Y("truth:Q", title=title, scale=scale, axis=axis)
-    known = points.transform_filter("isValid(datum.truth)")
+    y = alt.Y("measured:Q", title=title, scale=scale, axis=axis)
+    known = points.transform_filter("isValid(datum.measured)")
     band = known.mark_area(color=PALE, opacity=0.45).encode(x=x, y=alt.Y("low:Q"), y2="high:Q")
-    line = known.mark_line(color=ACCENT, strokeWidth=2, point={"color": ACCENT}).encode(x=x, y=y)
-    told = points.transform_filter("isValid(datum.estimate)").mark_point(
-        color=FAIL, shape="diamond", size=46
-    )
-    rule = points.mark_rule(color=MUTED, strokeDash=[4, 3]).encode(y="promised:Q")
-    return _render([rule, band, line, told.encode(x=x, y="estimate:Q")], label)
+    line = known.mark_line(point={"color": ACCENT}, **LINE).encode(x=x, y=y)
+    guessed = points.transform_filter("isValid(datum.estimate)")
+    dots = guessed.mark_point(color=FAIL, shape="diamond", size=46).encode(x=x, y="estimate:Q")
+    rule = points.mark_rule(**DASHED).encode(y="holdout:Q")
+    return _render([rule, band, line, dots], label)
 
 
 def draw_lines(
     lines: Mapping[str, Sequence[float]], ends: Sequence[str], title: str, label: str
 ) -> str:
     """Draw named lines over the same periods, told apart by colour and dash."""
-    points = alt.Chart(
-        alt.InlineData(
-            values=[
-                {"name": name, "end": end, "value": value}
-                for name, values in lines.items()
-                for end, value in zip(ends, values, strict=True)
-            ]
-        )
-    )
+    names, count = [name for name in lines for _ in ends], len(lines)
+    values = [value for each in lines.values() for value in each]
+    points = _chart(name=names, end=[*ends] * count, value=values)
     x = alt.X("end:O", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap=True))
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False, padding=8))
-    names, plain = list(lines), alt.Legend(title=None, orient="top", symbolType="stroke")
-    color = alt.Color("name:N", scale=alt.Scale(domain=names, range=_LINES), legend=plain)
-    dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=_DASHES), legend=plain)
+    known, plain = list(lines), alt.Legend(title=None, orient="top", symbolType="stroke")
+    color = alt.Color("name:N", scale=alt.Scale(domain=known, range=LINES), legend=plain)
+    dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=known, range=DASHES), legend=plain)
     drawn = points.mark_line(strokeWidth=2).encode(x=x, y=y, color=color, strokeDash=dash)
     dots = points.mark_circle(size=26, opacity=1).encode(x=x, y=y, color=color)
-    around = {**_PADDING, "top": 34}
-    return _render([drawn, dots], label, padding=around)
+    return _render([drawn, dots], label, padding={**style.PADDING, "top": 34})
 
 
 def draw_bars(bars: Sequence[Bar], least: float, label: str) -> str:
@@ -241,13 +198,10 @@ def draw_bars(bars: Sequence[Bar], least: float, label: str) -> str:
 
 
 def _filled_line(points: alt.Chart, x: str, y: str) -> alt.Chart:
-    whole, axis = alt.Scale(domain=[0, 1]), alt.Axis(**_SHARES)
-    line = {"color": ACCENT, "strokeWidth": 2}
-    area: alt.Chart = points.mark_area(color=ACCENT, fillOpacity=0.08, line=line).encode(
-        x=alt.X("x:Q", title=x, scale=whole, axis=axis),
-        y=alt.Y("y:Q", title=y, scale=whole, axis=axis, stack=None),  # points may share an x
-    )
-    return area
+    shares: Any = {"scale": alt.Scale(domain=[0, 1]), "axis": alt.Axis(**style.SHARES)}
+    area: alt.Chart = points.mark_area(color=ACCENT, fillOpacity=0.08, line=LINE)
+    across, up = alt.X("x:Q", title=x, **shares), alt.Y("y:Q", title=y, stack=None, **shares)
+    return area.encode(x=across, y=up)  # not stacked: points may share an x
 
 
 def _diagonal(least: float, most: float) -> alt.Chart:
@@ -265,22 +219,22 @@ def _numbers(values: Sequence[float], **axis: Any) -> alt.Axis:
 
 def _render_rows(layers: Sequence[alt.Chart], labels: Sequence[str], below: int, label: str) -> str:
     widest = max((len(each) for each in labels), default=0)
-    left = min(_LABEL, round(_LETTER * widest)) + 10
+    left = min(style.LABEL, round(style.LETTER * widest)) + 10
     around = {"left": left, "right": 14, "top": 4, "bottom": below}
-    return _render(layers, label, height=_ROW * len(labels) + 4 + below, padding=around)
+    return _render(layers, label, height=style.ROW * len(labels) + 4 + below, padding=around)
 
 
 def _chart(**series: Sequence[Any]) -> alt.Chart:
-    points = [dict(zip(series, each, strict=True)) for each in zip(*series.values(), strict=True)]
-    return alt.Chart(alt.InlineData(values=points))
+    rows = zip(*(map(printable, values) for values in series.values()), strict=True)
+    return alt.Chart(alt.InlineData(values=[dict(zip(series, row, strict=True)) for row in rows]))
 
 
 def _render(
     layers: Sequence[alt.Chart],
     label: str,
-    width: int = _WIDTH,
-    height: int = _HEIGHT,
-    padding: Mapping[str, int] = _PADDING,
+    width: int = style.WIDTH,
+    height: int = style.HEIGHT,
+    padding: Mapping[str, int] = style.PADDING,
 ) -> str:
     """Render to SVG of exactly this size, so that plots align and text is equally large in all."""
     inner = {
@@ -290,5 +244,6 @@ def _render(
     chart: Any = alt.layer(*layers)
     drawn = chart.properties(**inner, autosize="none", padding=dict(padding))
     spec = drawn.to_dict(validate=False)  # each part was validated when it was made
-    svg = vl_convert.vegalite_to_svg(spec, config=_CONFIG, allowed_base_urls=[])
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{escape(label)}" ', 1)
+    svg = vl_convert.vegalite_to_svg(spec, config=style.CONFIG, allowed_base_urls=[])
+    text = escape(printable(label))
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{text}" ', 1)

@@ -1,0 +1,48 @@
+"""What checks, metrics and slices are called in reports."""
+
+from tasks.core.checks import Check
+from tasks.core.definition import Metric
+from tasks.evaluation.evaluate import Slice
+from tasks.evaluation.metrics import HIGHER_IS_BETTER
+
+CHECKS = {
+    "holdout_rows": "Enough holdout rows",
+    "beats_baseline": "Better than the baseline",
+    "beats_baseline_on_loss": "Better than the baseline on its loss",
+    "beats_simple_model": "Better than a simple model",
+    "calibrated": "Predictions are calibrated",
+    "champion_is_comparable": "Can be compared with the champion",
+    "not_worse_than_champion": "Not worse than the champion",
+    "second_metric": "No loss on the second metric",
+    "calibration": "As well calibrated as the champion",
+    "slices": "No slice is worse off",
+    "plausible": "Not too good to be true",
+}
+METRICS: dict[Metric, tuple[str, str]] = {
+    "auc": ("AUC", "how often a positive row ranks above a negative one; 0.5 is guessing"),
+    "log_loss": ("Log loss", "how far probabilities are from the truth; sure and wrong costs most"),
+    "brier": ("Brier score", "mean squared distance of probabilities from the truth"),
+    "accuracy": ("Accuracy", "share of rows that are classified right"),
+    "macro_f1": ("Macro F1", "precision and recall in one number, every class counting alike"),
+    "mae": ("MAE", "mean size of an error, in the target's unit"),
+    "rmse": ("RMSE", "as MAE, but large errors weigh more"),
+    "r2": ("R²", "share of the target's variance explained; 0 is predicting the mean"),
+}
+
+
+def name_check(check: Check) -> str:
+    """Name a check of the gate; one that is not listed above by its own name."""
+    return CHECKS.get(check.name, check.name.replace("_", " ").capitalize())
+
+
+def name_metric(metric: Metric) -> str:
+    """Name a metric, with an arrow in the direction that is better.
+
+    >>> name_metric("auc"), name_metric("log_loss")
+    ('AUC ↑', 'Log loss ↓')
+    """
+    return f"{METRICS[metric][0]} {'↑' if metric in HIGHER_IS_BETTER else '↓'}"
+
+
+def name_slice(each: Slice) -> str:
+    return f"{each.slice} = {each.level}"

@@ -1,0 +1,96 @@
+"""The charts of the monitor's page: quality over time and by slice, drift, and latency."""
+
+from collections.abc import Iterator
+
+from tasks.monitoring.findings import MonitoringResult
+from tasks.reports import charts
+from tasks.reports.candidate_text import MOVED
+from tasks.reports.chart_style import MOST_BARS
+from tasks.reports.display_names import name_metric
+from tasks.reports.formatting import shorten
+from tasks.reports.monitoring_text import name_column, rank_drifted, rank_slices
+from tasks.reports.templates import Figure
+
+_SLICES = 20
+
+
+def draw_quality(found: MonitoringResult) -> Iterator[Figure]:
+    """Draw the gate's metric by window and the change by slice, as far as they are known."""
+    yield from _draw_over_time(found)
+    yield from _draw_slices(found)
+
+
+def _draw_over_time(found: MonitoringResult) -> Iterator[Figure]:
+    metric, spans = found.watch.definition.metric, list(reversed(found.judged.spans))
+    points = [
+        charts.MetricPoint(
+            at=each.end.isoformat(),
+            measured=each.truth.get(metric),
+            low=each.surely.low if each.surely else None,
+            high=each.surely.high if each.surely else None,
+            estimate=each.estimate.get(metric),
+        )
+        for each in spans
+    ]
+    if any(each.measured is not None or each.estimate is not None for each in points):
+        title = name_metric(metric)
+        text = (
+            f"{title} of each window: measured (line, with its interval) and estimated before "
+            "labels were known (dots). Dashed: the holdout."
+        )
+        holdout = found.judged.holdout[metric]
+        drawn = charts.draw_over_time(points, holdout, title, f"{title} by window")
+        yield Figure("Quality over time", text, drawn)
+
+
+def _draw_slices(found: MonitoringResult) -> Iterator[Figure]:
+    ranked = rank_slices(found)[:_SLICES]
+    if not ranked:
+        return
+    gains = [each.quality.gain.value for each in ranked if each.quality.gain]
+    labels = [
+        f"{shorten(f'{each.slice} = {each.level}')} ({each.quality.rows:,})" for each in ranked
+    ]
+    dots: dict[str, list[float]] = {"value": gains, "rows": [each.quality.rows for each in ranked]}
+    text = (
+        "How much better each slice does than on the holdout (left of the line: worse), by its "
+        f"{name_metric(ranked[0].quality.metric)}; rows in brackets."
+    )
+    drawn = charts.draw_lollipops(dots, labels, 0.0, "Gain over the holdout", "Gain by slice")
+    yield Figure("Slices, worst first", text, drawn)
+
+
+def draw_drift(found: MonitoringResult) -> Figure | None:
+    """Draw the columns that moved most, where there is something to compare with."""
+    ranked, weights = rank_drifted(found)[:MOST_BARS], found.drifted.weights
+    if not ranked:
+        return None
+    bars = [
+        charts.Bar(
+            f"{name_column(each)} ({weights.get(each.column, 0.0):.0%})",
+            each.hellinger or 0.0,
+            f"{each.hellinger:.3f}",
+            faint=(each.psi or 0.0) < MOVED,
+        )
+        for each in ranked
+    ]
+    text = (
+        "Hellinger distance from the training data (0: the same, 1: nothing in common), importance "
+        "in brackets. Pale: hardly a shift. Ordered by distance times importance."
+    )
+    return Figure("Drift by feature", text, charts.draw_bars(bars, 0.2, "Features by drift"))
+
+
+def draw_latency(found: MonitoringResult) -> Figure | None:
+    """Draw which share of predictions took how long, where a server counted any."""
+    counters = found.service.counters
+    if counters is None or not (total := sum(counters.answers)):
+        return None
+    names = [*(f"≤ {1000 * bound:g} ms" for bound in counters.bounds), "longer"]
+    bars = [
+        charts.Bar(name, count / total, f"{count / total:.1%}")
+        for name, count in zip(names, counters.answers, strict=True)
+        if count
+    ]
+    drawn = charts.draw_bars(bars, 0.1, "Predictions by time taken")
+    return Figure("Time to answer", "Share of evaluations.", drawn)
