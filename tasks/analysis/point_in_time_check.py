@@ -1,8 +1,7 @@
-"""Hindsight: whether rows hold what was known at their times, and nothing of later.
+"""Point-in-time check: whether rows hold what was known at their times, and nothing of later.
 
-Owns the proof on a few rows of every snapshot: their values are asked of the events once more, by
-the rule as it is written rather than by the moments that all rows were joined to. Refuses to say
-what a difference means: the data contract does.
+A few rows of every snapshot are joined once more, by the rule as it is written and from all events.
+Not responsible for what a difference means: the data contract is.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""How far a table has moved from another: two profiles in, effect sizes by column out.
+"""Drift of each column between two profiles: PSI, Hellinger distance and the share of new levels.
 
-Owns the bins and the measures. Refuses to know how a profile is made and what a difference means:
-which columns matter, and how much drift is too much, is decided elsewhere.
+PSI is the population stability index, a symmetric Kullback–Leibler divergence over deciles or
+levels. Not responsible for thresholds: how much drift is too much is decided in `alarms`.
 """
 
 import math
@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tasks.analysis.profile import Column, ColumnKind, Profile
+from tasks.analysis.column_facts import ColumnKind
+from tasks.analysis.profile import Column, Profile
 from tasks.core.definition import Frozen
 
 Change = Literal["none", "added", "removed", "retyped"]

@@ -3,8 +3,9 @@
 import logging
 from pathlib import Path
 
+from tasks.analysis.column_summary import summarise
 from tasks.analysis.data_contract import Analysis, check_contract, compare_champion, warn_of
-from tasks.analysis.profile import summarise, to_bytes
+from tasks.analysis.profile import to_bytes
 from tasks.analysis.snapshot_profile import profile_snapshot
 from tasks.core.checks import failed
 from tasks.core.errors import ContractBroken

@@ -6,7 +6,7 @@ Owns that part of the page. Refuses to measure (analysis did) and to write marku
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from tasks.analysis.profile import ColumnSummary
+from tasks.analysis.column_summary import ColumnSummary
 from tasks.analysis.profile_drift import FREQUENT, ColumnDrift
 from tasks.core.checks import Check
 from tasks.preparation.split import SplitRole

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
 
-from tasks.analysis.profile import ColumnSummary
+from tasks.analysis.column_summary import ColumnSummary
 from tasks.analysis.profile_drift import ColumnDrift
 from tasks.core.checks import Check, failed
 from tasks.core.definition import Metric

@@ -1,7 +1,7 @@
-"""Exports: what sources in a database held at one moment, as Parquet files in the work folder.
+"""Export of a database source: its rows at one moment, as Parquet files in the work folder.
 
-Owns how long an export serves: for as long as the server says that nothing was written to it since,
-and, within a run, to its end. What nobody has used for a day is cleared away. Refuses to know SQL.
+An export is used again until the server says that something was written, and within a run to its
+end. What was not used for a day is deleted. Not responsible for SQL.
 """
 
 import hashlib

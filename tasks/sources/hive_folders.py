@@ -1,7 +1,7 @@
-"""Folders that carry a column, as Hive, Spark and pandas write them: `month=1/part.parquet`.
+"""Hive folders: columns that the names of folders carry, as in `month=1/part.parquet`.
 
-Owns their names and values, and a value's type. The unbroken run of such folders right above a
-file counts: what a project's own folders are called says nothing of a table. Refuses to read files.
+Only the unbroken run of such folders right above a file counts: a project's own folders say nothing
+of its tables. Not responsible for reading files.
 """
 
 import re

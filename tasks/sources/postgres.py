@@ -1,7 +1,7 @@
-"""A PostgreSQL server, read: one table or query, in parts, as of one moment, without a write.
+"""PostgreSQL: reads one table or query in parts, as of one moment, and writes nothing.
 
-Owns ADBC and the SQL that is sent. Credentials come from the environment that libpq knows (PGUSER,
-PGPASSWORD, PGPASSFILE, PGSERVICE), and are kept nowhere. Refuses to know what becomes of the rows.
+Uses ADBC. Credentials come from the environment variables of libpq (PGUSER, PGPASSWORD, PGPASSFILE,
+PGSERVICE) and are stored nowhere. Not responsible for what becomes of the rows.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""What can be refused beforehand: in a moment, before Prefect and LightGBM are loaded.
+"""Preflight checks: what can be refused at once, before Prefect and LightGBM are loaded.
 
-Owns the questions that a definition, the first look at its sources and the registry answer. Refuses
-to read rows. The flows ask the same again: between a look and a run, things change.
+Asks the definition, its sources' schemas and the registry; reads no rows. Flows check again, since
+things may change between the two.
 """
 
 from datetime import UTC, datetime

@@ -1,8 +1,7 @@
-"""Unions: the one type of a column whose files hold it in several, where that loses nothing.
+"""Type promotion: the one type of a column that files hold in several types, if it loses no value.
 
-Owns which types go together. Whether large whole numbers beside floats, or fine times beside coarse
-ones, lose anything is for their values to say. Refuses to know how files are read: it is given what
-asks them.
+Whether large whole numbers fit floats, or fine times coarse ones, is asked of the values. Not
+responsible for reading files: the caller gives a function that asks them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
