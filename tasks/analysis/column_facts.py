@@ -44,6 +44,11 @@ class ColumnFacts(Frozen):
 
 
 def kind_of(dtype: pl.DataType) -> ColumnKind:
+    """Tell whether a column is measured as numbers, counted by level, or neither.
+
+    >>> [kind_of(dtype) for dtype in (pl.Date(), pl.Boolean(), pl.Binary())]
+    ['number', 'category', 'other']
+    """
     if dtype.is_numeric() or dtype.is_temporal():
         return "number"
     level = pl.String, pl.Categorical, pl.Enum, pl.Boolean
@@ -70,6 +75,7 @@ def as_numbers(values: pl.Series) -> pl.Series:
 
 
 def merge_facts(name: str, left: ColumnFacts, right: ColumnFacts) -> ColumnFacts:
+    """Merge the facts of two parts of a column; ProfileError where their types differ."""
     if left.dtype == "Null":  # a column without one value says nothing of its type
         left, right = right, left
     if right.dtype not in (left.dtype, "Null"):

@@ -119,33 +119,24 @@ def count_repeats(definition: Definition, snapshot: Snapshot) -> int:
 
 def check_features(plan: Plan, profile: Profile) -> Iterator[Check]:
     """Check that every column a feature needs holds values, and finite ones."""
-    sound = True
-    ruled = plan.definition.checks.columns
+    broken = []
     for name in plan.features.columns:
         facts = profile.columns[name].facts
         if not facts.values and not facts.infinite:
-            sound = False
             detail = f"column {name!r} holds no value at all, and a feature needs it"
-            yield Check(name=f"values of {name!r}", passed=False, detail=detail)
-        elif facts.infinite and name not in ruled:  # or its own rule says how much is allowed
-            sound = False
-            yield check_infinity(name, ColumnCheck(), facts)
-    if sound:
-        detail = f"all {len(plan.features.columns)} columns that features need hold values"
-        yield Check(name="features", passed=True, detail=detail)
+            broken.append(Check(name=f"values of {name!r}", passed=False, detail=detail))
+        elif facts.infinite and name not in plan.definition.checks.columns:
+            broken.append(check_infinity(name, ColumnCheck(), facts))  # or its own rule allows some
+    detail = f"all {len(plan.features.columns)} columns that features need hold values"
+    yield from broken or [Check(name="features", passed=True, detail=detail)]
 
 
 def check_labels(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
     """Check how many matured rows have a label and, for a binary target, how many are true."""
     target, _ = settle_target(plan, snapshot.scan())
     matured = label_rows(plan, snapshot.scan(), target).filter(MATURED)
-    rows, labelled, mean = (
-        matured.select(
-            pl.len().alias("rows"), pl.col(TARGET).count().alias("known"), pl.col(TARGET).mean()
-        )
-        .collect()
-        .row(0)
-    )
+    known, rate = pl.col(TARGET).count().alias("known"), pl.col(TARGET).mean()
+    rows, labelled, mean = matured.select(pl.len(), known, rate).collect().row(0)
     contract = plan.definition.checks
     yield share_at_most(
         "unlabelled", rows - labelled, rows, contract.unlabelled, "lack a label though matured"

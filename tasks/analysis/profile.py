@@ -48,6 +48,8 @@ metrics.DistributionMetric.zero(_CONFIG).kll.value.update(pl.Series([0.0]).to_nu
 
 @dataclass(frozen=True)
 class Column:
+    """A column's exact facts and its sketches."""
+
     facts: ColumnFacts
     view: ColumnProfileView
 
@@ -77,7 +79,12 @@ _FACTS = TypeAdapter(dict[str, ColumnFacts])
 
 
 def profile_table(table: pl.LazyFrame) -> Profile:
-    """Profile a scan or a frame, each column collected by itself so that few are in memory."""
+    """Profile a scan or a frame, each column collected by itself so that few are in memory.
+
+    >>> profile = profile_table(pl.LazyFrame({"x": [1, 2, None]}))
+    >>> profile.columns["x"].facts.null_share
+    0.3333333333333333
+    """
     names = table.collect_schema().names()
 
     def profile_at(position: int) -> Column:
@@ -96,6 +103,7 @@ def merge(profiles: Sequence[Profile]) -> Profile:
 
 
 def to_bytes(profile: Profile) -> bytes:
+    """Write a profile: a magic word, the SHA-256 of the rest, exact facts as JSON, and sketches."""
     facts = _FACTS.dump_json({name: column.facts for name, column in profile.columns.items()})
     body: bytes = len(facts).to_bytes(8, "big") + facts + profile.view.serialize()
     return _MAGIC + hashlib.sha256(body).digest() + body

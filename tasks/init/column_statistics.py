@@ -70,14 +70,10 @@ def _collect_each(
 def measure_columns(table: SourceTable) -> dict[str, ColumnStats]:
     """Measure every column in one pass over the table, and count the levels of short lists."""
     rows = collect(table, table.rows.select(pl.len())).item()
-    measured = measure(
-        table, {name: _statistics(name, each) for name, each in table.columns.items()}
-    )
-    few = [
-        name
-        for name, dtype in table.columns.items()
-        if is_text(dtype) and measured[name]["distinct"] <= _LISTED
-    ]
+    asked = {name: _statistics(name, dtype) for name, dtype in table.columns.items()}
+    measured = measure(table, asked)
+    texts = [name for name, dtype in table.columns.items() if is_text(dtype)]
+    few = [name for name in texts if measured[name]["distinct"] <= _LISTED]
     levels = {name: count_levels(table, pl.col(name)) for name in few}
     return {
         name: ColumnStats(dtype=dtype, rows=rows, levels=levels.get(name), **measured[name])

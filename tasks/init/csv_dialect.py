@@ -27,7 +27,10 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$")
 
 
 def sniff_source(data: str, project: Path) -> tuple[Source, tuple[str, ...]]:
-    """Tell format and separator by what the first file holds; its ending may say another thing."""
+    """Tell format and separator by what the first file holds; its ending may say another thing.
+
+    SourceError where no file is there, or the first is neither Parquet, nor CSV, nor NDJSON.
+    """
     try:
         source = Source.model_validate(data)
     except ValidationError as error:

@@ -59,11 +59,20 @@ class DateFormat(Frozen):
 
 
 def is_named_like_a_time(column: str) -> bool:
+    """Tell whether a column's name has a word for a time.
+
+    >>> [is_named_like_a_time(name) for name in ("createdAt", "pickup_time", "latitude")]
+    [True, True, False]
+    """
     return bool(_NAMED.search(column))
 
 
 def date_texts(table: SourceTable, columns: dict[str, str]) -> dict[str, DateFormat]:
-    """Find which columns hold dates as text; `columns` gives the SQL of each one's text."""
+    """Find which columns hold dates as text; `columns` gives the SQL of each one's text.
+
+    Of formats that fit equally many values, as %d/%m/%Y and %m/%d/%Y may, the one is used first
+    whose days leave no doubt in another column.
+    """
     texts = {name: pl.col(name).cast(pl.String).str.strip_chars().drop_nulls() for name in columns}
     probes = {name: {"": text.head(_PROBES).implode()} for name, text in texts.items()}
     likely = {
@@ -78,13 +87,9 @@ def date_texts(table: SourceTable, columns: dict[str, str]) -> dict[str, DateFor
     rest = {
         name: _look_at_rest(texts[name], formats[0], likely[name]) for name, formats in best.items()
     }
+    sqls = {name: f"TRIM({columns[name]})" if padded[name] else columns[name] for name in best}
     return {
-        name: _date_text(
-            f"TRIM({columns[name]})" if padded[name] else columns[name],
-            best[name],
-            counts[name],
-            found,
-        )
+        name: _date_text(sqls[name], best[name], counts[name], found)
         for name, found in measure(table, rest).items()
     }
 
@@ -165,22 +170,21 @@ def _date_text(
     values, best, odd, shaped = counts[""], formats[0], rest.pop("odd"), rest.pop("shaped")
     lacking = values - counts[best]
     told = DateFormat(sql="", formats=formats, values=values)
+    dated = _read_as(sql, best)
     if not lacking:
-        return told.model_copy(update={"sql": _read_as(sql, best)})
+        return told.model_copy(update={"sql": dated})
     second = max(rest, key=lambda form: rest[form], default=best)
     if rest.get(second) == lacking:
-        case = f"CASE WHEN {sql} ~ '{_shape(second)}' THEN {_read_as(sql, second)} "
+        case = f"CASE WHEN {sql} ~ '{_shape(second)}' THEN {_read_as(sql, second)} ELSE {dated} END"
         note = f"{lacking:,} rows are read as {second}"
-        return told.model_copy(
-            update={"sql": f"{case}ELSE {_read_as(sql, best)} END", "note": note}
-        )
+        return told.model_copy(update={"sql": case, "note": note})
     guard = ""
     if len(odd) <= _MOST_ODD:
         listed = ", ".join("'" + each.replace("'", "''") + "'" for each in odd)
         guard = f"{sql} NOT IN ({listed})"
     elif not shaped:
         guard = f"{sql} ~ '{_shape(best)}'"
-    dated = f"CASE WHEN {guard} THEN {_read_as(sql, best)} END" if guard else ""
+    dated = f"CASE WHEN {guard} THEN {dated} END" if guard else ""
     return told.model_copy(update={"sql": dated, "lacking": lacking, "odd": odd[0]})
 
 

@@ -32,9 +32,15 @@ Counts = dict[str, Any]
 
 
 class NumberFormat(Frozen):
-    """How a column's numbers are written: their marks, and what is taken off them.
+    """How a column's numbers are written: their separators, and what is taken `off` them.
 
     It is `sure` where no other reading fits.
+
+    >>> german = NumberFormat(thousands=".", decimal=",", off=("€", "."))
+    >>> german.read("1.234,56 €")
+    '1234.56'
+    >>> print(NumberFormat(decimal=",").write("price", "CAST"))
+    CAST(TRIM(REPLACE("price", ',', '.')) AS DOUBLE)
     """
 
     thousands: str = ""
@@ -128,7 +134,10 @@ def count_marks(values: pl.DataFrame) -> Counts:
 
 
 def infer_decimal_mark(plain: Iterable[Counts], marked: Iterable[Counts], separator: str) -> str:
-    """Tell a file's decimal mark by the columns that leave no doubt, or else by its separator."""
+    """Infer whether a CSV file has a decimal comma or a decimal point.
+
+    Columns that leave no doubt decide; else the separator does: with semicolons it is the comma.
+    """
     points = sum(each["plain"] > 0 and each["."] > each["grouped."] for each in plain)
     commas = sum(each["fit1"] > each["fit0"] and each[","] > each["grouped,"] for each in marked)
     if bool(points) != bool(commas):
@@ -139,7 +148,7 @@ def infer_decimal_mark(plain: Iterable[Counts], marked: Iterable[Counts], separa
 def infer_number_format(
     counts: Counts, marks: Counts | None, share: float, decimal: str
 ) -> NumberFormat | None:
-    """Settle how a column writes its numbers, at least this share of values; None if it has none.
+    """Infer how a column writes its numbers, at least this share of values; None if it has none.
 
     Where a mark can be of thousands and of decimals, `decimal` is the file's.
     """

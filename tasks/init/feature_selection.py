@@ -34,7 +34,10 @@ class Feature(Frozen):
 
 
 def choose_features(survey: ColumnSurvey, target: TargetSpec) -> tuple[Feature, ...]:
-    """Take every column but those that say nothing, name their row or give the target away."""
+    """Take every column but those that say nothing, name their row or leak the target.
+
+    All that were looked at are given; those with a `reason` are left out.
+    """
     table, facts, kind = survey.table, survey.facts, target.kind
     names = Counter(each.strip() for each in table.columns)
     columns = [column for column in facts if column != survey.target]
@@ -75,6 +78,7 @@ def explain_exclusion(column: str, fact: ColumnStats) -> str:
 
 
 def is_counter(fact: ColumnStats) -> bool:
+    """Tell whether a column counts the rows: whole numbers without a gap, each once."""
     if not fact.dtype.is_integer() or fact.least is None or fact.greatest is None:
         return False
     return fact.greatest - fact.least + 1 == fact.distinct == fact.rows

@@ -13,13 +13,19 @@ CHANCE = 0.01  # share of rows that may repeat a key which was different in ever
 
 
 class RowKey(Frozen):
+    """The columns of a key, and the share of rows in which they are `repeated`."""
+
     columns: tuple[str, ...] = ()
     note: str = ""
     repeated: float = 0.0
 
 
 def find_key(survey: ColumnSurvey, given: tuple[str, ...], features: Sequence[Feature]) -> RowKey:
-    """Find columns that tell each row from every other, where that costs little."""
+    """Find columns that are different in every row, where that costs little.
+
+    Tried are the key that is given, one column that is an id, and then the event time with up to
+    three more columns, added greedily.
+    """
     facts, event, rows = survey.facts, survey.event, survey.rows
     if given:
         repeated = 1 - count_unique(survey.table, [given])[0] / rows
@@ -33,11 +39,8 @@ def find_key(survey: ColumnSurvey, given: tuple[str, ...], features: Sequence[Fe
     if named or texts:
         return RowKey(columns=((named or texts)[0],), note="different in every row")
     if event.column and rows <= _KEY_ROWS and (grown := _grow_key(survey, features)):
-        return RowKey(
-            columns=grown,
-            note="different in every row" if len(grown) == 1 else "together different in every row",
-            repeated=CHANCE,
-        )
+        together = "together " if len(grown) > 1 else ""
+        return RowKey(columns=grown, note=f"{together}different in every row", repeated=CHANCE)
     if whole and is_counter(facts[whole[0]]):
         return RowKey(columns=(whole[0],), note="counts the rows: does it go on in the next file?")
     return RowKey(note="none was found that is different in every row")
@@ -48,22 +51,17 @@ def _grow_key(survey: ColumnSurvey, features: Iterable[Feature]) -> tuple[str, .
     facts, event = survey.facts, survey.event
     assert event.column is not None
     key, different = [event.column], facts[event.column].distinct
-    candidates = [
-        feature.column
-        for feature in features
-        if not feature.reason
-        and not facts[feature.column].nulls
-        and not facts[feature.column].dtype.is_float()
-        and feature.column != event.column
-    ][:_KEY_CANDIDATES]
+    whole = [name for name, fact in facts.items() if not (fact.nulls or fact.dtype.is_float())]
+    columns = [feature.column for feature in features if not feature.reason]
+    candidates = [name for name in columns if name in whole and name != event.column]
+    candidates = candidates[:_KEY_CANDIDATES]
     while different < survey.rows and len(key) <= _KEY_COLUMNS and candidates:
-        counts = count_unique(survey.table, [(*key, each) for each in candidates])
-        best = max(
-            zip(counts, candidates, strict=True), key=lambda at: (at[0], -facts[at[1]].distinct)
-        )
-        different = best[0]
-        key.append(best[1])
-        candidates.remove(best[1])
+        found = count_unique(survey.table, [(*key, each) for each in candidates])
+        counts = dict(zip(candidates, found, strict=True))
+        best = max(counts, key=lambda name: (counts[name], -facts[name].distinct))
+        different = counts[best]
+        key.append(best)
+        candidates.remove(best)
     return tuple(key) if different == survey.rows else ()
 
 

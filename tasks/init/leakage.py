@@ -26,10 +26,16 @@ _SCORE: dict[TargetKind, str] = {
 
 
 def score_alone(sample: pl.DataFrame, kind: TargetKind) -> dict[str, float]:
-    """Tell how well each column alone foretells the target in rows it was not learned from.
+    """Score how well each column alone predicts the target, in rows it was not learned from.
 
-    What is learned is the target's mean in each level, or in narrow bins of a number. The score
-    is R², AUC, or the share of a blind guess's errors that the column avoids.
+    `sample` holds the target first, then the features. Learned is the target's mean in each level,
+    or in narrow bins of a number (target encoding), on the first half of the rows. The score is AUC
+    for a binary target, R² for a regression, else the share of errors of the most frequent class
+    that the column avoids (Goodman and Kruskal's lambda).
+
+    >>> rows = pl.DataFrame({"y": [0, 1] * 100, "copy": [0, 1] * 100, "one": [1] * 200})
+    >>> score_alone(rows, "binary")
+    {'copy': 1.0, 'one': 0.5}
     """
     half = len(sample) // 2
     if len(sample) < _FEWEST:
@@ -57,6 +63,7 @@ def explain_leakage(
 
 
 def remark(feature: str, fact: ColumnStats, kind: TargetKind, alone: dict[str, float]) -> str:
+    """Say what a person should know of a feature that is kept, if there is anything."""
     score = alone.get(feature, 0.0)
     if score >= _STRONG[kind]:
         return f"{_SCORE[kind].format(score)}; is it known in advance?"

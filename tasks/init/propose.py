@@ -27,7 +27,8 @@ def draft_definition(
 ) -> tuple[str, str, tuple[str, ...]]:
     """Look at a table and write a definition that predicts one of its columns.
 
-    Gives its name, its text, and what in it a person should look at first.
+    Gives its name, its text, and what in it a person should look at first. DefinitionError or
+    SourceError where no model can come of the table.
     """
     chosen = settle_name(name, data)
     survey = survey_table(data, target, time, key, project)

@@ -43,9 +43,8 @@ def write_checks(survey: ColumnSurvey, target: TargetSpec, key: RowKey) -> Itera
 
 def write_columns(survey: ColumnSurvey, features: Iterable[Feature]) -> Iterator[str]:
     yield "[checks.columns]"
-    used = {
-        feature.column: None for feature in features if not feature.reason and not feature.is_part
-    }
+    kept = [feature for feature in features if not (feature.reason or feature.is_part)]
+    used = dict.fromkeys(feature.column for feature in kept)
     width = min(NAME_WIDTH, max((len(bare_key(column)) for column in used), default=0))
     for column in used:
         yield f"{bare_key(column):<{width}} = {_write_rule(survey.facts[column])}"

@@ -32,7 +32,10 @@ class TargetSpec(Frozen):
 
 
 def infer_target(survey: ColumnSurvey) -> TargetSpec:
-    """Decide what kind of model the target asks for, and how it is written."""
+    """Decide what kind of model the target asks for, and how it is written.
+
+    DefinitionError where the column holds one value, no value, or what no model predicts.
+    """
     table, column, fact = survey.table, survey.target, survey.facts[survey.target]
     if not fact.values:
         said = "holds no value at all"

@@ -26,7 +26,13 @@ class TargetSum(Frozen):
 
 
 def find_sums(sample: pl.DataFrame) -> tuple[TargetSum, ...]:
-    """Find columns that add up to the target, the sample's first column, or multiply to it."""
+    """Find columns that add up to the target, the sample's first column, or multiply to it.
+
+    >>> parts = {"a": range(100), "b": [n * n % 17 for n in range(100)]}
+    >>> rows = pl.DataFrame({"total": [n + 2 * (n * n % 17) for n in range(100)]} | parts)
+    >>> find_sums(rows)
+    (TargetSum(columns=('a', 'b'), how='adds up to it'),)
+    """
     target, *others = (_as_number(column) for column in sample.get_columns())
     if target is None:
         return ()

@@ -10,6 +10,7 @@ Line = tuple[str, str]  # what TOML reads, and the comment beside it
 
 
 def align(features: Sequence[tuple[str, str, str]]) -> list[Line]:
+    """Write names, SQL and comments as lines whose equals signs stand below each other."""
     width = min(NAME_WIDTH, max(len(bare_key(name)) for name, _, _ in features))
     return [(f"{bare_key(name):<{width}} = {quote(sql)}", said) for name, sql, said in features]
 
@@ -35,22 +36,33 @@ def _printable(text: str) -> str:
 
 
 def quote(text: str) -> str:
-    """Write a TOML string, in the quotes that need no escapes where there are such."""
+    """Write a TOML string, in the quotes that need no escapes where there are such.
+
+    >>> print(quote('"Unit price" > 3'))
+    '"Unit price" > 3'
+    """
     if ('"' in text or "\\" in text) and "'" not in text and text.isprintable():
         return f"'{text}'"
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def multiline(text: str) -> str:
+    """Write a TOML string over several lines, where it can be read so."""
     plain = all(sign.isprintable() or sign == "\n" for sign in text)
     return f"'''\n{text}'''" if plain and "'''" not in text else quote(text)
 
 
 def bare_key(name: str) -> str:
+    """Write a TOML key, without quotes where it needs none."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quote(name)
 
 
 def inline_table(table: dict[str, object]) -> str:
+    """Write an inline table of strings, numbers, tuples and tables.
+
+    >>> inline_table({"nulls": 0.05, "values": ("a", "b c")})
+    '{ nulls = 0.05, values = ["a", "b c"] }'
+    """
     line = ", ".join(f"{bare_key(key)} = {_value(value)}" for key, value in table.items())
     return f"{{ {line} }}"
 

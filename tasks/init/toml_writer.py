@@ -64,11 +64,8 @@ def _write_sources(inferred: InferredTypes) -> Iterator[str]:
     for note in inferred.notes:
         yield from comment(note)
     bare = Source.model_validate(inferred.source.uri)
-    told = {
-        key: value
-        for key, value in inferred.source.model_dump().items()
-        if value != getattr(bare, key)
-    }
+    given = inferred.source.model_dump()
+    told = {key: value for key, value in given.items() if value != getattr(bare, key)}
     inside = {"uri": inferred.source.uri, **told}
     value = inline_table(inside) if told else quote(inferred.source.uri)
     yield f"{inferred.name} = {value}"
@@ -132,10 +129,8 @@ def _write_rest(draft: Draft) -> Iterator[str]:
     if share > usual:
         few = f"only {draft.target.labelled:,} rows have a target, and the gate asks for 100 here"
         holdout = (f"holdout = {math.ceil(share * 100) / 100}", few)
-    rounds = (
-        f"# rounds = {Training.model_fields['rounds'].default}",
-        "at most; early stopping settles how many",
-    )
+    most = Training.model_fields["rounds"].default
+    rounds = (f"# rounds = {most}", "at most; early stopping settles how many")
     params = ("# params = { num_leaves = 31, learning_rate = 0.1 }", "any of LightGBM's")
     first, *others = METRICS[kind]
     yield "[training]"

@@ -135,9 +135,18 @@ def _check_types(source: Source, schemas: Mapping[str, pl.Schema]) -> None:
 
 def _refuse_lost_digits(opened: _Opened) -> None:
     """Refuse numbers of CSV and NDJSON that would not be those that are written."""
+    source, own = opened.source, opened.own
+    zeros = source.format == "csv"  # JSON has no whole numbers that begin with zero
+    numbers = {
+        file: {
+            name: kind
+            for name, kind in schema.items()
+            if name not in source.types and (kind.is_float() or (kind.is_integer() and zeros))
+        }
+        for file, schema in own.items()
+    }
     with suppress(*FAILURES):  # whoever reads on will hear what is wrong with them
-        scan_numbers = partial(scan_as, opened.source, opened.own)
-        refuse_lost(_list_numbers(opened.source, opened.own), scan_numbers, opened.recall)
+        refuse_lost(numbers, partial(scan_as, source, own), opened.recall)
 
 
 def _refuse_lost_fractions(opened: _Opened) -> None:
@@ -164,21 +173,6 @@ def _refuse_lost_fractions(opened: _Opened) -> None:
                     f"{file}: column {name!r} is {dtype} and holds what is no whole number below "
                     "2^53; write whole numbers, or make it a 'number' in types"
                 )
-
-
-def _list_numbers(
-    source: Source, own: Mapping[str, pl.Schema]
-) -> dict[str, dict[str, pl.DataType]]:
-    """Give each file's columns of inferred numbers; JSON has no whole ones that begin with zero."""
-    plain = source.format == "ndjson"
-    return {
-        file: {
-            name: kind
-            for name, kind in schema.items()
-            if name not in source.types and (kind.is_float() or (kind.is_integer() and not plain))
-        }
-        for file, schema in own.items()
-    }
 
 
 def _scan_alone(

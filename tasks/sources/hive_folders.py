@@ -19,7 +19,11 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def read_folders(file: str) -> dict[str, str | None]:
-    """Give the columns that a file's folders carry, outermost first, as text."""
+    """Give the columns that a file's folders carry, outermost first, as text.
+
+    >>> read_folders("data/year=2013/month=__HIVE_DEFAULT_PARTITION__/part.parquet")
+    {'year': '2013', 'month': None}
+    """
     found: list[tuple[str, str | None]] = []
     for folder in reversed(re.split(r"/+", file)[:-1]):
         name, sign, value = folder.partition("=")

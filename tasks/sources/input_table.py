@@ -75,8 +75,7 @@ def open_input(
     `types` are those of training's rows; which of them are needed may hang on what is there.
     """
     source = definition.sources.get(find_source(definition) or "")
-    given, files = _find_input(uri, definition, source)
-    found = _find_columns(given, files)
+    given, files, found = _find_input(uri, definition, source)
     theirs = {*source.types} if source else set()
     guessed = frozenset(found if source and source.format == "csv" else theirs)
     written = frozenset(found if given.format == "csv" else theirs)
@@ -119,8 +118,10 @@ def _refuse_lacking(
     raise DefinitionError(f"--input {uri}: there is no column {name!r}; {hint}")
 
 
-def _find_input(uri: str, definition: Definition, source: Source | None) -> tuple[Source, Files]:
-    """Find the files, and how they are read: as those of the definition's own source."""
+def _find_input(
+    uri: str, definition: Definition, source: Source | None
+) -> tuple[Source, Files, pl.Schema]:
+    """Find the files and their columns, read as those of the definition's own source."""
     try:
         given = Source.model_validate(uri)
     except ValidationError:
@@ -131,7 +132,7 @@ def _find_input(uri: str, definition: Definition, source: Source | None) -> tupl
         given = given.model_copy(update={"missing_columns": source.missing_columns})
     if given.format == "csv":
         given = _as_text(_read_alike(uri, given, definition, source), files)
-    return given, files
+    return given, files, _find_columns(given, files)
 
 
 def _read_alike(uri: str, given: Source, definition: Definition, source: Source | None) -> Source:

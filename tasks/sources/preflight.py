@@ -43,7 +43,11 @@ def check_past(moment: datetime | None, timed: bool = True, option: str = "--as-
 
 
 def check_target(uri: str) -> str:
-    """Take the output's format from its ending."""
+    """Take the output's format from its ending; DefinitionError where it is another one.
+
+    >>> check_target("s3://bucket/scores.parquet")
+    'parquet'
+    """
     ending = uri.rpartition(".")[2]
     if ending not in _FORMATS:
         raise DefinitionError(f"--output {uri}: must end in .parquet or .csv")

@@ -38,7 +38,7 @@ class RowQuery(Frozen, arbitrary_types_allowed=True):
 
 
 def find_source(definition: Definition) -> str | None:
-    """Name the source whose rows a table may hold: the only one, or the one that is mended."""
+    """Name the source whose rows a table may hold: the only one, or the one that is queried."""
     query = definition.extract.query
     name = next(iter(definition.sources)) if query is None else only_table(query)
     return name if name in definition.sources else None
@@ -81,7 +81,10 @@ def plan_row_query(
 
 
 def apply_row_query(row_query: RowQuery, rows: pl.DataFrame, uri: str) -> pl.DataFrame:
-    """Do to rows what the query does to the source's, or say why not by DataRefused."""
+    """Apply the query to rows as to the source's own; DataRefused where that cannot be done.
+
+    As many rows are given, in their order.
+    """
     given = _run(row_query, rows, uri)
     _refuse_numbers(rows, given, uri)
     changed = [name for name in given.columns if _is_changed(rows, given, name)]
