@@ -13,7 +13,7 @@ import polars as pl
 
 from tasks.analysis.column_summary import ColumnSummary
 from tasks.analysis.null_and_range_checks import check_columns, check_infinity
-from tasks.analysis.point_in_time_check import check_known
+from tasks.analysis.point_in_time_check import check_point_in_time
 from tasks.analysis.profile import Profile, from_bytes
 from tasks.analysis.profile_drift import ColumnDrift, measure_drift
 from tasks.core.checks import Check, at_least, at_most, share_at_most
@@ -50,7 +50,7 @@ def check_contract(
 ) -> list[Check]:
     """Run every check of the data contract over a snapshot; `table` is what it was made from."""
     return [
-        *(check_known(plan.definition, table, snapshot.scan()) if table else ()),
+        *(check_point_in_time(plan.definition, table, snapshot.scan()) if table else ()),
         *check_table(plan, snapshot),
         *check_features(plan, profile),
         *check_columns(plan.definition.checks.columns, snapshot.scan(), profile),
@@ -151,7 +151,7 @@ def check_labels(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
         )
 
 
-def warn_of(plan: Plan, snapshot: Snapshot, profile: Profile) -> Iterator[str]:
+def list_warnings(plan: Plan, snapshot: Snapshot, profile: Profile) -> Iterator[str]:
     """Name what is odd and yet no breach: columns that say nothing, or too much."""
     known = set(pl.sql_expr(plan.definition.target.value).meta.root_names())
     for name in plan.features.columns:

@@ -41,11 +41,11 @@ def score_alone(sample: pl.DataFrame, kind: TargetKind) -> dict[str, float]:
     if len(sample) < _FEWEST:
         return {}
     target, *columns = sample.get_columns()
-    wanted = (target.to_dummies() if kind == "multiclass" else target.to_frame()).to_numpy()
+    actual = (target.to_dummies() if kind == "multiclass" else target.to_frame()).to_numpy()
     scores = {}
     for column in columns:
         bins = _bin(column, half, half // _BIN_ROWS.get(kind, 20))
-        scores[column.name] = _score(kind, wanted[half:], _learn_means(bins, wanted[:half])[half:])
+        scores[column.name] = _score(kind, actual[half:], _learn_means(bins, actual[:half])[half:])
     return scores
 
 
@@ -84,20 +84,20 @@ def _bin(column: pl.Series, half: int, bins: int) -> Array:
     return np.where(np.isnan(values), 0, 1 + np.searchsorted(edges, values))
 
 
-def _learn_means(bins: Array, wanted: Array) -> Array:
+def _learn_means(bins: Array, actual: Array) -> Array:
     """Give each row the mean of its bin among the rows to learn from, or the mean of them all."""
-    learned, size = bins[: len(wanted)], bins.max() + 1
+    learned, size = bins[: len(actual)], bins.max() + 1
     counts = np.bincount(learned, minlength=size)[:, None]
-    sums = np.stack([np.bincount(learned, part, size) for part in wanted.T], axis=1)
-    return np.where(counts, sums / np.maximum(counts, 1), wanted.mean(axis=0))[bins]
+    sums = np.stack([np.bincount(learned, part, size) for part in actual.T], axis=1)
+    return np.where(counts, sums / np.maximum(counts, 1), actual.mean(axis=0))[bins]
 
 
-def _score(kind: TargetKind, wanted: Array, told: Array) -> float:
+def _score(kind: TargetKind, actual: Array, predicted: Array) -> float:
     if kind == "binary":
-        return area_under_curve(wanted[:, 0], told[:, 0])
+        return area_under_curve(actual[:, 0], predicted[:, 0])
     if kind == "multiclass":
-        right = (wanted.argmax(axis=1) == told.argmax(axis=1)).mean()
-        blind = wanted.mean(axis=0).max()
+        right = (actual.argmax(axis=1) == predicted.argmax(axis=1)).mean()
+        blind = actual.mean(axis=0).max()
         return float((right - blind) / (1 - blind)) if blind < 1 else 0.0
-    spread = ((wanted - wanted.mean()) ** 2).sum()
-    return float(1 - ((wanted - told) ** 2).sum() / spread) if spread else 0.0
+    spread = ((actual - actual.mean()) ** 2).sum()
+    return float(1 - ((actual - predicted) ** 2).sum() / spread) if spread else 0.0

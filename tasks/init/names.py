@@ -22,9 +22,8 @@ def settle_name(given: str | None, data: str) -> str:
         return slug(name_table(data), "-") or "model"
     if not is_model(given):
         rule = "small letters, digits and, between them, hyphens, 63 at most"
-        raise DefinitionError(
-            f"--name {given!r}: a name is made of {rule}, as {slug(given, '-') or 'model'!r}"
-        )
+        hint = slug(given, "-") or "model"
+        raise DefinitionError(f"--name {given!r}: a name is made of {rule}, as {hint!r}")
     return given
 
 

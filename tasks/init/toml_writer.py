@@ -65,9 +65,9 @@ def _write_sources(inferred: InferredTypes) -> Iterator[str]:
         yield from comment(note)
     bare = Source.model_validate(inferred.source.uri)
     given = inferred.source.model_dump()
-    told = {key: value for key, value in given.items() if value != getattr(bare, key)}
-    inside = {"uri": inferred.source.uri, **told}
-    value = inline_table(inside) if told else quote(inferred.source.uri)
+    others = {key: value for key, value in given.items() if value != getattr(bare, key)}
+    inside = {"uri": inferred.source.uri, **others}
+    value = inline_table(inside) if others else quote(inferred.source.uri)
     yield f"{inferred.name} = {value}"
 
 

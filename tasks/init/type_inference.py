@@ -137,7 +137,7 @@ def _infer_types(
 ) -> tuple[InferredTypes, SourceTable]:
     """Keep as text what Polars would read as another number, or as none.
 
-    Its first rows promise Polars a column's type; the last ones may not keep it.
+    Polars infers a type from the first rows, and later ones may not have it.
     """
     inferred, opened = _open_lossless(inferred, project)
     types = {

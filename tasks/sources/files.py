@@ -21,7 +21,7 @@ from tasks.sources.file_contents import Seen, list_files, recall
 from tasks.sources.file_formats import FAILURES, TYPES, read_schema, scan, scan_as, unreadable
 from tasks.sources.hive_folders import parse_value, read_folders, type_folders
 from tasks.sources.lossless_numbers import refuse_lost
-from tasks.sources.type_promotion import Ask, fits, settle_type
+from tasks.sources.type_promotion import Ask, fits, promote_types
 from tasks.storage.store import is_bucket
 
 Files = Mapping[str, Seen]
@@ -108,14 +108,14 @@ def _read_carried(opened: _Opened) -> dict[str, dict[str, pl.Series]]:
     """Give the columns that files have from their folders alone; what both say must agree."""
     texts: dict[str, dict[str, str | None]] = {}
     for file, schema in opened.own.items():
-        told = read_folders(file)
-        texts[file] = {name: text for name, text in told.items() if name not in schema}
-        for name in told.keys() & schema.keys():
+        folders = read_folders(file)
+        texts[file] = {name: text for name, text in folders.items() if name not in schema}
+        for name in folders.keys() & schema.keys():
             dtype = pl.String() if is_text(schema[name]) else schema[name]
-            value = parse_value(name, told[name], dtype, file)
+            value = parse_value(name, folders[name], dtype, file)
             if not opened.ask(file, column_of(name).cast(dtype).eq_missing(_lit(value))):
                 raise SourceRefused(
-                    f"{file}: column {name!r} holds other values than {told[name]!r}, which its "
+                    f"{file}: column {name!r} holds other values than {folders[name]!r}, which its "
                     "folder says; mend either"
                 )
     return type_folders(texts, {name: TYPES[kind] for name, kind in opened.source.types.items()})
@@ -202,7 +202,7 @@ def _agree(source: Source, schemas: Mapping[str, pl.Schema], ask: Ask) -> pl.Sch
             'missing_columns = "null"',
             missing,
         )
-    return pl.Schema({name: settle_type(name, held[name], ask) for name in names})
+    return pl.Schema({name: promote_types(name, held[name], ask) for name in names})
 
 
 def _has_no_rows(frame: pl.LazyFrame) -> bool:

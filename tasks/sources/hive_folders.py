@@ -44,7 +44,7 @@ def type_folders(
     typed: dict[str, dict[str, pl.Series]] = {file: {} for file in carried}
     for name in names:
         texts = {file: each[name] for file, each in carried.items() if name in each}
-        dtype = given.get(name) or _settle(text for text in texts.values() if text is not None)
+        dtype = given.get(name) or _infer_type(text for text in texts.values() if text is not None)
         for file, text in texts.items():
             typed[file][name] = parse_value(name, text, dtype, file)
     return typed
@@ -69,7 +69,7 @@ def parse_value(name: str, text: str | None, dtype: pl.DataType, file: str) -> p
         ) from error
 
 
-def _settle(texts: Iterable[str]) -> pl.DataType:
+def _infer_type(texts: Iterable[str]) -> pl.DataType:
     """Find the type that loses none of these: 01 beside 1 would fall together as numbers."""
     known = set(texts)
     if known and all(map(_WHOLE.fullmatch, known)) and len(set(map(int, known))) == len(known):

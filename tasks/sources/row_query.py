@@ -90,7 +90,7 @@ def apply_row_query(row_query: RowQuery, rows: pl.DataFrame, uri: str) -> pl.Dat
     changed = [name for name in given.columns if _is_changed(rows, given, name)]
     if not changed:
         return given
-    # Nobody said whether the rows were mended already: that must not matter.
+    # Nobody said whether the query was applied to the rows already: that must not matter.
     once = [given[name].cast(rows[name].dtype, strict=False) for name in changed]
     again = _run(row_query, rows.with_columns(once), uri)
     for name in changed:
@@ -161,8 +161,8 @@ def _is_changed(rows: pl.DataFrame, given: pl.DataFrame, name: str) -> bool:
 def _refuse_numbers(rows: pl.DataFrame, given: pl.DataFrame, uri: str) -> None:
     """Refuse text that is a number as it stands, and that the query would make another one.
 
-    A query that reads 1.234,56 reads 12.5, of a table that was mended already, as 125. What may be
-    thousands in groups, 1.234, is left to the query.
+    A query that reads 1.234,56 would read the 12.5 of a table to which it was applied already as
+    125. What may be groups of thousands, as 1.234, is left to the query.
     """
     for name in given.columns:
         was_text = name in rows.columns and is_text(rows[name].dtype)

@@ -17,13 +17,13 @@ _SMALL = (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32)
 Ask = Callable[[str, pl.Expr], bool]  # of one file: does this hold of all its rows?
 
 
-def settle_type(name: str, types: Mapping[str, pl.DataType], ask: Ask) -> pl.DataType:
+def promote_types(name: str, types: Mapping[str, pl.DataType], ask: Ask) -> pl.DataType:
     """Find a column's one type; files in which it is all missing have no say.
 
     `types` are by file. SourceError where they have nothing in common, SourceRefused where the
     common type loses values of a file.
 
-    >>> settle_type("x", {"a.csv": pl.Int64(), "b.csv": pl.Float64()}, lambda file, holds: True)
+    >>> promote_types("x", {"a.csv": pl.Int64(), "b.csv": pl.Float64()}, lambda file, holds: True)
     Float64
     """
     agreed = _common(types.values())

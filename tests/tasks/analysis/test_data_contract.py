@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from tables import ROWS, START, Project
 
-from tasks.analysis.data_contract import check_contract, check_silence, warn_of
+from tasks.analysis.data_contract import check_contract, check_silence, list_warnings
 from tasks.analysis.profile import profile_table
 from tasks.core.checks import Check, failed
 from tasks.core.errors import ContractBroken
@@ -25,7 +25,7 @@ def check(made: Project, rows: pl.DataFrame = ROWS, **sections: str) -> dict[str
 
 def warn(made: Project, rows: pl.DataFrame, **sections: str) -> list[str]:
     plan, snapshot = made.extract(rows, **sections)
-    return list(warn_of(plan, snapshot, profile_table(snapshot.scan())))
+    return list(list_warnings(plan, snapshot, profile_table(snapshot.scan())))
 
 
 def test_sound_rows_keep_the_contract_without_a_warning(made: Project) -> None:
