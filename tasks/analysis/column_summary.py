@@ -11,6 +11,8 @@ TOP_VALUES = 20
 
 
 class TopValue(Frozen):
+    """A frequent value as text, and in how many rows it is."""
+
     value: str
     count: int
 

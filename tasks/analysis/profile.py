@@ -66,6 +66,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Profile:
+    """The columns of a table by name, in the table's order."""
+
     columns: dict[str, Column]
 
     @property

@@ -18,6 +18,7 @@ _ROOM, _MOST_LACKING = 0.05, 0.4
 
 
 def write_checks(survey: ColumnSurvey, target: TargetSpec, key: RowKey) -> Iterator[str]:
+    """Write [checks]: half the rows, three times the odds of the label, and what was seen else."""
     yield "[checks]"
     what = "The data contract: what breaks it stops a run. Wide on purpose; tighten it."
     yield from comment(what)
@@ -42,6 +43,7 @@ def write_checks(survey: ColumnSurvey, target: TargetSpec, key: RowKey) -> Itera
 
 
 def write_columns(survey: ColumnSurvey, features: Iterable[Feature]) -> Iterator[str]:
+    """Write [checks.columns]: a rule for each column that a feature is made of."""
     yield "[checks.columns]"
     kept = [feature for feature in features if not (feature.reason or feature.is_part)]
     used = dict.fromkeys(feature.column for feature in kept)

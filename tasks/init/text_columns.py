@@ -4,13 +4,13 @@ Not responsible for how numbers are written: `decimal_separators` is.
 """
 
 import re
-from typing import Any
 
 import polars as pl
 
 from tasks.core.definition import Frozen
 from tasks.init.column_statistics import count_values, measure
 from tasks.init.decimal_separators import (
+    Counts,
     NumberFormat,
     count_marks,
     count_plain,
@@ -87,17 +87,13 @@ def list_notes(columns: dict[str, TextColumn]) -> tuple[str, ...]:
     return *notes, *(f"{name}: {column.doubt}" for name, column in columns.items() if column.doubt)
 
 
-def _share_of_numbers(counts: dict[str, int]) -> float:
+def _share_of_numbers(counts: Counts) -> float:
     """Give the share of values that must be numbers; among few codes a word is one more code."""
     return 1.0 if counts["distinct"] <= _MOST_CODES else _NUMBERS
 
 
 def _describe_text(
-    name: str,
-    found: list[str],
-    counts: dict[str, int],
-    marks: dict[str, Any] | None,
-    form: NumberFormat | None,
+    name: str, found: list[str], counts: Counts, marks: Counts | None, form: NumberFormat | None
 ) -> TextColumn:
     signs = tuple(sorted(token for token in found if token.strip() in _MISSING))
     words = [token for token in found if token.strip() not in _MISSING]

@@ -16,6 +16,7 @@ def align(features: Sequence[tuple[str, str, str]]) -> list[Line]:
 
 
 def comment(text: str) -> list[str]:
+    """Write a text as lines of comment, 100 characters wide at most."""
     return [f"# {line}" for line in textwrap.wrap(_printable(text), _WIDTH - 2)]
 
 

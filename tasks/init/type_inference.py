@@ -128,6 +128,7 @@ def _convert(texts: dict[str, TextColumn], null_values: set[str]) -> dict[str, s
 
 
 def give_types(inferred: InferredTypes, types: dict[str, str]) -> InferredTypes:
+    """Give columns a type in the source's `types`, beside those that are there."""
     source = inferred.source.model_copy(update={"types": inferred.source.types | types})
     return inferred.model_copy(update={"source": source})
 

@@ -35,7 +35,10 @@ class Exported(Frozen):
 
 
 def export_source(source: Source, where: str, wanted: str | None = None) -> tuple[str, ...]:
-    """Give Parquet files of what a source holds now, or of the content that is wanted by digest."""
+    """Give Parquet files of what a source holds now, or of the content that is wanted by digest.
+
+    SourceChanged where the server does not hold the wanted content any more.
+    """
     refuse_clock(source.query or "", f"{where} query")
     asked = hashlib.sha256((source.model_dump_json() + pl.__version__).encode()).hexdigest()
     folder = open_store().workspace() / "exports" / asked[:16]

@@ -94,6 +94,7 @@ def recall(uri: str, seen: Seen, question: str, find: Callable[[], Any]) -> Any:
 
 
 def changed(where: str, file: str) -> SourceChanged:
+    """Say that a file changed while its source, `where`, was read."""
     return SourceChanged(f"{where} changed while it was read; run again: {file} is not what it was")
 
 

@@ -89,6 +89,7 @@ def read_whole(source: Source, file: str) -> None:
 
 
 def read_schema(source: Source, file: str) -> pl.Schema:
+    """Read a file's columns and their types; SourceError where it holds none or cannot be read."""
     try:
         schema = scan(source, (file,), None).collect_schema()
     except FAILURES as error:
@@ -142,6 +143,7 @@ def _convert_column(name: str, held: pl.DataType, wanted: pl.DataType) -> pl.Exp
 
 
 def unreadable(source: Source, file: str, error: BaseException, where: str = "") -> SourceError:
+    """Explain why a file cannot be read, with a hint what would help."""
     said = first_line(error)
     if not is_bucket(file) and Path(file).is_file() and not Path(file).stat().st_size:
         return SourceError(f"{file}: is empty; write it again, or leave it out")

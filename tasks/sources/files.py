@@ -57,7 +57,10 @@ class _Opened:
 
 
 def find_files(source: Source, project: Path, where: str) -> Files:
-    """List a source's files as they are now, relative ones from the project's folder."""
+    """List a source's files as they are now, relative ones from the project's folder.
+
+    SourceError where there is none; `where` names the source in its message.
+    """
     uri = source.uri if is_bucket(source.uri) else str(project / Path(source.uri).expanduser())
     files = list_files(uri)
     if not files:
@@ -66,7 +69,10 @@ def find_files(source: Source, project: Path, where: str) -> Files:
 
 
 def scan_source(source: Source, files: Files) -> pl.LazyFrame:
-    """Plan the reading of files that must agree on their columns; errors name the file.
+    """Plan the reading of files that must agree on their columns; nothing but schemas is read.
+
+    SourceError, of which SourceRefused, ColumnsMissing and NumbersLost are kinds, names the file
+    and the column at fault; DefinitionError a column in `types` that no file has.
 
     Small integers get room for arithmetic, where Polars would wrap around without a word: month
     stored in 8 bits could not be multiplied by 100, nor what has no sign be subtracted.

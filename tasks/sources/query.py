@@ -56,6 +56,9 @@ def open_table(
 ) -> SourceTable:
     """Open the sources and plan the query; of files, nothing but schemas is read.
 
+    SourceError where a source cannot be read; DefinitionError where the query, the time or the key
+    do not fit its columns.
+
     Databases change by the minute: `digests` are of the content that a run began with.
     """
     files = {
@@ -151,7 +154,10 @@ def plan_query(query: str | None, frames: Mapping[str, pl.LazyFrame]) -> pl.Lazy
 
 
 def event_time(definition: Definition, columns: Mapping[str, pl.DataType]) -> pl.Expr | None:
-    """Give the event time in UTC; None where rows carry none."""
+    """Give the event time in UTC; None where rows carry none.
+
+    DefinitionError where the column is no date or time.
+    """
     name = definition.extract.time
     if name is None:
         return None

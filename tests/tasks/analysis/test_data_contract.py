@@ -7,20 +7,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from contracts import ID, check, some
 from tables import ROWS, START, Project
 
-from tasks.analysis.data_contract import check_contract, check_silence, list_warnings
+from tasks.analysis.data_contract import check_silence, list_warnings
 from tasks.analysis.profile import profile_table
-from tasks.core.checks import Check, failed
+from tasks.core.checks import failed
 from tasks.core.errors import ContractBroken
-
-ID = pl.col("id")
-
-
-def check(made: Project, rows: pl.DataFrame = ROWS, **sections: str) -> dict[str, Check]:
-    plan, snapshot = made.extract(rows, **sections)
-    checks = check_contract(plan, snapshot, profile_table(snapshot.scan()))
-    return {each.name: each for each in checks}
 
 
 def warn(made: Project, rows: pl.DataFrame, **sections: str) -> list[str]:
@@ -31,11 +24,6 @@ def warn(made: Project, rows: pl.DataFrame, **sections: str) -> list[str]:
 def test_sound_rows_keep_the_contract_without_a_warning(made: Project) -> None:
     assert not failed(check(made).values())
     assert warn(made, ROWS) == []
-
-
-def some(column: str, value: object) -> dict[str, pl.Expr]:
-    """Put a value into the first four rows of a column."""
-    return {column: pl.when(ID < 4).then(value).otherwise(column)}
 
 
 NOTHING, NAN, SOUTH = pl.lit(None), pl.lit(float("nan")), 'values = ["north", "south", "east"]'

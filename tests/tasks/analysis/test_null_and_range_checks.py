@@ -1,27 +1,13 @@
 """Null shares, infinities and ranges of columns are counted, each against its own rule."""
 
-import polars as pl
 import pytest
+from contracts import check, some
 from tables import ROWS, Project
 
-from tasks.analysis.data_contract import check_contract
 from tasks.analysis.null_and_range_checks import check_columns
 from tasks.analysis.profile import profile_table
-from tasks.core.checks import Check, failed
+from tasks.core.checks import failed
 from tasks.core.definition import ColumnCheck
-
-ID = pl.col("id")
-
-
-def check(made: Project, rows: pl.DataFrame = ROWS, **sections: str) -> dict[str, Check]:
-    plan, snapshot = made.extract(rows, **sections)
-    checks = check_contract(plan, snapshot, profile_table(snapshot.scan()))
-    return {each.name: each for each in checks}
-
-
-def some(column: str, value: object) -> dict[str, pl.Expr]:
-    """Put a value into the first four rows of a column."""
-    return {column: pl.when(ID < 4).then(value).otherwise(column)}
 
 
 def test_column_that_a_published_contract_names_and_that_is_gone_is_named() -> None:
