@@ -83,7 +83,8 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Write a definition from data, ready to retrain and easy to edit."""
-    from tasks.init.propose import draft_definition, find_place, settle_name, write_draft
+    from tasks.init.names import settle_name
+    from tasks.init.propose import draft_definition, find_place, write_draft
 
     find_place(settle_name(name, data))  # before a long look at the data
     model, text, notes = draft_definition(

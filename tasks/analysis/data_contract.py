@@ -1,27 +1,24 @@
-"""Step 2, analysis: what the snapshot looks like, and whether it keeps its contract.
+"""The data contract: all checks that a snapshot must pass before a model is trained on it.
 
-Owns the data contract. Refuses to mend data: what breaks the contract stops the run.
+The share of nulls, ranges and types of single columns are checked in `null_and_range_checks`. Not
+responsible for repairing data: what breaks the contract stops the run.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from tasks.analysis.point_in_time_check import check_known
-from tasks.analysis.profile import (
-    ColumnFacts,
-    ColumnSummary,
-    Profile,
-    from_bytes,
-)
+from tasks.analysis.column_summary import ColumnSummary
+from tasks.analysis.null_and_range_checks import check_columns, check_infinity
+from tasks.analysis.point_in_time_check import check_point_in_time
+from tasks.analysis.profile import Profile, from_bytes
 from tasks.analysis.profile_drift import ColumnDrift, measure_drift
 from tasks.core.checks import Check, at_least, at_most, share_at_most
 from tasks.core.columns import MATURED, TARGET
 from tasks.core.definition import ColumnCheck, Definition, Frozen
-from tasks.core.errors import nearest
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.labels import label_rows, settle_target
@@ -53,7 +50,7 @@ def check_contract(
 ) -> list[Check]:
     """Run every check of the data contract over a snapshot; `table` is what it was made from."""
     return [
-        *(check_known(plan.definition, table, snapshot.scan()) if table else ()),
+        *(check_point_in_time(plan.definition, table, snapshot.scan()) if table else ()),
         *check_table(plan, snapshot),
         *check_features(plan, profile),
         *check_columns(plan.definition.checks.columns, snapshot.scan(), profile),
@@ -122,62 +119,24 @@ def count_repeats(definition: Definition, snapshot: Snapshot) -> int:
 
 def check_features(plan: Plan, profile: Profile) -> Iterator[Check]:
     """Check that every column a feature needs holds values, and finite ones."""
-    sound = True
-    ruled = plan.definition.checks.columns
+    broken = []
     for name in plan.features.columns:
         facts = profile.columns[name].facts
         if not facts.values and not facts.infinite:
-            sound = False
             detail = f"column {name!r} holds no value at all, and a feature needs it"
-            yield Check(name=f"values of {name!r}", passed=False, detail=detail)
-        elif facts.infinite and name not in ruled:  # or its own rule says how much is allowed
-            sound = False
-            yield check_infinity(name, ColumnCheck(), facts)
-    if sound:
-        detail = f"all {len(plan.features.columns)} columns that features need hold values"
-        yield Check(name="features", passed=True, detail=detail)
-
-
-def check_infinity(name: str, rule: ColumnCheck, facts: ColumnFacts) -> Check:
-    what = f"hold infinity in column {name!r}"
-    return share_at_most(f"infinity of {name!r}", facts.infinite, facts.rows, rule.infinite, what)
-
-
-def check_columns(
-    rules: Mapping[str, ColumnCheck], rows: pl.LazyFrame, profile: Profile
-) -> Iterator[Check]:
-    """Check the columns that the contract names, each against its rule."""
-    schema, counts = rows.collect_schema(), _count_broken(rules, rows)
-    for name, rule in rules.items():
-        if name not in schema:
-            detail = f"there is no column {name!r}; {nearest(name, schema)}"
-            yield Check(name=f"column {name!r}", passed=False, detail=detail)
-            continue
-        facts, kind = profile.columns[name].facts, _kind_of(schema[name])
-        wanted = _wanted_kind(rule)
-        if wanted is not None:
-            detail = f"column {name!r} is {kind}, must be {wanted}"
-            yield Check(name=f"type of {name!r}", passed=kind == wanted, detail=detail)
-        nulls = facts.nulls + facts.nans
-        yield share_at_most(f"nulls of {name!r}", nulls, facts.rows, rule.nulls, "lack a value")
-        if facts.infinite or "infinite" in rule.model_fields_set:
-            yield check_infinity(name, rule, facts)
-        for what, count in counts.get(name, {}).items():
-            allowed = rule.unseen if what.startswith("unlisted") else rule.outside
-            yield share_at_most(f"{what} of {name!r}", count, facts.rows, allowed, f"are {what}")
+            broken.append(Check(name=f"values of {name!r}", passed=False, detail=detail))
+        elif facts.infinite and name not in plan.definition.checks.columns:
+            broken.append(check_infinity(name, ColumnCheck(), facts))  # or its own rule allows some
+    detail = f"all {len(plan.features.columns)} columns that features need hold values"
+    yield from broken or [Check(name="features", passed=True, detail=detail)]
 
 
 def check_labels(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
     """Check how many matured rows have a label and, for a binary target, how many are true."""
     target, _ = settle_target(plan, snapshot.scan())
     matured = label_rows(plan, snapshot.scan(), target).filter(MATURED)
-    rows, labelled, mean = (
-        matured.select(
-            pl.len().alias("rows"), pl.col(TARGET).count().alias("known"), pl.col(TARGET).mean()
-        )
-        .collect()
-        .row(0)
-    )
+    known, rate = pl.col(TARGET).count().alias("known"), pl.col(TARGET).mean()
+    rows, labelled, mean = matured.select(pl.len(), known, rate).collect().row(0)
     contract = plan.definition.checks
     yield share_at_most(
         "unlabelled", rows - labelled, rows, contract.unlabelled, "lack a label though matured"
@@ -192,7 +151,7 @@ def check_labels(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
         )
 
 
-def warn_of(plan: Plan, snapshot: Snapshot, profile: Profile) -> Iterator[str]:
+def list_warnings(plan: Plan, snapshot: Snapshot, profile: Profile) -> Iterator[str]:
     """Name what is odd and yet no breach: columns that say nothing, or too much."""
     known = set(pl.sql_expr(plan.definition.target.value).meta.root_names())
     for name in plan.features.columns:
@@ -229,47 +188,6 @@ def compare_champion(plan: Plan, profile: Profile) -> dict[str, Any]:
     reference = from_bytes(read_file(store, champion, "profile.bin"))
     drift = tuple(measure_drift(reference, profile))
     return {"drift": drift, "reference": champion.path.rpartition("/")[2]}
-
-
-def _count_broken(
-    rules: Mapping[str, ColumnCheck], rows: pl.LazyFrame
-) -> dict[str, dict[str, int]]:
-    """Count in one pass what breaks the rules of columns that are of the kind they must be."""
-    schema = rows.collect_schema()
-    broken = {
-        name: _broken_rules(name, rule, schema[name])
-        for name, rule in rules.items()
-        if name in schema and _wanted_kind(rule) in (None, _kind_of(schema[name]))
-    }
-    counted = [pl.struct(each).alias(name) for name, each in broken.items() if each]
-    return rows.select(counted).collect().row(0, named=True) if counted else {}
-
-
-def _wanted_kind(rule: ColumnCheck) -> str | None:
-    limited = rule.min is not None or rule.max is not None
-    return rule.type or ("number" if limited else None)
-
-
-def _broken_rules(name: str, rule: ColumnCheck, dtype: pl.DataType) -> list[pl.Expr]:
-    column, broken = pl.col(name), []
-    if dtype.is_float():
-        column = column.fill_nan(None)
-    if rule.min is not None:
-        broken.append((column < rule.min).sum().alias(f"below {rule.min:g}"))
-    if rule.max is not None:
-        broken.append((column > rule.max).sum().alias(f"above {rule.max:g}"))
-    if rule.values is not None:
-        listed = column.cast(pl.String).is_in(list(rule.values))
-        broken.append((~listed).sum().alias("unlisted values"))
-    return broken
-
-
-def _kind_of(dtype: pl.DataType) -> str:
-    if dtype.is_numeric():
-        return "number"
-    if dtype == pl.Boolean:
-        return "boolean"
-    return "time" if dtype.is_temporal() else "text"
 
 
 def _days(age: timedelta) -> str:

@@ -1,8 +1,7 @@
-"""Hindsight: whether rows hold what was known at their times, and nothing of later.
+"""Point-in-time check: whether rows hold what was known at their times, and nothing of later.
 
-Owns the proof on a few rows of every snapshot: their values are asked of the events once more, by
-the rule as it is written rather than by the moments that all rows were joined to. Refuses to say
-what a difference means: the data contract does.
+A few rows of every snapshot are joined once more, by the rule as it is written and from all events.
+Not responsible for what a difference means: the data contract is.
 """
 
 from collections.abc import Iterator
@@ -20,14 +19,16 @@ _ROUNDING = 1e-6
 _RESIDUE = 1e-9  # of a column's largest value, that sums of it may leave behind
 
 
-def check_known(definition: Definition, table: SourceTable, rows: pl.LazyFrame) -> Iterator[Check]:
+def check_point_in_time(
+    definition: Definition, table: SourceTable, rows: pl.LazyFrame
+) -> Iterator[Check]:
     """Check of each feature table that rows hold what its events come to at their times."""
     asked = pick_rows(rows)
     if table.time is not None:
         asked = asked.with_columns(table.time.alias(AT))
     for name, events in table.events.items():
-        told = collect(table, recount(events, asked))
-        found = asked.join(told, on=ROW, how="left", maintain_order="left", suffix=".told")
+        expected = collect(table, recount(events, asked))
+        found = asked.join(expected, on=ROW, how="left", maintain_order="left", suffix=".expected")
         values = definition.tables[name].values
         odd = [each for value in values if (each := _compare(value, found, rows))]
         sound = f"{len(asked)} rows hold what was known at their times"
@@ -67,7 +68,7 @@ def recount(events: Events, asked: pl.DataFrame) -> pl.LazyFrame:
 
 def _compare(value: str, found: pl.DataFrame, rows: pl.LazyFrame) -> str:
     """Say how many rows hold another value than they should, with one of them; nothing if none."""
-    ours, theirs = found[value], found[f"{value}.told"]
+    ours, theirs = found[value], found[f"{value}.expected"]
     if ours.dtype.is_numeric() and theirs.dtype.is_numeric():
         ours, theirs = ours.cast(pl.Float64), theirs.cast(pl.Float64)
         most = rows.select(pl.col(value).cast(pl.Float64).abs().max()).collect().item() or 0.0
@@ -75,11 +76,11 @@ def _compare(value: str, found: pl.DataFrame, rows: pl.LazyFrame) -> str:
         same = near.fill_null(False) | ours.eq_missing(theirs)
     else:
         same = ours.eq_missing(theirs.cast(ours.dtype, strict=False))
-    odd = found.select(value, f"{value}.told").filter(~same)
+    odd = found.select(value, f"{value}.expected").filter(~same)
     if odd.is_empty():
         return ""
-    held, told = odd.row(0)
+    held, expected = odd.row(0)
     return (
         f"{len(odd)} of {len(found)} rows hold another {value!r} than was known at their times, "
-        f"as {held} in place of {told}"
+        f"as {held} in place of {expected}"
     )

@@ -1,8 +1,8 @@
-"""What a table looks like, in a few kilobytes that merge: counts, moments, quantiles, levels.
+"""Profile of a table in a few kilobytes that can be merged: exact facts, and whylogs' sketches.
 
-Owns whylogs: a profile is its sketches, and the exact facts that it merges away or gets wrong.
-Refuses to compare tables: `drift` does. Times are measured in seconds, since 1970 in UTC where
-they have a date.
+Quantiles come from KLL sketches (Karnin, Lang, Liberty 2016), distinct counts from HyperLogLog
+(Flajolet and others 2007), top values from a frequent-items sketch (Anderson and others 2017). Not
+responsible for comparing tables: `profile_drift` is.
 """
 
 import hashlib
@@ -13,14 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import polars as pl
 from pydantic import TypeAdapter
-
-from tasks.core.definition import Frozen
-from tasks.core.errors import PerennialError
 
 os.environ["WHYLOGS_NO_ANALYTICS"] = "1"  # whylogs reports its use over the network
 
@@ -28,20 +24,20 @@ from whylogs.core import ColumnProfileView, DatasetProfileView
 from whylogs.core.configs import FrequentItemsErrorType
 from whylogs.core.metrics import column_metrics, metrics
 
-ColumnKind = Literal["number", "category", "other"]
-
-QUANTILES = (5, 25, 50, 75, 95)
-TOP_VALUES = 20
+from tasks.analysis.column_facts import (
+    ColumnFacts,
+    ProfileError,
+    as_numbers,
+    kind_of,
+    merge_facts,
+    split_finite,
+)
 
 _CONFIG = metrics.MetricConfig(hll_lg_k=14)
-# The first array that a sketch takes makes it import NumPy's C side, under a lock of its own. Two
-# threads that came there at once would wait for ever: one for that lock, one for Python's.
-metrics.DistributionMetric.zero(_CONFIG).kll.value.update(np.zeros(1))
 _COLUMNS_AT_ONCE = 2  # half of the work on one keeps a single core busy
 _NAME_LENGTH = _CONFIG.max_frequent_item_size
 _LEVELS = 768  # as many as whylogs' sketch of frequent items holds before it starts to estimate
 _ALL_ITEMS = FrequentItemsErrorType.NO_FALSE_NEGATIVES.to_datasketches_type()
-_PER_SECOND = {"ms": 1e3, "us": 1e6, "ns": 1e9}
 _SQUARABLE = 1e150  # merging squares the distance of two means, which overflows beyond this
 _MAGIC = b"PROFILE1"
 
@@ -50,51 +46,10 @@ _MAGIC = b"PROFILE1"
 metrics.DistributionMetric.zero(_CONFIG).kll.value.update(pl.Series([0.0]).to_numpy())
 
 
-class ProfileError(PerennialError):
-    """A profile cannot be read, or profiles cannot be put together."""
-
-
-class ColumnFacts(Frozen):
-    """What is known of a column exactly, and stays exact when profiles are merged."""
-
-    dtype: str
-    kind: ColumnKind
-    rows: int
-    nulls: int
-    nans: int = 0
-    infinite: int = 0
-    trues: int = 0
-    falses: int = 0
-    min: int | float | None = None
-    max: int | float | None = None
-
-    @property
-    def values(self) -> int:
-        """How many rows hold something that can be counted or measured."""
-        return self.rows - self.nulls - self.nans - self.infinite
-
-    @property
-    def null_share(self) -> float | None:
-        return self.nulls / self.rows if self.rows else None
-
-
-class TopValue(Frozen):
-    value: str
-    count: int
-
-
-class ColumnSummary(ColumnFacts):
-    """A column for people to read; what does not apply to it is None."""
-
-    distinct: int | None
-    mean: float | None
-    std: float | None
-    quantiles: dict[int, float] | None
-    top: tuple[TopValue, ...]
-
-
 @dataclass(frozen=True)
 class Column:
+    """A column's exact facts and its sketches."""
+
     facts: ColumnFacts
     view: ColumnProfileView
 
@@ -111,6 +66,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Profile:
+    """The columns of a table by name, in the table's order."""
+
     columns: dict[str, Column]
 
     @property
@@ -124,7 +81,12 @@ _FACTS = TypeAdapter(dict[str, ColumnFacts])
 
 
 def profile_table(table: pl.LazyFrame) -> Profile:
-    """Profile a scan or a frame, each column collected by itself so that few are in memory."""
+    """Profile a scan or a frame, each column collected by itself so that few are in memory.
+
+    >>> profile = profile_table(pl.LazyFrame({"x": [1, 2, None]}))
+    >>> profile.columns["x"].facts.null_share
+    0.3333333333333333
+    """
     names = table.collect_schema().names()
 
     def profile_at(position: int) -> Column:
@@ -143,6 +105,7 @@ def merge(profiles: Sequence[Profile]) -> Profile:
 
 
 def to_bytes(profile: Profile) -> bytes:
+    """Write a profile: a magic word, the SHA-256 of the rest, exact facts as JSON, and sketches."""
     facts = _FACTS.dump_json({name: column.facts for name, column in profile.columns.items()})
     body: bytes = len(facts).to_bytes(8, "big") + facts + profile.view.serialize()
     return _MAGIC + hashlib.sha256(body).digest() + body
@@ -161,18 +124,14 @@ def from_bytes(data: bytes) -> Profile:
     return Profile({name: Column(facts[name], view.get_column(name)) for name in facts})
 
 
-def summarise(profile: Profile) -> dict[str, ColumnSummary]:
-    return {name: _summarise_column(column) for name, column in profile.columns.items()}
-
-
 def _profile_column(series: pl.Series) -> Column:
-    kind, dtype = _kind_of(series.dtype), series.dtype
-    odd, values = _split_finite(series.drop_nulls())
+    kind, dtype = kind_of(series.dtype), series.dtype
+    odd, values = split_finite(series.drop_nulls())
     distribution = metrics.DistributionMetric.zero(_CONFIG)
     if kind == "number":
         # Runs of sorted values are their counts, and the sketch takes them four times as fast.
         values = values.sort()
-        odd |= _measure_numbers(_as_numbers(values), distribution)
+        odd |= _measure_numbers(as_numbers(values), distribution)
         levels = values.rle().struct.unnest()
     else:
         known = values if kind == "category" else pl.Series("value", dtype=pl.String)
@@ -190,13 +149,6 @@ def _profile_column(series: pl.Series) -> Column:
     return Column(facts, _as_whylogs(facts, distribution, levels))
 
 
-def _kind_of(dtype: pl.DataType) -> ColumnKind:
-    if dtype.is_numeric() or dtype.is_temporal():
-        return "number"
-    level = pl.String, pl.Categorical, pl.Enum, pl.Boolean
-    return "category" if isinstance(dtype, level) else "other"
-
-
 def _as_whylogs(
     facts: ColumnFacts, distribution: metrics.DistributionMetric, levels: pl.DataFrame
 ) -> ColumnProfileView:
@@ -211,25 +163,6 @@ def _as_whylogs(
             "frequent_items": _count_levels(levels),
         }
     )
-
-
-def _split_finite(values: pl.Series) -> tuple[dict[str, Any], pl.Series]:
-    """Count NaN and infinity and leave them out: either would swallow every moment."""
-    if not values.dtype.is_float():
-        return {}, values
-    odd = {"nans": int(values.is_nan().sum()), "infinite": int(values.is_infinite().sum())}
-    return odd, values.filter(values.is_finite()) if any(odd.values()) else values
-
-
-def _as_numbers(values: pl.Series) -> pl.Series:
-    """Turn times into seconds; whole numbers stay whole, so that their limits are exact."""
-    dtype, physical = values.dtype, values.to_physical()
-    if isinstance(dtype, pl.Date):
-        return physical.cast(pl.Int64) * 86_400
-    if dtype.is_temporal():
-        unit = getattr(dtype, "time_unit", "ns")
-        return pl.Series(physical.to_numpy() / _PER_SECOND[unit])  # polars' division may round
-    return values if dtype.is_integer() else values.cast(pl.Float64)
 
 
 def _measure_numbers(
@@ -282,40 +215,6 @@ def _merge_two(left: Profile, right: Profile) -> Profile:
     columns = left.columns | right.columns
     for name in left.columns.keys() & right.columns.keys():
         old, new = left.columns[name], right.columns[name]
-        facts = _merge_facts(name, old.facts, new.facts)
+        facts = merge_facts(name, old.facts, new.facts)
         columns[name] = Column(facts, old.view.merge(new.view))
     return Profile(columns)
-
-
-def _merge_facts(name: str, left: ColumnFacts, right: ColumnFacts) -> ColumnFacts:
-    if left.dtype == "Null":  # a column without one value says nothing of its type
-        left, right = right, left
-    if right.dtype not in (left.dtype, "Null"):
-        raise ProfileError(
-            f"column {name!r} is {left.dtype} in one profile and {right.dtype} in another: "
-            "they cannot be merged"
-        )
-    added = ("rows", "nulls", "nans", "infinite", "trues", "falses")
-    sums = {fact: getattr(left, fact) + getattr(right, fact) for fact in added}
-    least = min((x for x in (left.min, right.min) if x is not None), default=None)
-    greatest = max((x for x in (left.max, right.max) if x is not None), default=None)
-    return left.model_copy(update=sums | {"min": least, "max": greatest})
-
-
-def _summarise_column(column: Column) -> ColumnSummary:
-    facts, spread, kll = column.facts, column.distribution, column.distribution.kll.value
-    distinct = round(column.view.get_metric("cardinality").hll.value.get_estimate())
-    top = sorted(column.levels.items(), key=lambda level: (-level[1], level[0]))[:TOP_VALUES]
-    percents = kll.get_quantiles([percent / 100 for percent in QUANTILES]) if spread.n else None
-    return ColumnSummary(
-        **facts.model_dump(),
-        distinct=None if facts.kind == "other" else min(distinct, facts.values),
-        mean=_finite(spread.avg) if spread.n else None,
-        std=_finite(spread.stddev) if spread.n > 1 else None,
-        quantiles=dict(zip(QUANTILES, percents, strict=True)) if percents else None,
-        top=tuple(TopValue(value=value, count=count) for value, count in top),
-    )
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None

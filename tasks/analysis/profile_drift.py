@@ -1,7 +1,7 @@
-"""How far a table has moved from another: two profiles in, effect sizes by column out.
+"""Drift of each column between two profiles: PSI, Hellinger distance and the share of new levels.
 
-Owns the bins and the measures. Refuses to know how a profile is made and what a difference means:
-which columns matter, and how much drift is too much, is decided elsewhere.
+PSI is the population stability index, a symmetric Kullback–Leibler divergence over deciles or
+levels. Not responsible for thresholds: how much drift is too much is decided in `alarms`.
 """
 
 import math
@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tasks.analysis.profile import Column, ColumnKind, Profile
+from tasks.analysis.column_facts import ColumnKind
+from tasks.analysis.profile import Column, Profile
 from tasks.core.definition import Frozen
 
 Change = Literal["none", "added", "removed", "retyped"]
@@ -41,7 +42,16 @@ class ColumnDrift(Frozen):
 
 
 def measure_drift(reference: Profile, current: Profile) -> list[ColumnDrift]:
-    """Compare two profiles column by column, in effect sizes that more rows do not inflate."""
+    """Compare two profiles column by column, in effect sizes that more rows do not inflate.
+
+    >>> import polars as pl
+    >>> from tasks.analysis.profile import profile_table
+    >>> old = profile_table(pl.LazyFrame({"c": ["a"] * 50 + ["b"] * 50}))
+    >>> new = profile_table(pl.LazyFrame({"c": ["a"] * 90 + ["d"] * 10}))
+    >>> (drift,) = measure_drift(old, new)
+    >>> round(drift.hellinger or 0, 2), round(drift.unseen or 0, 2)
+    (0.57, 0.1)
+    """
     old, new = reference.columns, current.columns
     return [_measure_column(name, old.get(name), new.get(name)) for name in old | new]
 

@@ -1,7 +1,6 @@
-"""Profiling: a snapshot's profile, put together from those of its parts.
+"""Profile of a snapshot, merged from the profiles of its parts.
 
-Owns that a part is profiled once, whatever snapshots it comes in. Refuses to know what a profile
-holds (`profiles`) and what is made of it (`analysis`).
+A part is profiled once, whatever snapshots it comes in. Not responsible for what a profile holds.
 """
 
 import hashlib

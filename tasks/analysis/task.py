@@ -3,8 +3,9 @@
 import logging
 from pathlib import Path
 
-from tasks.analysis.data_contract import Analysis, check_contract, compare_champion, warn_of
-from tasks.analysis.profile import summarise, to_bytes
+from tasks.analysis.column_summary import summarise
+from tasks.analysis.data_contract import Analysis, check_contract, compare_champion, list_warnings
+from tasks.analysis.profile import to_bytes
 from tasks.analysis.snapshot_profile import profile_snapshot
 from tasks.core.checks import failed
 from tasks.core.errors import ContractBroken
@@ -35,7 +36,7 @@ def analyse(plan: Plan, snapshot: Snapshot, folder: Path) -> Analysis:
             f"{plan.origin}: the data breaks its contract: {named}{more} "
             "(mend the data, or what [checks] allows)"
         )
-    warnings = tuple(warn_of(plan, snapshot, profile))
+    warnings = tuple(list_warnings(plan, snapshot, profile))
     log.info("%d checks of the data contract passed", len(checks))
     for warning in warnings:
         log.warning(warning)

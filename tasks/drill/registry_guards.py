@@ -28,7 +28,7 @@ from tasks.serving.acceptance_test import Proof
 from tasks.serving.bento_archive import publish_bento
 from tasks.serving.bento_build import Bento, check_model, make_bento
 from tasks.serving.task import prove_bento
-from tasks.sources.files import read_whole
+from tasks.sources.file_formats import read_whole
 from tasks.storage.store import Store, open_store
 
 

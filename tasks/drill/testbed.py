@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.analysis.point_in_time_check import check_known
+from tasks.analysis.point_in_time_check import check_point_in_time
 from tasks.core.checks import failed
 from tasks.core.definition import Frozen
 from tasks.core.errors import DefinitionError, PerennialError, first_line
@@ -99,7 +99,7 @@ def open_events(plan: Plan, snapshot: Snapshot) -> SourceTable | None:
     """Open what feature tables are made from, if it still gives the values of the snapshot."""
     try:
         table = open_table(plan.definition, plan.project)
-        changed = failed(check_known(plan.definition, table, snapshot.scan()))
+        changed = failed(check_point_in_time(plan.definition, table, snapshot.scan()))
     except PerennialError as error:
         log.warning("feature tables are not held against their sources: %s", first_line(error))
         return None

@@ -1,1 +1,1 @@
-"""A first definition, from data that nobody has described."""
+"""`perennial init`: a first definition for data that nobody has described."""

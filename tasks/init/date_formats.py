@@ -1,7 +1,7 @@
-"""Dates: days and times as people and programs write them, and the SQL that reads them.
+"""Date formats: how days and times are written as text or numbers, and the SQL that reads them.
 
-Owns formats of text, numbers that count since 1970, and what to do where only most values are
-dates. Refuses to know which column says when a row happened.
+Numbers may count seconds to nanoseconds since 1970. Not responsible for the choice of the event
+time: `event_time` is.
 """
 
 import re
@@ -12,7 +12,7 @@ import polars as pl
 
 from tasks.core.definition import Frozen
 from tasks.core.sql import quote_name
-from tasks.init.column_measures import measure
+from tasks.init.column_statistics import measure
 from tasks.sources.query import SourceTable
 
 _DAYS = (
@@ -39,7 +39,7 @@ _NAMED = re.compile(rf"(?i:(^|[\W_])({_WORDS})([\W_]|$)|(time|timestamp|date)$)|
 COLUMN = "\0"
 
 
-class Dating(Frozen):
+class DateFormat(Frozen):
     """How a column is read as dates. Of `formats`, which fit alike, the first is used.
 
     `lacking` values are no date, `odd` is one of them; `sql`, in which COLUMN stands for the
@@ -59,11 +59,20 @@ class Dating(Frozen):
 
 
 def is_named_like_a_time(column: str) -> bool:
+    """Tell whether a column's name has a word for a time.
+
+    >>> [is_named_like_a_time(name) for name in ("createdAt", "pickup_time", "latitude")]
+    [True, True, False]
+    """
     return bool(_NAMED.search(column))
 
 
-def date_texts(table: SourceTable, columns: dict[str, str]) -> dict[str, Dating]:
-    """Find which columns hold dates as text; `columns` gives the SQL of each one's text."""
+def date_texts(table: SourceTable, columns: dict[str, str]) -> dict[str, DateFormat]:
+    """Find which columns hold dates as text; `columns` gives the SQL of each one's text.
+
+    Of formats that fit equally many values, as %d/%m/%Y and %m/%d/%Y may, the one is used first
+    whose days leave no doubt in another column.
+    """
     texts = {name: pl.col(name).cast(pl.String).str.strip_chars().drop_nulls() for name in columns}
     probes = {name: {"": text.head(_PROBES).implode()} for name, text in texts.items()}
     likely = {
@@ -78,20 +87,16 @@ def date_texts(table: SourceTable, columns: dict[str, str]) -> dict[str, Dating]
     rest = {
         name: _look_at_rest(texts[name], formats[0], likely[name]) for name, formats in best.items()
     }
+    sqls = {name: f"TRIM({columns[name]})" if padded[name] else columns[name] for name in best}
     return {
-        name: _date_text(
-            f"TRIM({columns[name]})" if padded[name] else columns[name],
-            best[name],
-            counts[name],
-            found,
-        )
+        name: _date_text(sqls[name], best[name], counts[name], found)
         for name, found in measure(table, rest).items()
     }
 
 
 def date_numbers(
     table: SourceTable, columns: Mapping[str, tuple[str, pl.DataType]]
-) -> dict[str, Dating]:
+) -> dict[str, DateFormat]:
     """Find which columns count time since 1970, by their range; `columns` gives SQL and type."""
     asked = {
         name: _count_since(name, sql.replace(COLUMN, quote_name(name)))
@@ -104,7 +109,7 @@ def date_numbers(
             continue
         sql, dtype = columns[name]
         lacking = counts[""] - counts[unit]
-        found[name] = Dating(
+        found[name] = DateFormat(
             sql=_write_since(sql if lacking else sql.replace("TRY_", ""), dtype, unit, lacking),
             values=counts[""],
             lacking=lacking,
@@ -161,26 +166,25 @@ def _look_at_rest(text: pl.Expr, best: str, formats: list[str]) -> dict[str, pl.
 
 def _date_text(
     sql: str, formats: tuple[str, ...], counts: dict[str, int], rest: dict[str, Any]
-) -> Dating:
+) -> DateFormat:
     values, best, odd, shaped = counts[""], formats[0], rest.pop("odd"), rest.pop("shaped")
     lacking = values - counts[best]
-    told = Dating(sql="", formats=formats, values=values)
+    told = DateFormat(sql="", formats=formats, values=values)
+    dated = _read_as(sql, best)
     if not lacking:
-        return told.model_copy(update={"sql": _read_as(sql, best)})
+        return told.model_copy(update={"sql": dated})
     second = max(rest, key=lambda form: rest[form], default=best)
     if rest.get(second) == lacking:
-        case = f"CASE WHEN {sql} ~ '{_shape(second)}' THEN {_read_as(sql, second)} "
+        case = f"CASE WHEN {sql} ~ '{_shape(second)}' THEN {_read_as(sql, second)} ELSE {dated} END"
         note = f"{lacking:,} rows are read as {second}"
-        return told.model_copy(
-            update={"sql": f"{case}ELSE {_read_as(sql, best)} END", "note": note}
-        )
+        return told.model_copy(update={"sql": case, "note": note})
     guard = ""
     if len(odd) <= _MOST_ODD:
         listed = ", ".join("'" + each.replace("'", "''") + "'" for each in odd)
         guard = f"{sql} NOT IN ({listed})"
     elif not shaped:
         guard = f"{sql} ~ '{_shape(best)}'"
-    dated = f"CASE WHEN {guard} THEN {_read_as(sql, best)} END" if guard else ""
+    dated = f"CASE WHEN {guard} THEN {dated} END" if guard else ""
     return told.model_copy(update={"sql": dated, "lacking": lacking, "odd": odd[0]})
 
 
@@ -190,15 +194,11 @@ def _read_as(sql: str, form: str) -> str:
 
 def _shape(form: str) -> str:
     """Give the pattern of texts that a format may fit."""
-    parts = re.split(r"(%#z|%\.f|%[A-Za-z])", form)
-    return (
-        "^"
-        + "".join(
-            _SHAPES.get(part, r"\d{1,2}") if part.startswith("%") else re.escape(part)
-            for part in parts
-        )
-        + "$"
-    )
+    shapes = [
+        _SHAPES.get(part, r"\d{1,2}") if part.startswith("%") else re.escape(part)
+        for part in re.split(r"(%#z|%\.f|%[A-Za-z])", form)
+    ]
+    return f"^{''.join(shapes)}$"
 
 
 def _count_since(column: str, sql: str) -> dict[str, pl.Expr]:

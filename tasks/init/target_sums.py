@@ -1,6 +1,7 @@
-"""Sums: numbers that together are the target: added up, subtracted, scaled, or multiplied.
+"""Sums that leak the target: columns that give it when they are added, subtracted or multiplied.
 
-Owns the search, judged by rows that nothing was fitted to. Refuses to know what becomes of them.
+Found by least squares on one half of the rows and judged by R² on the other; of many columns the
+likely ones are chosen first by orthogonal matching pursuit (Pati and others 1993).
 """
 
 import numpy as np
@@ -25,7 +26,13 @@ class TargetSum(Frozen):
 
 
 def find_sums(sample: pl.DataFrame) -> tuple[TargetSum, ...]:
-    """Find columns that add up to the target, the sample's first column, or multiply to it."""
+    """Find columns that add up to the target, the sample's first column, or multiply to it.
+
+    >>> parts = {"a": range(100), "b": [n * n % 17 for n in range(100)]}
+    >>> rows = pl.DataFrame({"total": [n + 2 * (n * n % 17) for n in range(100)]} | parts)
+    >>> find_sums(rows)
+    (TargetSum(columns=('a', 'b'), how='adds up to it'),)
+    """
     target, *others = (_as_number(column) for column in sample.get_columns())
     if target is None:
         return ()

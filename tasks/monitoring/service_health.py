@@ -6,7 +6,7 @@ Owns which rows and hours are looked at. Refuses to say what is worth telling an
 from collections.abc import Iterator
 from datetime import timedelta
 
-from tasks.analysis.data_contract import check_columns
+from tasks.analysis.null_and_range_checks import check_columns
 from tasks.analysis.profile import profile_table
 from tasks.core.checks import Check, share_at_most
 from tasks.core.definition import Frozen

@@ -18,7 +18,7 @@ from tasks.extraction.run_plan import Plan
 from tasks.features.point_in_time_join import look_up
 from tasks.features.transform import Features, Vocabulary, encode
 from tasks.monitoring.holdout_comparison import as_array
-from tasks.sources.files import FAILURES
+from tasks.sources.file_formats import FAILURES
 from tasks.sources.query import collect, open_table
 from tasks.training.datasets import model_input
 from tasks.training.train import read_model

@@ -144,7 +144,7 @@ def open_rows(scorer: Scorer, uri: str) -> InputTable:
 
 def find_types(scorer: Scorer, table: InputTable) -> dict[str, pl.DataType]:
     """Tell which columns a table's rows are answered from."""
-    given = table.takes if table.mending is None else table.mending.gives
+    given = table.takes if table.row_query is None else table.row_query.gives
     held = {name: dtype for name, dtype in scorer.types.items() if name in given}
     return held | {name: scorer.types[name] for name in scorer.features.columns}
 

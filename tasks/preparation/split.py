@@ -26,7 +26,7 @@ from tasks.features.transform import (
     learn_levels,
 )
 from tasks.preparation.labels import label_rows, settle_target
-from tasks.sources.files import FAILURES
+from tasks.sources.file_formats import FAILURES
 from tasks.storage.store import reaching
 
 STRETCH = 200_000  # rows that are in memory at once, with all their columns

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from tasks.analysis.profile import ColumnSummary
+from tasks.analysis.column_summary import ColumnSummary
 from tasks.analysis.profile_drift import FREQUENT
 from tasks.core.checks import Check
 from tasks.preparation.split import SplitRole

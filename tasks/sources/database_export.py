@@ -1,7 +1,7 @@
-"""Exports: what sources in a database held at one moment, as Parquet files in the work folder.
+"""Export of a database source: its rows at one moment, as Parquet files in the work folder.
 
-Owns how long an export serves: for as long as the server says that nothing was written to it since,
-and, within a run, to its end. What nobody has used for a day is cleared away. Refuses to know SQL.
+An export is used again until the server says that something was written, and within a run to its
+end. What was not used for a day is deleted. Not responsible for SQL.
 """
 
 import hashlib
@@ -35,7 +35,10 @@ class Exported(Frozen):
 
 
 def export_source(source: Source, where: str, wanted: str | None = None) -> tuple[str, ...]:
-    """Give Parquet files of what a source holds now, or of the content that is wanted by digest."""
+    """Give Parquet files of what a source holds now, or of the content that is wanted by digest.
+
+    SourceChanged where the server does not hold the wanted content any more.
+    """
     refuse_clock(source.query or "", f"{where} query")
     asked = hashlib.sha256((source.model_dump_json() + pl.__version__).encode()).hexdigest()
     folder = open_store().workspace() / "exports" / asked[:16]

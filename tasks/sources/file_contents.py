@@ -1,9 +1,8 @@
-"""Contents: which files an address names, what each holds, and whether it still does.
+"""File contents: which files an address names, their digests, and whether they have changed.
 
-A digest is the truth and costs the reading of all, so it is taken once, and again where a file may
-have changed: its stat moved, or is so young that a second write could have left it as it is. A
-stat has the inode and its change time, which neither a rename over a file nor a write into it
-leaves alone, and which no program sets. Owns that. Refuses to know columns.
+A digest needs a read of the whole file, so it is taken once, and again only where the file may have
+changed: its stat is another one, or so young that a second write could have left it as it is. The
+stat holds inode and change time, which no rename and no write leaves alone.
 """
 
 import glob
@@ -95,6 +94,7 @@ def recall(uri: str, seen: Seen, question: str, find: Callable[[], Any]) -> Any:
 
 
 def changed(where: str, file: str) -> SourceChanged:
+    """Say that a file changed while its source, `where`, was read."""
     return SourceChanged(f"{where} changed while it was read; run again: {file} is not what it was")
 
 

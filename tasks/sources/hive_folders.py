@@ -1,7 +1,7 @@
-"""Folders that carry a column, as Hive, Spark and pandas write them: `month=1/part.parquet`.
+"""Hive folders: columns that the names of folders carry, as in `month=1/part.parquet`.
 
-Owns their names and values, and a value's type. The unbroken run of such folders right above a
-file counts: what a project's own folders are called says nothing of a table. Refuses to read files.
+Only the unbroken run of such folders right above a file counts: a project's own folders say nothing
+of its tables. Not responsible for reading files.
 """
 
 import re
@@ -19,7 +19,11 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def read_folders(file: str) -> dict[str, str | None]:
-    """Give the columns that a file's folders carry, outermost first, as text."""
+    """Give the columns that a file's folders carry, outermost first, as text.
+
+    >>> read_folders("data/year=2013/month=__HIVE_DEFAULT_PARTITION__/part.parquet")
+    {'year': '2013', 'month': None}
+    """
     found: list[tuple[str, str | None]] = []
     for folder in reversed(re.split(r"/+", file)[:-1]):
         name, sign, value = folder.partition("=")
@@ -40,7 +44,7 @@ def type_folders(
     typed: dict[str, dict[str, pl.Series]] = {file: {} for file in carried}
     for name in names:
         texts = {file: each[name] for file, each in carried.items() if name in each}
-        dtype = given.get(name) or _settle(text for text in texts.values() if text is not None)
+        dtype = given.get(name) or _infer_type(text for text in texts.values() if text is not None)
         for file, text in texts.items():
             typed[file][name] = parse_value(name, text, dtype, file)
     return typed
@@ -65,7 +69,7 @@ def parse_value(name: str, text: str | None, dtype: pl.DataType, file: str) -> p
         ) from error
 
 
-def _settle(texts: Iterable[str]) -> pl.DataType:
+def _infer_type(texts: Iterable[str]) -> pl.DataType:
     """Find the type that loses none of these: 01 beside 1 would fall together as numbers."""
     known = set(texts)
     if known and all(map(_WHOLE.fullmatch, known)) and len(set(map(int, known))) == len(known):

@@ -1,7 +1,7 @@
-"""Inputs: a table to be answered, read the way the definition reads its own sources.
+"""Input table of `perennial score`: read in the way the definition reads its own sources.
 
-It holds rows of a source, which the query then mends as it mends the source's, or else rows as the
-query gives them. Owns which of the two, and how columns are read. Refuses to know models.
+It holds rows of a source, to which the query is then applied, or rows as the query gives them. Not
+responsible for models.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from tasks.core.definition import Definition, Frozen, Source
 from tasks.core.errors import DataRefused, DefinitionError, NumbersLost, SourceError, nearest
 from tasks.core.type_coercion import CoercionError, is_kin, take_objects, take_values
-from tasks.sources.files import FAILURES, Files, find_files, scan_source, scan_text
+from tasks.sources.file_formats import FAILURES, scan_text
+from tasks.sources.files import Files, find_files, scan_source
 from tasks.sources.hive_folders import read_folders
-from tasks.sources.row_query import Needed, RowQuery, find_mending, find_source, mend
+from tasks.sources.row_query import Needed, RowQuery, apply_row_query, find_source, plan_row_query
 from tasks.storage.store import scan_options
 
 
@@ -36,7 +37,7 @@ class InputTable(Frozen, arbitrary_types_allowed=True):
     types: dict[str, pl.DataType]
     written: frozenset[str]
     guessed: frozenset[str]
-    mending: RowQuery | None = None
+    row_query: RowQuery | None = None
 
     def read(self, batch: pl.DataFrame, before: int = 0) -> pl.DataFrame:
         """Give a part of the rows as training had them; `before` are the rows that came before it.
@@ -45,10 +46,10 @@ class InputTable(Frozen, arbitrary_types_allowed=True):
         """
         given: Any = _parse_lines(self, batch, before) if self.lines else batch
         taken = pl.DataFrame([self._take(given[name], name, before) for name in self.takes])
-        if self.mending is None:
+        if self.row_query is None:
             return taken
-        return mend(self.mending, taken, self.uri).cast(
-            {n: self.types[n] for n in self.mending.gives}
+        return apply_row_query(self.row_query, taken, self.uri).cast(
+            {n: self.types[n] for n in self.row_query.gives}
         )
 
     def _take(self, given: Any, name: str, before: int) -> pl.Series:
@@ -73,13 +74,8 @@ def open_input(
 
     `types` are those of training's rows; which of them are needed may hang on what is there.
     """
-    given, source = _parse_uri(uri), definition.sources.get(find_source(definition) or "")
-    files = find_files(given, Path.cwd(), "--input")
-    if source:
-        given = given.model_copy(update={"missing_columns": source.missing_columns})
-    if given.format == "csv":
-        given = _as_text(_read_alike(uri, given, definition, source), files)
-    found = _find_columns(given, files)
+    source = definition.sources.get(find_source(definition) or "")
+    given, files, found = _find_input(uri, definition, source)
     theirs = {*source.types} if source else set()
     guessed = frozenset(found if source and source.format == "csv" else theirs)
     written = frozenset(found if given.format == "csv" else theirs)
@@ -87,41 +83,56 @@ def open_input(
     def fits(name: str, dtype: pl.DataType) -> bool:
         return name in found and is_kin(found[name], dtype, name in written)
 
-    mending = find_mending(definition, schemas, [*types], needed, fits)
-    lacking = (
-        [name for name, dtype in mending.takes.items() if not fits(name, dtype)] if mending else []
-    )
-    if mending is None or lacking:
-        missing = [name for name in needed(found) if name not in found]
-        if missing:
-            lacks = [name for name in lacking if name not in found] or missing
-            hint = nearest(lacks[0], found)
-            if given.format == "ndjson" and any(lacks[0] in read_folders(file) for file in files):
-                hint = "lines of JSON are scored without what folders say; write it in each line"
-            raise DefinitionError(f"--input {uri}: there is no column {lacks[0]!r}; {hint}")
-        mending = None
-    if mending is None and definition.extract.query is not None:  # what it gives has types already
-        guessed, written = frozenset(), written if given.format == "csv" else frozenset()
-    held = {name: dtype for name, dtype in types.items() if name in found}
+    row_query = plan_row_query(definition, schemas, [*types], needed, fits)
+    takes = row_query.takes if row_query else {}
+    lacking = [name for name, dtype in takes.items() if not fits(name, dtype)]
+    if row_query is None or lacking:
+        _refuse_lacking(uri, given, files, found, needed, lacking)
+        row_query = None
+        takes = {name: dtype for name, dtype in types.items() if name in found}
+        if definition.extract.query is not None:  # what it gives has types already
+            guessed, written = frozenset(), written if given.format == "csv" else frozenset()
     return InputTable(
         uri=uri,
         files=files,
         rows=_scan(given, files),
         lines=given.format == "ndjson",
-        takes=held if mending is None else mending.takes,
+        takes=takes,
         types=dict(types),
         written=written,
         guessed=guessed,
-        mending=mending,
+        row_query=row_query,
     )
 
 
-def _parse_uri(uri: str) -> Source:
+def _refuse_lacking(
+    uri: str, given: Source, files: Files, found: pl.Schema, needed: Needed, lacking: Sequence[str]
+) -> None:
+    missing = [name for name in needed(found) if name not in found]
+    if not missing:
+        return
+    name = next((each for each in lacking if each not in found), missing[0])
+    hint = nearest(name, found)
+    if given.format == "ndjson" and any(name in read_folders(file) for file in files):
+        hint = "lines of JSON are scored without what folders say; write it in each line"
+    raise DefinitionError(f"--input {uri}: there is no column {name!r}; {hint}")
+
+
+def _find_input(
+    uri: str, definition: Definition, source: Source | None
+) -> tuple[Source, Files, pl.Schema]:
+    """Find the files and their columns, read as those of the definition's own source."""
     try:
-        return Source.model_validate(uri)
+        given = Source.model_validate(uri)
     except ValidationError:
         hint = "give a path, a glob or s3:// of Parquet, CSV or NDJSON"
         raise DefinitionError(f"--input {uri}: is no table in files; {hint}") from None
+    files = find_files(given, Path.cwd(), "--input")
+    if source:
+        given = given.model_copy(update={"missing_columns": source.missing_columns})
+    if given.format == "csv":
+        given = _as_text(_read_alike(uri, given, definition, source), files)
+    return given, files, _find_columns(given, files)
 
 
 def _read_alike(uri: str, given: Source, definition: Definition, source: Source | None) -> Source:

@@ -1,7 +1,7 @@
-"""Spellings: what CSV and NDJSON write that the type found for a column would not hold.
+"""Lossless numbers: columns of CSV and NDJSON whose inferred type would change their values.
 
-A whole number beyond 2^53 in a column of floats would become another one, and 00123 among whole
-numbers would fall together with 123. Owns both refusals. Refuses to know how files are read.
+A whole number beyond 2^53 in a column of floats would be rounded, and 00123 among whole numbers
+would be the same as 123. Both are refused.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,20 +27,18 @@ def refuse_lost(schemas: Mapping[str, Types], read: Read, recall: Recall) -> Non
         odd = recall(file, f"odd {numbers}", partial(_find_odd, numbers, file, read))
         for name in odd:
             if numbers[name].is_float():
-                raise NumbersLost(
-                    f"{file}: column {name!r} has whole numbers beyond 2^53 beside fractions, and "
-                    f"as numbers they would be rounded; give its type in types, as {name} = 'text'",
-                    name,
-                )
+                raise _lost(file, name, "whole numbers beyond 2^53 beside fractions", "rounded")
             zero_led.setdefault(name, file)
     for name, file in zero_led.items():
         held = [each for each, numbers in schemas.items() if name in numbers]
         if _have_twins([read(each, {name: pl.String()}) for each in held]):
-            raise NumbersLost(
-                f"{file}: column {name!r} has numbers that differ by leading zeros alone, and as "
-                f"numbers they would be one; give its type in types, as {name} = 'text'",
-                name,
-            )
+            raise _lost(file, name, "numbers that differ by leading zeros alone", "one")
+
+
+def _lost(file: str, name: str, what: str, fate: str) -> NumbersLost:
+    hint = f"give its type in types, as {name} = 'text'"
+    said = f"column {name!r} has {what}, and as numbers they would be {fate}; {hint}"
+    return NumbersLost(f"{file}: {said}", name)
 
 
 def _find_odd(numbers: Types, file: str, read: Read) -> list[str]:

@@ -1,7 +1,7 @@
-"""A PostgreSQL server, read: one table or query, in parts, as of one moment, without a write.
+"""PostgreSQL: reads one table or query in parts, as of one moment, and writes nothing.
 
-Owns ADBC and the SQL that is sent. Credentials come from the environment that libpq knows (PGUSER,
-PGPASSWORD, PGPASSFILE, PGSERVICE), and are kept nowhere. Refuses to know what becomes of the rows.
+Uses ADBC. Credentials come from the environment variables of libpq (PGUSER, PGPASSWORD, PGPASSFILE,
+PGSERVICE) and are stored nowhere. Not responsible for what becomes of the rows.
 """
 
 import os
@@ -69,7 +69,7 @@ class PostgresServer:
 
 @contextmanager
 def reading(source: Source, where: str) -> Iterator[PostgresServer]:
-    """Connect and begin to read; the server's refusals are told, without a secret among them."""
+    """Connect and begin to read; what the server refuses is raised without a secret in it."""
     with _talking(where), closing(_connect(source)) as connection:
         _begin(connection)
         ((written,),) = _ask(connection, _WRITTEN)
@@ -122,10 +122,10 @@ def _strip_length(kind: str) -> str:
 
 
 def _scale(kind: str) -> tuple[int, int] | None:
-    """Give the digits of an exact number, all of them and behind the point, if Polars has room."""
+    """Give precision and scale of an exact number, in digits, if Polars has room for them."""
     found = re.fullmatch(r"numeric\((\d+),(\d+)\)", kind)
-    digits, behind = (int(found[1]), int(found[2])) if found else (0, 0)
-    return (digits, behind) if 0 < digits <= 38 and behind <= digits else None
+    digits, scale = (int(found[1]), int(found[2])) if found else (0, 0)
+    return (digits, scale) if 0 < digits <= 38 and scale <= digits else None
 
 
 def _decimals(columns: dict[str, str]) -> list[pl.Expr]:

@@ -1,7 +1,7 @@
-"""What can be refused beforehand: in a moment, before Prefect and LightGBM are loaded.
+"""Preflight checks: what can be refused at once, before Prefect and LightGBM are loaded.
 
-Owns the questions that a definition, the first look at its sources and the registry answer. Refuses
-to read rows. The flows ask the same again: between a look and a run, things change.
+Asks the definition, its sources' schemas and the registry; reads no rows. Flows check again, since
+things may change between the two.
 """
 
 from datetime import UTC, datetime
@@ -43,7 +43,11 @@ def check_past(moment: datetime | None, timed: bool = True, option: str = "--as-
 
 
 def check_target(uri: str) -> str:
-    """Take the output's format from its ending."""
+    """Take the output's format from its ending; DefinitionError where it is another one.
+
+    >>> check_target("s3://bucket/scores.parquet")
+    'parquet'
+    """
     ending = uri.rpartition(".")[2]
     if ending not in _FORMATS:
         raise DefinitionError(f"--output {uri}: must end in .parquet or .csv")

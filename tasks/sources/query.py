@@ -1,7 +1,7 @@
-"""Sources: the tables that a definition names, joined by its query, and each row's event time.
+"""The sources of a definition, joined by its query, with each row's event time in UTC.
 
-Owns the query and time zones. Refuses to know what rows are for: extraction, and a champion judged
-on its own data, ask alike.
+Responsible for the query, and for refusing files that change while they are read. Not responsible
+for what the rows are used for.
 """
 
 import re
@@ -20,13 +20,13 @@ from tasks.features.feature_tables import plan_events
 from tasks.features.point_in_time_join import Events, give_values, look_up, settle
 from tasks.sources.database_export import export_source
 from tasks.sources.file_contents import Seen, changed, digest_files, refuse_moved, see_files
-from tasks.sources.files import FAILURES, Files, read_whole, scan_source
-from tasks.sources.files import find_files as find_files
+from tasks.sources.file_formats import FAILURES, read_whole
+from tasks.sources.files import Files, find_files, scan_source
 from tasks.storage.store import is_bucket, is_disk_full
 
 _SELECT = re.compile(r"(\s|\(|--[^\n]*\n|/\*.*?\*/)*+(select|with)\b", re.IGNORECASE | re.DOTALL)
 _READ = re.compile(r"\bread_\w+\s*\(", re.IGNORECASE)
-_PATTERN = "reads as a pattern of names; rename it in the file"
+PATTERN = "reads as a pattern of names; rename it in the file"
 
 
 class SourceTable(Frozen, arbitrary_types_allowed=True):
@@ -56,6 +56,9 @@ def open_table(
 ) -> SourceTable:
     """Open the sources and plan the query; of files, nothing but schemas is read.
 
+    SourceError where a source cannot be read; DefinitionError where the query, the time or the key
+    do not fit its columns.
+
     Databases change by the minute: `digests` are of the content that a run began with.
     """
     files = {
@@ -78,8 +81,8 @@ def open_files(definition: Definition, files: Mapping[str, Files]) -> SourceTabl
             if column not in columns:
                 hint = nearest(column, columns)
                 raise DefinitionError(f"[extract] {key}: there is no column {column!r}; {hint}")
-            if _is_pattern(column):
-                raise DefinitionError(f"[extract] {key}: {column!r} {_PATTERN}")
+            if is_pattern(column):
+                raise DefinitionError(f"[extract] {key}: {column!r} {PATTERN}")
     moment = event_time(definition, columns)
     events = plan_events(definition, frames, columns)
     tables = {name: give_values(each, settle(each)) for name, each in events.items()}
@@ -151,7 +154,10 @@ def plan_query(query: str | None, frames: Mapping[str, pl.LazyFrame]) -> pl.Lazy
 
 
 def event_time(definition: Definition, columns: Mapping[str, pl.DataType]) -> pl.Expr | None:
-    """Give the event time in UTC; None where rows carry none."""
+    """Give the event time in UTC; None where rows carry none.
+
+    DefinitionError where the column is no date or time.
+    """
     name = definition.extract.time
     if name is None:
         return None
@@ -203,9 +209,10 @@ def _explain_query(error: Exception, frames: Mapping[str, pl.LazyFrame]) -> str:
     if twin := re.search(r"duplicate output name '([^']+)'", said):
         return f"gives two columns named {twin[1]!r}; name one of them otherwise, by AS"
     if re.search(r"cs\.(matches|all)\(", said):
-        return f"column {next(filter(_is_pattern, columns), '*')!r} {_PATTERN}"
+        return f"column {next(filter(is_pattern, columns), '*')!r} {PATTERN}"
     return said
 
 
-def _is_pattern(column: str) -> bool:
+def is_pattern(column: str) -> bool:
+    """Tell whether Polars takes a column's name for a pattern of many names."""
     return column == "*" or (column.startswith("^") and column.endswith("$"))

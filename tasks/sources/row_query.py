@@ -1,7 +1,7 @@
-"""Mending: what [extract] query makes of the rows of one source, done to rows that come later.
+"""The definition's query, applied to rows that come later, one by one.
 
-Owns which columns of the source that takes, and that every row keeps its place: a query that joins,
-groups or leaves out is not done. Refuses to know files and types of text.
+Responsible for which columns of the source that takes, and that every row keeps its place: a query
+that joins, groups or leaves out rows is not applied. Not responsible for files.
 """
 
 import re
@@ -38,13 +38,13 @@ class RowQuery(Frozen, arbitrary_types_allowed=True):
 
 
 def find_source(definition: Definition) -> str | None:
-    """Name the source whose rows a table may hold: the only one, or the one that is mended."""
+    """Name the source whose rows a table may hold: the only one, or the one that is queried."""
     query = definition.extract.query
     name = next(iter(definition.sources)) if query is None else only_table(query)
     return name if name in definition.sources else None
 
 
-def find_mending(
+def plan_row_query(
     definition: Definition,
     schemas: Mapping[str, Mapping[str, str]],
     wanted: Sequence[str],
@@ -80,16 +80,19 @@ def find_mending(
     )
 
 
-def mend(mending: RowQuery, rows: pl.DataFrame, uri: str) -> pl.DataFrame:
-    """Do to rows what the query does to the source's, or say why not by DataRefused."""
-    given = _run(mending, rows, uri)
+def apply_row_query(row_query: RowQuery, rows: pl.DataFrame, uri: str) -> pl.DataFrame:
+    """Apply the query to rows as to the source's own; DataRefused where that cannot be done.
+
+    As many rows are given, in their order.
+    """
+    given = _run(row_query, rows, uri)
     _refuse_numbers(rows, given, uri)
     changed = [name for name in given.columns if _is_changed(rows, given, name)]
     if not changed:
         return given
-    # Nobody said whether the rows were mended already: that must not matter.
+    # Nobody said whether the query was applied to the rows already: that must not matter.
     once = [given[name].cast(rows[name].dtype, strict=False) for name in changed]
-    again = _run(mending, rows.with_columns(once), uri)
+    again = _run(row_query, rows.with_columns(once), uri)
     for name in changed:
         if not given[name].equals(again[name], null_equal=True):
             raise DataRefused(
@@ -100,16 +103,22 @@ def mend(mending: RowQuery, rows: pl.DataFrame, uri: str) -> pl.DataFrame:
     return given
 
 
-def _run(mending: RowQuery, rows: pl.DataFrame, uri: str) -> pl.DataFrame:
-    empty = [pl.lit(None, dtype).alias(name) for name, dtype in mending.others.items()]
+def _run(row_query: RowQuery, rows: pl.DataFrame, uri: str) -> pl.DataFrame:
+    empty = [pl.lit(None, dtype).alias(name) for name, dtype in row_query.others.items()]
     frame = rows.lazy().with_columns(empty)
     try:
-        given = plan_query(mending.query, {mending.source: frame}).select(mending.gives).collect()
+        given = (
+            plan_query(row_query.query, {row_query.source: frame}).select(row_query.gives).collect()
+        )
     except pl.exceptions.PolarsError as error:
         said = first_line(error)
-        forms = [f for f in _CALL.findall(mending.query) if any(name in f for name in _named(said))]
+        forms = [
+            f for f in _CALL.findall(row_query.query) if any(name in f for name in _named(said))
+        ]
         how = f" (it is read by {forms[0]})" if forms else ""
-        raise DataRefused(f"{uri}: is no table like source {mending.source}: {said}{how}") from None
+        raise DataRefused(
+            f"{uri}: is no table like source {row_query.source}: {said}{how}"
+        ) from None
     if len(given) != len(rows):
         raise DataRefused(
             f"{uri}: [extract] query leaves out {len(rows) - len(given):,} of {len(rows):,} rows, "
@@ -152,13 +161,12 @@ def _is_changed(rows: pl.DataFrame, given: pl.DataFrame, name: str) -> bool:
 def _refuse_numbers(rows: pl.DataFrame, given: pl.DataFrame, uri: str) -> None:
     """Refuse text that is a number as it stands, and that the query would make another one.
 
-    A query that reads 1.234,56 reads 12.5, of a table that was mended already, as 125. What may be
-    thousands in groups, 1.234, is left to the query.
+    A query that reads 1.234,56 would read the 12.5 of a table to which it was applied already as
+    125. What may be groups of thousands, as 1.234, is left to the query.
     """
     for name in given.columns:
-        if name not in rows.columns or not is_text(rows[name].dtype):
-            continue
-        if not given[name].dtype.is_numeric():
+        was_text = name in rows.columns and is_text(rows[name].dtype)
+        if not (was_text and given[name].dtype.is_numeric()):
             continue
         text, after = rows[name].cast(pl.String).str.strip_chars(), given[name].cast(pl.Float64)
         other = (text.cast(pl.Float64, strict=False) != after) & ~text.str.contains(_GROUPED)

@@ -1,8 +1,7 @@
-"""Unions: the one type of a column whose files hold it in several, where that loses nothing.
+"""Type promotion: the one type of a column that files hold in several types, if it loses no value.
 
-Owns which types go together. Whether large whole numbers beside floats, or fine times beside coarse
-ones, lose anything is for their values to say. Refuses to know how files are read: it is given what
-asks them.
+Whether large whole numbers fit floats, or fine times coarse ones, is asked of the values. Not
+responsible for reading files: the caller gives a function that asks them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,8 +17,15 @@ _SMALL = (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32)
 Ask = Callable[[str, pl.Expr], bool]  # of one file: does this hold of all its rows?
 
 
-def settle_type(name: str, types: Mapping[str, pl.DataType], ask: Ask) -> pl.DataType:
-    """Find a column's type; files in which it is all missing have no say."""
+def promote_types(name: str, types: Mapping[str, pl.DataType], ask: Ask) -> pl.DataType:
+    """Find a column's one type; files in which it is all missing have no say.
+
+    `types` are by file. SourceError where they have nothing in common, SourceRefused where the
+    common type loses values of a file.
+
+    >>> promote_types("x", {"a.csv": pl.Int64(), "b.csv": pl.Float64()}, lambda file, holds: True)
+    Float64
+    """
     agreed = _common(types.values())
     if agreed is None:
         types = {

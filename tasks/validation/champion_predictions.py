@@ -19,7 +19,7 @@ from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import Features, Vocabulary, encode
 from tasks.preparation.split import Split, SplitRole, part_of_row
 from tasks.registry.versions import Published, read_file, read_json
-from tasks.sources.files import FAILURES
+from tasks.sources.file_formats import FAILURES
 from tasks.sources.query import collect, open_table
 from tasks.storage.store import Store
 from tasks.training.datasets import model_input

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from tasks.analysis.profile import from_bytes, summarise
+from tasks.analysis.column_summary import summarise
+from tasks.analysis.profile import from_bytes
 from tasks.features.transform import Vocabulary
 from tasks.registry.released_bento import find_bento
 from tasks.registry.versions import MANIFEST, Published, get_version, read_file, snapshot_path

@@ -11,7 +11,8 @@ from tasks.core.definition import Source
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot, describe_snapshot, extract_snapshot
 from tasks.preparation.split import Prepared, prepare_rows
-from tasks.sources.files import find_files, read_whole, scan_source
+from tasks.sources.file_formats import read_whole
+from tasks.sources.files import find_files, scan_source
 from tasks.sources.query import open_table
 
 START = datetime(2020, 1, 1)

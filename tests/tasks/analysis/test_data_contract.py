@@ -7,36 +7,23 @@ from typing import Any
 
 import polars as pl
 import pytest
+from contracts import ID, check, some
 from tables import ROWS, START, Project
 
-from tasks.analysis.data_contract import check_columns, check_contract, check_silence, warn_of
+from tasks.analysis.data_contract import check_silence, list_warnings
 from tasks.analysis.profile import profile_table
-from tasks.core.checks import Check, failed
-from tasks.core.definition import ColumnCheck
+from tasks.core.checks import failed
 from tasks.core.errors import ContractBroken
-
-ID = pl.col("id")
-
-
-def check(made: Project, rows: pl.DataFrame = ROWS, **sections: str) -> dict[str, Check]:
-    plan, snapshot = made.extract(rows, **sections)
-    checks = check_contract(plan, snapshot, profile_table(snapshot.scan()))
-    return {each.name: each for each in checks}
 
 
 def warn(made: Project, rows: pl.DataFrame, **sections: str) -> list[str]:
     plan, snapshot = made.extract(rows, **sections)
-    return list(warn_of(plan, snapshot, profile_table(snapshot.scan())))
+    return list(list_warnings(plan, snapshot, profile_table(snapshot.scan())))
 
 
 def test_sound_rows_keep_the_contract_without_a_warning(made: Project) -> None:
     assert not failed(check(made).values())
     assert warn(made, ROWS) == []
-
-
-def some(column: str, value: object) -> dict[str, pl.Expr]:
-    """Put a value into the first four rows of a column."""
-    return {column: pl.when(ID < 4).then(value).otherwise(column)}
 
 
 NOTHING, NAN, SOUTH = pl.lit(None), pl.lit(float("nan")), 'values = ["north", "south", "east"]'
@@ -75,39 +62,6 @@ def test_broken_rule_is_named_with_its_numbers(
     broken = failed(check(made, ROWS.with_columns(**changed), **sections).values())
     assert [each.name for each in broken] == [name]
     assert re.search(said, broken[0].detail)
-
-
-def test_column_that_a_published_contract_names_and_that_is_gone_is_named() -> None:
-    rows = ROWS.lazy()
-    (found,) = check_columns({"xx": ColumnCheck()}, rows, profile_table(rows))
-    assert (found.name, found.passed) == ("column 'xx'", False)
-    assert found.detail == "there is no column 'xx'; did you mean 'x'?"
-
-
-def test_share_that_may_break_a_rule_is_allowed(made: Project) -> None:
-    rows = ROWS.with_columns(**some("x", float("inf")))
-    infinite = check(made, rows, **{"checks.columns.x": "infinite = 0.01"})["infinity of 'x'"]
-    assert infinite.passed
-    assert infinite.numbers == {"count": 4, "share": 0.01, "allowed": 0.01}
-
-
-@pytest.mark.parametrize("allowed", [0, 0.009, 0.01])
-@pytest.mark.parametrize("features", ['x = "x"', 'k = "k"'], ids=["fed", "not fed"])
-def test_infinity_is_counted_whether_or_not_a_feature_needs_the_column(
-    made: Project, features: str, allowed: float
-) -> None:
-    rows = ROWS.with_columns(**some("x", float("-inf")))
-    rule = {"checks.columns.x": f"infinite = {allowed}", "features": features}
-    found = check(made, rows, **rule)["infinity of 'x'"]
-    assert found.passed == (allowed == 0.01)
-    assert found.numbers == {"count": 4, "share": 0.01, "allowed": allowed}
-
-
-def test_missing_numbers_are_not_above_a_limit(made: Project) -> None:
-    rows = ROWS.with_columns(**some("x", float("nan")))
-    checks = check(made, rows, **{"checks.columns.x": "max = 11\nnulls = 0.01"})
-    assert not failed(checks.values())
-    assert checks["nulls of 'x'"].numbers["count"] == 4
 
 
 def test_local_times_that_clocks_skip_are_counted(made: Project) -> None:

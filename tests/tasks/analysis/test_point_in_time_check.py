@@ -9,7 +9,7 @@ from entities import EVENTS, ROWS, define_table, make_events, make_rows
 from hypothesis import given, settings
 from tables import write_file
 
-from tasks.analysis.point_in_time_check import check_known, pick_rows
+from tasks.analysis.point_in_time_check import check_point_in_time, pick_rows
 from tasks.core.checks import failed
 from tasks.core.definition import Definition
 from tasks.sources.query import SourceTable, open_table
@@ -39,7 +39,7 @@ def test_any_rows_that_were_joined_hold_what_was_known(
     def hold(drawn: Any, asked: Any) -> None:
         folder = tmp_path_factory.mktemp("known")
         definition, table = open_rows(folder, kind, make_rows(asked), make_events(drawn))
-        assert not failed(check_known(definition, table, table.rows.sort("t")))
+        assert not failed(check_point_in_time(definition, table, table.rows.sort("t")))
 
     hold()
 
@@ -55,7 +55,9 @@ def test_values_of_another_time_or_scale_are_found(
     number = joined.schema["v"].is_numeric()
     spoilt = pl.col("v") * 2.54 if number else pl.col("v") + "?"
     for changed in (spoilt, pl.lit(None, joined.schema["v"])):
-        (broken,) = failed(check_known(definition, table, joined.lazy().with_columns(v=changed)))
+        (broken,) = failed(
+            check_point_in_time(definition, table, joined.lazy().with_columns(v=changed))
+        )
         assert broken.name == "table 'past'"
         assert "rows hold another 'v' than was known at their times" in broken.detail
 

@@ -11,16 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tasks.analysis.profile import (
-    ColumnSummary,
-    Profile,
-    ProfileError,
-    from_bytes,
-    merge,
-    profile_table,
-    summarise,
-    to_bytes,
-)
+from tasks.analysis.column_facts import ProfileError
+from tasks.analysis.column_summary import ColumnSummary, summarise
+from tasks.analysis.profile import Profile, from_bytes, merge, profile_table, to_bytes
 
 DATA = Path(__file__).parents[3] / "data/nycflights13"
 NUMBERS = ["dep_time", "dep_delay", "arr_delay", "air_time", "distance", "month", "hour"]

