@@ -158,9 +158,9 @@ def write_arrow(model: Path, rows: list[dict[str, Any]]) -> bytes:
     from bentos.model import load_folder
 
     schema = load_folder(model).schema
-    asked = schema.decode_json(json.dumps(rows).encode())
+    given = [schema.decode_row(json.dumps(row).encode()) for row in rows]
     buffer = BytesIO()
-    schema.frame(asked.rows).write_ipc_stream(buffer)
+    schema.frame(given).write_ipc_stream(buffer)
     return buffer.getvalue()
 
 

@@ -1,9 +1,9 @@
 """The columns that a row is made of: their Polars types, and what JSON they accept.
 
-Owns the mapping from a published column type to strict JSON types. Refuses to know requests.
+Responsible for the mapping from a published column type to strict JSON types.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
@@ -16,6 +16,8 @@ from tasks.core.type_coercion import parse_dtype as parse_dtype
 from tasks.features.feature_tables import asked_columns, tabled_values
 from tasks.features.transform import Features
 
+Row = tuple[Any, ...]
+Rows = Sequence[Row] | pl.DataFrame
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 _LARGEST_DECIMAL = 1e15
 _TIME = Annotated[time, Meta(tz=False)]
@@ -78,7 +80,7 @@ def json_type(dtype: pl.DataType) -> Any:
 
     It takes less than the rule (`core.type_coercion`), and takes it as the rule does: what is left
     over, as numbers that a float cannot tell apart, is decoded as `loose`. Only whether a float
-    is a whole number, as 2.0, it cannot tell: `Schema` does.
+    is a whole number, as 2.0, it cannot tell: `RequestSchema` does.
     """
     if dtype == pl.String:
         return str

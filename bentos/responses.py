@@ -27,18 +27,16 @@ def write_one(model: Model, predicted: Any, label: Any) -> bytes:
     return _encode(answer)
 
 
-def write_many(model: Model, predicted: Array) -> bytes:
-    answer: dict[str, Any] = {"predictions": predicted.tolist()}
-    labels = model.label(predicted)
+def write_many(model: Model, predictions: list[Any], labels: list[Any] | None) -> bytes:
+    answer: dict[str, Any] = {"predictions": predictions}
     if labels is not None:
         answer["labels"] = labels
     answer["version"] = model.version
     return _encode(answer)
 
 
-def write_arrow(model: Model, predicted: Array) -> bytes:
-    frame = pl.DataFrame({"prediction": predicted.tolist() if predicted.ndim > 1 else predicted})
-    labels = model.label(predicted)
+def write_arrow(predictions: list[Any], labels: list[Any] | None) -> bytes:
+    frame = pl.DataFrame({"prediction": predictions})
     if labels is not None:
         frame = frame.with_columns(pl.Series("label", labels))
     buffer = BytesIO()

@@ -33,7 +33,7 @@ from bentos.app import Application, PredictionApp
 from bentos.hot_reload import HotReload
 from bentos.metrics import Metrics
 from bentos.model import load_folder, with_tables
-from bentos.prediction_log import PredictionLog
+from bentos.prediction_log_writer import PredictionLog
 from bentos.request_count_writer import RequestCountWriter
 from bentos.request_head import Receive, Scope, Send
 from bentos.slow_clients import limit_slow_clients, sweep

@@ -16,7 +16,10 @@ from tasks.core.errors import DefinitionError
 
 LOCK = Path(__file__).with_name("requirements.lock")
 COMPILED_LOCK = LOCK.with_name("requirements-compiled.lock")
-SERVING = ("httptools", "lightgbm", "msgspec", "numpy", "polars", "pydantic", "s3fs", "uvloop")
+SERVING = (
+    *("httptools", "lightgbm", "msgspec", "numpy", "polars", "prometheus-client", "pydantic"),
+    *("s3fs", "uvloop"),
+)
 COMPILED = "llvmlite"
 
 

@@ -19,9 +19,10 @@ from bentos.app import PredictionApp
 from bentos.columns import Column, json_type, parse_dtype
 from bentos.errors import RequestRefused
 from bentos.metrics import Metrics
-from bentos.microbatching import MicroBatcher, explain_failure
+from bentos.microbatching import MicroBatcher
 from bentos.model import Model, load_folder
-from bentos.prediction_log import PredictionLog
+from bentos.prediction_log_writer import PredictionLog
+from bentos.prediction_pipeline import PredictionPipeline, explain_failure
 from bentos.responses import ARROW, JSON
 from tasks.core.errors import StoreError
 from tasks.prediction.batch_scoring import Scorer, answer_rows, open_rows, take_columns, write_log
@@ -179,7 +180,7 @@ def test_nan_is_taken_as_training_took_it(server: PredictionApp) -> None:
     rows = TABLE.head(2).with_columns(x=pl.Series([float("nan"), None]))
     status, frame = ask(server, "/predict", stream(rows), ARROW)
     assert status == 200
-    features = server.model.number_frame(rows.select(list(server.model.schema.types)))
+    features = server.model.encode_frame(rows.select(list(server.model.schema.types)))
     assert np.isnan(features[:, 0]).all()
     assert np.array_equal(frame["prediction"].to_list(), server.model.predictor.predict(features))
 
@@ -221,7 +222,7 @@ def gather(model: Model, asked: list[tuple[Model, Any]], gone: tuple[int, ...] =
 
     async def run() -> list[Any]:
         metrics = Metrics()
-        gatherer = MicroBatcher(metrics, PredictionLog(None, metrics))
+        gatherer = MicroBatcher(PredictionPipeline(metrics, PredictionLog(None, metrics)))
         answers = [gatherer.ask(each, row, "r") for each, row in asked]
         for place in gone:
             answers[place].cancel()
@@ -332,7 +333,7 @@ def test_a_table_is_scored_as_the_service_answers(
     table = open_rows(scorer, str(path))
     batch = take_columns(scorer, table, table.rows.collect())
     answers = answer_rows(scorer, batch)
-    matrix = model.number_frame(TABLE.head(20).select(list(model.schema.types)))
+    matrix = model.encode_frame(TABLE.head(20).select(list(model.schema.types)))
     predicted = model.predictor.predict(matrix)
     write_log(scorer, batch, answers, tmp_path)
     (part,) = (each for each in tmp_path.iterdir() if each != path)

@@ -111,7 +111,7 @@ def test_compiled_predictor_answers_the_same_and_says_so(
 ) -> None:
     plain = versions.folder(versions.second)
     compiled = load_folder(alter(plain, tmp_path / "model", 'predictor = "compiled"'))
-    matrix = compiled.number_frame(versions.rows.select(list(compiled.schema.types)))
+    matrix = compiled.encode_frame(versions.rows.select(list(compiled.schema.types)))
     wanted = load_folder(plain).predictor
     assert (compiled.predictor.name, wanted.name) == ("compiled", "lightgbm")
     for rows in (1, 2, 15, 16, 33, len(matrix)):

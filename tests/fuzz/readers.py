@@ -27,7 +27,7 @@ with atheris.instrument_imports(include=["bentos", "tasks"]):
     from bentos.columns import Column
     from bentos.errors import RequestRefused
     from bentos.request_head import RequestHead, check_host
-    from bentos.request_parsing import RequestSchema
+    from bentos.request_validation import RequestSchema
     from bentos.responses import write_refusal
     from bentos.slow_clients import LONGEST_HEAD, TimedProtocol
     from tasks.core.definition import parse_definition
@@ -131,7 +131,8 @@ def read_request(data: bytes) -> None:
             assert 400 <= refusal.status < 500
             assert len(json.loads(write_refusal(refusal)).get("field", "")) <= 100
         else:
-            frame = asked.frame if asked.frame is not None else SCHEMA.frame(asked.rows)
+            rows = asked.rows
+            frame = rows if isinstance(rows, pl.DataFrame) else SCHEMA.frame(rows)
             assert frame.schema == SCHEMA.types
             assert 1 <= len(frame) <= 100
 

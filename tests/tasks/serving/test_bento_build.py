@@ -284,9 +284,9 @@ def test_bento_with_another_version_is_refused(
 def test_answers_that_differ_from_training_are_refused(
     released: "Released", store: Store, built: Bento, tmp_path: Path
 ) -> None:
-    answers = built.folder / "src" / "bentos" / "answers.py"
+    answers = built.folder / "src" / "bentos" / "prediction_pipeline.py"
     text = answers.read_text()
-    changed = text.replace("predicted.tolist()}", "(predicted + 1e-12).tolist()}")
+    changed = text.replace("predicted.tolist()", "(predicted + 1e-12).tolist()")
     assert changed != text
     answers.write_text(changed)
     with pytest.raises(ProofFailed, match="differs from training"):
