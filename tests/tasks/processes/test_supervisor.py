@@ -16,12 +16,13 @@ from tasks.processes.supervisor import SupervisedProcess, find_keeper, stop_keep
 KEEPER = """
 import sys
 from pathlib import Path
-from tasks.processes.supervisor import Kept, adopt_orphans, become_keeper, end_orphans, keep
+from tasks.processes.supervisor import SupervisedProcess, adopt_orphans
+from tasks.processes.supervisor import become_keeper, end_orphans, keep
 folder = Path(sys.argv[1])
 stopping = become_keeper(folder / "lock")
 adopt_orphans()
 child = "import subprocess as s; s.Popen(['sleep', '1000'], start_new_session=True).wait()"
-kept = Kept("child", [sys.executable, "-c", child], {}, folder / "log")
+kept = SupervisedProcess("child", [sys.executable, "-c", child], {}, folder / "log")
 kept.start()
 keep([kept], stopping)
 kept.stop()
