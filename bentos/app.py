@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -132,7 +131,7 @@ class PredictionApp:
                     row: Any = asked.rows[0]
                     return JSON, await self._batcher.ask(model, row, head.request)
                 return self._predict_many(model, asked, head.request)
-        return await self._in_time(partial(self._predict_body, model, head, body))
+        return await self._in_time(self._predict_body, model, head, body)
 
     def _predict_body(self, model: Model, head: RequestHead, body: bytes) -> Reply:
         return self._predict_many(model, decode(model, head, body), head.request)
@@ -146,7 +145,7 @@ class PredictionApp:
         return JSON, write_many(model, predictions, labels)
 
     async def _explain(self, head: RequestHead, body: bytes) -> Reply:
-        return await self._in_time(partial(self._explain_body, self.model, head, body))
+        return await self._in_time(self._explain_body, self.model, head, body)
 
     def _explain_body(self, model: Model, head: RequestHead, body: bytes) -> Reply:
         asked = decode(model, head, body)
@@ -154,9 +153,9 @@ class PredictionApp:
         explained = model.predictor.explain(matrix)
         return JSON, write_explanations(model, predicted, explained, asked.shape == "row")
 
-    async def _in_time(self, work: Callable[[], Reply]) -> Reply:
+    async def _in_time(self, work: Callable[..., Reply], *given: Any) -> Reply:
         """Work off the event loop; what is late counts as in flight until it ends, if it began."""
-        submitted = self._pool.submit(work)
+        submitted = self._pool.submit(work, *given)
         job = asyncio.wrap_future(submitted)
         done, _ = await asyncio.wait([job], timeout=self.limits.timeout_s)
         if done:

@@ -11,7 +11,7 @@ import polars as pl
 from msgspec import UNSET
 from polars import selectors as cs
 
-from bentos.columns import TEXT, Column, json_type
+from bentos.columns import TEXT, Column, Row, json_type
 from bentos.errors import RequestRefused
 from tasks.core.type_coercion import CoercionError, take_objects, take_values
 
@@ -22,6 +22,11 @@ def make_frame(columns: Sequence[Column], values: Iterable[Sequence[Any]]) -> pl
     """Put columns' values into a frame of their types."""
     pairs = zip(columns, values, strict=True)
     return pl.DataFrame([_make_column(column, each) for column, each in pairs])
+
+
+def frame_rows(columns: Sequence[Column], rows: Sequence[Row]) -> pl.DataFrame:
+    """Put rows into a frame of their columns' types."""
+    return make_frame(columns, zip(*rows, strict=True))
 
 
 def _make_column(column: Column, values: Sequence[Any]) -> pl.Series:

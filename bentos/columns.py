@@ -48,20 +48,11 @@ def read_columns(
     a say.
     """
     types = {name: each["dtype"] for name, each in profiled.items()} | features.columns
-    needed = [
-        Column(name=name, dtype=parse_dtype(types[name]))
-        for name in asked_columns(definition, features.columns)
-    ]
-    asked = [*definition.extract.key, *filter(None, [definition.extract.time])]
-    known = {column.name for column in needed}
-    extra = [name for name in dict.fromkeys(asked) if name not in known]
-    return (
-        *needed,
-        *(
-            Column(name=name, dtype=parse_dtype(profiled[name]["dtype"]), required=False)
-            for name in extra
-            if name in profiled
-        ),
+    needed = asked_columns(definition, features.columns)
+    logged = [*definition.extract.key, *filter(None, [definition.extract.time])]
+    names = dict.fromkeys([*needed, *(name for name in logged if name in profiled)])
+    return tuple(
+        Column(name=name, dtype=parse_dtype(types[name]), required=name in needed) for name in names
     )
 
 

@@ -42,11 +42,13 @@ class EntityTable:
 def hold_table(
     name: str,
     table: FeatureTable,
-    values: Sequence[str],
-    names: Sequence[str],
+    wanted: Sequence[str],
+    columns: Sequence[str],
     as_of: datetime | None,
     frame: pl.DataFrame,
 ) -> EntityTable:
+    """Hold a frame's values as far as they are wanted; `columns` are those of a row."""
+    values = [value for value in table.values if value in wanted]
     rows = frame.select(values).rows()
     keys, nothing = list_keys(frame, table.entity), (None,) * len(values)
     limit = None if as_of is None else microseconds(as_of)
@@ -58,7 +60,7 @@ def hold_table(
         name=name,
         entity=table.entity,
         values=tuple(values),
-        place=itemgetter(*(names.index(column) for column in table.entity)),
+        place=itemgetter(*(columns.index(column) for column in table.entity)),
         find=find,
         nothing=nothing,
         as_of=limit,

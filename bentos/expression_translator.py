@@ -77,14 +77,11 @@ class ExpressionTranslator:
             return self._column(inside)
         if kind == "Literal":
             return self._literal(tree)
-        if kind == "BinaryExpr":
-            return self._operation(tree, inside["op"], [inside["left"], inside["right"]])
-        if kind == "Function":
-            function = inside["function"]
-            if "Sql" in function and "Binary" in function["Sql"]:
-                return self._operation(tree, function["Sql"]["Binary"], inside["input"])
-            if "TemporalExpr" in function:
-                return self._calendar(function["TemporalExpr"], inside["input"])
+        operator, inputs = _read_operation(tree)
+        if operator is not None:
+            return self._operation(tree, operator, inputs)
+        if kind == "Function" and "TemporalExpr" in inside["function"]:
+            return self._calendar(inside["function"]["TemporalExpr"], inputs)
         raise Unknown
 
     def _column(self, name: str, *others: type[pl.DataType]) -> str:
@@ -133,34 +130,18 @@ class ExpressionTranslator:
             place = self.places[inside]
             return f"utc({place})" if dtype.time_zone else place
         if kind == "Function" and inside["function"] == {"TemporalExpr": "OffsetBy"}:
-            moment, by = (
-                self._moment(inside["input"][0]),
-                pl.select(_expression(inside["input"][1])),
-            )
-            return f"({moment} + {self._constant(_read_offset(by.item()))})"
+            moment, by = inside["input"]
+            name = f"constant{len(self.constants)}"  # it is the same for all rows
+            self.constants[name] = _read_offset(pl.select(_expression(by)).item())
+            return f"({self._moment(moment)} + {name})"
         raise Unknown
-
-    def _constant(self, value: Any) -> str:
-        """Name a value that is the same for all rows."""
-        name = f"constant{len(self.constants)}"
-        self.constants[name] = value
-        return name
 
     def _zeros(self, tree: Any) -> list[str]:
         """List the divisors whose being zero makes the value a missing one."""
-        found = []
-        kind, inside = next(iter(tree.items()))
-        if kind == "BinaryExpr":
-            operator, inputs = inside["op"], [inside["left"], inside["right"]]
-        elif kind == "Function":
-            operator, inputs = inside["function"].get("Sql", {}).get("Binary"), inside["input"]
-        else:
-            return []
-        for each in inputs:
-            found += self._zeros(each)
+        operator, inputs = _read_operation(tree)
+        found = [zero for each in inputs for zero in self._zeros(each)]
         if operator in (*_DIVISION, "Div", "TrueDivide"):
-            divisor = self._value(inputs[1])
-            found.append(f"{divisor} == 0")
+            found.append(f"{self._value(inputs[1])} == 0")
         return found
 
     def _columns(self, tree: Any) -> set[str]:
@@ -174,6 +155,17 @@ class ExpressionTranslator:
 def read_tree(sql: str) -> Any:
     """Give the tree of a SQL expression as Polars writes it in JSON."""
     return json.loads(pl.sql_expr(sql).meta.serialize(format="json"))
+
+
+def _read_operation(tree: Any) -> tuple[str | None, list[Any]]:
+    """Give an operator's name, None for what has none, and what it is applied to."""
+    kind, inside = next(iter(tree.items()))
+    if kind == "BinaryExpr":
+        return inside["op"], [inside["left"], inside["right"]]
+    if kind == "Function":
+        function = inside["function"]
+        return function["Sql"].get("Binary") if "Sql" in function else None, inside["input"]
+    return None, []
 
 
 def _expression(tree: Any) -> pl.Expr:

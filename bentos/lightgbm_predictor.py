@@ -1,8 +1,8 @@
 """LightGBM through its C interface: a matrix of numbers in, predictions or contributions out.
 
-Owns the booster's handle, and which rows a compiled forest answers in its place. Refuses to know
-what a column means. LightGBM's Python `predict` asks itself for 20 microseconds a call what it was
-given; here it is always the same.
+Responsible for the booster's handle, and for which rows a compiled forest predicts in its place.
+By hand, as LightGBM's Python `predict` takes 20 microseconds a call to find out what it was given;
+here it is always the same.
 """
 
 import ctypes

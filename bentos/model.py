@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bentos.column_values import make_frame
+from bentos.column_values import frame_rows
 from bentos.columns import Column, Row, Rows, read_columns, read_values
 from bentos.expression_translator import Unknown
 from bentos.lightgbm_predictor import Array, Predictor
@@ -96,7 +96,7 @@ class Model:
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         """Put whole rows into a frame."""
-        return make_frame(self.columns, zip(*rows, strict=True))
+        return frame_rows(self.columns, rows)
 
     def encode_rows(self, rows: Rows) -> Array:
         """Turn whole rows into the model's input: the quick way for few, Polars for many."""

@@ -56,7 +56,10 @@ class OnlineFeatures:
         self.values = tuple(values)
         self._lock = threading.Lock()
         names, wanted = ([each.name for each in group] for group in (columns, values))
-        self._tables = read_tables(definition, names, wanted, listing, read)
+        self._tables = [
+            hold_table(name, table, wanted, names, listing.tables[name].as_of, read(name))
+            for name, table in used_tables(definition, wanted).items()
+        ]
         self._order = find_order(self._tables, wanted)
         self._steps = [(each.place, each.find, each.nothing, each.name) for each in self._tables]
         self._time = definition.extract.time or ""
@@ -132,27 +135,6 @@ class OnlineFeatures:
             for table in self._tables
             if table.as_of is not None
         }
-
-
-def read_tables(
-    definition: Definition,
-    names: Sequence[str],
-    wanted: Sequence[str],
-    listing: Listing,
-    read: Callable[[str], pl.DataFrame],
-) -> list[EntityTable]:
-    """Read the tables that these values are in; a row's columns are `names`."""
-    return [
-        hold_table(
-            name,
-            table,
-            [value for value in table.values if value in wanted],
-            names,
-            listing.tables[name].as_of,
-            read(name),
-        )
-        for name, table in used_tables(definition, wanted).items()
-    ]
 
 
 def find_order(tables: Sequence[EntityTable], wanted: Sequence[str]) -> Callable[[Row], Row] | None:

@@ -1,8 +1,8 @@
-"""The prediction log: what was asked and answered, as Parquet parts under the root.
+"""The prediction log writer: what was asked and answered, as Parquet parts under the root.
 
-Owns a bounded queue and how it is emptied. Refuses to slow an answer down or to fail
-one: what cannot be kept is counted. A part appears whole or not at all, so a kill loses at most
-what came in since the last flush.
+Responsible for a bounded queue and for emptying it in a thread of its own. It never slows an
+answer down nor fails one: what cannot be kept is counted. A part appears whole or not at all, so a
+kill loses at most what came in since the last flush.
 """
 
 import logging

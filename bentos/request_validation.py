@@ -18,8 +18,7 @@ from bentos.arrow_limits import check_stream
 from bentos.column_values import check_frame, make_frame, make_whole, take_list
 from bentos.columns import Column, Row, Rows, find_rounding, json_type, loose_type, outer_limits
 from bentos.errors import RequestRefused
-from bentos.json_decoders import check_names_once, make_decoders
-from bentos.json_errors import explain_json_error
+from bentos.json_decoders import check_names_once, explain_json_error, make_decoders
 
 _ASKS_FOR_COLUMNS = re.compile(rb'\s*\{\s*"columns"\s*:\s*\{')
 _ROW, _ROWS, _COLUMNS = range(3)  # the places of their decoders
@@ -91,10 +90,6 @@ class RequestSchema:
             raise RequestRefused(400, "the body is no valid Arrow IPC stream") from None
         self._check_size(len(frame))
         return ParsedRequest("arrow", check_frame(self.columns, frame))
-
-    def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
-        """Put rows into a frame of the schema's types."""
-        return make_frame(self.columns, zip(*rows, strict=True))
 
     def _decode_rows(self, body: bytes) -> ParsedRequest:
         try:

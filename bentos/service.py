@@ -1,6 +1,6 @@
 """The BentoML service: `bentoml serve NAME:VERSION`, or `bentos.service:service` anywhere.
 
-Owns the environment that a server runs in and what starts and stops with it.
+Responsible for the environment that a server runs in, and for what starts and stops with it.
 
 - PERENNIAL_MODEL: a folder with a version's files; otherwise `model/` beside this package.
 - PERENNIAL_ROOT: where the prediction log and what is counted go; without it nothing is kept.

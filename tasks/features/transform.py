@@ -1,7 +1,7 @@
 """The row transformation that training and serving share: raw columns in, numbers out.
 
-Knows features and the frozen vocabulary. Refuses to know where rows come from: the same functions
-run over a snapshot of millions and over the one row of a request.
+The same functions run over a snapshot of millions of rows and over the one row of a request, by the
+features and the vocabulary that training froze.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,7 @@ import polars as pl
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DefinitionError
 from tasks.core.sql import compile_expression as compile_expression
-from tasks.core.sql import expression_type as expression_type
-from tasks.core.sql import is_text as is_text
-from tasks.core.sql import quote_name as quote_name
+from tasks.core.sql import expression_type, is_text, quote_name
 
 OTHER = 0  # the code of every level that the vocabulary does not hold
 

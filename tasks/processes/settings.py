@@ -28,7 +28,7 @@ PASSWORDS = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
 
 
 class Environment(Frozen):
-    """`folder` is local, whatever the root is: logs, the supervisor's lock, and Prefect's own home."""
+    """`folder` is local, whatever the root is: logs, locks, and Prefect's own home."""
 
     name: str
     folder: Path

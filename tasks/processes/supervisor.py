@@ -1,7 +1,8 @@
-"""A keeper: one process that starts others, starts again those that end, and takes all with it.
+"""A supervisor: one process that starts others, and starts again those that end.
 
-Owns how a keeper is found and stopped: it holds a lock on a file with its process id for as long as
-it lives, so that the id in a locked file is never another process's. Refuses to know what it keeps.
+It holds a lock on a file with its process id for as long as it lives, so that the id in a locked
+file is never another process's. By hand: honcho does not restart what ends, and circus brings
+ZeroMQ.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
-"""Proven bentos, as archives in the registry: kept with their proof, found, unpacked, offered.
+"""Bento archives in the registry: kept with their proof, found, unpacked, offered.
 
-Owns their form, and that one appears whole or not at all. Refuses to build any (`serving`), and to
-say whether one is good (`proof`) and which counts (`proven`).
+Responsible for their form, and that one appears whole or not at all. Not responsible for building
+them (`bento_build`), testing them (`acceptance_test`) and which counts (`registry`).
 """
 
 import gzip

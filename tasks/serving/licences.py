@@ -1,7 +1,7 @@
-"""Under which licence a package comes, as it says of itself where it is installed.
+"""The licence of a package, as it says of itself where it is installed.
 
-Owns the reading of three ways to say it, the clearest first. Refuses to judge: what is permitted
-is the audit's (`make audit`).
+Read from three fields of its metadata, the clearest first. Not responsible for what is permitted:
+that is the audit's (`make audit`).
 """
 
 from importlib.metadata import PackageNotFoundError, metadata

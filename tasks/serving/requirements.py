@@ -1,8 +1,8 @@
 """What a bento needs installed: this project's own pins, reduced to what serving imports.
 
-Owns the reduction. Refuses to resolve anything: versions are those installed here, so a bento is
-built without a network and runs on what it was proven with. The locks lie beside this module (in a
-clone as links), so that a wheel has them too.
+Nothing is resolved: versions are those installed here, so a bento is built without a network and
+runs on what it was proven with. The locks lie beside this module (in a clone as links), so that a
+wheel has them too.
 """
 
 import re

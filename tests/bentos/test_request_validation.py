@@ -13,6 +13,7 @@ import pytest
 from tables import define
 
 from bentos import column_values
+from bentos.column_values import frame_rows
 from bentos.columns import Column
 from bentos.errors import RequestRefused
 from bentos.request_validation import RequestSchema
@@ -222,11 +223,11 @@ def take(form: str, wanted: pl.DataType, sent: pl.Series, folder: Path) -> pl.Se
         path.write_text("".join(json.dumps({"v": value}) + "\n" for value in values))
     elif form == "row":
         rows = [schema.decode_row(json.dumps({"v": value}).encode()) for value in values]
-        return schema.frame(rows)["v"]
+        return frame_rows(schema.columns, rows)["v"]
     elif form == "rows":
         asked = schema.decode_json(json.dumps([{"v": value} for value in values]).encode())
         assert isinstance(asked.rows, list)
-        return schema.frame(asked.rows)["v"]
+        return frame_rows(schema.columns, asked.rows)["v"]
     else:
         asked = schema.decode_json(json.dumps({"columns": {"v": values}}).encode())
         assert isinstance(asked.rows, pl.DataFrame)

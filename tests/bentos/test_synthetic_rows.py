@@ -2,8 +2,8 @@
 
 import polars as pl
 
+from bentos.column_values import frame_rows
 from bentos.columns import Column
-from bentos.request_validation import RequestSchema
 from bentos.synthetic_rows import make_synthetic_rows
 
 COLUMNS = (
@@ -17,7 +17,7 @@ COLUMNS = (
 def test_rows_fit_their_types_and_the_first_is_all_null() -> None:
     rows = make_synthetic_rows(COLUMNS, 300, ["level"])
     assert rows[0] == (None,) * 4
-    frame = RequestSchema(COLUMNS, 1_000).frame(rows)
+    frame = frame_rows(COLUMNS, rows)
     assert len(frame) == 301
     assert {frame["n"].min(), frame["n"].max()} == {-128, 127}
     assert "level" in frame["w"]

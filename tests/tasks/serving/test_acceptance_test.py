@@ -3,10 +3,17 @@
 from typing import Any
 
 import pytest
-from doubling import REFERENCE, Answering
+from doubling import REFERENCE, ROWS, Answering
 
+from tasks.core.definition import Serving
 from tasks.core.errors import ProofFailed
-from tasks.serving.acceptance_test import check_identity, compare_answers
+from tasks.serving.acceptance_test import (
+    check_identity,
+    compare_answers,
+    make_bad_requests,
+    measure_latency,
+    try_bad_requests,
+)
 from tasks.serving.bento_client import JSON, Caller
 
 
@@ -40,3 +47,43 @@ def test_wrong_answers_to_many_rows_are_refused(
     service.answer = staticmethod(answer)
     with pytest.raises(ProofFailed, match=said):
         compare_answers(caller, REFERENCE, JSON, 2)
+
+
+def test_a_number_is_sent_as_text_and_as_nan_where_there_is_one() -> None:
+    sent = {name: body for name, body, _ in make_bad_requests(ROWS)}
+    assert sent["text for a number"] == b'[{"x": "1.5"}]'
+    assert sent["NaN for a number"] == b'[{"x": NaN}]'
+    words = {name for name, _, _ in make_bad_requests(ROWS.cast(str))}
+    assert set(sent) - words == {"text for a number", "NaN for a number"}
+
+
+def test_a_bad_request_that_is_answered_is_refused(service: Any, caller: Caller) -> None:
+    service.answer = staticmethod(lambda path, asked: (200, {"predictions": []}))
+    with pytest.raises(ProofFailed, match=r"/predict answers not JSON with 200 .*, not a 4xx"):
+        try_bad_requests(caller, ROWS)
+
+
+def test_the_median_is_not_longer_than_the_p99(service: Any) -> None:
+    p50, p99 = measure_latency(service.port, REFERENCE, Serving())
+    assert 0 < p50 <= p99
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda path, asked: (429, {}), "/predict fails under a short load: 429"),
+        (lambda path, asked: (200, {"predictions": [0.0]}), "answers a row sent alone otherwise"),
+    ],
+)
+def test_wrong_answers_to_single_rows_are_refused(
+    service: Any, answer: Answering, said: str
+) -> None:
+    service.answer = staticmethod(answer)
+    with pytest.raises(ProofFailed, match=said):
+        measure_latency(service.port, REFERENCE, Serving())
+
+
+def test_a_service_that_is_too_slow_is_refused(service: Any) -> None:
+    limits = Serving(latency_budget_ms=0.000_001)
+    with pytest.raises(ProofFailed, match=r"too late: p99 is \d+.\d ms, the budget 1e-06 ms"):
+        measure_latency(service.port, REFERENCE, limits)
