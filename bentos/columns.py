@@ -121,6 +121,11 @@ def find_rounding(dtype: pl.DataType) -> Callable[[Any], bool] | None:
 
 
 def integer_range(dtype: pl.DataType) -> tuple[int, int]:
+    """Give the least and most that an integer type holds.
+
+    >>> integer_range(pl.Int8()), integer_range(pl.UInt16())
+    ((-128, 127), (0, 65535))
+    """
     name = str(dtype)
     bits = int(name.lstrip("UInt"))
     return (0, 2**bits - 1) if name.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)

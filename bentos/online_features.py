@@ -175,5 +175,9 @@ def find_tables(
 
 
 def read_zone(name: str) -> tzinfo:
-    """Find a time zone; UTC needs no database of them, which a small container may lack."""
+    """Find a time zone; UTC needs no database of them, which a small container may lack.
+
+    >>> read_zone("UTC")
+    datetime.timezone.utc
+    """
     return UTC if name == "UTC" else ZoneInfo(name)

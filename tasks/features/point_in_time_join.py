@@ -97,7 +97,11 @@ def look_up(
     tables: Mapping[str, FeatureTable],
     planned: Mapping[str, pl.LazyFrame],
 ) -> pl.LazyFrame:
-    """Give each row the values of its entities that were known at its time."""
+    """Give each row the values of its entities that were known at its time, backwards as of it.
+
+    `planned` are tables of values by entity and moment, as `give_values` plans them. Rows keep
+    their number and get a column for each value; they come out in the order of time.
+    """
     if not tables:
         return rows
     if any(table.time for table in tables.values()):

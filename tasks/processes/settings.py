@@ -145,7 +145,11 @@ def make_password(here: Environment) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell an address that only this machine reaches."""
+    """Tell an address that only this machine reaches.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

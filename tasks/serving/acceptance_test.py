@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -107,7 +106,7 @@ def lay_tables(
     if not reference.tables:
         return {}
     listed = {
-        name: Listed(as_of=newest(table), entities=len(table), rows=len(table))
+        name: Listed(as_of=_newest(table), entities=len(table), rows=len(table))
         for name, table in reference.tables.items()
     }
     digest = tables_digest(read_definition(store, published))
@@ -116,9 +115,9 @@ def lay_tables(
     return {"PERENNIAL_TABLES": str(folder)}
 
 
-def newest(table: pl.DataFrame) -> datetime | None:
-    found: Any = table[SINCE].max() if SINCE in table.columns else None
-    return found
+def _newest(table: pl.DataFrame) -> datetime | None:
+    found = table[SINCE].max() if SINCE in table.columns else None
+    return found if isinstance(found, datetime) else None
 
 
 def check_identity(caller: Caller, model: str, version: str) -> str:

@@ -33,7 +33,11 @@ log = logging.getLogger("perennial.serving")
 
 
 def bento_tag(model: str, version: str) -> str:
-    """Name a version's bento. BentoML has lower-case letters only."""
+    """Name a version's bento. BentoML has lower-case letters only.
+
+    >>> bento_tag("flight-delay", "20130801T000000Z-6e05a89cc6")
+    'flight-delay:20130801t000000z-6e05a89cc6'
+    """
     return f"{model}:{version.lower()}"
 
 

@@ -33,7 +33,13 @@ def find_licence(package: str) -> str | None:
 
 
 def as_spdx(licence: str) -> str | None:
-    """Write a licence as an SPDX expression, where it is one."""
+    """Write a licence as an SPDX expression, where it is one.
+
+    >>> as_spdx("mit or apache-2.0")
+    'MIT OR Apache-2.0'
+    >>> as_spdx("BSD License") is None
+    True
+    """
     try:
         return canonicalize_license_expression(licence)
     except InvalidLicenseExpression:

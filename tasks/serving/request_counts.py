@@ -100,7 +100,16 @@ def combine(one: Counters, other: Counters, sign: Literal[1, -1]) -> Counters:
 
 
 def quantile(counters: Counters, share: float) -> float | None:
-    """Give the bound under which so many answers came; None beyond the last, or without any."""
+    """Give the bound in seconds under which a share (0 to 1) of the answers came.
+
+    None where that is beyond the last bound, or nothing was answered.
+
+    >>> at = datetime(2020, 1, 1)
+    >>> counts = {"responses": {}, "dropped": {}, "bounds": (0.1, 1.0), "answers": (98, 1, 1)}
+    >>> hour = Counters(server="a", hour=at, **counts)
+    >>> quantile(hour, 0.5), quantile(hour, 0.99), quantile(hour, 0.999)
+    (0.1, 1.0, None)
+    """
     wanted, seen = share * sum(counters.answers), 0
     for bound, count in zip(counters.bounds, counters.answers, strict=False):
         seen += count
