@@ -199,7 +199,7 @@ def test_scored_rows_get_what_was_known_at_their_time_and_are_free_of_skew(
 def test_age_and_misses_of_tables_are_in_the_metrics(tabled: Tabled) -> None:
     metrics = Metrics()
     metrics.lookup = tabled.model().lookup
-    said = metrics.render()
+    said = metrics.render().decode()
     assert "perennial_table_age_seconds{" in said
     assert "table_missed_total" in said
 
