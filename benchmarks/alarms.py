@@ -82,7 +82,7 @@ def measure_champion(as_of: datetime, folder: Path) -> dict[str, Any]:
     assert calibration is not None
     model = load_folder(folder / published.path)
     every, _ = read_history(plan_retrain("flight-delay", END), END)
-    predicted = as_column(model.predictor.predict(model.number_frame(every)))
+    predicted = as_column(model.predictor.predict(model.encode_frame(every)))
     rows = every.drop("perennial.target").with_columns(predicted.alias(PREDICTION))
     return {
         "quarters": count_false(plan, calibration, rows, as_of),

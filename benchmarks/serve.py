@@ -155,12 +155,13 @@ def peer_environment() -> dict[str, str]:
 def write_arrow(model: Path, rows: list[dict[str, Any]]) -> bytes:
     from io import BytesIO
 
+    from bentos.column_values import frame_rows
     from bentos.model import load_folder
 
     schema = load_folder(model).schema
-    asked = schema.decode_json(json.dumps(rows).encode())
+    given = [schema.decode_row(json.dumps(row).encode()) for row in rows]
     buffer = BytesIO()
-    schema.frame(asked.rows).write_ipc_stream(buffer)
+    frame_rows(schema.columns, given).write_ipc_stream(buffer)
     return buffer.getvalue()
 
 

@@ -1,15 +1,14 @@
 """The service as one ASGI application: which path is answered how, and within which limits.
 
-Owns routing, concurrency, time limits and what is logged of a refusal. Refuses to know columns
-and features. BentoML's own application is kept for its life cycle; requests do not pass it.
+Responsible for routing, concurrency, time limits and what is logged of a refusal. Not responsible
+for columns and features. BentoML's own application is kept for its life cycle; requests do not
+pass it.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -17,13 +16,14 @@ import polars as pl
 
 from bentos.errors import ClientGone, RequestRefused
 from bentos.metrics import CONTENT_TYPE, Metrics
-from bentos.microbatching import MicroBatcher, explain_failure
+from bentos.microbatching import MicroBatcher
 from bentos.model import Model
 from bentos.openapi import describe_api, draw_page
-from bentos.prediction_log import PredictionLog
+from bentos.prediction_log_writer import PredictionLog
+from bentos.prediction_pipeline import PredictionPipeline, evaluate
 from bentos.request_bodies import SMALL, RequestBodies
 from bentos.request_head import Receive, RequestHead, Scope, Send, check_host, check_token
-from bentos.request_parsing import ParsedRequest
+from bentos.request_validation import ParsedRequest
 from bentos.responses import (
     ARROW,
     JSON,
@@ -55,7 +55,8 @@ class PredictionApp:
         self.token = b""
         self.hosts = named_hosts()
         self._bodies = RequestBodies()
-        self._gatherer = MicroBatcher(metrics, prediction_log)
+        self._pipeline = PredictionPipeline(metrics, prediction_log)
+        self._batcher = MicroBatcher(self._pipeline)
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="batch")
         self.swap(model)
 
@@ -127,40 +128,34 @@ class PredictionApp:
             if len(body) <= SMALL:
                 asked = model.schema.decode_json(body)
                 if asked.shape == "row":
-                    return JSON, await self._gatherer.ask(model, asked.rows[0], head.request)
+                    row: Any = asked.rows[0]
+                    return JSON, await self._batcher.ask(model, row, head.request)
                 return self._predict_many(model, asked, head.request)
-        return await self._in_time(partial(self._predict_body, model, head, body))
+        return await self._in_time(self._predict_body, model, head, body)
 
     def _predict_body(self, model: Model, head: RequestHead, body: bytes) -> Reply:
         return self._predict_many(model, decode(model, head, body), head.request)
 
     def _predict_many(self, model: Model, asked: ParsedRequest, request: str) -> Reply:
-        started = perf_counter()
-        asked = model.look_up(asked)
-        matrix = number(model, asked)
-        predicted = model.predictor.predict(matrix)
-        values = predicted.tolist()
-        rows = asked.rows if asked.frame is None else asked.frame
-        self.log.add(model, rows, values, [request] * len(values))
-        self.metrics.count_answered(model, matrix, perf_counter() - started)
+        predictions, labels = self._pipeline.predict(model, asked.rows, [request] * len(asked.rows))
         if asked.shape == "arrow":
-            return ARROW, write_arrow(model, predicted)
+            return ARROW, write_arrow(predictions, labels)
         if asked.shape == "row":
-            return JSON, write_one(model, values[0], (model.label(predicted) or [None])[0])
-        return JSON, write_many(model, predicted)
+            return JSON, write_one(model, predictions[0], labels and labels[0])
+        return JSON, write_many(model, predictions, labels)
 
     async def _explain(self, head: RequestHead, body: bytes) -> Reply:
-        return await self._in_time(partial(self._explain_body, self.model, head, body))
+        return await self._in_time(self._explain_body, self.model, head, body)
 
     def _explain_body(self, model: Model, head: RequestHead, body: bytes) -> Reply:
-        asked = model.look_up(decode(model, head, body))
-        matrix = number(model, asked)
-        predicted, explained = model.predictor.predict(matrix), model.predictor.explain(matrix)
+        asked = decode(model, head, body)
+        _, matrix, predicted = evaluate(model, asked.rows)
+        explained = model.predictor.explain(matrix)
         return JSON, write_explanations(model, predicted, explained, asked.shape == "row")
 
-    async def _in_time(self, work: Callable[[], Reply]) -> Reply:
+    async def _in_time(self, work: Callable[..., Reply], *given: Any) -> Reply:
         """Work off the event loop; what is late counts as in flight until it ends, if it began."""
-        submitted = self._pool.submit(work)
+        submitted = self._pool.submit(work, *given)
         job = asyncio.wrap_future(submitted)
         done, _ = await asyncio.wait([job], timeout=self.limits.timeout_s)
         if done:
@@ -182,7 +177,7 @@ class PredictionApp:
         if path == "/model":
             return JSON, write_model(self.model)
         if path == "/metrics":
-            return CONTENT_TYPE.encode(), self.metrics.render().encode()
+            return CONTENT_TYPE, self.metrics.render()
         if path == "/readyz":
             detail = {"ready": True, "model": self.model.name, "version": self.model.version}
             return JSON, msgspec.json.encode({**detail, "problem": self.problem()})
@@ -218,17 +213,6 @@ def check_json(kind: bytes) -> None:
     charset = options.replace(b" ", b"").replace(b'"', b"")
     if name.strip() != JSON or charset not in (b"", b"charset=utf-8"):
         raise RequestRefused(415, f"send {JSON.decode()} or {ARROW.decode()}")
-
-
-def number(model: Model, asked: ParsedRequest) -> Any:
-    """Turn what is asked into the model's input, or name the feature that cannot be had."""
-    try:
-        if asked.frame is None:
-            return model.number_rows(asked.rows)
-        return model.number_frame(asked.frame)
-    except pl.exceptions.PolarsError as error:
-        rows = asked.rows if asked.frame is None else asked.frame
-        raise explain_failure(model, rows, error) from error
 
 
 def _endpoint(path: str) -> str:

@@ -1,7 +1,8 @@
-"""The heads of an Arrow IPC stream's messages, read before anything of its size is unpacked.
+"""Limits of an Arrow IPC stream, read from its messages' heads before anything is unpacked.
 
-Owns what little of Arrow's format tells how much a stream will be: a body of some kilobytes may
-claim, and by compression hold, gigabytes. Refuses to know columns; decoding is Polars' own.
+A body of some kilobytes may claim, and by compression hold, gigabytes. By hand, as Arrow's readers
+unpack what they read; decoding itself is Polars'. The format is Arrow's "Encapsulated message
+format" in flatbuffers.
 """
 
 import struct

@@ -1,6 +1,6 @@
 """Work done every so often beside the server, in a thread of its own.
 
-Owns when it is done, and its end. Refuses to know what it is: what fails there is told there.
+Responsible for when it is done, and for its end. What fails in it is reported by the work itself.
 """
 
 import threading

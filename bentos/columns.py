@@ -1,9 +1,9 @@
 """The columns that a row is made of: their Polars types, and what JSON they accept.
 
-Owns the mapping from a published column type to strict JSON types. Refuses to know requests.
+Responsible for the mapping from a published column type to strict JSON types.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 
@@ -16,6 +16,8 @@ from tasks.core.type_coercion import parse_dtype as parse_dtype
 from tasks.features.feature_tables import asked_columns, tabled_values
 from tasks.features.transform import Features
 
+Row = tuple[Any, ...]
+Rows = Sequence[Row] | pl.DataFrame
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 _LARGEST_DECIMAL = 1e15
 _TIME = Annotated[time, Meta(tz=False)]
@@ -46,20 +48,11 @@ def read_columns(
     a say.
     """
     types = {name: each["dtype"] for name, each in profiled.items()} | features.columns
-    needed = [
-        Column(name=name, dtype=parse_dtype(types[name]))
-        for name in asked_columns(definition, features.columns)
-    ]
-    asked = [*definition.extract.key, *filter(None, [definition.extract.time])]
-    known = {column.name for column in needed}
-    extra = [name for name in dict.fromkeys(asked) if name not in known]
-    return (
-        *needed,
-        *(
-            Column(name=name, dtype=parse_dtype(profiled[name]["dtype"]), required=False)
-            for name in extra
-            if name in profiled
-        ),
+    needed = asked_columns(definition, features.columns)
+    logged = [*definition.extract.key, *filter(None, [definition.extract.time])]
+    names = dict.fromkeys([*needed, *(name for name in logged if name in profiled)])
+    return tuple(
+        Column(name=name, dtype=parse_dtype(types[name]), required=name in needed) for name in names
     )
 
 
@@ -78,7 +71,7 @@ def json_type(dtype: pl.DataType) -> Any:
 
     It takes less than the rule (`core.type_coercion`), and takes it as the rule does: what is left
     over, as numbers that a float cannot tell apart, is decoded as `loose`. Only whether a float
-    is a whole number, as 2.0, it cannot tell: `Schema` does.
+    is a whole number, as 2.0, it cannot tell: `RequestSchema` does.
     """
     if dtype == pl.String:
         return str
@@ -128,6 +121,11 @@ def find_rounding(dtype: pl.DataType) -> Callable[[Any], bool] | None:
 
 
 def integer_range(dtype: pl.DataType) -> tuple[int, int]:
+    """Give the least and most that an integer type holds.
+
+    >>> integer_range(pl.Int8()), integer_range(pl.UInt16())
+    ((-128, 127), (0, 65535))
+    """
     name = str(dtype)
     bits = int(name.lstrip("UInt"))
     return (0, 2**bits - 1) if name.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)

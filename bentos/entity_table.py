@@ -1,6 +1,7 @@
 """One feature table in memory: each entity's moments, and the values from each of them on.
 
-Owns which moment counts for a row, and reading a row's time. Refuses to know files and requests.
+Responsible for which moment counts for a row (the last one that is not later), and for reading a
+row's time. Not responsible for files and requests.
 """
 
 from bisect import bisect_right
@@ -12,10 +13,9 @@ from typing import Any
 
 import polars as pl
 
+from bentos.columns import Row
 from tasks.core.columns import SINCE
 from tasks.core.definition import FeatureTable
-
-Row = tuple[Any, ...]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -39,14 +39,16 @@ class EntityTable:
     outlived: int | None
 
 
-def hold(
+def hold_table(
     name: str,
     table: FeatureTable,
-    values: Sequence[str],
-    names: Sequence[str],
+    wanted: Sequence[str],
+    columns: Sequence[str],
     as_of: datetime | None,
     frame: pl.DataFrame,
 ) -> EntityTable:
+    """Hold a frame's values as far as they are wanted; `columns` are those of a row."""
+    values = [value for value in table.values if value in wanted]
     rows = frame.select(values).rows()
     keys, nothing = list_keys(frame, table.entity), (None,) * len(values)
     limit = None if as_of is None else microseconds(as_of)
@@ -58,7 +60,7 @@ def hold(
         name=name,
         entity=table.entity,
         values=tuple(values),
-        place=itemgetter(*(names.index(column) for column in table.entity)),
+        place=itemgetter(*(columns.index(column) for column in table.entity)),
         find=find,
         nothing=nothing,
         as_of=limit,
@@ -101,7 +103,7 @@ def _find_known(
 
 
 def read_moment(zone: tzinfo, value: date | None) -> int | None:
-    """Read a row's time as `moments.moment_of` reads a column."""
+    """Read a row's time as `core.timestamps.moment_of` reads a column."""
     if value is None:
         return None
     if isinstance(value, datetime) and value.tzinfo is not None:

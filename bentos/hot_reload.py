@@ -1,7 +1,7 @@
-"""Following releases and feature tables: what is newest under the root is what answers.
+"""Hot reload: the newest champion and feature tables under the root answer, without a restart.
 
-Owns when it looks, and what it last found. Refuses to touch a request: it swaps one pointer, and
-only for a model that has been verified and has tested itself.
+Responsible for when it looks, and for what it last found. It touches no request: it swaps one
+pointer, and only for a model that has been verified and has tested itself.
 """
 
 import logging

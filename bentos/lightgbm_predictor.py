@@ -1,8 +1,8 @@
 """LightGBM through its C interface: a matrix of numbers in, predictions or contributions out.
 
-Owns the booster's handle, and which rows a compiled forest answers in its place. Refuses to know
-what a column means. LightGBM's Python `predict` asks itself for 20 microseconds a call what it was
-given; here it is always the same.
+Responsible for the booster's handle, and for which rows a compiled forest predicts in its place.
+By hand, as LightGBM's Python `predict` takes 20 microseconds a call to find out what it was given;
+here it is always the same.
 """
 
 import ctypes
@@ -43,7 +43,10 @@ class Predictor:
         return "lightgbm" if self._forest is None else "compiled"
 
     def predict(self, matrix: Array) -> Array:
-        """Predict each row: one number, or one for each class."""
+        """Predict rows (rows, features): shape (rows,), or (rows, classes) for several classes.
+
+        LightGBMError where the matrix has another number of features than the model.
+        """
         if len(matrix) == 1:
             return self._predict_single(matrix)
         if self._forest is not None and len(matrix) >= _MANY:
@@ -51,7 +54,10 @@ class Predictor:
         return self._predict_many(matrix)
 
     def explain(self, matrix: Array) -> Array:
-        """Give each feature's contribution and, last, the base value: rows, classes, features."""
+        """Give SHAP contributions of shape (rows, classes, features + 1); the last is the base.
+
+        They add up to the raw score (TreeSHAP, Lundberg et al. 2018, as LightGBM computes it).
+        """
         width = self.features + 1
         contributions = self._call(matrix, _CONTRIBUTIONS, self.classes * width)
         return contributions.reshape(len(matrix), self.classes, width)

@@ -1,23 +1,33 @@
-"""What the service counts, as Prometheus reads it. Label values come from small fixed sets.
+"""What the service counts, and its exposition for Prometheus.
 
-Owns counters and their text form. Refuses to know why anything is counted. What several
-threads count is counted under a lock.
+While requests are answered, counters are plain numbers and dicts; `prometheus_client` writes them
+only when somebody scrapes. What several threads count is counted under a lock. Label values come
+from small fixed sets.
 """
 
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import accumulate
+
+from prometheus_client import generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 
 from bentos.lightgbm_predictor import Array
 from bentos.model import Model
 from bentos.online_features import OnlineFeatures
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-Labels = tuple[tuple[str, str], ...]
+Labels = tuple[str, ...]
 
 
 class Histogram:
@@ -59,64 +69,56 @@ class Metrics:
             if any(others):
                 self.others.update(dict(zip(model.features.categories, others, strict=True)))
 
-    def render(self) -> str:
+    def render(self) -> bytes:
         """Write every counter in Prometheus' text format."""
-        name, version = self.model
-        lines = [
-            *_family("model_info", "gauge", {(("model", name), ("version", version)): 1}),
-            *_family(
-                "responses_total",
-                "counter",
-                {
-                    (("endpoint", path), ("status", str(status))): count
-                    for (path, status), count in self.responses.items()
-                },
-            ),
-            *_histogram("answer_seconds", self.seconds),
-            *_histogram("gathered_rows", self.gathered),
-            *_family("rows_total", "counter", {(): self.rows}),
-            *_family("other_categories_total", "counter", _by("feature", self.others)),
-            *_family("requests_in_flight", "gauge", {(): self.in_flight}),
-            *_family("log_rows_total", "counter", {(): self.logged}),
-            *_family("log_dropped_rows_total", "counter", _by("reason", self.dropped)),
-            *_family("log_waiting_rows", "gauge", {(): self.waiting_to_log}),
-            *_family("follow_total", "counter", _by("result", self.followed)),
-            *self._render_tables(),
-        ]
-        return "\n".join(lines) + "\n"
+        return generate_latest(self)
 
-    def _render_tables(self) -> Iterable[str]:
-        """Write how old what is looked up is, and how often it was nothing, or too old."""
+    def collect(self) -> Iterator[Metric]:
+        """Give every counter to `prometheus_client` as it is now."""
+        responses: dict[Labels, float] = {
+            (path, str(status)): n for (path, status), n in [*self.responses.items()]
+        }
+        yield _gauge("model_info", "The version that answers", {self.model: 1}, "model", "version")
+        yield _counter("responses", "HTTP responses", responses, "endpoint", "status")
+        yield _histogram("answer_seconds", "Seconds of each prediction", self.seconds)
+        yield _histogram("gathered_rows", "Rows of each prediction", self.gathered)
+        yield _counter("rows", "Predicted rows", {(): self.rows})
+        others = _by_name(self.others)
+        yield _counter("other_categories", "Unseen or rare categories", others, "feature")
+        yield _gauge("requests_in_flight", "Requests being answered", {(): self.in_flight})
+        yield _counter("log_rows", "Rows written to the log", {(): self.logged})
+        yield _counter("log_dropped_rows", "Rows not logged", _by_name(self.dropped), "reason")
+        yield _gauge("log_waiting_rows", "Rows to be logged", {(): self.waiting_to_log})
+        yield _counter("follow", "Models and tables taken up", _by_name(self.followed), "result")
         if self.lookup is not None:
-            ages: dict[Labels, float] = {
-                (("table", name),): age for name, age in self.lookup.ages(datetime.now(UTC)).items()
-            }
-            yield from _family("table_age_seconds", "gauge", ages)
-            yield from _family("table_missed_total", "counter", _by("table", self.lookup.missed))
-            outlived = _by("table", self.lookup.outlived)
-            yield from _family("table_outlived_total", "counter", outlived)
+            ages = _by_name(self.lookup.ages(datetime.now(UTC)))
+            missed, outlived = _by_name(self.lookup.missed), _by_name(self.lookup.outlived)
+            yield _gauge("table_age_seconds", "Since a feature table's newest event", ages, "table")
+            yield _counter("table_missed", "Entities that a table did not know", missed, "table")
+            yield _counter("table_outlived", "Rows later than all of a table", outlived, "table")
 
 
-def _by(label: str, counter: Mapping[str, int]) -> dict[Labels, int]:
-    return {((label, value),): count for value, count in counter.items()}
+def _by_name(values: Mapping[str, float]) -> dict[Labels, float]:
+    return {(name,): value for name, value in [*values.items()]}
 
 
-def _family(name: str, kind: str, values: Mapping[Labels, float]) -> Iterable[str]:
-    yield f"# TYPE perennial_{name} {kind}"
+def _gauge(name: str, said: str, values: Mapping[Labels, float], *labels: str) -> Metric:
+    return _fill(GaugeMetricFamily(f"perennial_{name}", said, labels=labels), values)
+
+
+def _counter(name: str, said: str, values: Mapping[Labels, float], *labels: str) -> Metric:
+    return _fill(CounterMetricFamily(f"perennial_{name}", said, labels=labels), values)
+
+
+def _fill(
+    family: GaugeMetricFamily | CounterMetricFamily, values: Mapping[Labels, float]
+) -> Metric:
     for labels, value in values.items():
-        written = ",".join(f'{label}="{_escape(text)}"' for label, text in labels)
-        yield f"perennial_{name}{{{written}}} {value}" if written else f"perennial_{name} {value}"
+        family.add_metric(labels, value)
+    return family
 
 
-def _histogram(name: str, histogram: Histogram) -> Iterable[str]:
-    yield f"# TYPE perennial_{name} histogram"
-    seen = 0
-    for bound, count in zip((*histogram.bounds, "+Inf"), histogram.counts, strict=True):
-        seen += count
-        yield f'perennial_{name}_bucket{{le="{bound}"}} {seen}'
-    yield f"perennial_{name}_sum {histogram.total}"
-    yield f"perennial_{name}_count {seen}"
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _histogram(name: str, said: str, histogram: Histogram) -> Metric:
+    bounds = (*map(str, histogram.bounds), "+Inf")
+    buckets = list(zip(bounds, accumulate(histogram.counts), strict=True))
+    return HistogramMetricFamily(f"perennial_{name}", said, buckets, histogram.total)

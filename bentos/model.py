@@ -1,6 +1,7 @@
-"""One published version, ready to answer: its files read and verified, and a test of itself.
+"""One published version, ready to answer: its files are read and verified, and it tests itself.
 
-Owns which files serving needs and the way from raw rows to predictions. Refuses to know HTTP.
+Responsible for which files serving needs, and for turning raw rows into the model's input. Not
+responsible for HTTP. It reads by the version's own files alone, as a bento has no registry.
 """
 
 import hashlib
@@ -17,11 +18,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bentos.columns import Column, read_columns, read_values
+from bentos.column_values import frame_rows
+from bentos.columns import Column, Row, Rows, read_columns, read_values
+from bentos.expression_translator import Unknown
 from bentos.lightgbm_predictor import Array, Predictor
 from bentos.online_features import OnlineFeatures, load_lookup
-from bentos.request_parsing import ParsedRequest, RequestSchema, Row, make_frame
-from bentos.row_compiler import RowProgram, Unknown, agrees, compile_rows, made_up_rows
+from bentos.request_validation import RequestSchema
+from bentos.row_compiler import RowProgram, agrees, compile_rows
+from bentos.synthetic_rows import make_synthetic_rows
 from tasks.core.definition import Definition, parse_definition
 from tasks.core.errors import StoreError
 from tasks.features.transform import (
@@ -78,35 +82,33 @@ class Model:
         """What a row is made of: what was sent, then what was looked up for it."""
         return (*self.schema.columns, *self.values)
 
-    def look_up(self, asked: ParsedRequest) -> ParsedRequest:
+    def look_up(self, rows: Rows) -> Rows:
         """Give rows the values of their entities, where features need any."""
         if not self.values:
-            return asked
-        if asked.frame is not None:
-            return replace(asked, frame=self._tables().fill_frame(asked.frame))
-        return replace(asked, rows=self._tables().fill(asked.rows))
-
-    def look_up_rows(self, rows: list[Row]) -> list[Row]:
-        return self._tables().fill(rows) if self.values else rows
-
-    def _tables(self) -> OnlineFeatures:
+            return rows
         if self.lookup is None:
             raise StoreError(f"{self.version}: has no feature tables to look values up in")
-        return self.lookup
+        return (
+            self.lookup.fill_frame(rows)
+            if isinstance(rows, pl.DataFrame)
+            else self.lookup.fill(rows)
+        )
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
         """Put whole rows into a frame."""
-        return make_frame(self.columns, zip(*rows, strict=True))
+        return frame_rows(self.columns, rows)
 
-    def number_rows(self, rows: Sequence[Row]) -> Array:
+    def encode_rows(self, rows: Rows) -> Array:
         """Turn whole rows into the model's input: the quick way for few, Polars for many."""
+        if isinstance(rows, pl.DataFrame):
+            return self.encode_frame(rows)
         if self.program is not None and len(rows) <= self.program.most_rows:
             with suppress(OverflowError):
                 return self.program(rows)
-        return self.number_frame(self.frame(rows))
+        return self.encode_frame(self.frame(rows))
 
-    def number_frame(self, frame: pl.DataFrame) -> Array:
-        """Turn raw rows into the model's input by the expressions that training used."""
+    def encode_frame(self, frame: pl.DataFrame) -> Array:
+        """Turn raw rows into a matrix (rows, features) by the expressions that training used."""
         numbers = frame.select(self.evaluate).select(self.encode).to_numpy()
         return np.ascontiguousarray(numbers, dtype=np.float64)
 
@@ -186,7 +188,7 @@ def check_model(model: Model) -> None:
     wanted = len(model.features.expressions)
     if model.predictor.features != wanted:
         raise StoreError(f"{model.version}: the model takes other features than it is given")
-    matrix = number_made_up(model, made_up_rows(model.columns, 20))
+    matrix = encode_synthetic(model, make_synthetic_rows(model.columns, 20))
     together = model.predictor.predict(matrix)
     alone = [model.predictor.predict(matrix[n : n + 1])[0] for n in range(len(matrix))]
     if not np.isfinite(together).all() or not np.array_equal(together, np.array(alone)):
@@ -196,10 +198,10 @@ def check_model(model: Model) -> None:
 def find_program(model: Model) -> RowProgram | None:
     """Compile the quick way, and take it only when it agrees with Polars on made-up rows."""
     levels = [level for each in model.vocabulary.categories.values() for level in each]
-    rows = made_up_rows(model.columns, _COMPARED_ROWS, levels)
+    rows = make_synthetic_rows(model.columns, _COMPARED_ROWS, levels)
     try:
         program = compile_rows(model.features, model.vocabulary, model.columns)
-        if agrees(program, rows, model.number_frame(model.frame(rows))):
+        if agrees(program, rows, model.encode_frame(model.frame(rows))):
             return program
     except (Unknown, pl.exceptions.PolarsError):
         return None
@@ -207,9 +209,9 @@ def find_program(model: Model) -> RowProgram | None:
     return None
 
 
-def number_made_up(model: Model, rows: Sequence[Row]) -> Array:
+def encode_synthetic(model: Model, rows: Sequence[Row]) -> Array:
     """Turn made-up rows into numbers; text that must be a date leaves only the nulls."""
     try:
-        return model.number_frame(model.frame(rows))
+        return model.encode_frame(model.frame(rows))
     except pl.exceptions.PolarsError:
-        return model.number_frame(model.frame([rows[0], rows[0]]))
+        return model.encode_frame(model.frame([rows[0], rows[0]]))

@@ -1,7 +1,7 @@
-"""Looking up: what a row's entities have lived through or are, from materialised feature tables.
+"""Online features: the values of a row's entities, looked up in materialised feature tables.
 
-Owns which tables a model's features need, and where they are read from. Refuses to change them:
-other tables are another Lookup, put in its place as a whole.
+Responsible for which tables a model's features need, and where they are read from. They never
+change: newer tables are another `OnlineFeatures`, put in its place as a whole.
 """
 
 import threading
@@ -16,8 +16,16 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from bentos.columns import Column
-from bentos.entity_table import EPOCH, MICROSECOND, Row, hold, list_keys, microseconds, read_moment
+from bentos.columns import Column, Row
+from bentos.entity_table import (
+    EPOCH,
+    MICROSECOND,
+    EntityTable,
+    hold_table,
+    list_keys,
+    microseconds,
+    read_moment,
+)
 from bentos.errors import RequestRefused
 from tasks.core.definition import Definition
 from tasks.core.errors import StoreError
@@ -45,26 +53,22 @@ class OnlineFeatures:
         self.listing = listing
         self.missed: Counter[str] = Counter()
         self.outlived: Counter[str] = Counter()
-        self._lock = threading.Lock()
-        names = [column.name for column in columns]
         self.values = tuple(values)
-        wanted = [column.name for column in values]
-        self._held = []
-        order: list[str] = []
-        for name, table in used_tables(definition, wanted).items():
-            kept = [value for value in table.values if value in wanted]
-            as_of = listing.tables[name].as_of
-            self._held.append(hold(name, table, kept, names, as_of, read(name)))
-            order += kept
-        self._order = itemgetter(*map(order.index, wanted)) if order != wanted else None
-        self._steps = [(each.place, each.find, each.nothing, each.name) for each in self._held]
+        self._lock = threading.Lock()
+        names, wanted = ([each.name for each in group] for group in (columns, values))
+        self._tables = [
+            hold_table(name, table, wanted, names, listing.tables[name].as_of, read(name))
+            for name, table in used_tables(definition, wanted).items()
+        ]
+        self._order = find_order(self._tables, wanted)
+        self._steps = [(each.place, each.find, each.nothing, each.name) for each in self._tables]
         self._time = definition.extract.time or ""
         self._timed = self._time in names
         self._place = names.index(self._time) if self._timed else 0
         self._moment = partial(read_moment, read_zone(definition.extract.time_zone))
-        since = [listing.tables[each.name].since for each in self._held]
+        since = [listing.tables[each.name].since for each in self._tables]
         self._since = max((microseconds(each) for each in since if each), default=_NEVER)
-        lives = [held.outlived for held in self._held if held.outlived is not None]
+        lives = [each.outlived for each in self._tables if each.outlived is not None]
         self._soonest = min(lives, default=-_NEVER)
 
     def fill(self, rows: Sequence[Row]) -> list[Row]:
@@ -95,11 +99,11 @@ class OnlineFeatures:
             raise self._too_old()
         self._count_outlived([at for at in moments if at is not None and at >= self._soonest])
         columns: dict[str, Sequence[Any]] = {}
-        for held in self._held:
-            keys = list_keys(frame, held.entity)
-            found = [held.find(key, at) for key, at in zip(keys, moments, strict=True)]
-            self._count([held.name] * sum(values is held.nothing for values in found))
-            columns |= dict(zip(held.values, zip(*found, strict=True), strict=True))
+        for table in self._tables:
+            keys = list_keys(frame, table.entity)
+            found = [table.find(key, at) for key, at in zip(keys, moments, strict=True)]
+            self._count([table.name] * sum(values is table.nothing for values in found))
+            columns |= dict(zip(table.values, zip(*found, strict=True), strict=True))
         return frame.with_columns(
             pl.Series(each.name, columns[each.name], dtype=each.dtype) for each in self.values
         )
@@ -112,9 +116,9 @@ class OnlineFeatures:
     def _count_outlived(self, late: Sequence[int]) -> None:
         """Count rows of a time at which no event that a table knows of would still count."""
         with self._lock:
-            for held in self._held if late else ():
-                if held.outlived is not None:
-                    self.outlived[held.name] += sum(at >= held.outlived for at in late)
+            for table in self._tables if late else ():
+                if table.outlived is not None:
+                    self.outlived[table.name] += sum(at >= table.outlived for at in late)
 
     def _too_old(self) -> RequestRefused:
         since = EPOCH + self._since * MICROSECOND
@@ -127,10 +131,16 @@ class OnlineFeatures:
     def ages(self, now: datetime) -> dict[str, float]:
         """Tell for how many seconds each table has known of nothing new."""
         return {
-            held.name: now.timestamp() - held.as_of / 1e6
-            for held in self._held
-            if held.as_of is not None
+            table.name: now.timestamp() - table.as_of / 1e6
+            for table in self._tables
+            if table.as_of is not None
         }
+
+
+def find_order(tables: Sequence[EntityTable], wanted: Sequence[str]) -> Callable[[Row], Row] | None:
+    """Give what puts values in the order wanted; None where table by table they are in it."""
+    found = [value for table in tables for value in table.values]
+    return itemgetter(*map(found.index, wanted)) if found != list(wanted) else None
 
 
 def load_lookup(
@@ -140,16 +150,20 @@ def load_lookup(
     store: Store | None,
     folder: Path | None,
 ) -> OnlineFeatures:
-    """Load the tables of a folder, or the newest of the root; without any, nobody is answered."""
+    """Load the tables of a folder, or the newest of the root; StoreError where there are none."""
+    read = find_tables(definition, store, folder)
+    listing = Listing.model_validate_json(read(LISTING))
+    return OnlineFeatures(
+        definition, columns, values, listing, lambda name: read_table(read(f"{name}.parquet"))
+    )
+
+
+def find_tables(
+    definition: Definition, store: Store | None, folder: Path | None
+) -> Callable[[str], bytes]:
+    """Give what reads a file of these tables by its name."""
     if folder is not None:
-        listing = Listing.model_validate_json((folder / LISTING).read_bytes())
-        return OnlineFeatures(
-            definition,
-            columns,
-            values,
-            listing,
-            lambda name: read_table((folder / f"{name}.parquet").read_bytes()),
-        )
+        return lambda file: (folder / file).read_bytes()
     found = None if store is None else find_materialised(store, definition)
     if store is None or found is None:
         where = "PERENNIAL_ROOT is not set" if store is None else f"{store.root} holds none of them"
@@ -157,16 +171,13 @@ def load_lookup(
             f"{definition.name}: its features need feature tables, and {where}; "
             f"run `perennial materialise {definition.name}`"
         )
-    listing = Listing.model_validate_json(read_file(store, found, LISTING))
-    return OnlineFeatures(
-        definition,
-        columns,
-        values,
-        listing,
-        lambda name: read_table(read_file(store, found, f"{name}.parquet")),
-    )
+    return partial(read_file, store, found)
 
 
 def read_zone(name: str) -> tzinfo:
-    """Find a time zone; UTC needs no database of them, which a small container may lack."""
+    """Find a time zone; UTC needs no database of them, which a small container may lack.
+
+    >>> read_zone("UTC")
+    datetime.timezone.utc
+    """
     return UTC if name == "UTC" else ZoneInfo(name)

@@ -1,7 +1,7 @@
-"""What the service says about itself: an OpenAPI document, and a page that needs no network.
+"""The OpenAPI document of the service, and an HTML page of it that needs no network.
 
-Owns the description of the real schema, made from the model's columns. Refuses to list anything
-twice: the page is drawn from the document.
+Both are made from the model's columns. The page is a format string, escaped here: Jinja2 or a
+template file would be one more thing that every bento has to carry.
 """
 
 from html import escape
@@ -81,22 +81,16 @@ def _schemas(model: Model) -> dict[str, Any]:
     columns = model.schema.columns
     number: dict[str, Any] = {"type": "number"}
     if model.predictor.classes > 1:
-        number = {"type": "array", "items": number}
+        number = _list(number)
     kind = {"binary": "boolean", "multiclass": "string"}.get(model.definition.target.kind)
     label = {"label": {"type": kind}} if kind else {}
-    labels = {"labels": {"type": "array", "items": {"type": kind}}} if kind else {}
+    labels = {"labels": _list({"type": kind})} if kind else {}
     version = {"version": {"type": "string"}}
-    explanation = {"type": "object", "required": ["prediction"]}
     values = {each.name: _value(each) for each in columns}
-    lists = {name: {"type": "array", "items": value} for name, value in values.items()}
+    lists = {name: _list(value) for name, value in values.items()}
     return {
         "Row": _object(values, columns),
-        "Rows": {
-            "type": "array",
-            "items": _ref("Row"),
-            "minItems": 1,
-            "maxItems": model.schema.max_rows,
-        },
+        "Rows": {**_list(_ref("Row")), "minItems": 1, "maxItems": model.schema.max_rows},
         "Columns": {
             "type": "object",
             "additionalProperties": False,
@@ -104,13 +98,9 @@ def _schemas(model: Model) -> dict[str, Any]:
             "properties": {"columns": _object(lists, columns)},
         },
         "Prediction": _answer({"prediction": number, **label, **version}),
-        "Predictions": _answer(
-            {"predictions": {"type": "array", "items": number}, **labels, **version}
-        ),
-        "Explanation": explanation,
-        "Explanations": _answer(
-            {"explanations": {"type": "array", "items": _ref("Explanation")}, **version}
-        ),
+        "Predictions": _answer({"predictions": _list(number), **labels, **version}),
+        "Explanation": {"type": "object", "required": ["prediction"]},
+        "Explanations": _answer({"explanations": _list(_ref("Explanation")), **version}),
         "Refusal": {
             "type": "object",
             "required": ["error"],
@@ -130,6 +120,10 @@ def _object(properties: dict[str, Any], columns: tuple[Column, ...]) -> dict[str
 
 def _answer(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
 
 
 def _ref(name: str) -> dict[str, str]:

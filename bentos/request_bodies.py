@@ -1,6 +1,6 @@
 """Bodies of requests, read as they come: each within a size, and all together within another.
 
-Owns how much of what clients send is held at once. Refuses to know what a body means. A body that
+Responsible for how much of what clients send is held at once, not for what it means. A body that
 has not arrived holds up nobody: where room runs out, the one that has taken longest goes.
 """
 

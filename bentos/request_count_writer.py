@@ -1,7 +1,7 @@
-"""What the service counted, left under the root once a minute for the monitor to read.
+"""The request count writer: what the service counted, under the root once a minute for the monitor.
 
-Owns what is written, and of which hour. Refuses to hold up an answer or to fail one: what cannot
-be written is written the next time, for every hour's file holds all of its hour so far.
+Responsible for what is written, and of which hour. It never holds up an answer nor fails one: what
+cannot be written is written the next time, for every hour's file holds all of its hour so far.
 """
 
 import logging
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from bentos.background import BackgroundTask
 from bentos.metrics import Metrics
 from tasks.core.errors import first_line
-from tasks.serving.request_counts import Counters, write_counters
+from tasks.serving.request_counts import Counters, combine, write_counters
 from tasks.storage.store import Store
 
 log = logging.getLogger("perennial.serving")
@@ -49,7 +49,7 @@ class RequestCountWriter:
                 self._before = now
             return
         last = self._before.hour  # what came in since the last writing counts to the hour before
-        counted = _subtract(now, self._before).model_copy(update={"hour": last})
+        counted = combine(now, self._before, -1).model_copy(update={"hour": last})
         try:
             write_counters(self._store, self._metrics.model[0], counted)
         except Exception as error:
@@ -81,19 +81,3 @@ class RequestCountWriter:
 
 def _this_hour() -> datetime:
     return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-
-
-def _subtract(now: Counters, before: Counters) -> Counters:
-    return now.model_copy(
-        update={
-            "versions": tuple(dict.fromkeys(before.versions + now.versions)),
-            "rows": now.rows - before.rows,
-            "responses": _less(now.responses, before.responses),
-            "dropped": _less(now.dropped, before.dropped),
-            "answers": tuple(a - b for a, b in zip(now.answers, before.answers, strict=True)),
-        }
-    )
-
-
-def _less(now: dict[str, int], before: dict[str, int]) -> dict[str, int]:
-    return {name: count - before.get(name, 0) for name, count in now.items()}

@@ -1,6 +1,6 @@
-"""One HTTP request's head as ASGI gives it.
+"""The head of an HTTP request: its few headers that matter here, its host and its token.
 
-Owns what may be asked by whom, and of which host. Refuses to know bodies.
+Responsible for who may ask, and for which host. Not responsible for bodies.
 """
 
 import hmac

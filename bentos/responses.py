@@ -1,7 +1,4 @@
-"""Predictions as the bytes of an answer, JSON or Arrow.
-
-Owns how an answer is written. Refuses to know how it came about.
-"""
+"""Predictions as the bytes of a response, JSON or Arrow."""
 
 from io import BytesIO
 from typing import Any
@@ -27,22 +24,15 @@ def write_one(model: Model, predicted: Any, label: Any) -> bytes:
     return _encode(answer)
 
 
-def write_many(model: Model, predicted: Array) -> bytes:
-    answer: dict[str, Any] = {"predictions": predicted.tolist()}
-    labels = model.label(predicted)
-    if labels is not None:
-        answer["labels"] = labels
-    answer["version"] = model.version
-    return _encode(answer)
+def write_many(model: Model, predictions: list[Any], labels: list[Any] | None) -> bytes:
+    said = {} if labels is None else {"labels": labels}
+    return _encode({"predictions": predictions, **said, "version": model.version})
 
 
-def write_arrow(model: Model, predicted: Array) -> bytes:
-    frame = pl.DataFrame({"prediction": predicted.tolist() if predicted.ndim > 1 else predicted})
-    labels = model.label(predicted)
-    if labels is not None:
-        frame = frame.with_columns(pl.Series("label", labels))
+def write_arrow(predictions: list[Any], labels: list[Any] | None) -> bytes:
+    said = {} if labels is None else {"label": labels}
     buffer = BytesIO()
-    frame.write_ipc_stream(buffer)
+    pl.DataFrame({"prediction": predictions, **said}).write_ipc_stream(buffer)
     return buffer.getvalue()
 
 
@@ -94,7 +84,5 @@ def write_model(model: Model) -> bytes:
 
 
 def write_refusal(refused: RequestRefused) -> bytes:
-    answer = {"error": refused.message}
-    if refused.field is not None:
-        answer["field"] = refused.field
-    return _encode(answer)
+    field = {} if refused.field is None else {"field": refused.field}
+    return _encode({"error": refused.message, **field})

@@ -1,6 +1,6 @@
 """The BentoML service: `bentoml serve NAME:VERSION`, or `bentos.service:service` anywhere.
 
-Owns the environment that a server runs in and what starts and stops with it.
+Responsible for the environment that a server runs in, and for what starts and stops with it.
 
 - PERENNIAL_MODEL: a folder with a version's files; otherwise `model/` beside this package.
 - PERENNIAL_ROOT: where the prediction log and what is counted go; without it nothing is kept.
@@ -33,7 +33,7 @@ from bentos.app import Application, PredictionApp
 from bentos.hot_reload import HotReload
 from bentos.metrics import Metrics
 from bentos.model import load_folder, with_tables
-from bentos.prediction_log import PredictionLog
+from bentos.prediction_log_writer import PredictionLog
 from bentos.request_count_writer import RequestCountWriter
 from bentos.request_head import Receive, Scope, Send
 from bentos.slow_clients import limit_slow_clients, sweep

@@ -1,9 +1,9 @@
 """Limits for slow clients, endless heads and upgrades, where HTTP is read off a connection.
 
-Owns how long a request may take to arrive and an answer to be taken, how long its head may be, and
-how many requests may wait on one connection. Refuses to look at what is in a body. Uvicorn itself
-waits for ever for the rest of a request that has begun, keeps every header that comes, and puts
-trailers among the headers.
+Responsible for how long a request may take to arrive and an answer to be taken, how long its head
+may be, and how many requests may wait on one connection. By hand, as Uvicorn itself waits for ever
+for the rest of a request that has begun, keeps every header that comes, and puts trailers among
+the headers.
 """
 
 import asyncio

@@ -128,7 +128,7 @@ def answer_until(past: Past, lane: Lane, now: datetime) -> None:
 
 def answer(past: Past, champion: LaneChampion, rows: slice) -> Array:
     model = champion.model
-    predicted = model.predictor.predict(model.number_frame(past.rows[rows]))
+    predicted = model.predictor.predict(model.encode_frame(past.rows[rows]))
     return match_classes(predicted, model.vocabulary.classes, past.classes)
 
 

@@ -42,11 +42,11 @@ from tasks.processes.settings import (
 from tasks.processes.supervisor import (
     SupervisedProcess,
     adopt_orphans,
-    become_keeper,
+    become_supervisor,
     end_orphans,
-    find_keeper,
+    find_supervisor,
     keep,
-    stop_keeper,
+    stop_supervisor,
     wait_until,
 )
 from tasks.registry.versions import find_champion
@@ -91,10 +91,10 @@ def up() -> None:
     """Start the system in the background, or find it running, and say where it is."""
     here = settle_environment()
     models, told = list_definitions(), here.password.exists()
-    if find_keeper(here.keeper) is None:
+    if find_supervisor(here.keeper) is None:
         refuse_taken_ports(here, len(models))
         start_keeper(here)
-    wait_until(lambda: read_ready(here) or not find_keeper(here.keeper), _READY_SECONDS)
+    wait_until(lambda: read_ready(here) or not find_supervisor(here.keeper), _READY_SECONDS)
     ready = read_ready(here)
     if ready is None:
         raise StartFailed(f"the system did not start: {last_line(here.folder / 'keeper.log')}")
@@ -105,7 +105,7 @@ def up() -> None:
 
 def down() -> None:
     """Stop the system and everything that it started."""
-    stopped = stop_keeper(settle_environment().keeper)
+    stopped = stop_supervisor(settle_environment().keeper)
     print("stopped" if stopped else "nothing was running")
 
 
@@ -114,7 +114,7 @@ def keep_all() -> None:
     here = settle_environment()
     models = list_definitions()
     settle_for(here)
-    stopping = become_keeper(here.keeper)
+    stopping = become_supervisor(here.keeper)
     adopt_orphans()
     here.ready.unlink(missing_ok=True)
     here.home.mkdir(parents=True, exist_ok=True)
@@ -168,7 +168,7 @@ def register(*names: str) -> None:
     if not _PROJECT.is_file():
         raise DefinitionError(f"there is no {_PROJECT} here; {_PLACE}")
     here = settle_environment()
-    running = read_ready(here) if find_keeper(here.keeper) else None
+    running = read_ready(here) if find_supervisor(here.keeper) else None
     os.environ.update(settle_variables(running or here))  # whose ports may be others by now
     chosen = [word for name in names for word in ("--name", name)] or ["--all"]
     prefect = [sys.executable, "-P", "-m", "prefect", "--no-prompt"]
@@ -208,7 +208,7 @@ def status() -> None:
     """Say what runs, and which runs and actions went wrong in the last day."""
     here = settle_environment()
     ready = read_ready(here)
-    if find_keeper(here.keeper) is None or ready is None:
+    if find_supervisor(here.keeper) is None or ready is None:
         raise StartFailed("nothing is running; start it with `make up`")
     say_where(ready, list_definitions())
     settle_for(ready)
@@ -275,7 +275,7 @@ def start_keeper(here: Environment) -> None:
             stderr=output,
             start_new_session=True,
         )
-    wait_until(lambda: find_keeper(here.keeper) or keeper.poll() is not None, _READY_SECONDS)
+    wait_until(lambda: find_supervisor(here.keeper) or keeper.poll() is not None, _READY_SECONDS)
 
 
 def list_definitions() -> list[str]:

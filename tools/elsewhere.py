@@ -16,15 +16,9 @@ from tasks.core.errors import DecisionRefused
 from tasks.processes.bento_server import HOST, Booting, bento_environment, find_port, stop_server
 from tasks.registry.released_bento import find_bento
 from tasks.registry.versions import Published, find_champion
-from tasks.serving.acceptance_test import (
-    ARROW,
-    JSON,
-    Caller,
-    check_identity,
-    compare_answers,
-    lay_tables,
-)
+from tasks.serving.acceptance_test import check_identity, compare_answers, lay_tables
 from tasks.serving.bento_archive import bento_tag, place_bento
+from tasks.serving.bento_client import ARROW, JSON, Caller
 from tasks.serving.expected_answers import compute_reference
 from tasks.storage.store import Store, open_store
 

@@ -1,7 +1,7 @@
 """Materialising: a definition's feature tables as of now, for a service to look values up in.
 
-Owns until when each table knows events. Refuses to compute values otherwise than for training: it
-runs the plans of `tables`.
+Responsible for until when each table knows events. Values are computed as for training, by the
+plans of `features.feature_tables`.
 """
 
 from datetime import UTC, datetime

@@ -1,8 +1,9 @@
-"""Materialised feature tables: what a running service looks values up in, under the root.
+"""Online tables: materialised feature tables under the root, for a running service to look up.
 
 `tables/NAME/DIGEST/VERSION/` holds a Parquet file for each table and `tables.json`, immutable, with
 a manifest; DIGEST names how the definition makes them, so that a service never reads those of
-another. Owns which moments are kept and which version is the newest. Refuses to compute values.
+another. Responsible for which moments are kept and which version is the newest, not for computing
+values.
 """
 
 import logging

@@ -1,7 +1,8 @@
 """Feature tables: what an entity has lived through or is, as it was known at a row's time.
 
-Owns what the definition says of them: which values are whose, what is taken of each event, and what
-may not be. Refuses to know where sources lie, and whether rows are to be trained on or served.
+Responsible for what the definition says of them: which values are whose, what is taken of each
+event, and what may not be as it would leak the target. Not responsible for where sources lie, and
+for whether rows are trained on or served.
 """
 
 import hashlib

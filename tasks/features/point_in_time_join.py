@@ -1,7 +1,8 @@
-"""What entities' events come to at each moment, and which moment counts for a row.
+"""The point-in-time join: the values of a row's entities that were known at the row's time.
 
-A table is a list of moments for each entity, and the values that hold from each of them on. Owns
-how events become moments, and looking them up. Refuses to know the definition's SQL (`tables`).
+A table is a list of moments for each entity, and the values that hold from each of them on. Events
+become moments here: one begins to count, and after `over` ceases to. Not responsible for the
+definition's SQL (`feature_tables`).
 """
 
 from collections.abc import Mapping
@@ -96,7 +97,11 @@ def look_up(
     tables: Mapping[str, FeatureTable],
     planned: Mapping[str, pl.LazyFrame],
 ) -> pl.LazyFrame:
-    """Give each row the values of its entities that were known at its time."""
+    """Give each row the values of its entities that were known at its time, backwards as of it.
+
+    `planned` are tables of values by entity and moment, as `give_values` plans them. Rows keep
+    their number and get a column for each value; they come out in the order of time.
+    """
     if not tables:
         return rows
     if any(table.time for table in tables.values()):

@@ -1,7 +1,7 @@
 """The row transformation that training and serving share: raw columns in, numbers out.
 
-Knows features and the frozen vocabulary. Refuses to know where rows come from: the same functions
-run over a snapshot of millions and over the one row of a request.
+The same functions run over a snapshot of millions of rows and over the one row of a request, by the
+features and the vocabulary that training froze.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,7 @@ import polars as pl
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DefinitionError
 from tasks.core.sql import compile_expression as compile_expression
-from tasks.core.sql import expression_type as expression_type
-from tasks.core.sql import is_text as is_text
-from tasks.core.sql import quote_name as quote_name
+from tasks.core.sql import expression_type, is_text, quote_name
 
 OTHER = 0  # the code of every level that the vocabulary does not hold
 
@@ -37,7 +35,10 @@ class Vocabulary(Frozen):
 
 
 def compile_features(definition: Definition, schema: pl.Schema, origin: str) -> Features:
-    """Check every expression against the columns that there are, and settle each feature's kind."""
+    """Check every expression against the columns that there are, and settle each feature's kind.
+
+    DefinitionError names the section and the expression that is wrong.
+    """
     compile_target(definition, schema, origin)
     for sql in definition.gate.slices or ():
         compile_expression(sql, schema, f"{origin}: [gate] slices")
@@ -62,7 +63,7 @@ def compile_features(definition: Definition, schema: pl.Schema, origin: str) -> 
 
 
 def compile_target(definition: Definition, schema: pl.Schema, origin: str) -> pl.Expr:
-    """Check that the target's expression gives what its kind of model can learn."""
+    """Compile the target's expression; DefinitionError where its kind of model cannot learn it."""
     where, kind = f"{origin}: [target] value", definition.target.kind
     value = compile_expression(definition.target.value, schema, where)
     dtype = expression_type(value, schema, where)
@@ -111,14 +112,30 @@ def encode_expressions(
 
 
 def encode(frame: pl.LazyFrame, features: Features, vocabulary: Vocabulary) -> pl.LazyFrame:
-    """Turn raw rows into the model's input: one numeric column a feature, in definition order."""
+    """Turn raw rows into the model's input: one numeric column a feature, in definition order.
+
+    >>> features = Features(
+    ...     expressions={"double": "x * 2", "c": "c"}, categories=("c",), columns={}
+    ... )
+    >>> vocabulary = Vocabulary(categories={"c": ("north", "south")})
+    >>> rows = pl.LazyFrame({"x": [1, None], "c": ["south", "never seen"]})
+    >>> encode(rows, features, vocabulary).collect().rows()
+    [(2, 2), (None, 0)]
+    """
     evaluated = frame.select(feature_expressions(features))
     schema = evaluated.collect_schema()
     return evaluated.select(encode_expressions(features, vocabulary, schema))
 
 
 def learn_levels(counts: pl.DataFrame, rows: int, levels: int) -> tuple[str, ...]:
-    """Choose a category's levels from its value counts (`level`, `count`): frequent first."""
+    """Choose a category's levels from its value counts (`level`, `count`): frequent first.
+
+    `rows` is how many rows a level needs at least, `levels` how many are kept at most.
+
+    >>> counts = pl.DataFrame({"level": ["a", "b", "c"], "count": [3, 9, 1]})
+    >>> learn_levels(counts, rows=2, levels=10)
+    ('b', 'a')
+    """
     kept = counts.filter(pl.col("level").is_not_null() & (pl.col("count") >= rows))
     return tuple(kept.sort(["count", "level"], descending=[True, False])["level"].head(levels))
 

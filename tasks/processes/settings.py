@@ -1,7 +1,8 @@
-"""An environment: where one system keeps its state, and the addresses that its parts answer on.
+"""Settings of an environment: where one system keeps its state, and where its parts answer.
 
-Owns PERENNIAL_ENV, the ports, the password that Prefect's server asks for, and the variables that
-every process of a system starts with. Refuses to start any of them (`keeper`).
+Responsible for PERENNIAL_ENV, the ports, the password that Prefect's server asks for, and the
+variables that every process of a system starts with. Not responsible for starting any of them
+(`supervisor`).
 """
 
 import os
@@ -27,7 +28,7 @@ PASSWORDS = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
 
 
 class Environment(Frozen):
-    """`folder` is local, whatever the root is: logs, the keeper's lock, and Prefect's own home."""
+    """`folder` is local, whatever the root is: logs, locks, and Prefect's own home."""
 
     name: str
     folder: Path
@@ -55,12 +56,12 @@ class Environment(Frozen):
 
     @property
     def password(self) -> Path:
-        """Where the password is kept that was made here, for its owner alone."""
+        """The file of the password that was made here, which only its owner may read."""
         return self.folder / PASSWORD
 
 
 def running_folder() -> Path:
-    """Where a system of this environment keeps what it is while it runs."""
+    """Give the folder where a system of this environment keeps its state while it runs."""
     return Path(environment_folder()).absolute() / "run"
 
 
@@ -144,7 +145,11 @@ def make_password(here: Environment) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell an address that only this machine reaches."""
+    """Tell an address that only this machine reaches.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

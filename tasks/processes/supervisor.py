@@ -1,7 +1,8 @@
-"""A keeper: one process that starts others, starts again those that end, and takes all with it.
+"""A supervisor: one process that starts others, and starts again those that end.
 
-Owns how a keeper is found and stopped: it holds a lock on a file with its process id for as long as
-it lives, so that the id in a locked file is never another process's. Refuses to know what it keeps.
+It holds a lock on a file with its process id for as long as it lives, so that the id in a locked
+file is never another process's. By hand: honcho does not restart what ends, and circus brings
+ZeroMQ.
 """
 
 import ctypes
@@ -67,12 +68,12 @@ class SupervisedProcess:
             stop_server(self._process)
 
 
-def become_keeper(file: Path) -> threading.Event:
+def become_supervisor(file: Path) -> threading.Event:
     """Hold a lock file until this process ends; the event is set when it is asked to stop."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_RDWR | os.O_CREAT)  # never closed: the end of the process does
     if not wait_until(lambda: _lock(handle), _GLANCE_SECONDS):  # who looks for one holds it, too
-        raise KeeperRuns(f"{file}: is held by process {find_keeper(file)}")
+        raise KeeperRuns(f"{file}: is held by process {find_supervisor(file)}")
     os.ftruncate(handle, 0)
     os.write(handle, str(os.getpid()).encode())
     stopping = threading.Event()
@@ -118,7 +119,7 @@ def keep(processes: Sequence[SupervisedProcess], stopping: threading.Event) -> N
             each.look()
 
 
-def find_keeper(file: Path) -> int | None:
+def find_supervisor(file: Path) -> int | None:
     """Find the process that holds a lock file."""
     with suppress(FileNotFoundError), file.open("r") as handle:
         try:
@@ -128,15 +129,15 @@ def find_keeper(file: Path) -> int | None:
     return None
 
 
-def stop_keeper(file: Path) -> bool:
-    """Ask a keeper to stop all that it keeps, and wait for it; False where there is none."""
-    keeper = find_keeper(file)
-    if keeper is None:
+def stop_supervisor(file: Path) -> bool:
+    """Ask a supervisor to stop all its processes, and wait for it; False where there is none."""
+    found = find_supervisor(file)
+    if found is None:
         return False
-    os.kill(keeper, signal.SIGTERM)
-    if not wait_until(lambda: find_keeper(file) != keeper, _STOP_SECONDS):
-        os.kill(keeper, signal.SIGKILL)  # what it keeps is on a leash, and ends with it
-        wait_until(lambda: find_keeper(file) != keeper, _STOP_SECONDS)
+    os.kill(found, signal.SIGTERM)
+    if not wait_until(lambda: find_supervisor(file) != found, _STOP_SECONDS):
+        os.kill(found, signal.SIGKILL)  # its processes are on a leash, and end with it
+        wait_until(lambda: find_supervisor(file) != found, _STOP_SECONDS)
     return True
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Any
 
-from tasks.analysis.profile import ColumnSummary
+from tasks.analysis.column_summary import ColumnSummary
 from tasks.core.errors import harmless
 
 _LABEL = 32

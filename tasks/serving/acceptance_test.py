@@ -1,9 +1,9 @@
-"""The proof of a bento: its real server, asked over HTTP, must answer as training computed.
+"""The acceptance test of a bento: its real server must answer as training computed, over HTTP.
 
-Owns what is asked and what counts as right. Refuses to build, release or keep anything.
+Responsible for what is asked and what counts as right. Not responsible for building, releasing or
+keeping a bento.
 """
 
-import io
 import json
 import math
 import time
@@ -11,32 +11,26 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import polars as pl
-from polars import selectors as cs
 
 from tasks.core.columns import SINCE
 from tasks.core.definition import Frozen, Serving
-from tasks.core.errors import ProofFailed, first_line
+from tasks.core.errors import ProofFailed
 from tasks.evaluation.metrics import Array
 from tasks.feature_store.online_tables import Listed, Listing, write_tables
 from tasks.features.feature_tables import tables_digest
-from tasks.processes.bento_server import HOST, booting_server
+from tasks.processes.bento_server import booting_server
 from tasks.registry.versions import Published
+from tasks.serving.bento_client import ARROW, JSON, Caller, read_predictions, write_rows
 from tasks.serving.expected_answers import ExpectedAnswers, compute_reference, read_definition
 from tasks.storage.store import Store
 
-ARROW = "application/vnd.apache.arrow.stream"
-JSON = "application/json"
 # Few rows may take another way through the service than many; every row is sent each way.
 _WAYS = ((JSON, 100), (JSON, 1_000), (ARROW, 10_000))
 _CALLERS, _CALLS, _TRIES = 4, 100, 3
-_TIMEOUT = 60
-_IDLE_SECONDS = 1.0  # BentoML's server closes a connection that was idle for five
 
 
 class Proof(Frozen):
@@ -122,48 +116,8 @@ def lay_tables(
 
 
 def _newest(table: pl.DataFrame) -> datetime | None:
-    newest = table[SINCE].max() if SINCE in table.columns else None
-    return newest if isinstance(newest, datetime) else None
-
-
-class Answer(Frozen):
-    status: int
-    kind: str
-    body: bytes
-
-    def __str__(self) -> str:
-        return f"{self.status} {self.body[:160]!r}"
-
-
-class Caller:
-    """A connection to a server on loopback, kept alive while it is in use.
-
-    One that was idle while something was computed is opened anew: the server may be closing it.
-    The client is the plain one, as what it costs itself counts as the service's latency.
-    """
-
-    def __init__(self, port: int) -> None:
-        self.connection = HTTPConnection(HOST, port, timeout=_TIMEOUT)
-        self.used = 0.0
-
-    def close(self) -> None:
-        self.connection.close()
-
-    def post(self, body: bytes, kind: str = JSON) -> Answer:
-        return self.ask("POST", "/predict", body, kind)
-
-    def ask(self, method: str, path: str, body: bytes | None = None, kind: str = JSON) -> Answer:
-        if time.monotonic() - self.used > _IDLE_SECONDS:
-            self.connection.close()  # it opens by itself
-        try:
-            self.connection.request(method, path, body, {"Content-Type": kind, "Accept": kind})
-            answer = self.connection.getresponse()
-            said = answer.headers.get_content_type()
-            answered = Answer(status=answer.status, kind=said, body=answer.read())
-            self.used = time.monotonic()
-            return answered
-        except (OSError, HTTPException) as error:
-            raise ProofFailed(f"{method} {path}: no answer: {first_line(error)}") from error
+    found = table[SINCE].max() if SINCE in table.columns else None
+    return found if isinstance(found, datetime) else None
 
 
 def check_identity(caller: Caller, model: str, version: str) -> str:
@@ -209,22 +163,7 @@ def compare_answers(caller: Caller, reference: ExpectedAnswers, kind: str, batch
     return difference
 
 
-def write_rows(rows: pl.DataFrame, kind: str) -> bytes:
-    if kind == JSON:
-        numbers = cs.decimal().cast(pl.Float64)  # msgspec would write a decimal as text
-        return msgspec.json.encode(rows.with_columns(numbers).to_dicts())
-    stream = io.BytesIO()
-    rows.write_ipc_stream(stream)
-    return stream.getvalue()
-
-
-def read_predictions(answer: Answer) -> Array:
-    if answer.kind == ARROW:
-        return pl.read_ipc_stream(io.BytesIO(answer.body))["prediction"].to_numpy()
-    return np.asarray(json.loads(answer.body)["predictions"], dtype=np.float64)
-
-
-def bad_requests(rows: pl.DataFrame) -> Iterator[tuple[str, bytes, str]]:
+def make_bad_requests(rows: pl.DataFrame) -> Iterator[tuple[str, bytes, str]]:
     """Make requests that no service may answer with a prediction, or break on."""
     row = json.loads(write_rows(rows.head(1), JSON))[0]
     numbers = [name for name, dtype in rows.schema.items() if dtype.is_numeric()]
@@ -243,7 +182,7 @@ def bad_requests(rows: pl.DataFrame) -> Iterator[tuple[str, bytes, str]]:
 def try_bad_requests(caller: Caller, rows: pl.DataFrame) -> dict[str, int]:
     """Send bad requests; each must be refused as the caller's mistake, in valid JSON."""
     statuses = {}
-    for name, body, kind in bad_requests(rows):
+    for name, body, kind in make_bad_requests(rows):
         answer = caller.post(body, kind)
         if not 400 <= answer.status < 500:
             raise ProofFailed(f"/predict answers {name} with {answer}, not a 4xx")

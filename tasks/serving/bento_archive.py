@@ -1,7 +1,7 @@
-"""Proven bentos, as archives in the registry: kept with their proof, found, unpacked, offered.
+"""Bento archives in the registry: kept with their proof, found, unpacked, offered.
 
-Owns their form, and that one appears whole or not at all. Refuses to build any (`serving`), and to
-say whether one is good (`proof`) and which counts (`proven`).
+Responsible for their form, and that one appears whole or not at all. Not responsible for building
+them (`bento_build`), testing them (`acceptance_test`) and which counts (`registry`).
 """
 
 import gzip
@@ -33,7 +33,11 @@ log = logging.getLogger("perennial.serving")
 
 
 def bento_tag(model: str, version: str) -> str:
-    """Name a version's bento. BentoML has lower-case letters only."""
+    """Name a version's bento. BentoML has lower-case letters only.
+
+    >>> bento_tag("flight-delay", "20130801T000000Z-6e05a89cc6")
+    'flight-delay:20130801t000000z-6e05a89cc6'
+    """
     return f"{model}:{version.lower()}"
 
 

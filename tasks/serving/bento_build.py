@@ -1,7 +1,8 @@
-"""Step 7, serving: an approved version in, a proven bento in the registry out.
+"""Step 7, serving: the build of a bento from an approved version, and the champion's server.
 
-Owns what a bento holds, and that it is built in a process of its own. Refuses to decide
-(`decisions`), to keep it (`archives`) and to know what the service in it does (`bentos/`).
+Responsible for what a bento holds, and for building it in a process of its own. Not responsible for
+decisions (`registry`), for keeping it (`bento_archive`) and for what the service in it does
+(`bentos/`).
 """
 
 import ast
@@ -189,24 +190,21 @@ def describe_release(
     `going_on` says that a decision which was there already has been carried out.
     """
     by = f"by {harmless(entry.approver)}" + (", overriding its gate" if entry.override else "")
+    kept = {"action", "version", "approver", "os_user", "reason", "override"}
+    values = {"model": model, **entry.model_dump(include=kept), "entry": entry.number}
     if entry.action not in _CROWNING:
-        return {**_values(model, entry), "summary": f"{model} {entry.version}: rejected {by}"}
+        return {**values, "summary": f"{model} {entry.version}: rejected {by}"}
     bento = get_bento(store, model, entry)
     proof, tag = read_proof(store, bento), bento_tag(model, entry.version)
     how = "released" if entry.action == "release" else "rolled back to"
     before = ", whose earlier approval this carried out" if going_on else ""
     return {
-        **_values(model, entry),
+        **values,
         "bento": tag,
         "archive": f"{store.root}/{bento.path_of(archive_name(tag))}",
         "proof": proof.model_dump(),
         "summary": f"{model} {entry.version}: {how} {by}{before}; {proof.summary}",
     }
-
-
-def _values(model: str, entry: Entry) -> dict[str, Any]:
-    kept = {"action", "version", "approver", "os_user", "reason", "override"}
-    return {"model": model, **entry.model_dump(include=kept), "entry": entry.number}
 
 
 def check_found(

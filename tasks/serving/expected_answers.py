@@ -1,6 +1,7 @@
-"""The reference of a proof: what training's own path predicts for a version's holdout.
+"""Expected answers of an acceptance test: what training's own path predicts for the holdout.
 
-Owns reading that holdout anew, by the version's own split. Refuses to know servers and requests.
+Responsible for reading that holdout anew, by the version's own split. Not responsible for servers
+and requests.
 """
 
 from collections.abc import Mapping

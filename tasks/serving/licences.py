@@ -1,7 +1,7 @@
-"""Under which licence a package comes, as it says of itself where it is installed.
+"""The licence of a package, as it says of itself where it is installed.
 
-Owns the reading of three ways to say it, the clearest first. Refuses to judge: what is permitted
-is the audit's (`make audit`).
+Read from three fields of its metadata, the clearest first. Not responsible for what is permitted:
+that is the audit's (`make audit`).
 """
 
 from importlib.metadata import PackageNotFoundError, metadata
@@ -33,7 +33,13 @@ def find_licence(package: str) -> str | None:
 
 
 def as_spdx(licence: str) -> str | None:
-    """Write a licence as an SPDX expression, where it is one."""
+    """Write a licence as an SPDX expression, where it is one.
+
+    >>> as_spdx("mit or apache-2.0")
+    'MIT OR Apache-2.0'
+    >>> as_spdx("BSD License") is None
+    True
+    """
     try:
         return canonicalize_license_expression(licence)
     except InvalidLicenseExpression:

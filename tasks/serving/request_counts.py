@@ -1,11 +1,12 @@
-"""What a service counted, hour by hour, as it leaves it under the root for the monitor.
+"""Request counts: what a service counted, hour by hour, as it leaves it for the monitor.
 
-Owns the form and the place of it: `monitoring/NAME/service/DATE/HOUR-SERVER.json`, each server
-writing over its own. Refuses to know who serves and how anything is counted.
+Responsible for their form and place: `monitoring/NAME/service/DATE/HOUR-SERVER.json`, each server
+writing over its own. Not responsible for serving and counting.
 """
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -77,31 +78,44 @@ def add_up(counted: Iterable[Counters]) -> Counters | None:
         if total is None:
             total = each
         elif total.bounds == each.bounds:
-            total = Counters(
-                server="",
-                hour=each.hour,
-                versions=tuple(dict.fromkeys(total.versions + each.versions)),
-                rows=total.rows + each.rows,
-                responses=_add(total.responses, each.responses),
-                dropped=_add(total.dropped, each.dropped),
-                bounds=total.bounds,
-                answers=tuple(map(sum, zip(total.answers, each.answers, strict=True))),
-            )
+            total = combine(total, each, 1).model_copy(update={"server": "", "hour": each.hour})
     return total
 
 
+def combine(one: Counters, other: Counters, sign: Literal[1, -1]) -> Counters:
+    """Add other counts to these, or subtract them; server and hour stay."""
+
+    def put(counts: dict[str, int], more: dict[str, int]) -> dict[str, int]:
+        return {k: counts.get(k, 0) + sign * more.get(k, 0) for k in sorted(counts | more)}
+
+    return one.model_copy(
+        update={
+            "versions": tuple(dict.fromkeys(one.versions + other.versions)),
+            "rows": one.rows + sign * other.rows,
+            "responses": put(one.responses, other.responses),
+            "dropped": put(one.dropped, other.dropped),
+            "answers": tuple(a + sign * b for a, b in zip(one.answers, other.answers, strict=True)),
+        }
+    )
+
+
 def quantile(counters: Counters, share: float) -> float | None:
-    """Give the bound under which so many answers came; None beyond the last, or without any."""
+    """Give the bound in seconds under which a share (0 to 1) of the answers came.
+
+    None where that is beyond the last bound, or nothing was answered.
+
+    >>> at = datetime(2020, 1, 1)
+    >>> counts = {"responses": {}, "dropped": {}, "bounds": (0.1, 1.0), "answers": (98, 1, 1)}
+    >>> hour = Counters(server="a", hour=at, **counts)
+    >>> quantile(hour, 0.5), quantile(hour, 0.99), quantile(hour, 0.999)
+    (0.1, 1.0, None)
+    """
     wanted, seen = share * sum(counters.answers), 0
     for bound, count in zip(counters.bounds, counters.answers, strict=False):
         seen += count
         if seen and seen >= wanted:
             return bound
     return None
-
-
-def _add(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
-    return {name: one.get(name, 0) + other.get(name, 0) for name in sorted(one | other)}
 
 
 def _path(model: str, counters: Counters) -> str:

@@ -1,8 +1,8 @@
 """What a bento needs installed: this project's own pins, reduced to what serving imports.
 
-Owns the reduction. Refuses to resolve anything: versions are those installed here, so a bento is
-built without a network and runs on what it was proven with. The locks lie beside this module (in a
-clone as links), so that a wheel has them too.
+Nothing is resolved: versions are those installed here, so a bento is built without a network and
+runs on what it was proven with. The locks lie beside this module (in a clone as links), so that a
+wheel has them too.
 """
 
 import re
@@ -16,7 +16,10 @@ from tasks.core.errors import DefinitionError
 
 LOCK = Path(__file__).with_name("requirements.lock")
 COMPILED_LOCK = LOCK.with_name("requirements-compiled.lock")
-SERVING = ("httptools", "lightgbm", "msgspec", "numpy", "polars", "pydantic", "s3fs", "uvloop")
+SERVING = (
+    *("httptools", "lightgbm", "msgspec", "numpy", "polars", "prometheus-client", "pydantic"),
+    *("s3fs", "uvloop"),
+)
 COMPILED = "llvmlite"
 
 
@@ -51,7 +54,11 @@ def read_lock(lock: Path = LOCK) -> str:
 
 
 def read_pins(lock: str) -> dict[str, str]:
-    """Read a lock's lines by package, without hashes; one package may have a line per marker."""
+    r"""Read a lock's lines by package, without hashes; one package may have a line per marker.
+
+    >>> read_pins("six==1.17.0 \\\n    --hash=sha256:0\n")
+    {'six': 'six==1.17.0\n'}
+    """
     pins: dict[str, str] = {}
     for name, rest in re.findall(r"^([A-Za-z0-9][\w.-]*)([^\\\n]*)", lock, re.MULTILINE):
         pins[name] = pins.get(name, "") + f"{name}{rest.rstrip()}\n"
@@ -68,7 +75,11 @@ def read_hashes(lock: str) -> dict[str, tuple[str, ...]]:
 
 
 def close_requirements(*roots: str) -> set[str]:
-    """Name these packages and all that they need in turn, as far as it is installed."""
+    """Name these packages and all that they need in turn, as far as it is installed.
+
+    >>> sorted(close_requirements("annotated-types", "no-such-package"))
+    ['annotated-types']
+    """
     closed: set[str] = set()
     waiting = [Requirement(root) for root in roots]
     while waiting:

@@ -1,8 +1,8 @@
-"""The bill of materials of a bento, in CycloneDX's JSON: the model and every package it runs on.
+"""The software bill of materials (SBOM) of a bento, in CycloneDX's JSON: model and packages.
 
-Owns the form. Refuses to look anything up: pins and hashes are the lock's, licences are what the
-packages installed here say of themselves. The same bento has the same bytes, so there is no time
-and no random serial number in it.
+Responsible for the form. Pins and hashes are the lock's, licences are what the packages installed
+here say of themselves. By hand, as the same bento must have the same bytes: there is no time and no
+random serial number in it.
 """
 
 import json

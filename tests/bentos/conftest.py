@@ -8,9 +8,13 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
-from servers import Served, Versions, make_version, serving, to_json
+from any_model import make_model
+from servers import MODEL, TOKEN, Served, Versions, alter, make_version, serving, to_json
 
-from bentos.model import load_folder
+from bentos.app import PredictionApp
+from bentos.metrics import Metrics
+from bentos.model import Model, load_folder
+from bentos.prediction_log_writer import PredictionLog
 
 TIMES = (datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 8, 1, tzinfo=UTC))
 
@@ -52,3 +56,33 @@ def questions(versions: Versions) -> list[dict[str, Any]]:
     """Give raw rows as JSON holds them: only the columns that features need."""
     columns = load_folder(versions.folder(versions.second)).features.columns
     return [to_json(row) for row in versions.rows.select(list(columns)).iter_rows(named=True)]
+
+
+@pytest.fixture(scope="session")
+def strict(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Serve with a token, few requests at once, small bodies and little patience."""
+    folder = tmp_path_factory.mktemp("strict")
+    limits = "concurrency = 1\nmax_body_mb = 4.0\ntimeout_s = 0.5\nlog = false"
+    limits += '\nhosts = ["listed.example"]'
+    model = alter(versions.folder(versions.second), folder / "model", limits)
+    given = {"PERENNIAL_FOLLOW": MODEL, "PERENNIAL_HOSTS": "named.example, models"}
+    with serving(
+        folder / "server", model, PERENNIAL_TOKEN=TOKEN, PERENNIAL_ROOT="", **given
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return make_model(tmp_path_factory.mktemp("classes"), 'value = "c"\nkind = "multiclass"')
+
+
+@pytest.fixture(scope="session")
+def amount(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return make_model(tmp_path_factory.mktemp("amount"), 'value = "k"\nkind = "regression"')
+
+
+@pytest.fixture
+def app(classes: Model) -> PredictionApp:
+    metrics = Metrics()
+    return PredictionApp(classes, metrics, PredictionLog(None, metrics))

@@ -23,7 +23,7 @@ Question = dict[str, Any]
 def predictions(versions: Versions, version: str, count: int) -> list[float]:
     model = load_folder(versions.folder(version))
     rows = versions.rows.head(count).select(list(model.features.columns))
-    matrix = model.number_frame(rows)
+    matrix = model.encode_frame(rows)
     return list(model.predictor.predict(matrix).tolist())
 
 

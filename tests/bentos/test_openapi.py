@@ -2,6 +2,7 @@
 
 import pytest
 import schemathesis
+from any_model import ask
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case
 from schemathesis.checks import not_a_server_error
@@ -12,6 +13,8 @@ from schemathesis.specs.openapi.checks import (
 )
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 from servers import Served
+
+from bentos.app import PredictionApp
 
 CHECKS = (
     not_a_server_error,
@@ -43,3 +46,14 @@ def test_every_answer_is_one_that_the_document_promises(api: OpenApiSchema, oper
         case.call_and_validate(checks=CHECKS)
 
     ask()
+
+
+def test_document_says_the_types_and_the_token(app: PredictionApp) -> None:
+    app.token = b"a token"
+    _, document = ask(app, "/openapi.json")
+    values = document["components"]["schemas"]["Row"]["properties"]
+    assert document["security"] == [{"bearer": []}]
+    assert values["flag"]["type"] == ["boolean", "null"]
+    assert values["day"]["format"] == "date"
+    assert values["clock"]["format"] == "time"
+    assert values["span"]["format"] == "duration"

@@ -7,10 +7,12 @@ import polars as pl
 import pytest
 from servers import Versions
 
+from bentos.column_values import frame_rows
 from bentos.columns import Column
+from bentos.expression_translator import Unknown
 from bentos.model import find_program, load_folder
-from bentos.request_parsing import RequestSchema
-from bentos.row_compiler import Unknown, agrees, compile_rows, made_up_rows
+from bentos.row_compiler import agrees, compile_rows
+from bentos.synthetic_rows import make_synthetic_rows
 from tasks.features.transform import Features, Vocabulary, encode_expressions, feature_expressions
 
 TYPES = {
@@ -81,8 +83,8 @@ def by_polars(sql: str, frame: pl.DataFrame) -> "np.ndarray[tuple[int, int], np.
 
 @pytest.mark.parametrize("sql", QUICK)
 def test_simple_expressions_agree_with_polars(sql: str) -> None:
-    rows = made_up_rows(COLUMNS, 400, ["a", "ÄÖ"])
-    expected = by_polars(sql, RequestSchema(COLUMNS, 1_000).frame(rows))
+    rows = make_synthetic_rows(COLUMNS, 400, ["a", "ÄÖ"])
+    expected = by_polars(sql, frame_rows(COLUMNS, rows))
     assert agrees(compile_rows(features_of(sql), VOCABULARY, COLUMNS), rows, expected)
 
 
@@ -100,9 +102,9 @@ def test_a_category_that_is_computed_is_left_to_polars() -> None:
 
 
 def test_a_difference_is_seen() -> None:
-    rows = made_up_rows(COLUMNS, 100)
+    rows = make_synthetic_rows(COLUMNS, 100)
     program = compile_rows(features_of("small"), VOCABULARY, COLUMNS)
-    expected = by_polars("small + 1", RequestSchema(COLUMNS, 1_000).frame(rows))
+    expected = by_polars("small + 1", frame_rows(COLUMNS, rows))
     assert not agrees(program, rows, expected)
 
 

@@ -21,7 +21,7 @@ from tasks.prediction.batch_scoring import predict_rows
 from tasks.processes.bento_server import find_port, is_ready
 from tasks.registry.overview import describe_model
 from tasks.registry.versions import find_champion
-from tasks.serving.acceptance_test import JSON, Caller, write_rows
+from tasks.serving.bento_client import JSON, Caller, write_rows
 from tasks.storage.store import open_store, scan_options
 
 if TYPE_CHECKING:

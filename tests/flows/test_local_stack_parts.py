@@ -20,7 +20,7 @@ from flows import local_stack
 from flows.automations import SILENCE, crash_silent_runs, register_automations
 from tasks.core.errors import DefinitionError, StartFailed
 from tasks.processes.settings import settle_environment
-from tasks.processes.supervisor import find_keeper
+from tasks.processes.supervisor import find_supervisor
 
 if TYPE_CHECKING:
     from conftest import Released
@@ -112,7 +112,7 @@ def test_server_without_a_pool_to_register_in_is_told(project: Path) -> None:
 def test_keeper_that_is_stopped_at_once_starts_nothing_more(project: Path) -> None:
     here = settle_environment()
     keeper = subprocess.Popen([sys.executable, "-m", "flows.local_stack", "keep"])
-    wait_for(lambda: find_keeper(here.keeper) == keeper.pid)
+    wait_for(lambda: find_supervisor(here.keeper) == keeper.pid)
     wait_for(lambda: (here.folder / "server.log").exists())
     keeper.send_signal(signal.SIGTERM)
     assert keeper.wait(60) == 0

@@ -17,7 +17,6 @@ from bentos.errors import RequestRefused
 from bentos.hot_reload import HotReload
 from bentos.metrics import Metrics
 from bentos.model import Model, load_folder, with_tables
-from bentos.request_parsing import ParsedRequest
 from flows import cli
 from tasks.core.errors import DefinitionError, StoreError
 from tasks.drill.data_guards import ask_contract
@@ -96,13 +95,13 @@ def test_nobody_is_answered_where_there_are_no_tables(tabled: Tabled, tmp_path: 
     with pytest.raises(StoreError, match="PERENNIAL_ROOT is not set"):
         with_tables(model, None)
     with pytest.raises(StoreError, match="has no feature tables to look values up in"):
-        model.look_up_rows([tabled.reference.rows.row(0)])
+        model.look_up([tabled.reference.rows.row(0)])
 
 
 def test_a_row_that_is_older_than_what_tables_keep_is_refused(tabled: Tabled) -> None:
     oldest = tabled.reference.rows.sort("time_hour").head(1)
     with pytest.raises(RequestRefused, match="is before 2013-0") as refused:
-        tabled.model().look_up(ParsedRequest("arrow", frame=oldest))
+        tabled.model().look_up(oldest)
     assert (refused.value.status, refused.value.field) == (400, "time_hour")
 
 
@@ -169,7 +168,7 @@ def test_tables_in_a_bucket_are_looked_up_as_those_in_a_folder(
 def seats(model: Model, tailnum: str) -> int:
     columns = [column.name for column in model.columns]
     asked = tuple(tailnum if name == "tailnum" else None for name in columns[: -len(model.values)])
-    (row,) = model.look_up_rows([asked])
+    (row,) = model.look_up([asked])
     return int(row[columns.index("seats")])
 
 
@@ -200,7 +199,7 @@ def test_scored_rows_get_what_was_known_at_their_time_and_are_free_of_skew(
 def test_age_and_misses_of_tables_are_in_the_metrics(tabled: Tabled) -> None:
     metrics = Metrics()
     metrics.lookup = tabled.model().lookup
-    said = metrics.render()
+    said = metrics.render().decode()
     assert "perennial_table_age_seconds{" in said
     assert "table_missed_total" in said
 

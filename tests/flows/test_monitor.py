@@ -17,7 +17,7 @@ from watched import AS_OF, MODEL, UNTIL, Found, Watched, look, make_watched, rea
 import flows.monitor as steps
 from bentos.metrics import Metrics
 from bentos.model import load_folder
-from bentos.prediction_log import PredictionLog
+from bentos.prediction_log_writer import PredictionLog
 from flows import cli
 from flows.score import load_scorer, publish_log
 from tasks.alarms.detector import Alarm
@@ -132,9 +132,9 @@ def log_by_serving(watched: Watched, store: Store, table: Path, folder: Path) ->
     log = PredictionLog(store, metrics)
     buffer = BytesIO()
     pl.read_parquet(table).select(list(model.schema.types)).write_ipc_stream(buffer)
-    frame = model.schema.decode_arrow(buffer.getvalue()).frame
-    assert frame is not None
-    predicted = model.predictor.predict(model.number_frame(frame)).tolist()
+    frame = model.schema.decode_arrow(buffer.getvalue()).rows
+    assert isinstance(frame, pl.DataFrame)
+    predicted = model.predictor.predict(model.encode_frame(frame)).tolist()
     log.add(model, frame, predicted, ["r"] * len(predicted))
     log.start()
     log.stop()

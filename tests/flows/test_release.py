@@ -31,7 +31,7 @@ from tasks.registry.overview import describe_model
 from tasks.registry.released_bento import find_bento
 from tasks.registry.task import decide
 from tasks.registry.versions import get_version
-from tasks.serving.acceptance_test import Caller
+from tasks.serving.bento_client import Caller
 from tasks.serving.task import build_bento, prove_bento
 from tasks.storage.store import open_store, work_folder
 

@@ -24,10 +24,11 @@ with atheris.instrument_imports(include=["bentos", "tasks"]):
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
+    from bentos.column_values import frame_rows
     from bentos.columns import Column
     from bentos.errors import RequestRefused
     from bentos.request_head import RequestHead, check_host
-    from bentos.request_parsing import RequestSchema
+    from bentos.request_validation import RequestSchema
     from bentos.responses import write_refusal
     from bentos.slow_clients import LONGEST_HEAD, TimedProtocol
     from tasks.core.definition import parse_definition
@@ -131,7 +132,8 @@ def read_request(data: bytes) -> None:
             assert 400 <= refusal.status < 500
             assert len(json.loads(write_refusal(refusal)).get("field", "")) <= 100
         else:
-            frame = asked.frame if asked.frame is not None else SCHEMA.frame(asked.rows)
+            rows = asked.rows
+            frame = rows if isinstance(rows, pl.DataFrame) else frame_rows(SCHEMA.columns, rows)
             assert frame.schema == SCHEMA.types
             assert 1 <= len(frame) <= 100
 
@@ -173,7 +175,7 @@ def write_seeds() -> dict[str, list[bytes]]:
     row = json.dumps(ROW).encode()
     columns = json.dumps({"columns": {name: [value] * 2 for name, value in ROW.items()}}).encode()
     stream = BytesIO()
-    SCHEMA.frame([SCHEMA.decode_row(row)]).write_ipc_stream(stream)
+    frame_rows(SCHEMA.columns, [SCHEMA.decode_row(row)]).write_ipc_stream(stream)
     store = FolderStore(tempfile.mkdtemp())
     said = {"version": "v", "manifest": "0" * 64, "approver": "a", "reason": "r"}
     append_entry(store, "m", action="approve", **said)  # type: ignore[arg-type]

@@ -21,10 +21,14 @@ from publishers import put_proof
 
 from tasks.registry.ledger import append_entry
 from tasks.registry.versions import get_version
-from tasks.serving.acceptance_test import Caller
+from tasks.serving.bento_client import Caller
 from tasks.storage.store import digest_file, open_store, work_folder
 
 MODEL = "flight-delay"
+TOKEN = "a-token-of-this-test"
+CHUNKED = b"POST /predict HTTP/1.1\r\nhost: [::1]\r\ntransfer-encoding: chunked\r\n\r\n"
+
+Question = dict[str, Any]
 
 
 @dataclass(frozen=True)

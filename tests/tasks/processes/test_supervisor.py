@@ -1,4 +1,4 @@
-"""A keeper with real processes: found while it lives, and taking along all that it started."""
+"""A supervisor with real processes: found while it lives, and ending all that it started."""
 
 import subprocess
 import sys
@@ -10,16 +10,21 @@ import pytest
 from system import wait_for
 
 from tasks.processes import supervisor
-from tasks.processes.supervisor import SupervisedProcess, find_keeper, stop_keeper, wait_until
+from tasks.processes.supervisor import (
+    SupervisedProcess,
+    find_supervisor,
+    stop_supervisor,
+    wait_until,
+)
 
 # Keeps one process, which leaves another behind that is in nobody's group.
 KEEPER = """
 import sys
 from pathlib import Path
-from tasks.processes.supervisor import SupervisedProcess, adopt_orphans, become_keeper
-from tasks.processes.supervisor import end_orphans, keep
+from tasks.processes.supervisor import SupervisedProcess, adopt_orphans
+from tasks.processes.supervisor import become_supervisor, end_orphans, keep
 folder = Path(sys.argv[1])
-stopping = become_keeper(folder / "lock")
+stopping = become_supervisor(folder / "lock")
 adopt_orphans()
 child = "import subprocess as s; s.Popen(['sleep', '1000'], start_new_session=True).wait()"
 kept = SupervisedProcess("child", [sys.executable, "-c", child], {}, folder / "log")
@@ -47,12 +52,12 @@ def sleepers(keeper: psutil.Process) -> list[psutil.Process]:
 
 
 def test_keeper_is_found_while_it_lives(keeper: psutil.Process, tmp_path: Path) -> None:
-    assert find_keeper(tmp_path / "lock") == keeper.pid
+    assert find_supervisor(tmp_path / "lock") == keeper.pid
     (sleeper,) = sleepers(keeper)
-    assert stop_keeper(tmp_path / "lock")
-    assert find_keeper(tmp_path / "lock") is None
+    assert stop_supervisor(tmp_path / "lock")
+    assert find_supervisor(tmp_path / "lock") is None
     wait_for(lambda: not sleeper.is_running())
-    assert not stop_keeper(tmp_path / "lock")
+    assert not stop_supervisor(tmp_path / "lock")
 
 
 def test_second_keeper_is_refused(keeper: psutil.Process, tmp_path: Path) -> None:
@@ -71,8 +76,8 @@ def test_process_that_is_killed_is_started_again(keeper: psutil.Process) -> None
 def test_process_that_has_a_dead_keepers_id_is_left_alone(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "1000"]) as innocent:
         (tmp_path / "lock").write_text(str(innocent.pid))
-        assert find_keeper(tmp_path / "lock") is None
-        assert not stop_keeper(tmp_path / "lock")
+        assert find_supervisor(tmp_path / "lock") is None
+        assert not stop_supervisor(tmp_path / "lock")
         assert innocent.poll() is None
         innocent.kill()
 
@@ -86,8 +91,8 @@ def test_keeper_that_does_not_stop_is_killed(
     code += "f.write(str(os.getpid())); f.flush(); time.sleep(60)"
     file = tmp_path / "keeper"
     deaf = subprocess.Popen([sys.executable, "-S", "-c", code, str(file)])
-    wait_for(lambda: find_keeper(file) == deaf.pid)
-    assert stop_keeper(file)
+    wait_for(lambda: find_supervisor(file) == deaf.pid)
+    assert stop_supervisor(file)
     assert deaf.wait(5) == -9
     assert not wait_until(lambda: False, 0.0)
 

@@ -1,19 +1,14 @@
 """The bill of materials in a bento names what the bento asks to be installed, and its model."""
 
 import json
-import re
 from typing import TYPE_CHECKING
 
-import pytest
 from packaging.requirements import Requirement
 
-from tasks.core.errors import DecisionRefused
 from tasks.registry.released_bento import find_bento
 from tasks.registry.versions import get_version
 from tasks.serving.bento_archive import bento_tag, place_bento, read_bill
 from tasks.serving.bento_build import list_materials
-from tasks.serving.licences import as_spdx, find_licence
-from tasks.serving.requirements import read_hashes, read_lock
 from tasks.serving.sbom import draw_bill
 from tasks.storage.store import open_store
 
@@ -57,29 +52,8 @@ def test_same_bento_has_the_same_bill(released: "Released") -> None:
     assert list_materials(version, "six==1.17.0\n") == list_materials(version, "six==1.17.0\n")
 
 
-def test_version_without_a_bento_has_no_bill_yet(released: "Released") -> None:
-    with pytest.raises(DecisionRefused, match="has no bento yet; approve it first"):
-        read_bill(open_store(), MODEL, released.newer)
-
-
 def test_package_that_is_not_in_the_lock_or_for_one_python_only_says_so() -> None:
     bill = json.loads(draw_bill("m", "1", {}, "nothing-like-it==1 ; python_version < '3.12'\n", ""))
     (part,) = bill["components"]
     assert part["properties"][0]["value"] == 'python_version < "3.12"'
     assert not {"licenses", "hashes"} & set(part)
-
-
-def test_hashes_are_read_from_every_block_of_the_lock() -> None:
-    hashes = read_hashes(read_lock())
-    assert len(hashes) == len(re.findall(r"^\S+==", read_lock(), re.MULTILINE))
-    assert all(re.fullmatch("[0-9a-f]{64}", each) for found in hashes.values() for each in found)
-
-
-@pytest.mark.parametrize(
-    ("package", "licence"),
-    [("attrs", "MIT"), ("bentoml", "Apache-2.0"), ("polars", "MIT"), ("altair", "BSD License")],
-)
-def test_licence_is_found_however_a_package_says_it(package: str, licence: str) -> None:
-    assert find_licence(package) == licence
-    assert as_spdx(licence) == (None if licence == "BSD License" else licence)
-    assert find_licence("nothing-like-it") is None

@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 from servers import MODEL, Served, Versions, alter, counted, is_ready, serving, wait_for
 
-from bentos import prediction_log
+from bentos import prediction_log_writer
 from bentos.metrics import Metrics
 from bentos.model import load_folder
-from bentos.prediction_log import PredictionLog
+from bentos.prediction_log_writer import PredictionLog
 from tasks.storage.store import open_store
 
 OLD = "date=2020-01-01"
@@ -97,7 +97,7 @@ def test_what_cannot_be_written_waits_up_to_a_bound_and_is_counted(
     (tmp_path / "root" / "predictions").write_text("no folder")
     model = load_folder(alter(versions.folder(versions.second), tmp_path / "model", QUICKLY))
     metrics, said = Metrics(), list[object]()
-    monkeypatch.setattr(prediction_log.log, "warning", lambda *parts: said.append(parts))
+    monkeypatch.setattr(prediction_log_writer.log, "warning", lambda *parts: said.append(parts))
     log = PredictionLog(open_store(str(tmp_path / "root")), metrics)
     log.start()
     rows = versions.rows.select(list(model.schema.types))[:100]

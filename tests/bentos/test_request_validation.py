@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 from tables import define
 
-from bentos import request_parsing
+from bentos import column_values
+from bentos.column_values import frame_rows
 from bentos.columns import Column
 from bentos.errors import RequestRefused
-from bentos.request_parsing import RequestSchema
+from bentos.request_validation import RequestSchema
 from tasks.core.definition import parse_definition
 from tasks.core.errors import DataRefused
 from tasks.sources.input_table import open_input
@@ -157,7 +158,7 @@ def test_whole_numbers_written_as_floats_never_leave_the_quick_way(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the rule itself, column by column, one row takes milliseconds of the event loop."""
-    monkeypatch.setattr(request_parsing, "take_objects", None)
+    monkeypatch.setattr(column_values, "take_objects", None)
     check(form, WHOLE, pl.Series("v", [1.0, None, 2.0]), [1, None, 2], tmp_path)
 
 
@@ -210,8 +211,8 @@ def take(form: str, wanted: pl.DataType, sent: pl.Series, folder: Path) -> pl.Se
     if form == "arrow":
         buffer = BytesIO()
         frame.write_ipc_stream(buffer)
-        found = schema.decode_arrow(buffer.getvalue()).frame
-        assert found is not None
+        found = schema.decode_arrow(buffer.getvalue()).rows
+        assert isinstance(found, pl.DataFrame)
         return found["v"]
     values = [write_value(value) for value in sent]
     if form == "parquet":
@@ -222,14 +223,15 @@ def take(form: str, wanted: pl.DataType, sent: pl.Series, folder: Path) -> pl.Se
         path.write_text("".join(json.dumps({"v": value}) + "\n" for value in values))
     elif form == "row":
         rows = [schema.decode_row(json.dumps({"v": value}).encode()) for value in values]
-        return schema.frame(rows)["v"]
+        return frame_rows(schema.columns, rows)["v"]
     elif form == "rows":
         asked = schema.decode_json(json.dumps([{"v": value} for value in values]).encode())
-        return schema.frame(asked.rows)["v"]
+        assert isinstance(asked.rows, list)
+        return frame_rows(schema.columns, asked.rows)["v"]
     else:
         asked = schema.decode_json(json.dumps({"columns": {"v": values}}).encode())
-        assert asked.frame is not None
-        return asked.frame["v"]
+        assert isinstance(asked.rows, pl.DataFrame)
+        return asked.rows["v"]
     definition = parse_definition(define(), "made.toml")
     table = open_input(definition, {}, {"v": wanted}, lambda _: ["v"], str(path))
     return table.read(table.rows.collect())["v"]

@@ -1,8 +1,8 @@
-"""The prediction log: what was asked and answered, as Parquet parts under the root.
+"""The prediction log writer: what was asked and answered, as Parquet parts under the root.
 
-Owns a bounded queue and how it is emptied. Refuses to slow an answer down or to fail
-one: what cannot be kept is counted. A part appears whole or not at all, so a kill loses at most
-what came in since the last flush.
+Responsible for a bounded queue and for emptying it in a thread of its own. It never slows an
+answer down nor fails one: what cannot be kept is counted. A part appears whole or not at all, so a
+kill loses at most what came in since the last flush.
 """
 
 import logging
@@ -19,16 +19,14 @@ from typing import Any, cast
 import polars as pl
 
 from bentos.background import BackgroundTask
+from bentos.columns import Row, Rows
 from bentos.metrics import Metrics
 from bentos.model import Model
-from bentos.request_parsing import Row
 from tasks.core.errors import first_line
 from tasks.prediction.log_schema import make_part, part_path, write_part
 from tasks.storage.store import Store
 
 log = logging.getLogger("perennial.serving")
-
-_Rows = Sequence[Row]
 
 _CAPACITY = 100_000  # rows that may wait; more are dropped and counted
 _POLL_SECONDS = 1.0
@@ -39,7 +37,7 @@ _COMPLAINT_SECONDS = 60.0
 @dataclass(frozen=True, slots=True)
 class _Batch:
     model: Model
-    rows: _Rows | pl.DataFrame
+    rows: Rows
     predictions: Sequence[Any]
     requests: Sequence[str]
     time_us: int
@@ -79,7 +77,7 @@ class PredictionLog:
     def add(
         self,
         model: Model,
-        rows: _Rows | pl.DataFrame,
+        rows: Rows,
         predictions: Sequence[Any],
         requests: Sequence[str],
     ) -> None:
@@ -174,7 +172,7 @@ def _make_frame(batches: Sequence[_Batch]) -> pl.DataFrame:
     """Put batches that join into one part."""
     model, raw = batches[0].model, batches[0].rows
     if not isinstance(raw, pl.DataFrame):
-        raw = model.frame([row for each in batches for row in cast(_Rows, each.rows)])
+        raw = model.frame([row for each in batches for row in cast(Sequence[Row], each.rows)])
     return make_part(
         model.definition,
         model.version,

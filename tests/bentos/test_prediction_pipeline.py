@@ -1,24 +1,23 @@
 """Answers over HTTP are those of the training path, in every way a row can be written."""
 
-import sys
+import json
 from io import BytesIO
-from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 import polars as pl
 import pytest
-from servers import Served, Versions, alter
+from any_model import QUESTION, ask, gather, write
+from servers import Question, Versions
 
-from bentos.model import load_folder
+from bentos.app import PredictionApp
+from bentos.errors import RequestRefused
+from bentos.model import Model, load_folder
+from bentos.prediction_pipeline import explain_failure
+from bentos.responses import ARROW
 from tasks.features.transform import encode
-from tasks.prediction import llvm_kernel
 from tasks.training.datasets import model_input
 from tasks.training.train import read_model
-
-ARROW = "application/vnd.apache.arrow.stream"
-Question = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +46,9 @@ def test_rows_columns_and_arrow_answer_the_same(
     versions.rows.select(list(columns)).write_ipc_stream(buffer)
     rows = client.post("/predict", json=questions).raise_for_status().json()
     table = client.post("/predict", json={"columns": columns}).raise_for_status().json()
-    answer = client.post("/predict", content=buffer.getvalue(), headers={"content-type": ARROW})
+    answer = client.post(
+        "/predict", content=buffer.getvalue(), headers={"content-type": ARROW.decode()}
+    )
     frame = pl.read_ipc_stream(answer.raise_for_status().content)
     assert rows["predictions"] == table["predictions"] == frame["prediction"].to_list() == expected
     assert frame["label"].to_list() == rows["labels"]
@@ -102,31 +103,19 @@ def test_model_health_and_page_need_no_network(client: httpx.Client, versions: V
         assert "https://" not in page
 
 
-def test_it_listens_on_loopback_only(served: Served) -> None:
-    assert "http://127.0.0.1:" in served.output.read_text()
-
-
-def test_compiled_predictor_answers_the_same_and_says_so(
-    versions: Versions, tmp_path: Path
+def test_a_feature_that_cannot_be_computed_is_named_and_costs_the_others_nothing(
+    app: PredictionApp, classes: Model
 ) -> None:
-    plain = versions.folder(versions.second)
-    compiled = load_folder(alter(plain, tmp_path / "model", 'predictor = "compiled"'))
-    matrix = compiled.number_frame(versions.rows.select(list(compiled.schema.types)))
-    wanted = load_folder(plain).predictor
-    assert (compiled.predictor.name, wanted.name) == ("compiled", "lightgbm")
-    for rows in (1, 2, 15, 16, 33, len(matrix)):
-        given = compiled.predictor.predict(matrix[:rows])
-        np.testing.assert_array_equal(given, wanted.predict(matrix[:rows]))
+    for body in (write(when="no day"), json.dumps([QUESTION, QUESTION | {"when": "no day"}])):
+        data = body if isinstance(body, bytes) else body.encode()
+        status, answer = ask(app, "/predict", data)
+        assert (status, answer["field"]) == (400, "when")
+        assert "'year' cannot be computed" in answer["error"]
+    good, bad = (classes.schema.decode_row(write(when=each)) for each in ("2020-01-02", "no"))
+    answers = gather(classes, [(classes, good), (classes, bad), (classes, good)])
+    assert isinstance(answers[1], RequestRefused)
+    assert answers[0] == answers[2] == ask(app, "/predict", write())[1]
 
 
-def test_lightgbm_answers_where_nothing_can_be_compiled(
-    versions: Versions,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    llvm_kernel.compile_loop.cache_clear()
-    monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
-    asks = alter(versions.folder(versions.second), tmp_path / "model", 'predictor = "compiled"')
-    assert load_folder(asks).predictor.name == "lightgbm"
-    assert "llvmlite is not installed" in caplog.text
+def test_failure_that_is_not_the_rows_fault_is_a_500(classes: Model) -> None:
+    assert explain_failure(classes, [], ValueError("odd")).status == 500

@@ -1,0 +1,111 @@
+"""Decoders of JSON for one model's columns, and what they complain of as a message for the client.
+
+By msgspec, whose structs are defined from the columns; it does not see a name that is given twice.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import polars as pl
+from msgspec import UNSET, UnsetType
+
+from bentos.columns import Column
+from bentos.errors import LONGEST_NAME, RequestRefused
+
+# How msgspec complains of a field, and where it says that it was.
+_UNKNOWN, _AT = "Object contains unknown field `", " - at `$"
+_WHOLE = "`int | float"  # what it calls a whole number, as it may be written 2.0
+_PLACE = re.compile(r"(\[\d+\]|\.columns)`")
+
+
+def make_decoders(
+    columns: tuple[Column, ...], kind: Callable[[pl.DataType], Any]
+) -> "tuple[msgspec.json.Decoder[Any], ...]":
+    """Make what decodes one row, a list of rows, and an object of columns."""
+    row, table = _define("Row", columns, kind), _define("Columns", columns, kind, lists=True)
+    asked: Any = msgspec.defstruct("Body", [("columns", table)], forbid_unknown_fields=True)
+    shapes: Any = (row, list[row], asked)  # type: ignore[valid-type]
+    return tuple(msgspec.json.Decoder(shape) for shape in shapes)
+
+
+def _define(
+    name: str,
+    columns: tuple[Column, ...],
+    json_kind: Callable[[pl.DataType], Any],
+    lists: bool = False,
+) -> type[msgspec.Struct]:
+    """Define the object that rows, or columns, are decoded to; names may be any text."""
+    fields: list[Any] = []
+    for n, column in enumerate(columns):
+        kind: Any = json_kind(column.dtype)
+        kind = kind if kind is None else kind | None
+        kind = list[kind] if lists else kind
+        fields.append((f"c{n}", kind) if column.required else (f"c{n}", kind | UnsetType, UNSET))
+    rename = {f"c{n}": column.name for n, column in enumerate(columns)}
+    return msgspec.defstruct(name, fields, rename=rename, forbid_unknown_fields=True, gc=False)
+
+
+def check_names_once(body: bytes, quotes: int) -> None:
+    """Refuse an object that names a field twice, where JSON parsers disagree on what counts.
+
+    A body without duplicates has two quotes for each name and each text value, and no more.
+    """
+    if b"\\" in body or body.count(b'"') != quotes:
+        json.loads(body, object_pairs_hook=_refuse_duplicates, parse_int=str, parse_float=str)
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    seen = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise RequestRefused(400, "is given twice", name)
+        seen.add(name)
+
+
+def explain_json_error(error: Exception, body: bytes) -> RequestRefused:
+    """Turn a decoder's complaint into a message that names the field."""
+    if isinstance(error, UnicodeDecodeError):
+        return RequestRefused(400, "the body is not UTF-8", _field_before(body, _bad_byte(body)))
+    said = str(error)
+    if isinstance(error, msgspec.ValidationError):
+        if said.startswith(_UNKNOWN):
+            name = _unknown_name(said)[:LONGEST_NAME]
+            return RequestRefused(400, f"Object contains unknown field {name}", name)
+        message, _, path = said.replace(_WHOLE, "`int").partition(_AT)
+        named = message.partition("field `")[2].removesuffix("`")
+        return RequestRefused(
+            400, message.replace("`", ""), named or _last_name(path.removesuffix("`"))
+        )
+    place = re.search(r"byte (\d+)", said)
+    return RequestRefused(400, said, _field_before(body, int(place[1])) if place else None)
+
+
+def _unknown_name(said: str) -> str:
+    """Read the name that a client gave, of any length and with anything in it."""
+    given = said.removeprefix(_UNKNOWN)
+    name, _, place = given.rpartition(_AT)
+    return (name if _PLACE.fullmatch(place) else given).removesuffix("`")
+
+
+def _last_name(path: str) -> str | None:
+    """Read the column's name from a path as msgspec writes it, as in `[3].temp` or `.columns.a`."""
+    inside = re.sub(r"^(\[\d*\]|\[\.\.\.\])?(\.columns(?=\.))?\.?", "", path)
+    return re.sub(r"\[(\d+|\.\.\.)\]$", "", inside) or None
+
+
+def _bad_byte(body: bytes) -> int:
+    """Find the first byte that is no UTF-8."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(body)
+
+
+def _field_before(body: bytes, place: int) -> str | None:
+    """Name the field whose value stands at a place of a body that is no JSON."""
+    names = re.findall(rb'"([^"\\]{1,200})"\s*:', body[max(0, place - 2_000) : place])
+    return names[-1].decode(errors="replace") if names else None
