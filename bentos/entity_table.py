@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from tasks.core.columns import SINCE
-from tasks.core.definition import FeatureTable
+from tasks.core.data_sections import FeatureTable
 
 Row = tuple[Any, ...]
 

@@ -267,7 +267,7 @@ def monitor(
     as_json: AsJson = False,
 ) -> None:
     """Look at how the champion does on what it is asked, and tell what is worth telling."""
-    from tasks.core.definition import find_definition, load_definition
+    from tasks.core.definition_file import find_definition, load_definition
     from tasks.sources.preflight import check_past
 
     moment = _parse_time(as_of)
@@ -468,7 +468,7 @@ def _release(
 
 
 def _name_of(model: str) -> str:
-    from tasks.core.definition import load_definition
+    from tasks.core.definition_file import load_definition
 
     return load_definition(Path(model)).name if model.endswith(".toml") else model
 

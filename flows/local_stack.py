@@ -28,7 +28,7 @@ from threading import Event
 from typing import NoReturn
 
 from flows.prefect_connection import check_password
-from tasks.core.definition import DEFINITIONS
+from tasks.core.definition_file import DEFINITIONS
 from tasks.core.errors import DefinitionError, PerennialError, StartFailed, first_line
 from tasks.processes.bento_server import is_ready, leash
 from tasks.processes.settings import (

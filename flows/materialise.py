@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.core.definition import find_definition, project_of
+from tasks.core.definition_file import find_definition, project_of
 from tasks.feature_store.task import materialise_tables
 from tasks.sources.preflight import find_tables
 from tasks.storage.store import open_store, work_folder

@@ -17,7 +17,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
-from tasks.core.definition import find_definition, project_of
+from tasks.core.definition_file import find_definition, project_of
 from tasks.feature_store.task import materialise_tables
 from tasks.registry.decisions import Decision, check_decision, find_asked
 from tasks.registry.ledger import Entry

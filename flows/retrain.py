@@ -24,8 +24,8 @@ from prefect.runtime import flow_run
 
 from flows.release import release
 from tasks.analysis.task import analyse
-from tasks.core.definition import find_definition, load_definition, project_of
 from tasks.core.definition_check import check_keys
+from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import in_definition
 from tasks.evaluation.task import evaluate
 from tasks.extraction.run_plan import Plan

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from tasks.core.definition import Checks, ColumnCheck, Definition
+from tasks.core.data_sections import Checks, ColumnCheck
+from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError, nearest
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.definition import Definition, FeatureTable
+from tasks.core.data_sections import FeatureTable
+from tasks.core.definition import Definition
 from tasks.core.timestamps import moment_of
 from tasks.feature_store.online_tables import (
     KEPT,

@@ -13,7 +13,8 @@ from itertools import accumulate
 import polars as pl
 
 from tasks.core.columns import EVENTS, SINCE
-from tasks.core.definition import Definition, FeatureTable
+from tasks.core.data_sections import FeatureTable
+from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError, nearest
 from tasks.core.sql import compile_expression, expression_type, is_text
 from tasks.core.timestamps import MOMENT, moment_of

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.definition import DEFINITIONS
+from tasks.core.definition_file import DEFINITIONS
 from tasks.core.errors import DefinitionError
 from tasks.core.names import is_model
 from tasks.core.sql import compile_expression, is_text

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.definition import METRICS, Frozen, Serving, Source, TargetKind, Training
+from tasks.core.data_sections import Source
+from tasks.core.definition import METRICS, Frozen, Serving, TargetKind, Training
 from tasks.init.column_survey import ColumnSurvey, Facts
 from tasks.init.leakage import Feature
 from tasks.init.type_inference import InferredTypes, list_few

@@ -15,7 +15,8 @@ from typing import Any
 import polars as pl
 from pydantic import Field, ValidationError
 
-from tasks.core.definition import Definition, Extract, Frozen, Source, Target
+from tasks.core.data_sections import Extract, Source
+from tasks.core.definition import Definition, Frozen, Target
 from tasks.core.errors import (
     ColumnsMissing,
     NumbersLost,

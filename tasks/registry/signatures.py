@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tasks.core.definition import Frozen, find_definition, load_definition
+from tasks.core.definition import Frozen
+from tasks.core.definition_file import find_definition, load_definition
 from tasks.core.errors import (
     DecisionRefused,
     DefinitionError,

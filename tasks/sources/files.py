@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 from polars import selectors as cs
 
-from tasks.core.definition import Source
+from tasks.core.data_sections import Source
 from tasks.core.errors import (
     ColumnsMissing,
     DefinitionError,

@@ -6,13 +6,8 @@ to read rows. The flows ask the same again: between a look and a run, things cha
 
 from datetime import UTC, datetime
 
-from tasks.core.definition import (
-    Definition,
-    find_definition,
-    load_definition,
-    parse_definition,
-    project_of,
-)
+from tasks.core.definition import Definition, parse_definition
+from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import DecisionRefused, DefinitionError, in_definition, nearest
 from tasks.features.transform import compile_features
 from tasks.registry.versions import Published, find_champion, list_models, read_file

@@ -12,7 +12,8 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
-from tasks.core.definition import Definition, Frozen, Source
+from tasks.core.data_sections import Source
+from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DefinitionError, first_line, nearest
 from tasks.core.sql import refuse_clock
 from tasks.core.timestamps import moment_of

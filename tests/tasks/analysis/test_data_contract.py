@@ -12,7 +12,7 @@ from tables import ROWS, START, Project
 from tasks.analysis.data_contract import check_columns, check_contract, check_silence, warn_of
 from tasks.analysis.profile import profile_table
 from tasks.core.checks import Check, failed
-from tasks.core.definition import ColumnCheck
+from tasks.core.data_sections import ColumnCheck
 from tasks.core.errors import ContractBroken
 
 ID = pl.col("id")

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from tables import define
 
-from tasks.core.definition import find_definition, load_definition, parse_definition, project_of
+from tasks.core.definition import parse_definition
+from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import DefinitionError
 
 UNKNOWN = [

@@ -14,7 +14,8 @@ from postgres import USER, find_binaries, run_postgres
 from tables import ROWS, Project
 
 from flows.retrain import find_done, plan_retrain, retrain
-from tasks.core.definition import Source, parse_definition
+from tasks.core.data_sections import Source
+from tasks.core.definition import parse_definition
 from tasks.core.errors import DefinitionError, PerennialError, SourceError
 from tasks.extraction.task import extract
 from tasks.sources import database_export, postgres
