@@ -101,7 +101,7 @@ def _find_known(
 
 
 def read_moment(zone: tzinfo, value: date | None) -> int | None:
-    """Read a row's time as `moments.moment_of` reads a column."""
+    """Read a row's time as `timestamps.utc_time` reads a column."""
     if value is None:
         return None
     if isinstance(value, datetime) and value.tzinfo is not None:

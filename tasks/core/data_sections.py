@@ -35,10 +35,10 @@ class Section(BaseModel):
 
 
 class Source(Section):
-    """A table in files, as Parquet, CSV or NDJSON: a path, a glob or s3://; or in PostgreSQL.
+    """A table in files (Parquet, CSV or NDJSON; a path, a glob or s3://) or in PostgreSQL.
 
-    With `missing_columns` = null a column that a file lacks is null in it. In a database,
-    `partitions` are equal ranges of the column `partition_on`, read at the same time.
+    With `missing_columns = "null"` a column that a file lacks is null in its rows. In a database,
+    `partitions` equal ranges of the column `partition_on` are read at the same time.
     """
 
     uri: Annotated[str, AfterValidator(_check_uri)]
@@ -99,10 +99,11 @@ class Extract(Section):
 
 
 class FeatureTable(Section):
-    """What an entity has lived through (`over`) or is, as known at a row's time.
+    """A table joined to rows by entity, as it was known at each row's time (point in time).
 
-    An event counts from `known_after` its time on, and until `over` after its time. Without `over`
-    the latest event counts; without `time` there is nothing but what the entity is.
+    An event counts from `known_after` its time on, and until `over` after its time, when values
+    aggregate all that count. Without `over` the latest event counts; without `time` each entity has
+    one row, which always counts.
     """
 
     source: str
@@ -124,7 +125,7 @@ class FeatureTable(Section):
 
 
 class ColumnCheck(Section):
-    """What one column of the extracted table must be; a share says how much may break it."""
+    """The rule for one column of the extracted table; shares of its rows may break parts of it."""
 
     type: Literal["number", "text", "boolean", "time"] | None = None
     nulls: Share = 1.0

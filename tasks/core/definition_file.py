@@ -12,6 +12,11 @@ from tasks.core.errors import DefinitionError, first_line, nearest
 DEFINITIONS = Path("deployments")
 
 
+def list_definitions() -> dict[str, Path]:
+    """List this project's models by name, each with its definition file."""
+    return {path.stem.replace("_", "-"): path for path in sorted(DEFINITIONS.glob("*.toml"))}
+
+
 def find_definition(model: str) -> Path:
     """Find a model's file by its name under `deployments/`, or by the path of a .toml file.
 
@@ -22,7 +27,7 @@ def find_definition(model: str) -> Path:
         if not path.is_file():
             raise DefinitionError(f"{model}: there is no such definition file")
         return path
-    names = {path.stem.replace("_", "-"): path for path in sorted(DEFINITIONS.glob("*.toml"))}
+    names = list_definitions()
     if model not in names:
         raise DefinitionError(
             f"no model named {model!r} in {DEFINITIONS}/: {nearest(model, names)} "

@@ -21,7 +21,7 @@ import polars as pl
 
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import StoreError
-from tasks.core.query_shape import first_table
+from tasks.core.row_wise_query import first_table
 from tasks.registry.versions import (
     fetch_snapshot,
     find,

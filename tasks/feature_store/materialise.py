@@ -11,7 +11,7 @@ import polars as pl
 
 from tasks.core.data_sections import FeatureTable
 from tasks.core.definition import Definition
-from tasks.core.timestamps import moment_of
+from tasks.core.timestamps import utc_time
 from tasks.feature_store.online_tables import (
     KEPT,
     Listed,
@@ -66,7 +66,7 @@ def settle_known(
         return None
     events = opened.frames[table.source]
     schema, zone = events.collect_schema(), definition.extract.time_zone
-    known = moment_of(table.time, schema, zone, "[tables] time") + table.known_after
+    known = utc_time(table.time, schema, zone, "[tables] time") + table.known_after
     newest = collect(opened, events.select(known.filter(known <= limit).max())).item()
     return newest if isinstance(newest, datetime) else limit
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.definition_file import DEFINITIONS
+from tasks.core.definition_file import DEFINITIONS, list_definitions
 from tasks.core.errors import DefinitionError
 from tasks.core.names import is_model
 from tasks.core.sql import compile_expression, is_text
@@ -79,9 +79,8 @@ def draft_definition(
 def find_place(name: str) -> Path:
     """Say where a definition of this name belongs; refused where there is one already."""
     path = DEFINITIONS / f"{name.replace('-', '_')}.toml"
-    taken = [each for each in DEFINITIONS.glob("*.toml") if each.stem.replace("_", "-") == name]
-    if taken:
-        raise _is_taken(taken[0])
+    if taken := list_definitions().get(name):
+        raise _is_taken(taken)
     return path
 
 
