@@ -12,7 +12,7 @@ import polars as pl
 
 from tasks.analysis.profile import Profile, from_bytes, merge, profile_table, to_bytes
 from tasks.extraction.snapshot import Snapshot
-from tasks.registry.versions import code_digest
+from tasks.registry.code_digest import code_digest
 from tasks.storage.local_cache import cache_file, cache_folder, find_cached
 from tasks.storage.store import digest_file, reaching
 

@@ -21,7 +21,8 @@ from tasks.feature_store.online_tables import (
     write_tables,
 )
 from tasks.features.feature_tables import tables_digest
-from tasks.registry.versions import Published, code_digest, find, name_version, publish_once
+from tasks.registry.code_digest import code_digest
+from tasks.registry.versions import Published, find, name_version, publish_once
 from tasks.sources.preflight import check_tables
 from tasks.sources.query import SourceTable, collect, digest_sources, open_table, refuse_changed
 from tasks.storage.store import Store

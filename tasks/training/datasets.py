@@ -21,7 +21,7 @@ import polars as pl
 from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.registry.versions import package_versions
+from tasks.registry.code_digest import package_versions
 from tasks.storage.local_cache import cache_file, cache_folder, find_cached
 from tasks.storage.store import reaching
 

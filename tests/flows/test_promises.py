@@ -10,7 +10,8 @@ import pytest
 from tasks.analysis.profile import from_bytes, summarise
 from tasks.features.transform import Vocabulary
 from tasks.registry.released_bento import find_bento
-from tasks.registry.versions import MANIFEST, Published, get_version, read_file, snapshot_path
+from tasks.registry.snapshots import snapshot_path
+from tasks.registry.versions import MANIFEST, Published, get_version, read_file
 from tasks.serving.bento_archive import archive_name, bento_tag
 from tasks.storage.store import Store, open_store
 from tasks.training.train import read_model
