@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows import console
 from flows.commands.flow_runs import running
 from flows.commands.options import Approver, AsJson, Model, Reason, Version, name_of
-from flows.console import out, print_json, print_release
 from tasks.storage.store import open_store
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def approve(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Approve a candidate: its bento is built and proven, then it is the champion."""
+    """Approve a candidate: its bento is built and tested, then it is the champion."""
     _release(model, version, "approve", approver, reason, override, as_json=as_json)
 
 
@@ -57,9 +57,9 @@ def accept(model: Model, approver: Approver, reason: Reason, as_json: AsJson = F
     take_own_key(name)
     entry = accept_ledger(open_store(), name, approver, reason)
     if as_json:
-        return print_json(entry.model_dump(mode="json"))
+        return console.print_json(entry.model_dump(mode="json"))
     said = f"{name}: {entry.number - 1} entries accepted by {entry.approver}"
-    out.print(said, markup=False, soft_wrap=True)
+    console.out.print(said, soft_wrap=True)
 
 
 def _release(
@@ -72,7 +72,7 @@ def _release(
     *,
     as_json: bool,
 ) -> None:
-    """Run the release flow on a decision whose form is right."""
+    """Check a decision against the ledger, then run the release flow with it."""
     from tasks.registry.decisions import Decision, refuse_beforehand
     from tasks.registry.signatures import take_own_key
 
@@ -88,4 +88,4 @@ def _release(
     refuse_beforehand(open_store(), decision)
     with running("release") as flows:
         done = flows.release(decision.model, version, action, approver, reason, override)
-    print_json(done) if as_json else print_release(done)
+    console.print_json(done) if as_json else console.print_release(done)

@@ -12,19 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from flows import console
 from flows.commands.options import AsJson, AsOf, Model, name_of, time_option
-from flows.console import (
-    out,
-    print_backtest,
-    print_drill,
-    print_json,
-    print_materialised,
-    print_monitored,
-    print_release,
-    print_version,
-    print_waiting,
-    progress,
-)
 from flows.prefect_connection import check_server
 from tasks.storage.store import open_store
 
@@ -32,7 +21,7 @@ from tasks.storage.store import open_store
 @contextmanager
 def running(flow: str) -> Iterator[Any]:
     """Give a flow's module, imported while Prefect's server starts."""
-    with progress("starting Prefect (the first time takes longest)"):
+    with console.progress("starting Prefect (the first time takes longest)"):
         from flows.temporary_server import start_server
 
         check_server()
@@ -58,7 +47,7 @@ def retrain(
         from tasks.registry.signatures import take_own_key
 
         take_own_key(name_of(model))
-    with progress("looking at the sources"):
+    with console.progress("looking at the sources"):
         from tasks.sources.preflight import check_columns, check_past
 
         check_past(as_of, check_columns(model).extract.time is not None)
@@ -69,9 +58,9 @@ def retrain(
         with running("retrain") as flows:
             done = flows.retrain(model, as_of, approve_as, tune)
     if as_json:
-        print_json(done)
+        console.print_json(done)
     else:
-        print_version(done)
+        console.print_version(done)
         _tell_next(done)
     if done["verdict"] == "refused":
         raise typer.Exit(3)
@@ -83,9 +72,9 @@ def _tell_next(made: dict[str, Any]) -> None:
 
     model, version = made["model"], made["version"]
     if "release" in made:
-        print_release(made["release"])
+        console.print_release(made["release"])
     elif version in describe_model(open_store(), model)["waiting"]:
-        print_waiting(model, version)
+        console.print_waiting(model, version)
 
 
 def score(
@@ -104,10 +93,10 @@ def score(
     with running("score") as flows:
         done = flows.score(name, source, target, log)
     if as_json:
-        print_json(done)
+        console.print_json(done)
     else:
         said = f"{done['rows']:,} rows scored by {done['version']} in {done['seconds']:.1f} s"
-        out.print(f"{said}\n{done['output']}", soft_wrap=True)
+        console.out.print(f"{said}\n{done['output']}", soft_wrap=True)
 
 
 def materialise(model: Model, as_of: AsOf = None, as_json: AsJson = False) -> None:
@@ -117,7 +106,7 @@ def materialise(model: Model, as_of: AsOf = None, as_json: AsJson = False) -> No
     find_tables(model, as_of)
     with running("materialise") as flows:
         done = flows.materialise(model, as_of)
-    print_json(done) if as_json else print_materialised(done)
+    console.print_json(done) if as_json else console.print_materialised(done)
 
 
 def monitor(model: Model, as_of: AsOf = None, as_json: AsJson = False) -> None:
@@ -128,7 +117,7 @@ def monitor(model: Model, as_of: AsOf = None, as_json: AsJson = False) -> None:
     check_past(as_of, load_definition(find_definition(model)).extract.time is not None)
     with running("monitor") as flows:
         done = flows.monitor(model, as_of)
-    print_json(done) if as_json else print_monitored(done)
+    console.print_json(done) if as_json else console.print_monitored(done)
 
 
 def backtest(
@@ -142,7 +131,7 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Replay history under several retraining policies, and compare their results."""
-    with progress("looking at the sources"):
+    with console.progress("looking at the sources"):
         from tasks.sources.preflight import check_columns, check_past
 
         check_past(end, check_columns(model).extract.time is not None, "--to")
@@ -151,7 +140,7 @@ def backtest(
         settle_question(model, start, end, every, policies)
     with running("backtest") as flows:
         done = flows.backtest(model, start, end, every, policies)
-    print_json(done) if as_json else print_backtest(done)
+    console.print_json(done) if as_json else console.print_backtest(done)
 
 
 def drill(model: Model, as_json: AsJson = False) -> None:
@@ -162,5 +151,5 @@ def drill(model: Model, as_json: AsJson = False) -> None:
     check_model(open_store(), name)
     with running("drill") as flows:
         done = flows.drill(name)
-    print_json(done) if as_json else print_drill(done)
+    console.print_json(done) if as_json else console.print_drill(done)
     raise typer.Exit(0 if done["passed"] else 1)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from flows import console
 from flows.commands.options import AsJson, Model, name_of
-from flows.console import out, print_findings, print_json, progress
 from flows.process import Stopped, take_time
 from tasks.storage.store import open_store, work_folder
 
@@ -29,13 +29,10 @@ def init(
     )
     path = write_draft(model, text)
     if as_json:
-        return print_json({"model": model, "definition": str(path), "notes": notes})
+        return console.print_json({"model": model, "definition": str(path), "notes": notes})
     told = "".join(f"note: {note}\n" for note in notes)
-    out.print(
-        f"wrote {path}\n{told}next: read it, then run: perennial retrain {model}",
-        markup=False,
-        soft_wrap=True,
-    )
+    said = f"wrote {path}\n{told}next: read it, then run: perennial retrain {model}"
+    console.out.print(said, soft_wrap=True)
 
 
 def serve(
@@ -63,12 +60,12 @@ def serve(
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Look at the installation, the root, the disk, the clock and the server; say what to mend."""
-    with progress("looking"):
+    """Check the installation, the root, disk, clock, ports and server; say how to repair them."""
+    with console.progress("checking"):
         from tasks.maintenance.doctor import diagnose
 
         findings = diagnose()
     said = [each.model_dump() for each in findings]
-    print_json({"findings": said}) if as_json else print_findings(said)
+    console.print_json({"findings": said}) if as_json else console.print_findings(said)
     if not all(each.well for each in findings):
         raise typer.Exit(1)

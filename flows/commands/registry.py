@@ -8,15 +8,8 @@ from typing import Annotated
 
 import typer
 
+from flows import console
 from flows.commands.options import AsJson, Model, Version, name_of
-from flows.console import (
-    print_history,
-    print_json,
-    print_models,
-    print_reproduction,
-    print_version,
-    progress,
-)
 from tasks.core.errors import harmless
 from tasks.storage.store import open_store, work_folder
 
@@ -33,8 +26,8 @@ def status(
     names = [name_of(model)] if model else list_models(store)
     models = {name: describe_model(store, name) for name in names}
     if as_json:
-        return print_json({"root": store.root, "models": models})
-    print_models(store.root, models)
+        return console.print_json({"root": store.root, "models": models})
+    console.print_models(store.root, models)
 
 
 def history(model: Model, as_json: AsJson = False) -> None:
@@ -47,8 +40,8 @@ def history(model: Model, as_json: AsJson = False) -> None:
     proofs = describe_proofs(store, name)
     if as_json:
         numbers = {version: proof.model_dump() for version, proof in proofs.items()}
-        return print_json(found | {"proofs": numbers})
-    print_history(found, {version: proof.summary for version, proof in proofs.items()})
+        return console.print_json(found | {"proofs": numbers})
+    console.print_history(found, {version: proof.summary for version, proof in proofs.items()})
 
 
 def show(
@@ -59,7 +52,7 @@ def show(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one version: verdict, checks, metrics and where its report is."""
+    """Show one version: verdict, checks, metrics and the path of its report."""
     from tasks.registry.overview import describe_version
     from tasks.registry.versions import get_version
 
@@ -70,19 +63,19 @@ def show(
 
         return print(harmless(read_bill(store, name, published.version)))
     found = describe_version(store, published)
-    print_json(found) if as_json else print_version(found)
+    console.print_json(found) if as_json else console.print_version(found)
 
 
 def reproduce(model: Model, version: Version, as_json: AsJson = False) -> None:
-    """Make a version again from its lineage alone, and compare it byte by byte."""
+    """Train a version again from its lineage alone, and compare its files byte by byte."""
     from tasks.registry.versions import get_version
 
     store = open_store()
     published = get_version(store, name_of(model), version)
-    with progress("making it again"), work_folder(store) as folder:
+    with console.progress("making it again"), work_folder(store) as folder:
         from tasks.maintenance.reproduce import reproduce_version
 
         found = reproduce_version(store, published, folder, Path.cwd())
     made = {**found.model_dump(), "reproduced": found.reproduced}
-    print_json(made) if as_json else print_reproduction(made)
+    console.print_json(made) if as_json else console.print_reproduction(made)
     raise typer.Exit(0 if found.reproduced else 1)

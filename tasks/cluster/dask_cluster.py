@@ -92,7 +92,8 @@ class Cluster:
             except (TimeoutError, CancelledError) as error:
                 lost = set(self.workers) - set(self.client.nthreads())
                 if lost:
-                    raise ClusterFailed(_explain_loss(sorted(lost))) from None
+                    said = f"Dask worker {min(lost)} was lost; nothing was published"
+                    raise ClusterFailed(f"{said}, run it again") from None
                 if isinstance(error, CancelledError):
                     raise ClusterFailed(f"a Dask worker failed: {first_line(error)}") from error
         if failed := [each for each in done if each.status in ("error", "lost")]:
@@ -167,7 +168,3 @@ def _choose_workers(client: "Client", count: int, address: str) -> tuple[str, ..
 
 def _host(address: str) -> str:
     return address.rpartition("://")[2].rpartition(":")[0]
-
-
-def _explain_loss(lost: Sequence[str]) -> str:
-    return f"Dask worker {lost[0]} was lost; nothing was published, run it again"

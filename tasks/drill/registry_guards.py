@@ -109,7 +109,7 @@ def decide(ground: Testbed, store: Store, *actions: str, sign: Sign | None = Non
         append_entry(
             store,
             model,
-            action=action,  # type: ignore[arg-type]
+            action=action,
             approver="drill",
             reason="drill",
             sign=sign,

@@ -89,24 +89,15 @@ def ledger_path(model: str) -> str:
 
 
 def append_entry(
-    store: Store,
-    model: str,
-    *,
-    action: Action,
-    version: str,
-    manifest: str,
-    approver: str,
-    reason: str,
-    override: bool = False,
-    bento: str = "",
-    after: int | None = None,
-    sign: Sign | None = None,
+    store: Store, model: str, *, after: int | None = None, sign: Sign | None = None, **decided: Any
 ) -> Entry:
     """Add a decision to the end of the ledger; Overtaken if another one was recorded first.
 
-    `after` is the number of the newest entry that the decision was based on, 0 for none. Without
-    it, only a decision written at the same moment counts as another one first. With `sign`, the
-    entry is signed for its place in the chain, and is not valid at another.
+    `decided` are the entry's fields that a person decides: action, version, manifest, approver and
+    reason, maybe override and bento. `after` is the number of the newest entry that the decision
+    was based on, 0 for none. Without it, only a decision written at the same moment counts as
+    another one first. With `sign`, the entry is signed for its place in the chain, and is not valid
+    at another.
     """
     entries = read_ledger(store, model)
     if after is not None and len(entries) > after:
@@ -114,15 +105,9 @@ def append_entry(
     entry = Entry(
         number=len(entries) + 1,
         previous=_tip(entries),
-        action=action,
-        version=version,
-        manifest=manifest,
-        approver=approver,
         os_user=name_os_user(),
         time=datetime.now(UTC),
-        reason=reason,
-        override=override,
-        bento=bento,
+        **decided,
     )
     return _write_entry(store, model, entry, sign)
 

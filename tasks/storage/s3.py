@@ -194,19 +194,15 @@ def _files(at: str | None, tries: int, rounds: int, **timeouts: int) -> Any:
 
 def explain(error: Exception) -> str | None:
     """Say what an error of a bucket means; None for an error of another kind."""
-    from botocore.exceptions import (
-        BotoCoreError,
-        ClientError,
-        NoCredentialsError,
-        PartialCredentialsError,
-    )
+    from botocore import exceptions
 
     said = " ".join(str(error).split())
-    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+    if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
         return "no S3 credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     if isinstance(error, PermissionError):
         return f"access is denied ({said}); check the S3 credentials"
-    if isinstance(error, (BotoCoreError, ClientError, TimeoutError, ConnectionError)):
+    unreachable = exceptions.BotoCoreError, exceptions.ClientError, TimeoutError, ConnectionError
+    if isinstance(error, unreachable):
         return f"cannot be reached: {said}"
     return (error.strerror or said) if isinstance(error, OSError) else None
 

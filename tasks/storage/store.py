@@ -18,13 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from tasks.core.errors import (
-    DefinitionError,
-    PerennialError,
-    StorageFull,
-    StoreError,
-    first_line,
-)
+from tasks.core.errors import DefinitionError, PerennialError, StorageFull, StoreError, first_line
 from tasks.storage.folder import FolderStore, claim_folder, clear_leftovers, flush
 from tasks.storage.s3 import BucketStore, endpoint, explain, open_bucket
 

@@ -12,11 +12,7 @@ import pytest
 from faults import small_disk
 
 from tasks.core.errors import StorageFull, StoreError
-from tasks.storage.store import (
-    open_store,
-    reaching,
-    work_folder,
-)
+from tasks.storage.store import open_store, reaching, work_folder
 
 HOLD = """
 import sys

@@ -12,10 +12,7 @@ from faults import FaultyS3
 from tasks.core.errors import PerennialError, SourceError, StoreError
 from tasks.sources.file_contents import digest_content, list_files
 from tasks.storage import s3 as bucket_module
-from tasks.storage.store import (
-    open_store,
-    reaching,
-)
+from tasks.storage.store import open_store, reaching
 
 
 @pytest.fixture

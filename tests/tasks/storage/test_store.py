@@ -8,14 +8,7 @@ import pytest
 
 from tasks.core.errors import StoreError
 from tasks.sources.file_contents import list_files
-from tasks.storage.store import (
-    Store,
-    deliver,
-    open_store,
-    reaching,
-    scan_options,
-    work_folder,
-)
+from tasks.storage.store import Store, deliver, open_store, reaching, scan_options, work_folder
 
 
 @pytest.fixture(params=["folder", "bucket"])
