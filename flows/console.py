@@ -100,7 +100,7 @@ def print_version(found: dict[str, Any]) -> None:
         table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in shown.values()))
     out.print(table)
     for warning in found["warnings"]:
-        out.print(_styled("note", "yellow"), warning)
+        out.print(_styled("warning", "yellow"), warning)
     rows = ", ".join(f"{count:,} {part}" for part, count in found["rows"].items())
     seconds = sum(found["seconds"].values())
     out.print(f"rows {rows}\nseconds {seconds:.1f}\nreport {found['report']}", soft_wrap=True)
@@ -131,20 +131,20 @@ def print_monitored(found: dict[str, Any]) -> None:
     if found["champion"] is None:
         out.print(found["warnings"][0])
         return
-    colour, word = ("red", "look at it") if found["events"] else ("green", "all quiet")
+    colour, word = ("red", "action needed") if found["events"] else ("green", "no alerts")
     _print_head(found["model"], found["champion"], word, colour)
-    events = Table("event", "", "what was found", box=None, pad_edge=False)
+    events = Table("alert", "", "finding", box=None, pad_edge=False)
     for each in found["events"]:
         why = f" ({each['detail']})" if each["detail"] else ""
         events.add_row(_styled(each["kind"], "red"), each["state"], each["reason"] + why)
     if found["events"]:
         out.print(events)
-    states = Table("", "how it is", box=None, pad_edge=False)
+    states = Table("", "status", box=None, pad_edge=False)
     for name, said in found["summary"].items():
         states.add_row(name, said)
     out.print(states)
     for warning in found["warnings"]:
-        out.print(_styled("note", "yellow"), warning)
+        out.print(_styled("warning", "yellow"), warning)
     out.print(f"report {found['report']}", soft_wrap=True)
 
 

@@ -40,14 +40,14 @@ def test_monitored_model_is_shown_with_what_to_act_on(shown: Shown) -> None:
     found = {"model": "m", "champion": "v1", "events": [], "warnings": [], "report": "page.html"}
     printed.print_monitored(found | {"summary": {"quality": "as promised"}})
     quiet = shown()
-    assert "m v1  all quiet" in quiet
+    assert "m v1  no alerts" in quiet
     assert "quality  as promised" in quiet
     event = {"kind": "quality-lost", "state": "told", "reason": "auc [0.5] fell", "detail": ""}
     printed.print_monitored(
         found | {"summary": {}, "events": [event], "warnings": ["no key [in] the log"]}
     )
     loud = shown()
-    assert "m v1  look at it" in loud
+    assert "m v1  action needed" in loud
     assert "quality-lost  told  auc [0.5] fell" in loud
     assert "note no key [in] the log" in loud
 

@@ -12,12 +12,10 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
-from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from system import REPOSITORY, find_ports, wait_for
 
 from flows import local_stack, local_stack_parts
-from flows.automations import SILENCE, crash_silent_runs, register_automations
 from tasks.core.errors import DefinitionError, StartFailed
 from tasks.processes.settings import settle_environment
 from tasks.processes.supervisor import find_keeper
@@ -140,11 +138,3 @@ def test_status_of_a_system_that_does_not_answer_says_so(
         local_stack_parts.put_back_runs()
     assert "does not answer yet, its log says why" in capsys.readouterr().out
     assert "runs that were going on cannot be put back" in caplog.text
-
-
-def test_automation_that_is_there_twice_is_left_once(prefect_harness: None) -> None:
-    (name,) = register_automations()
-    with get_client(sync_client=True) as client:
-        client.create_automation(crash_silent_runs(SILENCE))
-        register_automations()
-        assert [each.name for each in client.read_automations()].count(name) == 1
