@@ -49,7 +49,7 @@ def test_monitored_model_is_shown_with_what_to_act_on(shown: Shown) -> None:
     loud = shown()
     assert "m v1  action needed" in loud
     assert "quality-lost  told  auc [0.5] fell" in loud
-    assert "note no key [in] the log" in loud
+    assert "warning no key [in] the log" in loud
 
 
 def test_models_are_shown_with_what_waits(shown: Shown) -> None:

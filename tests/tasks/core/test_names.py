@@ -32,7 +32,8 @@ from tasks.registry.versions import (
 )
 from tasks.serving.bento_archive import unpack
 from tasks.serving.bento_build import unpack_champion
-from tasks.storage.store import FolderStore, Store, open_store, work_folder
+from tasks.storage.folder import FolderStore
+from tasks.storage.store import Store, open_store, work_folder
 
 OUTSIDE = ("../x", "/x", "..", "a/../../x", "..\\x", "C:x", "C:\\x", "a//b", "./a", "a\x1b[31m", "")
 OTHER_MODELS = ("a/b", "A", "a_b", "a.b", "-a", "a\n", "x" * 64, "é", "a" * 100_000)

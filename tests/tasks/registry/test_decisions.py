@@ -18,7 +18,7 @@ from tasks.registry.ledger import read_ledger
 from tasks.registry.task import decide
 from tasks.registry.version_status import previous_champion
 from tasks.registry.versions import Published, find_champion, publish, version_path
-from tasks.storage.store import FolderStore
+from tasks.storage.folder import FolderStore
 
 JANUARY, FEBRUARY, MARCH = (f"20140{month}01T000000Z-abc" for month in (1, 2, 3))
 
