@@ -131,7 +131,7 @@ def print_monitored(found: dict[str, Any]) -> None:
     if found["champion"] is None:
         out.print(found["warnings"][0])
         return
-    colour, word = ("red", "action needed") if found["events"] else ("green", "no alerts")
+    colour, word = ("red", "action needed") if found["events"] else ("green", "no action needed")
     _print_head(found["model"], found["champion"], word, colour)
     events = Table("alert", "", "finding", box=None, pad_edge=False)
     for each in found["events"]:

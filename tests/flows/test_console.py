@@ -40,7 +40,7 @@ def test_monitored_model_is_shown_with_what_to_act_on(shown: Shown) -> None:
     found = {"model": "m", "champion": "v1", "events": [], "warnings": [], "report": "page.html"}
     printed.print_monitored(found | {"summary": {"quality": "as promised"}})
     quiet = shown()
-    assert "m v1  no alerts" in quiet
+    assert "m v1  no action needed" in quiet
     assert "quality  as promised" in quiet
     event = {"kind": "quality-lost", "state": "told", "reason": "auc [0.5] fell", "detail": ""}
     printed.print_monitored(
