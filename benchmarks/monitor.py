@@ -100,7 +100,7 @@ def _write_log(project: Path) -> None:
     import polars as pl
 
     from flows.score import load_scorer
-    from tasks.core.definition import load_definition
+    from tasks.core.definition_file import load_definition
     from tasks.features.transform import encode
     from tasks.registry.versions import find_champion
     from tasks.sources.query import open_table

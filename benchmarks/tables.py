@@ -80,7 +80,7 @@ def measure_lookup() -> dict[str, float]:
 
     from bentos.columns import Column
     from bentos.online_features import load_lookup
-    from tasks.core.definition import load_definition
+    from tasks.core.definition_file import load_definition
     from tasks.feature_store.materialise import make_tables
     from tasks.features.feature_tables import asked_columns, tabled_values
     from tasks.sources.query import open_table

@@ -15,7 +15,7 @@ import polars as pl
 
 from bentos.columns import Row
 from tasks.core.columns import SINCE
-from tasks.core.definition import FeatureTable
+from tasks.core.data_sections import FeatureTable
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -103,7 +103,7 @@ def _find_known(
 
 
 def read_moment(zone: tzinfo, value: date | None) -> int | None:
-    """Read a row's time as `core.timestamps.moment_of` reads a column."""
+    """Read a row's time as `timestamps.utc_time` reads a column."""
     if value is None:
         return None
     if isinstance(value, datetime) and value.tzinfo is not None:

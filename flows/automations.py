@@ -1,11 +1,11 @@
-"""Automations: what Prefect's server does by itself, beside the triggers in `prefect.yaml`.
+"""Prefect automations: crash detection and alerts, beside the triggers in `prefect.yaml`.
 
-1. A run that is heard no more has crashed: its worker was killed with it, and nobody else says so.
-2. Whatever needs a person is told to PERENNIAL_ALERTS_URL, if there is one: broken data, runs that
+1. A run without heartbeats is marked as crashed: its worker was killed with it.
+2. What needs a person is posted to PERENNIAL_ALERTS_URL, if that is set: broken data, runs that
    failed or crashed, and actions that the server could not carry out.
 
-Registering them again changes nothing: an automation is known by its name. How the pool's workers
-start a run is settled here, and what became of runs and actions is read from the server, too.
+An automation is known by its name, so that registering it again changes nothing. Also responsible
+for how the pool's workers start a run, and for reading failed runs and actions from the server.
 """
 
 import os
@@ -51,7 +51,7 @@ _FOR_A_PERSON = _MISHAPS | {"perennial.data-broken"}
 
 
 def register_automations(silence: timedelta = SILENCE) -> list[str]:
-    """Make the server's automations what they are here, and give their names."""
+    """Create or update the server's automations, and give their names."""
     wanted = [crash_silent_runs(silence)]
     if url := os.environ.get("PERENNIAL_ALERTS_URL"):
         wanted.append(alert_person(url))
@@ -62,7 +62,7 @@ def register_automations(silence: timedelta = SILENCE) -> list[str]:
 
 
 def register(client: SyncPrefectClient, wanted: AutomationCore) -> None:
-    """Create an automation, or change the one of that name; any more of that name go."""
+    """Create an automation, or update the one of its name and delete any duplicates."""
     found = [each for each in client.read_automations() if each.name == wanted.name]
     if found:
         client.update_automation(found[0].id, wanted)
@@ -73,7 +73,7 @@ def register(client: SyncPrefectClient, wanted: AutomationCore) -> None:
 
 
 def crash_silent_runs(silence: timedelta) -> AutomationCore:
-    """Call a run crashed, and so free its place, when it has not been heard for a while."""
+    """Mark a run as crashed, and so free its slot, after `silence` without a heartbeat."""
     return AutomationCore(
         name=_SILENT,
         trigger=EventTrigger(
@@ -97,7 +97,7 @@ def crash_silent_runs(silence: timedelta) -> AutomationCore:
 
 
 def alert_person(url: str) -> AutomationCore:
-    """Post what needs a person to an address, as chats take it."""
+    """Post what needs a person to a webhook, as the JSON that chats take."""
     block = CustomWebhookNotificationBlock(
         name="Perennial",
         url=url,
@@ -125,7 +125,7 @@ def alert_person(url: str) -> AutomationCore:
 
 
 def start_runs_directly(pool: str) -> None:
-    """Have a pool's workers start each run by this interpreter, in one process.
+    """Let a pool's workers start each run with this interpreter, in one process.
 
     Without a command of its own, a run is a process that prepares another: two starts of Python.
     The command is no variable: whoever may start a run may not say by what.
@@ -139,9 +139,9 @@ def start_runs_directly(pool: str) -> None:
 
 
 def put_back() -> list[str]:
-    """Schedule again all runs of deployments that are under way, and give their names.
+    """Reschedule all deployments' runs that are running or pending, and give their names.
 
-    Others go on in the process that a person started, or start anew with the run that they are in.
+    Other runs continue in the process that a person started, or restart with their parent run.
     """
     going = FlowRunFilterState(
         type=FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING])
@@ -156,7 +156,7 @@ def put_back() -> list[str]:
 
 
 def list_mishaps(since: timedelta = timedelta(days=1)) -> list[str]:
-    """Tell which runs failed or crashed, and which actions the server could not carry out."""
+    """List failed and crashed runs, and failed actions, of the last day; one line each."""
     asked = EventFilter(
         event=EventNameFilter(name=sorted(_FOR_A_PERSON)),
         occurred=EventOccurredFilter(since=DateTime.now(UTC) - since),

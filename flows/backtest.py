@@ -42,7 +42,7 @@ from tasks.backtest.replay import (
     read_history,
 )
 from tasks.core.columns import PREDICTION
-from tasks.core.definition import find_definition, load_definition
+from tasks.core.definition_file import find_definition, load_definition
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.monitoring.reference import as_column
 from tasks.monitoring.retrain_triggers import Policy, parse_policies

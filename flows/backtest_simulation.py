@@ -33,7 +33,8 @@ from tasks.monitoring.new_data import count_learned
 from tasks.monitoring.reference import ChampionReference, as_column, recall_promise
 from tasks.monitoring.retrain_triggers import Policy, has_enough_new, look_for_drift, look_for_loss
 from tasks.registry.decisions import Decision, record, record_release
-from tasks.registry.versions import Published, find, read_json, snapshot_path
+from tasks.registry.snapshots import snapshot_path
+from tasks.registry.versions import Published, find, read_json
 from tasks.storage.store import Store, work_folder
 from tasks.validation.champion_predictions import match_classes, read_recipe
 

@@ -1,7 +1,7 @@
-"""What commands print: tables and sentences for people, one JSON object for programs.
+"""Print results: tables and sentences for people, or one JSON object for programs.
 
-Owns the terminal. Results go to standard output; progress and errors to standard error. Refuses
-to find anything out: it is given what to say.
+Responsible for the terminal: results go to standard output, progress and errors to standard error.
+Not responsible for finding out what it prints.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ from tasks.core.errors import harmless
 
 
 class Plain(Console):
-    """A terminal to which text is only text: no markup, no pictures, nothing that steers it."""
+    """A console that prints text as it is: no markup, no emoji, no control characters."""
 
     def render_str(self, text: str, **given: Any) -> Text:
         given |= {"markup": False, "emoji": False}
@@ -30,6 +30,8 @@ class Plain(Console):
 
 
 class Harmless(logging.Formatter):
+    """A formatter that escapes control characters in log lines."""
+
     def format(self, record: logging.LogRecord) -> str:
         return harmless(super().format(record))
 
@@ -39,7 +41,7 @@ out, err = Plain(), Plain(stderr=True)
 
 @contextmanager
 def progress(doing: str) -> Iterator[None]:
-    """Show the steps' log lines, and all else that is said meanwhile, on standard error."""
+    """Show a status line and the steps' log on standard error while the block runs."""
     steps = logging.getLogger("perennial")
     steps.setLevel(logging.INFO)
     handler = RichHandler(console=err, show_path=False, show_level=False, log_time_format="%X")
@@ -54,7 +56,7 @@ def progress(doing: str) -> Iterator[None]:
 
 @contextmanager
 def silent_output() -> Iterator[None]:
-    """Send to standard error what Python, native libraries and new processes print meanwhile."""
+    """Redirect all standard output of this process and its children to standard error."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
@@ -76,7 +78,7 @@ def print_error(message: str) -> None:
 
 
 def print_version(found: dict[str, Any]) -> None:
-    """Print what an approver looks at first."""
+    """Print one version: verdict, gate checks, metrics beside its rivals', and warnings."""
     passed = found["verdict"] == "passed"
     _print_head(found["model"], found["version"], found["verdict"], "green" if passed else "red")
     checks = Table("", "gate check", "", box=None, pad_edge=False)
@@ -105,13 +107,13 @@ def print_version(found: dict[str, Any]) -> None:
 
 
 def print_waiting(model: str, version: str) -> None:
-    """Give the command that approves what waits for a decision."""
+    """Print the command that approves a version."""
     command = f"perennial approve {model} {version} --as NAME --reason TEXT"
     out.print(f"waits for a decision; to release it: {command}", soft_wrap=True)
 
 
 def print_release(done: dict[str, Any]) -> None:
-    """Say what a decision came to, and how its bento is served."""
+    """Print a decision's result, and how its bento is served."""
     out.print(done["summary"], soft_wrap=True)
     if "bento" in done:
         out.print(f"serve it: perennial serve {done['model']}", soft_wrap=True)
@@ -125,19 +127,19 @@ def print_materialised(done: dict[str, Any]) -> None:
 
 
 def print_monitored(found: dict[str, Any]) -> None:
-    """Print what needs to be acted on, how each part is, and what else to know."""
+    """Print alerts, the status of each part, and warnings."""
     if found["champion"] is None:
         out.print(found["warnings"][0])
         return
     colour, word = ("red", "action needed") if found["events"] else ("green", "no action needed")
     _print_head(found["model"], found["champion"], word, colour)
-    events = Table("event", "", "what was found", box=None, pad_edge=False)
+    events = Table("alert", "", "finding", box=None, pad_edge=False)
     for each in found["events"]:
         why = f" ({each['detail']})" if each["detail"] else ""
         events.add_row(_styled(each["kind"], "red"), each["state"], each["reason"] + why)
     if found["events"]:
         out.print(events)
-    states = Table("", "how it is", box=None, pad_edge=False)
+    states = Table("", "status", box=None, pad_edge=False)
     for name, said in found["summary"].items():
         states.add_row(name, said)
     out.print(states)

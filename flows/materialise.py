@@ -1,7 +1,7 @@
-"""Materialise: what a model's features look up, made anew from its sources for the service.
+"""The materialise flow: compute a model's feature tables from its sources, for online lookup.
 
-1. Whose tables: the champion's, as its own definition makes them; without a champion, the file's.
-2. Materialising: each table as of now into a version under the root, which services follow.
+1. Definition: the champion's own, or the definition file's where there is no champion.
+2. Materialisation: each table, as of a time, becomes a version under the root, which services load.
 """
 
 import time
@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.core.definition import find_definition, project_of
+from tasks.core.definition_file import find_definition, project_of
 from tasks.feature_store.task import materialise_tables
 from tasks.sources.preflight import find_tables
 from tasks.storage.store import open_store, work_folder
@@ -18,7 +18,7 @@ from tasks.storage.store import open_store, work_folder
 
 @flow(name="materialise")
 def materialise(model: str, as_of: datetime | None = None) -> dict[str, Any]:
-    """Materialise a model's feature tables as of a time, or as of now."""
+    """Materialise a model's feature tables as of a time (UTC without a zone), or as of now."""
     begun, path, store = time.monotonic(), find_definition(model), open_store()
     limit = as_of if as_of is None or as_of.tzinfo else as_of.replace(tzinfo=UTC)
     definition = find_tables(model, limit)

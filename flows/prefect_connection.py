@@ -1,13 +1,13 @@
-"""Prefect's server, where one is set: whether it listens and takes our password, before a run.
+"""Check before a run that Prefect's server, where one is set, listens and takes our password.
 
-Owns how either is told. Refuses to ask for anything else: that is Prefect's own client's to do.
+Responsible for the messages where it does not. All other requests are made by Prefect's own client.
 """
 
 import os
 import socket
+import ssl
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,9 +18,9 @@ _SECONDS = 1.0
 
 
 def check_server() -> None:
-    """Refuse an address where no server listens, or a password that it does not take.
+    """Raise StartFailed where no server listens, or where it refuses our password.
 
-    Raises StartFailed: within about a second where none listens, and two where it asks for another.
+    Takes a second at most where none listens, two with passwords. DefinitionError for no address.
     """
     address = find_address()
     if not address:
@@ -46,7 +46,7 @@ def check_server() -> None:
 
 
 def check_password(address: str) -> None:
-    """Refuse a server that asks for another password than it would be given: StartFailed."""
+    """Raise StartFailed for a server that refuses every password that it would be given."""
     url, known = urlsplit(address), dict[str, str]()
     for known in list_known(url):
         if not asks_for_password(url, known):
@@ -58,7 +58,7 @@ def check_password(address: str) -> None:
 
 
 def list_known(url: SplitResult) -> Iterator[dict[str, str]]:
-    """Give the headers by which Prefect would be known: the variables', then its profile's too."""
+    """Give the headers with which Prefect would log in: the variables', then its profile's."""
     if url.username is not None:  # what an address says comes first for it
         yield _known(f"{unquote(url.username)}:{unquote(url.password or '')}")
         return
@@ -81,20 +81,25 @@ def _known(words: str) -> dict[str, str]:
 
 
 def asks_for_password(url: SplitResult, known: Mapping[str, str]) -> bool:
-    """Tell whether a server answers 401; other trouble is told by what meets it later."""
-    kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
-    connection = kind(url.hostname or "", url.port, timeout=_SECONDS)
+    """Tell whether a server answers 401; any other error is left to the run that meets it."""
+    import httpx
+
+    plain = url._replace(netloc=url.netloc.rpartition("@")[2], path=url.path.rstrip("/"))
     try:
-        connection.request("GET", f"{url.path.rstrip('/')}/admin/version", headers=dict(known))
-        return connection.getresponse().status == 401
-    except (OSError, HTTPException, ValueError):
+        found = httpx.get(
+            f"{plain.geturl()}/admin/version",
+            headers=known,
+            timeout=_SECONDS,
+            verify=url.scheme == "https" and ssl.create_default_context(),
+            trust_env=False,
+        )
+        return found.status_code == 401
+    except (httpx.HTTPError, httpx.InvalidURL):
         return False
-    finally:
-        connection.close()
 
 
 def find_address() -> str:
-    """Tell which server is set; Prefect, which knows its profiles, is loaded only where needed."""
+    """Give the address of the server that is set; Prefect is loaded only to read its profiles."""
     given = os.environ.get("PREFECT_API_URL")
     if given is not None:
         return given

@@ -1,11 +1,11 @@
-"""Prefect's server as a process: it answers to its own names only, and asks for a password.
+"""Prefect's server as a process, with allowed host names (DNS rebinding) and a password.
 
     python -m flows.prefect_server HOST PORT      until it is asked to stop
     python -m flows.prefect_server SOCKET         on a socket that listens already, until the
                                                   process that holds its standard input is gone
 
-A name that leads here without being ours is a page's on another machine (DNS rebinding). Addresses
-that others reach are called by names that nobody here knows: there the password is what guards.
+On loopback, only its own names are allowed as Host: another name is that of a page elsewhere. On
+other addresses, whose names are not known here, the password alone protects it.
 """
 
 import os
@@ -27,13 +27,14 @@ def main() -> None:
 
 
 def end_with_input() -> None:
-    """End at once when nobody is left who could write to this process."""
+    """End this process when its standard input is closed: its parent is gone."""
     while os.read(0, 1):
         pass
     os._exit(1)
 
 
 def serve(host: str, port: int, listening: socket.socket | None = None) -> None:
+    """Run the server until it is stopped, on a socket that listens already where one is given."""
     import uvicorn
     from fastapi.middleware.trustedhost import TrustedHostMiddleware
     from prefect.server.api.server import create_app

@@ -1,8 +1,8 @@
-"""The command as a process: it ends within seconds of being told to, with all that it started.
+"""Signals: the command ends within seconds of Ctrl-C, SIGTERM or SIGHUP, with all its children.
 
-Ctrl-C, SIGTERM and SIGHUP stop what is going on wherever it is, so that it can tidy up. What has
-not ended soon after (native code that does not look, a server that does not answer) is ended as by
-SIGKILL, which leaves nothing half visible either. Imports nothing that takes time.
+A signal raises `Stopped` wherever the program is, so that it can clean up. What has not ended two
+seconds later (native code, a server that does not answer) is killed, which leaves nothing half
+visible either. This is the entry point, so it imports nothing slow.
 """
 
 import atexit
@@ -15,11 +15,11 @@ from types import FrameType
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_SECONDS = 2.0
 INTERRUPTED = "interrupted; nothing is left half done, and the same command goes on from here"
-told = threading.Event()  # that it was interrupted
+told = threading.Event()  # set when the person was told of the interruption
 
 
 class Stopped(SystemExit):
-    """A signal asked this process to end, with the code that shells give for it."""
+    """A signal asked this process to end; the exit code is 128 + its number, as in shells."""
 
     code: int
 
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def watch_signals() -> None:
-    """Stop at a signal, and see to it that stopping comes to an end."""
+    """Raise `Stopped` at a signal, and kill this process if it does not end soon after."""
     heard, told = os.pipe()
     os.set_blocking(told, False)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)  # written to in the midst of native code
@@ -51,7 +51,7 @@ def watch_signals() -> None:
 
 
 def take_time() -> None:
-    """Let this process end as slowly as it has to."""
+    """Let this process end without a time limit, as a server that finishes its requests."""
     signal.set_wakeup_fd(-1)
 
 

@@ -1,14 +1,15 @@
-"""Release: a person's decision on a version, and what follows from it. Production step 7.
+"""The release flow: approve and release a version, reject it, or roll back. Production step 7.
 
-1. Decision: into the ledger, bound to the digest of the version's manifest. A rejection ends here;
-   so does rolling back, because what it leads to was proven before, and is seen to be there first.
-2. Feature tables, where its features need any: materialised, for the service to look values up.
+1. Decision: written to the ledger with the digest of the version's manifest. A rejection ends here.
+   So does a rollback: its bento was tested before, and is checked to be there first.
+2. Feature tables, if its features need any, are materialised for the service.
 3. Build: a bento of exactly the approved files, in a process of its own.
-4. Proof: its real server answers the holdout as training did, refuses bad requests, and is quick.
+4. Acceptance test: its real server predicts the holdout as training did, refuses bad requests, and
+   meets its latency budget.
 5. Promotion: the ledger names the new champion, unless another run did so first.
 
-A failure before promotion leaves the old champion as it is, and the approval in the ledger: the
-same command again goes on from there, whoever gives it.
+A failure before promotion leaves the old champion in place and the approval in the ledger: the same
+command again continues from there, whoever gives it.
 """
 
 from typing import Annotated, Any, Literal
@@ -17,7 +18,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
-from tasks.core.definition import find_definition, project_of
+from tasks.core.definition_file import find_definition, project_of
 from tasks.feature_store.task import materialise_tables
 from tasks.registry.decisions import Decision, check_decision, find_asked
 from tasks.registry.ledger import Entry
@@ -77,7 +78,7 @@ def release(
 
 
 def prepare_rollback(store: Store, asked: Decision) -> Decision:
-    """See that what is rolled back to can be served; a failure leaves champion and ledger alone."""
+    """Check that the earlier champion can be served; a failure leaves champion and ledger alone."""
     check_decision(asked)
     published = find_asked(store, asked)
     release = refuse_rollback(
@@ -89,7 +90,7 @@ def prepare_rollback(store: Store, asked: Decision) -> Decision:
 
 
 def tables_for(store: Store, model: str, published: Published) -> None:
-    """Materialise the feature tables that a version needs, before anyone serves it."""
+    """Materialise the feature tables that a version needs, before it is served."""
     definition = read_definition(store, published)
     if definition.tables:
         project = project_of(find_definition(model))
@@ -98,7 +99,7 @@ def tables_for(store: Store, model: str, published: Published) -> None:
 
 
 def release_approved(store: Store, model: str, approval: Entry) -> Entry:
-    """Build, prove and promote what was approved."""
+    """Build and test an approved version's bento, and promote it."""
     tables_for(store, model, get_version(store, model, approval.version))
     with work_folder(store) as folder:
         built = build_bento(store.root, model, approval, folder)

@@ -24,8 +24,8 @@ from prefect.runtime import flow_run
 
 from flows.release import release
 from tasks.analysis.task import analyse
-from tasks.core.definition import find_definition, load_definition, project_of
 from tasks.core.definition_check import check_keys
+from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import in_definition
 from tasks.evaluation.task import evaluate
 from tasks.extraction.run_plan import Plan
@@ -33,17 +33,12 @@ from tasks.extraction.snapshot import digest_snapshot, settle_as_of
 from tasks.extraction.task import extract
 from tasks.features.transform import compile_features
 from tasks.preparation.task import prepare
+from tasks.registry.code_digest import model_code_digest
 from tasks.registry.decisions import check_approver
 from tasks.registry.overview import describe_version
 from tasks.registry.trusted_ledger import read_trusted_ledger
 from tasks.registry.version_status import find_release, is_open
-from tasks.registry.versions import (
-    Published,
-    find_version,
-    model_code_digest,
-    name_version,
-    read_file,
-)
+from tasks.registry.versions import Published, find_version, name_version, read_file
 from tasks.reports.candidate import draw_report
 from tasks.sources.query import digest_sources, open_table
 from tasks.storage.store import Store, open_store, work_folder

@@ -16,7 +16,8 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from bentos.columns import Column, read_columns, read_values
-from tasks.core.definition import Definition, find_definition, parse_definition, project_of
+from tasks.core.definition import Definition, parse_definition
+from tasks.core.definition_file import find_definition, project_of
 from tasks.extraction.run_plan import SCHEMAS
 from tasks.features.feature_tables import plan_tables, used_tables
 from tasks.features.transform import Features, Vocabulary

@@ -1,8 +1,8 @@
-"""A temporary Prefect server: it records one run where no server is set, and belongs to that run.
+"""A temporary Prefect server for one run, where no server is set; it ends with the run.
 
-Owns its life: in a session of its own, so that Ctrl-C is the run's alone; ended by the kernel with
-the run, and elsewhere than on Linux by the end of its standard input; silent, so that no pipe waits
-for it. It asks for a password that only this run has. Runs are in Prefect's database afterwards.
+It has a session of its own, so that Ctrl-C reaches the run alone. On Linux the kernel ends it with
+the run; elsewhere the end of its standard input does. It prints nothing, so that no pipe waits for
+it, and asks for a password that only this run has. Runs stay in Prefect's database.
 """
 
 import atexit
@@ -14,7 +14,6 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO
 
@@ -32,7 +31,10 @@ _KIND = {
 
 
 def start_server() -> Callable[[], None]:
-    """Start a server for this run, unless one is set; give what waits until it answers."""
+    """Start a server for this run, unless one is set; return a function that waits for it.
+
+    That function raises StartFailed, with the server's last words, if it ends instead.
+    """
     if home := os.environ.get("PREFECT_HOME"):  # Prefect makes the folder, but none above it
         Path(home).expanduser().mkdir(parents=True, exist_ok=True)
     from prefect.context import refresh_global_settings_context
@@ -62,13 +64,12 @@ def start_server() -> Callable[[], None]:
 
 def _wait(port: int, log: IO[bytes]) -> None:
     """Wait for an answer: the socket listens from the beginning, and is closed with its server."""
-    connection = HTTPConnection(HOST, port, timeout=_READY_SECONDS)
+    import httpx
+
     try:
-        connection.request("GET", "/api/health")
-        connection.getresponse()
-    except (OSError, HTTPException) as error:
+        url = f"http://{HOST}:{port}/api/health"
+        httpx.get(url, timeout=_READY_SECONDS, trust_env=False, verify=False)
+    except httpx.HTTPError as error:
         log.seek(0)
         said = last_line(log.read().decode(errors="replace").partition(_GIVEN_UP)[0])
         raise StartFailed(f"the run's own Prefect server does not answer: {said}") from error
-    finally:
-        connection.close()

@@ -41,7 +41,7 @@ settings.load_profile("fixed")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that wait most, one in each process; keep the order within a file."""
-    waiting = ("test_operate.py", "test_kills.py")
+    waiting = ("test_local_stack.py", "test_kills.py")
     items.sort(key=lambda each: (each.path.name not in waiting, each.path, each.location[1]))
 
 

@@ -18,7 +18,8 @@ from tasks.analysis.profile import Profile, from_bytes
 from tasks.analysis.profile_drift import ColumnDrift, measure_drift
 from tasks.core.checks import Check, at_least, at_most, share_at_most
 from tasks.core.columns import MATURED, TARGET
-from tasks.core.definition import ColumnCheck, Definition, Frozen
+from tasks.core.data_sections import ColumnCheck
+from tasks.core.definition import Definition, Frozen
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.labels import label_rows, settle_target

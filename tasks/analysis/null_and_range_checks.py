@@ -10,7 +10,7 @@ import polars as pl
 from tasks.analysis.column_facts import ColumnFacts
 from tasks.analysis.profile import Profile
 from tasks.core.checks import Check, share_at_most
-from tasks.core.definition import ColumnCheck
+from tasks.core.data_sections import ColumnCheck
 from tasks.core.errors import nearest
 
 

@@ -1,7 +1,7 @@
-"""A Dask cluster: the workers that were chosen for a model, and what they are given to do.
+"""A Dask cluster: connect to it, choose workers, send them data and run work on them.
 
-Owns which workers those are, that bytes are sent to them once, so that no file system has to be
-shared, and giving up where one is lost. Refuses to know what they do.
+Responsible for choosing the workers, for sending bytes to them once, so that they need no shared
+file system, and for failing when one is lost. Not responsible for the work itself.
 """
 
 import socket
@@ -26,23 +26,26 @@ _LOOK_SECONDS, _START_SECONDS = 2, 30
 
 @dataclass(frozen=True)
 class Cluster:
-    """Workers that were chosen for a model, in an order that is always the same."""
+    """The workers chosen for a run, sorted by address."""
 
     client: "Client"
     workers: tuple[str, ...]
 
     def send(self, place: int, pieces: Iterable[bytes]) -> "list[Future]":
-        """Send bytes to the worker at a place, which holds them for as long as they are named."""
+        """Send bytes to the worker of this index; it keeps them while the futures exist."""
         worker = [self.workers[place]]
         return [self.client.scatter(each, workers=worker, hash=False) for each in pieces]
 
     def find_machines(self) -> tuple[str, ...]:
-        """Give each worker's host with a port that is free there."""
+        """Give `host:port` of each worker, with a port that is free there."""
         ports = self.client.run(find_port, workers=list(self.workers))
         return tuple(f"{_host(each)}:{ports[each]}" for each in self.workers)
 
     def gather(self, work: Callable[..., T], given: Iterable[tuple[Any, ...]]) -> list[T]:
-        """Have every worker do its part of one work at the same time, and give what comes of it."""
+        """Run `work` once on each worker at the same time; give the results in workers' order.
+
+        Raises ClusterFailed if a call fails or a worker is lost.
+        """
         futures = [self._submit(place, work, each) for place, each in enumerate(given)]
         try:
             waiting = futures
@@ -56,9 +59,10 @@ class Cluster:
     def spread(
         self, work: Callable[..., T], given: Sequence[tuple[Any, ...]]
     ) -> Iterator[tuple[int, str, T]]:
-        """Spread pieces of work over the workers, two on each: none waits until one is taken back.
+        """Run `work` for each of many arguments, two at a time on each worker.
 
-        Give each piece's number, its worker and what came of it, as they are finished.
+        Gives the argument's index, the worker's address and the result, as calls finish. Raises
+        ClusterFailed if a call fails or a worker is lost.
         """
         left, free = deque(enumerate(given)), deque([*range(len(self.workers))] * 2)
         running: dict[Future, tuple[int, int]] = {}
@@ -79,7 +83,7 @@ class Cluster:
         return self.client.submit(work, *given, workers=worker, pure=False)
 
     def _wait(self, futures: "Sequence[Future]") -> "list[Future]":
-        """Wait for some, and give up when one fails or its worker is gone: it would never come."""
+        """Wait until some are done; ClusterFailed if one failed or its worker is lost."""
         from distributed import wait
 
         while not (done := [each for each in futures if each.status != "pending"]):
@@ -88,7 +92,8 @@ class Cluster:
             except (TimeoutError, CancelledError) as error:
                 lost = set(self.workers) - set(self.client.nthreads())
                 if lost:
-                    raise ClusterFailed(_explain_loss(sorted(lost))) from None
+                    said = f"Dask worker {min(lost)} was lost; nothing was published"
+                    raise ClusterFailed(f"{said}, run it again") from None
                 if isinstance(error, CancelledError):
                     raise ClusterFailed(f"a Dask worker failed: {first_line(error)}") from error
         if failed := [each for each in done if each.status in ("error", "lost")]:
@@ -98,7 +103,11 @@ class Cluster:
 
 @contextmanager
 def open_cluster(training: Training) -> "Iterator[Cluster]":
-    """Connect to the scheduler that the definition names, or start workers on this machine."""
+    """Connect to the scheduler that [training] names, or start workers on this machine.
+
+    Raises DefinitionError where Dask is not installed, ClusterFailed where no scheduler answers or
+    it has too few workers.
+    """
     check_installed()
     from distributed import Client
 
@@ -159,7 +168,3 @@ def _choose_workers(client: "Client", count: int, address: str) -> tuple[str, ..
 
 def _host(address: str) -> str:
     return address.rpartition("://")[2].rpartition(":")[0]
-
-
-def _explain_loss(lost: Sequence[str]) -> str:
-    return f"Dask worker {lost[0]} was lost; nothing was published, run it again"

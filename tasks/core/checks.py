@@ -1,4 +1,8 @@
-"""A check: its name, whether it passed, the numbers it judged by and a sentence about them."""
+"""One check's result: its name, whether it passed, its numbers and a sentence about them.
+
+Responsible for the form of results and their common sentences. Not responsible for what is checked:
+the data contract and the gate both use it.
+"""
 
 from collections.abc import Iterable
 

@@ -1,6 +1,6 @@
-"""Names of columns that are ours, beside those of the data: each once.
+"""Names of internal columns and of the prediction log's columns, each written once.
 
-Responsible for the names alone: a prefix keeps them apart from the columns of the data.
+A prefix keeps them apart from the columns of the data. They are in stored files: none may change.
 """
 
 # Labelled and numbered rows, through preparation, training, evaluation and monitoring.

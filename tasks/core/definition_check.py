@@ -1,20 +1,24 @@
-"""Keys that name a column of the table, or that judge one: what would do nothing is refused.
+"""Check a definition against the columns of its data: keys that would do nothing are refused.
 
-A rule for a column that is not there, or that has nothing to hold it to, looks like a guard and is
-none. Owns that no such key is taken. Sources, feature tables and expressions say what is wrong with
-their own names where they are opened. Published definitions are not asked again.
+A rule for a column that is not there looks like a guard and is none. Responsible for keys that name
+or judge columns of the extracted table. Not responsible for names in sources, feature tables and
+expressions, which are checked where those are opened. Published definitions are not checked again.
 """
 
 from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from tasks.core.definition import Checks, ColumnCheck, Definition
+from tasks.core.data_sections import Checks, ColumnCheck
+from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError, nearest
 
 
 def check_keys(definition: Definition, columns: Mapping[str, pl.DataType]) -> None:
-    """Refuse the first key that names no column of the extracted table, or would do nothing."""
+    """Raise DefinitionError for the first key that names no column, or would do nothing.
+
+    `columns` are those of the extracted table, with their types.
+    """
     check_rules(definition.checks, columns)
     for name in definition.serving.log_without:
         _check_column("[serving] log_without", name, columns)
@@ -27,7 +31,7 @@ def check_keys(definition: Definition, columns: Mapping[str, pl.DataType]) -> No
 
 
 def check_rules(checks: Checks, columns: Mapping[str, pl.DataType]) -> None:
-    """Refuse a column's rule that is for no column, or for none of this type."""
+    """Raise DefinitionError for a rule whose column is missing, or is of another type."""
     for name, rule in checks.columns.items():
         where = f"[checks.columns] {name}"
         _check_column(where, name, columns)
@@ -45,7 +49,7 @@ def _check_column(where: str, name: str, columns: Mapping[str, pl.DataType]) -> 
 
 
 def _find_idle(definition: Definition) -> Iterator[tuple[str, str]]:
-    """Give what was set to no purpose, and what it needs."""
+    """Give each key that was set in vain, and what it needs."""
     checks, extract = definition.checks, definition.extract
     if extract.time is None:
         for key in sorted({"max_silence", "allow_future"} & checks.model_fields_set):

@@ -1,6 +1,6 @@
-"""Durations as a definition writes them: a number and m, h, d or w.
+"""Durations as a definition writes them: a number and m, h, d or w, as in `180d`.
 
-Owns how they are read and how long they may be. Refuses to know what they are counted back from.
+Responsible for how they are parsed and how long they may be.
 """
 
 import re
@@ -14,7 +14,11 @@ _LONGEST = timedelta(days=36_500)  # beyond it, a time minus a duration may have
 
 
 def parse_duration(value: object) -> timedelta:
-    """Turn `30m`, `6h`, `180d` or `2w` into a timedelta."""
+    """Parse `30m`, `6h`, `180d` or `2w`; ValueError for other text, or for more than 100 years.
+
+    >>> parse_duration("2w")
+    datetime.timedelta(days=14)
+    """
     if isinstance(value, timedelta):
         return value
     found = re.fullmatch(r"(\d{1,7})([mhdw])", value.strip()) if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""The ways Perennial says no. Each carries the exit code that the command line ends with.
+"""Perennial's exceptions, each with the exit code of the command line, and how messages are made.
 
 A message is one line: the file, key or column, what is wrong with it, and what to do.
 """
@@ -19,7 +19,7 @@ _STEERING = re.compile(
 
 
 class PerennialError(Exception):
-    """Something failed that neither the user nor the data is to blame for."""
+    """A failure that neither the user nor the data caused; base of all exceptions here."""
 
     exit_code = 1
 
@@ -45,19 +45,19 @@ class ColumnsMissing(SourceError):
 
 
 class SourceChanged(SourceError):
-    """A source became another one while it was read; nothing was made of it."""
+    """A source changed while it was read; nothing was made of it."""
 
     exit_code = 1
 
 
 class SourceRefused(SourceError):
-    """A source cannot be read without losing, or mistaking, some of what it holds."""
+    """A source cannot be read without losing or misreading some of its values."""
 
     exit_code = 3
 
 
 class NumbersLost(SourceRefused):
-    """A column's numbers are not those that a file writes; as text it would keep them."""
+    """A column's numbers would be rounded; read as text it would keep them."""
 
     def __init__(self, said: str, column: str) -> None:
         super().__init__(said)
@@ -87,11 +87,11 @@ class ContractBroken(DataRefused):
 
 
 class ClusterFailed(PerennialError):
-    """The machines that train together cannot be reached, or one of them was lost."""
+    """The cluster's workers cannot be reached, or one of them was lost."""
 
 
 class DecisionRefused(PerennialError):
-    """A version may not be released, rejected or rolled back to as things stand."""
+    """The ledger or the gate does not allow this decision on a version."""
 
     exit_code = 3
 
@@ -101,25 +101,29 @@ class BuildFailed(PerennialError):
 
 
 class ProofFailed(PerennialError):
-    """A bento is not what was approved, or does not answer as it must."""
+    """A bento fails its acceptance test: other files than approved, or other predictions."""
 
     exit_code = 3
 
 
 class EventLost(PerennialError):
-    """Something was found that Prefect's server could not be told of."""
+    """An event could not be delivered to Prefect's server."""
 
 
 class StartFailed(PerennialError):
-    """A part of the system does not start."""
+    """A process of the local stack does not start."""
 
 
 class KeeperRuns(PerennialError):
-    """A system is running already where another one was to be started."""
+    """A supervisor is running already where another one was to be started."""
 
 
 def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
-    """Say which known name was probably meant, as the end of a message, or else what is known."""
+    """End a message with the known name that was probably meant, or else with all known names.
+
+    >>> nearest("prize", ["price", "size"])
+    "did you mean 'price'?"
+    """
     names = {name.casefold(): name for name in sorted(known)}
     close = get_close_matches(word.casefold(), names, n=1, cutoff=0.6)
     if close:
@@ -131,13 +135,21 @@ def nearest(word: str, known: Iterable[str], otherwise: str | None = None) -> st
 
 
 def hide_password(text: str) -> str:
-    """Hide what an address must not have said: the password before the host, or as an option."""
+    """Mask passwords in addresses: before the host, or as an option.
+
+    >>> hide_password("postgresql://ann:secret@db/sales")
+    'postgresql://ann:***@db/sales'
+    """
     text = re.sub(r"\S+", lambda word: _hide_in_address(word[0]), text)
     return re.sub(r"\b(\w*password)=[^&\s'\"]*", r"\1=***", text)
 
 
 def harmless(text: str) -> str:
-    """Write out what would steer a terminal or a reader's eye, and bytes that are no UTF-8."""
+    r"""Escape control and bidirectional characters, and bytes that are no UTF-8.
+
+    >>> print(harmless("red \x1b[31m"))
+    red \x1b[31m
+    """
     return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
@@ -150,13 +162,13 @@ def _hide_in_address(word: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Take the first line of what a library says; the rest is for its own users."""
+    """Give the first line of an exception's message; the rest is for the library's own users."""
     return harmless((str(error).strip() or type(error).__name__).splitlines()[0])
 
 
 @contextmanager
 def in_definition(origin: str) -> Iterator[None]:
-    """Name the file in what is wrong with one of its sections."""
+    """Put the file's name before the message of a DefinitionError."""
     try:
         yield
     except DefinitionError as error:
@@ -164,10 +176,10 @@ def in_definition(origin: str) -> Iterator[None]:
 
 
 def explain_value(error: ValidationError, model: type[BaseModel], meant: Mapping[str, str]) -> str:
-    """Say the first thing that is wrong in a file, with its key and the nearest key that exists.
+    """Turn pydantic's errors into one message: the first wrong key, and the nearest known one.
 
-    An unknown key comes first: the key that is missing may be the one that it was meant to be.
-    `meant` says in words what a pattern stands for.
+    An unknown key is told before a missing one, for which it may be a misspelling. `meant` says in
+    words what a regular expression of the model stands for.
     """
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     *sections, key = [str(part) for part in first["loc"] if part != "[key]"] or [""]

@@ -1,7 +1,7 @@
-"""The names by which a service is asked: what a request's Host header may say.
+"""Allowed Host headers: the names by which a service may be called (DNS rebinding protection).
 
-Knows names and addresses. Refuses to know requests. A page on another site can have its own name
-point here (DNS rebinding), but it cannot choose what the browser then says in Host.
+A page on another site can let its own name point to this machine, but it cannot choose what the
+browser then sends as Host. Responsible for names and addresses, not for requests.
 """
 
 import os
@@ -17,7 +17,7 @@ _LONGEST = 300
 
 
 def named_hosts() -> tuple[str, ...]:
-    """Read PERENNIAL_HOSTS: names with commas between them."""
+    """Read PERENNIAL_HOSTS, names with commas between them; DefinitionError for no name."""
     given = os.environ.get("PERENNIAL_HOSTS", "")
     names = tuple(name.strip().lower() for name in given.split(",") if name.strip())
     for name in names:
@@ -29,8 +29,13 @@ def named_hosts() -> tuple[str, ...]:
 def is_host(said: bytes, hosts: frozenset[str], at: str) -> bool:
     """Tell whether a Host header names this service, on a connection to the address `at`.
 
-    On a connection over loopback those are loopback's own names and addresses, elsewhere any
-    address as well, and everywhere what is listed.
+    Over loopback these are loopback's own names and addresses; elsewhere any IP address, too.
+    Names in `hosts` are always allowed, and `*` allows all.
+
+    >>> is_host(b"localhost:3000", frozenset(), "127.0.0.1")
+    True
+    >>> is_host(b"attacker.example", frozenset(), "127.0.0.1")
+    False
     """
     return len(said) <= _LONGEST and _is_host(said, hosts, at)
 
@@ -48,7 +53,7 @@ def _is_host(said: bytes, hosts: frozenset[str], at: str) -> bool:
 
 
 def _without_port(said: str) -> str | None:
-    """Take `name`, `name:3000` or `[::1]:3000` apart; None for what is no host."""
+    """Give the name in `name`, `name:3000` or `[::1]:3000`; None for what is no host."""
     if said.startswith("["):
         name, closed, port = said[1:].partition("]")
         port = port.removeprefix(":") if closed else "none"

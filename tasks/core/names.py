@@ -1,6 +1,7 @@
-"""Names as they come from people, manifests, ledgers and archives: what may become an address.
+"""Valid names of models, versions and files: path traversal is refused here.
 
-Owns what a name may be. Refuses to know what it names, and what is there.
+Names come from people, manifests, ledgers and archives, and become paths. Responsible for what a
+name may look like. Not responsible for whether what it names exists.
 """
 
 import re
@@ -14,15 +15,18 @@ _LONGEST_PART, _SHOWN = 255, 100
 
 
 def is_plain(path: str) -> bool:
-    """Tell whether a path leads nowhere but down from where it starts, on any system.
+    """Tell whether a relative path stays below its folder, on any operating system.
 
     It is not absolute, and has no `..`, no backslash, no drive and no control character.
+
+    >>> is_plain("models/churn"), is_plain("../secrets")
+    (True, False)
     """
     return all(map(_is_part, path.split("/")))
 
 
 def check_plain(path: str, where: str) -> None:
-    """Refuse a path that could lead elsewhere than below a place."""
+    """Raise StoreError for a path that could leave the folder `where`."""
     if not is_plain(path):
         raise StoreError(f"{path[:_SHOWN]!r} is no name of a file below {where}")
 
@@ -36,14 +40,14 @@ def is_version(name: str) -> bool:
 
 
 def check_model(name: str) -> str:
-    """Give a model's name back; DefinitionError where it cannot be one."""
+    """Return a model's name; DefinitionError where it cannot be one."""
     if not is_model(name):
         raise DefinitionError(f"{name[:_SHOWN]!r} is no name of a model: it is {MODEL_MEANS}")
     return name
 
 
 def check_version(name: str) -> str:
-    """Give a version's name back; DefinitionError where it cannot be one."""
+    """Return a version's name; DefinitionError where it cannot be one."""
     if not is_version(name):
         raise DefinitionError(f"{name[:_SHOWN]!r} is no name of a version; see `perennial history`")
     return name

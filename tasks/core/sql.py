@@ -1,7 +1,7 @@
 """SQL expressions over the columns of one row: parsed, checked and typed before any work.
 
-Owns what an expression may do, and saying what is wrong with one. Refuses to know what it is for:
-features, the target and the gate's slices are all written this way.
+Responsible for what an expression may do, and for messages about what is wrong with one. Not
+responsible for what it is for: features, the target and the gate's slices are all written this way.
 """
 
 import json
@@ -42,7 +42,7 @@ _FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError)
 
 
 def column_of(name: str) -> pl.Expr:
-    """Take a column by its name, also where Polars would read it as a pattern of names."""
+    """Select a column by its name, even if Polars would read that as a pattern (`^a.*$`)."""
     return cs.by_name(name).as_expr()
 
 
@@ -52,7 +52,16 @@ def quote_name(column: str) -> str:
 
 
 def compile_expression(sql: str, schema: pl.Schema, where: str) -> pl.Expr:
-    """Parse one row-wise SQL expression, or say what is wrong with it."""
+    """Parse one row-wise SQL expression over the columns of `schema`.
+
+    Raises DefinitionError, which begins with `where`, for SQL that does not parse, names no column,
+    aggregates, reads the clock, or gives a row a value that depends on other rows.
+
+    >>> schema = pl.Schema({"price": pl.Float64})
+    >>> expression = compile_expression("price * 2", schema, "[features] doubled")
+    >>> pl.DataFrame({"price": [1.5]}).select(expression).item()
+    3.0
+    """
     refuse_clock(sql, where)
     try:
         expression = pl.sql_expr(sql)
@@ -78,7 +87,7 @@ def compile_expression(sql: str, schema: pl.Schema, where: str) -> pl.Expr:
 
 
 def refuse_clock(sql: str, where: str) -> None:
-    """Refuse SQL that gives another value whenever it is run."""
+    """Raise DefinitionError for SQL that reads the clock: its value changes with each run."""
     if found := _CLOCK.search(_QUOTED.sub("", sql)):
         raise DefinitionError(
             f"{where}: {found[0].rstrip('( ').upper()} reads the clock, so that the same rows "
@@ -87,9 +96,9 @@ def refuse_clock(sql: str, where: str) -> None:
 
 
 def expression_type(expression: pl.Expr, schema: pl.Schema, where: str) -> pl.DataType:
-    """Tell the type that an expression gives over these columns.
+    """Give the type of an expression's value; DefinitionError where it cannot be computed.
 
-    A row of missing values is put through it: Polars' plan alone lets SQRT of text pass.
+    It is evaluated on a row of nulls: Polars' plan alone lets SQRT of text pass.
     """
     names = expression.meta.root_names()
     row = pl.DataFrame({name: pl.Series([None], dtype=schema[name]) for name in names})
@@ -109,7 +118,7 @@ def is_text(dtype: pl.DataType) -> bool:
 
 
 def _explain(error: BaseException, sql: str, schema: Mapping[str, pl.DataType]) -> str:
-    """Say what Polars did not like, with what it would have liked where that is known."""
+    """Turn an error of Polars into a message, with a hint where one is known."""
     said = first_line(error)
     if "relation" in said and "not found" in said:
         return f"{said}; a feature sees one row of the extracted table: join in [extract] query"
@@ -149,7 +158,7 @@ def _nodes(tree: Any) -> Iterator[str]:
 
 
 def _depends_on_other_rows(expression: pl.Expr, schema: pl.Schema) -> bool:
-    """Evaluate made-up rows together and one by one: a row-wise expression gives the same."""
+    """Evaluate made-up rows together and one by one: a row-wise expression gives equal values."""
     needed = expression.meta.root_names()
     if not needed:
         return False
@@ -168,9 +177,9 @@ def _depends_on_other_rows(expression: pl.Expr, schema: pl.Schema) -> bool:
 
 
 def _are_alike(one: pl.Series, other: pl.Series) -> bool:
-    """Tell whether values are the same but for their last bits.
+    """Tell whether values are equal but for their last bits.
 
-    Polars divides many numbers by a constant otherwise than one: X / 7 differs there.
+    Polars divides many numbers by a constant in another way than one: X / 7 differs in them.
     """
     if not one.dtype.is_float():
         return one.equals(other)

@@ -1,7 +1,7 @@
-"""A step: a function that Prefect records as a task of the flow that calls it.
+"""Steps: functions that Prefect records as tasks of the flow that calls them.
 
-Owns Prefect's tasks. Prefect takes seconds to load, and is loaded when the first step is run: what
-refuses a command beforehand imports steps and runs none.
+Prefect takes seconds to load, so it is loaded when the first step runs: a command that is refused
+before that imports steps and never pays for it.
 """
 
 from collections.abc import Callable
@@ -32,5 +32,5 @@ class Step(Generic[P, T]):
 
 
 def step(name: str) -> Callable[[Callable[P, T]], Step[P, T]]:
-    """Let a function be recorded under a name; what it comes to is not kept for another run."""
+    """Decorate a function as a Prefect task of this name; its result is never cached."""
     return lambda fn: Step(name, fn)

@@ -1,7 +1,7 @@
-"""Texts: what ISO text and plain words stand for, read as another type.
+"""Parse text as dates, times, durations and booleans, in ISO 8601 forms.
 
-Owns the forms of days, times and durations. What has another form is null here; whoever asks
-refuses it. Refuses to guess, but where a definition left the guessing to Polars.
+Responsible for the forms that are read; text of another form becomes null. Not responsible for
+refusing nulls (`type_coercion`).
 """
 
 from datetime import timedelta
@@ -13,29 +13,29 @@ import polars as pl
 Unit = Literal["ms", "us", "ns"]
 
 _CLOCK = r"(\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?"
-_MOMENT = rf"^(\d{{4}}-\d{{2}}-\d{{2}})(?:[Tt ]{_CLOCK} ?([Zz]|[+-]\d{{2}}:?\d{{2}})?)?$"
+_TIMESTAMP = rf"^(\d{{4}}-\d{{2}}-\d{{2}})(?:[Tt ]{_CLOCK} ?([Zz]|[+-]\d{{2}}:?\d{{2}})?)?$"
 _STAMP = "%Y-%m-%dT%H:%M:%S%.f"
 _DIGITS: dict[Unit, int] = {"ms": 3, "us": 6, "ns": 9}
 
 
-def read_moments(text: pl.Series, wanted: pl.DataType, zoned: bool) -> pl.Series:
-    """Read days and times; a zone must be named where one is wanted, and only there."""
+def read_times(text: pl.Series, wanted: pl.DataType, zoned: bool) -> pl.Series:
+    """Parse ISO dates and times; null where a zone is missing (`zoned`) or not wanted."""
     unit = _unit_of(wanted)
-    day, clock, seconds, zone = _split(text, _MOMENT)
+    day, clock, seconds, zone = _split(text, _TIMESTAMP)
     known = _is_exact(seconds, unit) & (zone.is_not_null() if zoned else zone.is_null())
     stamp, form = day + "T" + clock.fill_null("00:00") + seconds.fill_null(":00"), _STAMP
     if zoned:
         offset = zone.str.to_uppercase().str.replace("Z", "+00:00").str.replace(":", "")
         stamp, form = stamp + offset, form + "%z"
     read = stamp.str.to_datetime(form, time_unit=unit, strict=False)
-    if unit == "ns":  # what is beyond the range of nanoseconds wraps around without a word
+    if unit == "ns":  # what is beyond the range of nanoseconds wraps around silently
         wide = stamp.str.to_datetime(form, time_unit="us", strict=False)
         known &= read.dt.cast_time_unit("us") == wide
     return read.set(~known, None)
 
 
-def guess_moments(text: pl.Series, wanted: pl.DataType) -> pl.Series:
-    """Read times in the forms that Polars finds out by itself: year first, or day first."""
+def guess_times(text: pl.Series, wanted: pl.DataType) -> pl.Series:
+    """Parse times in the form that Polars infers for the column: year first, or day first."""
     unit = _unit_of(wanted)
     try:
         read = text.str.to_datetime(time_unit=unit, strict=False)
@@ -46,7 +46,7 @@ def guess_moments(text: pl.Series, wanted: pl.DataType) -> pl.Series:
 
 
 def read_plain(text: pl.Series, wanted: pl.DataType) -> pl.Series:
-    """Read true and false, times of day, and durations as in PT90M."""
+    """Parse booleans (true, false), times of day (07:30), and durations (PT90M)."""
     if wanted == pl.Boolean:
         words = {"true": True, "false": False}
         return text.str.to_lowercase().replace_strict(words, default=None, return_dtype=wanted)
@@ -65,7 +65,7 @@ def _unit_of(dtype: pl.DataType) -> Unit:
 
 
 def _is_exact(seconds: pl.Series, unit: Unit) -> pl.Series:
-    """Tell whether a unit is fine enough for fractions of a second."""
+    """Tell whether a time unit holds these fractions of a second without rounding."""
     return ~seconds.str.contains(rf"\.\d{{{_DIGITS[unit]}}}\d*[1-9]").fill_null(False)
 
 

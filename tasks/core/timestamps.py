@@ -1,6 +1,7 @@
-"""Moments: a column of times or dates as points of one time line, in UTC.
+"""Timestamps: a column of times or dates converted to UTC, in microseconds.
 
-Owns time zones and the hours that clocks skip or repeat. Refuses to know what a time is for.
+Responsible for time zones and for the hours that clocks skip or repeat. Not responsible for what a
+time is used for.
 """
 
 from collections.abc import Mapping
@@ -12,23 +13,29 @@ import polars as pl
 from tasks.core.errors import DefinitionError, nearest
 from tasks.core.sql import quote_name
 
-MOMENT = pl.Datetime("us", "UTC")
+UTC_TIME = pl.Datetime("us", "UTC")
 
 
-def moment_of(
-    name: str, columns: Mapping[str, pl.DataType], zone: str, where: str, mend: str = ""
+def utc_time(
+    name: str, columns: Mapping[str, pl.DataType], zone: str, where: str, hint: str = ""
 ) -> pl.Expr:
-    """Give a column's time in UTC, in microseconds; times without a zone are in `zone`.
+    """Give an expression for a column's time in UTC, in microseconds.
 
-    Clocks that go forward skip local times, which are missing here; of the times that clocks
-    going back give twice, the earlier one is meant. `mend` says what to do where a query cannot.
+    Times without a zone are in `zone`. A local time that clocks skip is null; of one that clocks
+    repeat, the first is taken. A date is its first moment there. Raises DefinitionError, which
+    begins with `where`, for a column of another type (`hint` replaces its advice) or zone.
+
+    >>> from datetime import date
+    >>> table = pl.DataFrame({"day": [date(2024, 7, 1)]})
+    >>> table.select(utc_time("day", table.schema, "Europe/Berlin", "[extract] time")).item()
+    datetime.datetime(2024, 6, 30, 22, 0, tzinfo=zoneinfo.ZoneInfo(key='UTC'))
     """
     dtype, column = columns[name], pl.col(name)
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:
         return column.dt.convert_time_zone("UTC").dt.cast_time_unit("us")
     if dtype not in (pl.Datetime, pl.Date, pl.Null):
-        mend = mend or f"make it one in [extract] query, as in {_as_time(name, dtype)}"
-        raise DefinitionError(f"{where}: column {name!r} is {dtype}, not a date or time; {mend}")
+        hint = hint or f"make it one in [extract] query, as in {_as_time(name, dtype)}"
+        raise DefinitionError(f"{where}: column {name!r} is {dtype}, not a date or time; {hint}")
     try:
         pl.select(pl.lit(datetime(2020, 1, 1)).dt.replace_time_zone(zone))
     except pl.exceptions.PolarsError as error:

@@ -1,7 +1,7 @@
-"""Values: what a column of a known type takes from tables and requests without losing anything.
+"""Convert columns to the types that a model was trained on, without losing any value.
 
-Owns the one rule by which rows that come to be answered are read: what loses nothing is taken,
-anything else is refused. Refuses to know where values come from, and who is told.
+Responsible for the one rule by which rows for prediction are read: a value that the type can hold
+is converted, any other is refused. Not responsible for where values come from.
 """
 
 import ast
@@ -12,7 +12,7 @@ import polars as pl
 
 from tasks.core.errors import StoreError
 from tasks.core.sql import is_text
-from tasks.core.text_parsing import guess_moments, read_moments, read_plain
+from tasks.core.text_parsing import guess_times, read_plain, read_times
 
 _SIMPLE = {"String", "Boolean", "Date", "Time", "Null", "Float32", "Float64"}
 _WITH_OPTIONS = {"Decimal", "Datetime", "Duration"}
@@ -21,7 +21,7 @@ _JSON = {bool: pl.Boolean(), int: pl.Int64(), float: pl.Float64(), str: pl.Strin
 
 
 class CoercionError(ValueError):
-    """A column that cannot be taken; `row` is where the first value is that does not fit."""
+    """A column that cannot be converted; `row` is the index of the first value that is at fault."""
 
     def __init__(self, said: str, row: int | None = None) -> None:
         super().__init__(said)
@@ -29,9 +29,12 @@ class CoercionError(ValueError):
 
 
 def parse_dtype(text: str) -> pl.DataType:
-    """Read a type as Polars writes it; StoreError for one that a request cannot hold.
+    """Parse a type as Polars prints it; StoreError for one that a request cannot hold.
 
-    Categories are read as text: a level that training never saw is to be answered, not refused.
+    Categories become text: a level that training never saw is predicted, not refused.
+
+    >>> parse_dtype("Datetime(time_unit='us', time_zone='UTC')")
+    Datetime(time_unit='us', time_zone='UTC')
     """
     if text.startswith(("Categorical", "Enum")):
         return pl.String()
@@ -49,20 +52,25 @@ def parse_dtype(text: str) -> pl.DataType:
 
 
 def exact_range(dtype: pl.DataType) -> int:
-    """Give the number from which on a float type does not hold every whole number."""
+    """Give the whole number above which a float type has gaps: 2**24 or 2**53."""
     return 2**24 if dtype == pl.Float32 else 2**53
 
 
 def take_values(
     given: pl.Series, wanted: pl.DataType, *, written: bool = False, guessed: bool = False
 ) -> pl.Series:
-    """Take a column as `wanted`; Unfit where a value would not be what it was.
+    """Convert a column to `wanted`; CoercionError where a value would change.
 
-    A float is the nearest that its type holds, as it is wherever a number is written. `written`
-    text may stand for any type, as a cell of CSV does; in `guessed` text, times may also have the
-    forms that Polars reads by itself in sources, day first. A column without a value always fits.
+    A float becomes the nearest that its type holds. With `written`, text may stand for any type,
+    as a cell of CSV does; with `guessed`, times in text may also have the forms that Polars infers
+    in sources, day first. A column of nulls always fits.
+
+    >>> take_values(pl.Series("x", [1.0, 2.0]), pl.Int8()).to_list()
+    [1, 2]
+    >>> take_values(pl.Series("x", ["2013-10-01"]), pl.Date()).to_list()
+    [datetime.date(2013, 10, 1)]
     """
-    _refuse_no_day(given)
+    _refuse_impossible_time(given)
     if given.dtype == wanted:
         return given
     if given.dtype.is_float() and not wanted.is_float():
@@ -79,7 +87,7 @@ def take_values(
     else:
         taken, lost = _read(given.cast(pl.String), wanted)
         if guessed and lost.any() and wanted in (pl.Date, pl.Datetime):
-            taken, lost = _cast_moments(guess_moments(given, wanted), given, wanted)
+            taken, lost = _cast_times(guess_times(given, wanted), given, wanted)
     if lost.any():
         row = lost.arg_max() or 0
         shown, kind = str(given[row])[:80], given.dtype
@@ -88,8 +96,8 @@ def take_values(
     return taken.alias(given.name)
 
 
-def _refuse_no_day(given: pl.Series) -> None:
-    """Refuse a time that no calendar has: Polars panics when it is asked for its hour."""
+def _refuse_impossible_time(given: pl.Series) -> None:
+    """Refuse a time outside the years 1 to 9999: Polars panics when asked for its hour."""
     if given.dtype == pl.Date:
         second = 1 / 86_400
     elif isinstance(given.dtype, pl.Datetime) and given.dtype.time_unit != "ns":
@@ -103,7 +111,7 @@ def _refuse_no_day(given: pl.Series) -> None:
 
 
 def take_objects(name: str, values: Sequence[Any], wanted: pl.DataType, **how: bool) -> pl.Series:
-    """Take values as JSON holds them: each kind of them as it would be taken alone."""
+    """Convert a list of JSON values; values of different kinds are converted kind by kind."""
     kinds = {type(value) for value in values} - {type(None)}
     if len(kinds) == 1:
         return take_values(_hold(name, values, kinds.pop(), wanted), wanted, **how)
@@ -116,7 +124,7 @@ def take_objects(name: str, values: Sequence[Any], wanted: pl.DataType, **how: b
 
 
 def is_kin(given: pl.DataType, wanted: pl.DataType, written: bool = False) -> bool:
-    """Tell whether a column may hold values that are taken, by its type alone."""
+    """Tell by its type alone whether a column may hold values that can be converted."""
     if given in (wanted, pl.Null):
         return True
     if is_text(given):
@@ -132,7 +140,7 @@ def is_kin(given: pl.DataType, wanted: pl.DataType, written: bool = False) -> bo
 
 
 def describe(wanted: pl.DataType) -> str:
-    """Say what to give for a type."""
+    """Say in words which values a type takes, for an error message."""
     if is_text(wanted):
         return "text"
     if wanted.is_numeric():
@@ -159,7 +167,7 @@ def _hold(name: str, values: Sequence[Any], kind: type, wanted: pl.DataType) -> 
 
 
 def _cast(given: pl.Series, wanted: pl.DataType) -> tuple[pl.Series, pl.Series]:
-    """Cast, and tell which values are not the same when they are cast back."""
+    """Cast, and mark the values that are not the same when they are cast back."""
     taken = given.cast(wanted, strict=False)
     if given.dtype.is_float() and wanted.is_float():
         return taken, given.is_finite().fill_null(False) & ~taken.is_finite().fill_null(True)
@@ -170,17 +178,17 @@ def _cast(given: pl.Series, wanted: pl.DataType) -> tuple[pl.Series, pl.Series]:
 
 
 def _read(text: pl.Series, wanted: pl.DataType) -> tuple[pl.Series, pl.Series]:
-    """Read text as another type, and tell which values cannot be."""
+    """Parse text as another type, and mark the values that cannot be."""
     if wanted.is_numeric():
         return _read_numbers(text.str.strip_chars(), wanted)
     if wanted in (pl.Date, pl.Datetime):
         zoned = getattr(wanted, "time_zone", None) is not None
-        return _cast_moments(read_moments(text, wanted, zoned), text, wanted)
+        return _cast_times(read_times(text, wanted, zoned), text, wanted)
     taken = read_plain(text, wanted)
     return taken, text.is_not_null() & taken.is_null()
 
 
-def _cast_moments(
+def _cast_times(
     read: pl.Series, text: pl.Series, wanted: pl.DataType
 ) -> tuple[pl.Series, pl.Series]:
     taken, lost = _cast(read, wanted)
@@ -188,7 +196,7 @@ def _cast_moments(
 
 
 def _read_numbers(text: pl.Series, wanted: pl.DataType) -> tuple[pl.Series, pl.Series]:
-    """Read whole numbers digit by digit, and all others as floats."""
+    """Parse whole numbers exactly (as 128 bits), and all others as floats."""
     plain = text if wanted.is_float() else text.str.replace(r"\.0*$", "")
     whole = plain.cast(pl.Int128, strict=False)
     number = text.cast(pl.Float64, strict=False)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from tasks.core.definition import Source
+from tasks.core.data_sections import Source
 from tasks.core.errors import PerennialError, StorageFull, first_line
 from tasks.drill.testbed import Drilled, Testbed, make_folder
 from tasks.registry.ledger import Sign, append_entry, read_ledger
@@ -109,7 +109,7 @@ def decide(ground: Testbed, store: Store, *actions: str, sign: Sign | None = Non
         append_entry(
             store,
             model,
-            action=action,  # type: ignore[arg-type]
+            action=action,
             approver="drill",
             reason="drill",
             sign=sign,

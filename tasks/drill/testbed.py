@@ -17,14 +17,8 @@ from tasks.drill.faults import Columns, find_columns
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import Features, Vocabulary
-from tasks.registry.versions import (
-    Published,
-    fetch_snapshot,
-    find,
-    read_file,
-    read_json,
-    snapshot_path,
-)
+from tasks.registry.snapshots import fetch_snapshot, snapshot_path
+from tasks.registry.versions import Published, find, read_file, read_json
 from tasks.serving.expected_answers import recall_plan
 from tasks.sources.query import SourceTable, open_table
 from tasks.storage.store import Store

@@ -21,15 +21,10 @@ import polars as pl
 
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import StoreError
-from tasks.core.query_shape import first_table
-from tasks.registry.versions import (
-    fetch_snapshot,
-    find,
-    list_versions,
-    package_versions,
-    read_json,
-    snapshot_path,
-)
+from tasks.core.row_wise_query import first_table
+from tasks.registry.code_digest import package_versions
+from tasks.registry.snapshots import fetch_snapshot, snapshot_path
+from tasks.registry.versions import find, list_versions, read_json
 from tasks.sources.file_contents import digest_content
 from tasks.sources.files import Files
 from tasks.sources.hive_folders import read_folders

@@ -19,7 +19,9 @@ from tasks.core.errors import DataRefused, DefinitionError
 from tasks.extraction.partitions import recall_parts
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot_parts import write_parts
-from tasks.registry.versions import fetch_snapshot, find, package_versions, snapshot_path
+from tasks.registry.code_digest import package_versions
+from tasks.registry.snapshots import fetch_snapshot, snapshot_path
+from tasks.registry.versions import find
 from tasks.sources.query import SourceTable, collect, holding, open_table
 from tasks.storage.store import Store, reaching
 

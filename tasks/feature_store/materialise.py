@@ -9,8 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.definition import Definition, FeatureTable
-from tasks.core.timestamps import moment_of
+from tasks.core.data_sections import FeatureTable
+from tasks.core.definition import Definition
+from tasks.core.timestamps import utc_time
 from tasks.feature_store.online_tables import (
     KEPT,
     Listed,
@@ -20,7 +21,8 @@ from tasks.feature_store.online_tables import (
     write_tables,
 )
 from tasks.features.feature_tables import tables_digest
-from tasks.registry.versions import Published, code_digest, find, name_version, publish_once
+from tasks.registry.code_digest import code_digest
+from tasks.registry.versions import Published, find, name_version, publish_once
 from tasks.sources.preflight import check_tables
 from tasks.sources.query import SourceTable, collect, digest_sources, open_table, refuse_changed
 from tasks.storage.store import Store
@@ -65,7 +67,7 @@ def settle_known(
         return None
     events = opened.frames[table.source]
     schema, zone = events.collect_schema(), definition.extract.time_zone
-    known = moment_of(table.time, schema, zone, "[tables] time") + table.known_after
+    known = utc_time(table.time, schema, zone, "[tables] time") + table.known_after
     newest = collect(opened, events.select(known.filter(known <= limit).max())).item()
     return newest if isinstance(newest, datetime) else limit
 

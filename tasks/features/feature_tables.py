@@ -14,10 +14,11 @@ from itertools import accumulate
 import polars as pl
 
 from tasks.core.columns import EVENTS, SINCE
-from tasks.core.definition import Definition, FeatureTable
+from tasks.core.data_sections import FeatureTable
+from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError, nearest
 from tasks.core.sql import compile_expression, expression_type, is_text
-from tasks.core.timestamps import MOMENT, moment_of
+from tasks.core.timestamps import UTC_TIME, utc_time
 from tasks.features.point_in_time_join import Events, give_values, settle
 
 _AGGREGATE = re.compile(r"\s*(AVG|SUM|COUNT)\s*\((.+)\)\s*", re.IGNORECASE | re.DOTALL)
@@ -175,8 +176,8 @@ def _moment(definition: Definition, table: FeatureTable, schema: pl.Schema, wher
         raise DefinitionError(f"{where} time: there is no column {table.time!r}; {hint}")
     zone = definition.extract.time_zone
     mend = f"read it as one by types in [sources] {table.source}, or name another column"
-    moment = moment_of(table.time, schema, zone, f"{where} time", mend)
-    return moment.cast(MOMENT).alias(SINCE)
+    moment = utc_time(table.time, schema, zone, f"{where} time", mend)
+    return moment.cast(UTC_TIME).alias(SINCE)
 
 
 def _entity(column: str, schema: pl.Schema, rows: pl.Schema, where: str) -> pl.Expr:

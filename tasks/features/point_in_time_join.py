@@ -13,7 +13,7 @@ import polars as pl
 from polars import selectors as cs
 
 from tasks.core.columns import AT, EVENTS, SINCE
-from tasks.core.definition import FeatureTable
+from tasks.core.data_sections import FeatureTable
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 from pydantic import ValidationError
 
-from tasks.core.definition import Source
+from tasks.core.data_sections import Source
 from tasks.core.errors import SourceError, first_line, hide_password
 from tasks.init.column_statistics import measure
 from tasks.init.names import list_few

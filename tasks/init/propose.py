@@ -6,7 +6,7 @@ responsible for training: `retrain` takes the text as it is.
 
 from pathlib import Path
 
-from tasks.core.definition import DEFINITIONS
+from tasks.core.definition_file import DEFINITIONS, list_definitions
 from tasks.core.errors import DefinitionError
 from tasks.init.column_survey import survey_table
 from tasks.init.feature_selection import choose_features
@@ -47,9 +47,8 @@ def draft_definition(
 def find_place(name: str) -> Path:
     """Say where a definition of this name belongs; refused where there is one already."""
     path = DEFINITIONS / f"{name.replace('-', '_')}.toml"
-    taken = [each for each in DEFINITIONS.glob("*.toml") if each.stem.replace("_", "-") == name]
-    if taken:
-        raise _is_taken(taken[0])
+    if taken := list_definitions().get(name):
+        raise _is_taken(taken)
     return path
 
 

@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tasks.core.definition import METRICS, Frozen, Serving, Source, Training
+from tasks.core.data_sections import Source
+from tasks.core.definition import METRICS, Frozen, Serving, Training
 from tasks.init.column_survey import ColumnSurvey
 from tasks.init.feature_selection import Feature
 from tasks.init.key_discovery import RowKey

@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
-from tasks.core.definition import Definition, Extract, Frozen, Source, Target
+from tasks.core.data_sections import Extract, Source
+from tasks.core.definition import Definition, Frozen, Target
 from tasks.core.errors import ColumnsMissing, NumbersLost, SourceChanged, SourceError
 from tasks.core.sql import quote_name
 from tasks.init.csv_dialect import find_no_header, open_as_text, sniff_source

@@ -1,6 +1,7 @@
-"""Diagnosis: what an installation needs in order to work, looked at one thing at a time.
+"""Check an installation: Python, packages, root, disk, clock, ports, Prefect's server, workers.
 
-Owns what is looked at and how each finding is mended. Refuses to mend anything.
+Responsible for what `perennial doctor` checks, and for how to repair what it finds. It repairs
+nothing itself.
 """
 
 import os
@@ -53,7 +54,7 @@ _QUIET = {
 
 
 class Finding(Frozen):
-    """One thing that was looked at; where it is not well, `mend` says what to do."""
+    """The result of one check; where it is not well, `mend` says how to repair it."""
 
     name: str
     well: bool
@@ -62,21 +63,16 @@ class Finding(Frozen):
 
 
 def diagnose() -> list[Finding]:
-    """Look at everything; a finding that cannot be had is one that is not well."""
-    looks: list[Callable[[], Iterator[Finding]]] = [
-        look_at_python,
-        look_at_packages,
-        look_at_libraries,
-        look_at_telemetry,
-        look_at_root,
-        look_at_disk,
-        look_at_ports,
-        look_at_server,
-    ]
-    return [finding for look in looks for finding in look()]
+    """Run all checks; one that cannot be made is a finding that is not well."""
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        *(check_python, check_packages, check_libraries, check_telemetry),
+        *(check_root, check_disk, check_ports, check_server),
+    )
+    return [finding for check in checks for finding in check()]
 
 
-def look_at_python() -> Iterator[Finding]:
+def check_python() -> Iterator[Finding]:
+    """Check that this Python is a version that Perennial supports."""
     found = platform.python_version()
     known = tuple(map(int, found.split(".")[:2])) in PYTHONS
     yield Finding(
@@ -84,7 +80,7 @@ def look_at_python() -> Iterator[Finding]:
     )
 
 
-def look_at_packages() -> Iterator[Finding]:
+def check_packages() -> Iterator[Finding]:
     """Compare what is installed with the lock, which comes with the package."""
     pins = [
         Requirement(line)
@@ -107,8 +103,8 @@ def look_at_packages() -> Iterator[Finding]:
     yield Finding(name="packages", well=not odd, detail=detail, mend=mend)
 
 
-def look_at_libraries() -> Iterator[Finding]:
-    """Load what hangs on a library of the operating system."""
+def check_libraries() -> Iterator[Finding]:
+    """Import the packages that need a library of the operating system."""
     for name, mend in _NATIVE.items():
         try:
             import_module(name)
@@ -118,8 +114,8 @@ def look_at_libraries() -> Iterator[Finding]:
             yield Finding(name=name, well=True, detail="loads")
 
 
-def look_at_telemetry() -> Iterator[Finding]:
-    """Check that nothing that is loaded reports its use over the network."""
+def check_telemetry() -> Iterator[Finding]:
+    """Check that no library reports its use over the network."""
     import_module("tasks.analysis.profile")  # it silences whylogs
     loud = [name for name, quiet in _QUIET.items() if os.environ.get(name) != quiet]
     detail = f"{', '.join(loud)} is set otherwise" if loud else "nothing reports its use"
@@ -127,8 +123,8 @@ def look_at_telemetry() -> Iterator[Finding]:
     yield Finding(name="telemetry", well=not loud, detail=detail, mend=mend)
 
 
-def look_at_root() -> Iterator[Finding]:
-    """Write to the root, compare its clock with ours, and verify every ledger and champion."""
+def check_root() -> Iterator[Finding]:
+    """Write to the root, compare its clock with this machine's, and verify all models."""
     try:
         store = open_store()
         with reaching(store.root):
@@ -143,10 +139,11 @@ def look_at_root() -> Iterator[Finding]:
     yield Finding(
         name="clock", well=ahead < _SKEW, detail=detail, mend="set the clock, as by an NTP service"
     )
-    yield from look_at_models(store)
+    yield from check_models(store)
 
 
-def look_at_models(store: Store) -> Iterator[Finding]:
+def check_models(store: Store) -> Iterator[Finding]:
+    """Verify each model's ledger, and all files of its champion."""
     with reaching(store.root):
         names = store.children("models")
     for model in names:  # unlike list_models, this goes on after a ledger that is broken
@@ -173,8 +170,8 @@ def look_at_models(store: Store) -> Iterator[Finding]:
         yield Finding(name=f"model {model}", well=not future, detail=detail, mend=mend)
 
 
-def look_at_disk() -> Iterator[Finding]:
-    """Ask for room where runs work and versions are kept."""
+def check_disk() -> Iterator[Finding]:
+    """Check the free space where runs work and versions are kept."""
     try:
         root = open_store().root
     except PerennialError:
@@ -190,8 +187,8 @@ def look_at_disk() -> Iterator[Finding]:
     )
 
 
-def look_at_ports() -> Iterator[Finding]:
-    """Tell which of the ports that are set is taken; that is well where it is our own server's."""
+def check_ports() -> Iterator[Finding]:
+    """Report whether the ports in the settings are free; in use is well, too: it may be by us."""
     try:
         here = settle_environment()
     except PerennialError as error:
@@ -204,8 +201,8 @@ def look_at_ports() -> Iterator[Finding]:
         yield Finding(name=f"port {port}", well=True, detail=detail)
 
 
-def look_at_server() -> Iterator[Finding]:
-    """Ask Prefect's server for its version, and for a worker that is alive."""
+def check_server() -> Iterator[Finding]:
+    """Compare the version of Prefect's server with ours, and look for a worker that is alive."""
     address = hide_password(PREFECT_API_URL.value() or "")
     if not address:
         detail = "none is set: each run starts one of its own for as long as it needs it"
@@ -216,21 +213,8 @@ def look_at_server() -> Iterator[Finding]:
             found = re.sub(r"\+.*", "", client.api_version())
             client.read_work_pool(POOL)  # what asks for workers says less clearly that it is gone
             workers = client.read_workers_for_work_pool(POOL)
-    except ObjectNotFound:
-        yield Finding(
-            name="worker", well=False, detail=f"{address} has no pool {POOL!r}", mend="make up"
-        )
-        return
-    except httpx.HTTPStatusError as error:
-        refused = error.response.status_code == 401
-        detail = f"{address} asks for a password" if refused else f"{address}: {first_line(error)}"
-        mend = f"export {tell_password(running_folder() / PASSWORD)}" if refused else "make up"
-        yield Finding(name="server", well=False, detail=detail, mend=mend)
-        return
-    except (httpx.HTTPError, OSError, RuntimeError) as error:
-        detail = f"{address} does not answer: {first_line(error)}"
-        mend = "start it (make up), or unset PREFECT_API_URL"
-        yield Finding(name="server", well=False, detail=detail, mend=mend)
+    except (ObjectNotFound, httpx.HTTPError, OSError, RuntimeError) as error:
+        yield _explain_no_answer(address, error)
         return
     ours = installed_version("prefect")
     same = found == ours
@@ -240,3 +224,17 @@ def look_at_server() -> Iterator[Finding]:
     detail = f"{len(alive)} of pool {POOL!r} are online"
     mend = f"prefect worker start --pool {POOL}, or make up"
     yield Finding(name="worker", well=bool(alive), detail=detail, mend=mend)
+
+
+def _explain_no_answer(address: str, error: Exception) -> Finding:
+    """Say what an error of Prefect's client means: no pool, no password, or no server."""
+    name, detail, mend = "server", f"{address}: {first_line(error)}", "make up"
+    if isinstance(error, ObjectNotFound):
+        name, detail = "worker", f"{address} has no pool {POOL!r}"
+    elif not isinstance(error, httpx.HTTPStatusError):
+        detail = f"{address} does not answer: {first_line(error)}"
+        mend = "start it (make up), or unset PREFECT_API_URL"
+    elif error.response.status_code == 401:
+        detail = f"{address} asks for a password"
+        mend = f"export {tell_password(running_folder() / PASSWORD)}"
+    return Finding(name=name, well=False, detail=detail, mend=mend)

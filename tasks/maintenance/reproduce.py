@@ -19,15 +19,9 @@ from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot, extract_snapshot
 from tasks.features.transform import Features, compile_features
 from tasks.preparation.split import prepare_rows
-from tasks.registry.versions import (
-    Published,
-    fetch_snapshot,
-    find,
-    maker_digest,
-    package_versions,
-    read_json,
-    snapshot_path,
-)
+from tasks.registry.code_digest import maker_digest, package_versions
+from tasks.registry.snapshots import fetch_snapshot, snapshot_path
+from tasks.registry.versions import Published, find, read_json
 from tasks.serving.expected_answers import recall_plan
 from tasks.sources.query import digest_sources, holding, open_table
 from tasks.storage.store import Store, digest_file

@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from tasks.core.columns import FILE, LOGGED_TIME, TIME
-from tasks.core.definition import Definition, Frozen, find_definition, load_definition, project_of
+from tasks.core.definition import Definition, Frozen
 from tasks.core.definition_check import check_rules
+from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import DefinitionError, PerennialError, first_line, in_definition
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import settle_as_of

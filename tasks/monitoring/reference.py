@@ -23,16 +23,9 @@ from tasks.evaluation.metrics import Array
 from tasks.features.transform import Features, encode
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.preparation.split import SplitRole, part_of_row
-from tasks.registry.versions import (
-    Published,
-    code_digest,
-    fetch_snapshot,
-    find,
-    publish_once,
-    read_file,
-    read_json,
-    snapshot_path,
-)
+from tasks.registry.code_digest import code_digest
+from tasks.registry.snapshots import fetch_snapshot, snapshot_path
+from tasks.registry.versions import Published, find, publish_once, read_file, read_json
 from tasks.serving.expected_answers import recall_plan
 from tasks.storage.store import Store, reaching
 from tasks.training.datasets import model_input

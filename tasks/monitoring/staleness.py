@@ -22,7 +22,8 @@ from tasks.monitoring.new_data import count_learned, count_needed
 from tasks.monitoring.reference import as_column
 from tasks.monitoring.retrain_triggers import look_for_loss
 from tasks.preparation.labels import label_rows
-from tasks.registry.versions import code_digest, read_file, read_json
+from tasks.registry.code_digest import code_digest
+from tasks.registry.versions import read_file, read_json
 from tasks.sources.query import SourceTable, collect, open_table
 from tasks.storage.store import Store, reaching
 

@@ -1,9 +1,9 @@
-"""Decisions: what a person may say about a version, and what the ledger then holds.
+"""Decisions on a version: approve, reject, roll back, release; and their entries in the ledger.
 
-Owns what a decision must bring, and who is noted as having made it. Refuses to build or prove a
-bento: `record_release` is called by who did.
+Responsible for what a decision needs (approver, reason, a passed gate or an override) and for when
+it is refused. Not responsible for building and testing a bento (`serving`).
 
-To settle a decision is to say what entry a ledger gets by it, or why it gets none.
+To settle a decision is to turn the ledger as it is into the decision's new entry, or to refuse it.
 """
 
 import logging
@@ -25,7 +25,7 @@ Settle = Callable[[list[Entry]], Entry | dict[str, Any]]
 
 
 class Decision(Frozen):
-    """What a person decided about one version. The approver's name is self-declared."""
+    """A person's decision on one version. The approver's name is what the person gave."""
 
     model: str
     version: str
@@ -36,7 +36,7 @@ class Decision(Frozen):
 
 
 def check_decision(decision: Decision) -> None:
-    """Refuse a decision that nobody signed, or that overrides the gate without a reason."""
+    """Raise DefinitionError for a decision without a name, or an override without a reason."""
     check_approver(decision.approver)
     if harmless(decision.reason) != decision.reason:
         raise DefinitionError(f"--reason {_quote(decision.reason)}: holds control characters")
@@ -45,7 +45,7 @@ def check_decision(decision: Decision) -> None:
 
 
 def check_approver(name: str) -> None:
-    """Refuse a name that is none, or that would not show as it is written."""
+    """Raise DefinitionError for an empty name, or one with control characters."""
     if not name.strip():
         raise DefinitionError("a decision needs the name of who makes it: --as NAME")
     if harmless(name) != name or set(name) & {"\t", "\n"}:
@@ -57,7 +57,7 @@ def _quote(text: str) -> str:
 
 
 def settle_approval(store: Store, decision: Decision, published: Published) -> Settle:
-    """Approve a version; an approval that has led to no release yet still counts."""
+    """Approve a version; an earlier approval that was not released yet is used again."""
     model, version = decision.model, decision.version
     passed = bool(read_json(store, published, "verdict.json")["passed"])
 
@@ -89,7 +89,10 @@ def settle_rejection(store: Store, decision: Decision, published: Published) -> 
 
 
 def record_release(store: Store, approval: Entry, model: str, bento: str) -> Entry:
-    """Make an approved version the champion; DecisionRefused if the ledger has moved past it."""
+    """Make an approved version the champion, with the digest of its proven bento.
+
+    Raises DecisionRefused if the ledger has a later decision that excludes it.
+    """
 
     def settle(ledger: list[Entry]) -> dict[str, Any]:
         refuse_closed(ledger, model, approval.version)
@@ -101,7 +104,7 @@ def record_release(store: Store, approval: Entry, model: str, bento: str) -> Ent
 
 
 def settle_rollback(store: Store, decision: Decision, published: Published) -> Settle:
-    """Make a version that was champion before the champion again."""
+    """Roll back: make an earlier champion the champion again."""
     model, version = decision.model, decision.version
 
     def settle(ledger: list[Entry]) -> dict[str, Any]:
@@ -117,13 +120,13 @@ _SETTLING = {"approve": settle_approval, "reject": settle_rejection, "rollback":
 
 
 def record(store: Store, decision: Decision, published: Published) -> Entry:
-    """Write a decision about one version into the ledger, or raise why it cannot be."""
+    """Write a decision on one version into the ledger; DecisionRefused where it is not allowed."""
     settle, sign = _settle(store, decision, published), sign_decision(decision.model)
     return _record(store, decision.model, settle, sign)
 
 
 def refuse_beforehand(store: Store, asked: Decision) -> None:
-    """Raise what a decision would be refused for as the ledger stands now."""
+    """Check a decision against the ledger as it is now; raises what `record` would raise."""
     check_decision(asked)
     _settle(store, asked, find_asked(store, asked))(read_trusted_ledger(store, asked.model))
 
@@ -134,7 +137,7 @@ def _settle(store: Store, asked: Decision, published: Published) -> Settle:
 
 
 def find_asked(store: Store, asked: Decision) -> Published:
-    """Find the version that is decided on; without one, a rollback is to the champion before."""
+    """Find the version of a decision; a rollback without one is to the champion before."""
     version = asked.version
     if asked.action == "rollback" and not version:
         version = previous_champion(store, asked.model)
@@ -153,7 +156,7 @@ def _fields(decision: Decision, published: Published, **more: Any) -> dict[str, 
 
 
 def _record(store: Store, model: str, settle: Settle, sign: Sign | None) -> Entry:
-    """Write what `settle` makes of the ledger; where another entry came first, settle anew."""
+    """Append what `settle` makes of the ledger; settle again where another entry came first."""
     while True:
         ledger = read_trusted_ledger(store, model)
         settled = settle(ledger)

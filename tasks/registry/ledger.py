@@ -1,6 +1,7 @@
-"""A model's ledger: every decision on its versions, in one chain that cannot be rewritten unseen.
+"""A model's ledger: all decisions on its versions, as a hash chain that shows any later change.
 
-Owns the entries and their order. Refuses to know what a version holds and who may decide.
+Responsible for the entries, their order and their chain. Not responsible for what a version holds,
+and for who may decide (`trusted_ledger`).
 """
 
 import getpass
@@ -20,22 +21,22 @@ from tasks.core.names import check_model, is_version
 from tasks.storage.store import Store, reaching
 
 Action = Literal["approve", "reject", "release", "rollback", "accept"]
-# Signs bytes in a name: gives the name that the key has among the signers, and the signature.
+# A function of bytes and a signer's name; gives the name of the key's owner, and the signature.
 Sign = Callable[[bytes, str], tuple[str, str]]
 
 
 class Overtaken(StoreError):
-    """Another decision was recorded first: whoever comes second looks at it and decides again."""
+    """Another decision was recorded first; the second person looks at it and decides again."""
 
     exit_code = 1
 
 
 class Entry(Frozen):
-    """One decision. `manifest` is the digest of what it is about, `bento` of its proven bento.
+    """One decision. `manifest` is the digest of the version's manifest, `bento` of its bento's.
 
-    `override` says that the gate had refused the version; `accept` is about all entries before it.
-    `signature` is that of `signer` over the model and all other fields but `digest`, which is over
-    all of the entry's other fields, and `previous` that of the entry before it.
+    `override` says that the gate had refused the version; `accept` covers all entries before it.
+    `signature` is made by `signer` over the model and all other fields but `digest`. `digest` is
+    the SHA-256 of all other fields, and `previous` the digest of the entry before.
     """
 
     number: int
@@ -63,9 +64,10 @@ class Entry(Frozen):
 
 
 def read_ledger(store: Store, model: str) -> list[Entry]:
-    """Read a model's ledger and verify its chain; StoreError names the entry that breaks it.
+    """Read a model's ledger and verify its hash chain.
 
-    What no chain can show: that its newest entries were taken away, and who wrote it (`trust`).
+    Raises StoreError, which names the entry, where one is missing, damaged or changed. The chain
+    cannot show that the newest entries were removed, or who wrote one (`trusted_ledger`).
     """
     with reaching(store.root):
         names = store.children(ledger_path(model))
@@ -87,24 +89,15 @@ def ledger_path(model: str) -> str:
 
 
 def append_entry(
-    store: Store,
-    model: str,
-    *,
-    action: Action,
-    version: str,
-    manifest: str,
-    approver: str,
-    reason: str,
-    override: bool = False,
-    bento: str = "",
-    after: int | None = None,
-    sign: Sign | None = None,
+    store: Store, model: str, *, after: int | None = None, sign: Sign | None = None, **decided: Any
 ) -> Entry:
-    """Add a decision to the ledger's end; Overtaken if another one was recorded first.
+    """Add a decision to the end of the ledger; Overtaken if another one was recorded first.
 
-    `after` is the number of the newest entry that the decision was made on, 0 where there was
-    none. Without it, only a decision in the very same moment counts as another one first. With
-    `sign`, the entry is signed at its place in the chain: it is worth nothing at another.
+    `decided` are the entry's fields that a person decides: action, version, manifest, approver and
+    reason, maybe override and bento. `after` is the number of the newest entry that the decision
+    was based on, 0 for none. Without it, only a decision written at the same moment counts as
+    another one first. With `sign`, the entry is signed for its place in the chain, and is not valid
+    at another.
     """
     entries = read_ledger(store, model)
     if after is not None and len(entries) > after:
@@ -112,23 +105,22 @@ def append_entry(
     entry = Entry(
         number=len(entries) + 1,
         previous=_tip(entries),
-        action=action,
-        version=version,
-        manifest=manifest,
-        approver=approver,
         os_user=name_os_user(),
         time=datetime.now(UTC),
-        reason=reason,
-        override=override,
-        bento=bento,
+        **decided,
     )
+    return _write_entry(store, model, entry, sign)
+
+
+def _write_entry(store: Store, model: str, entry: Entry, sign: Sign | None) -> Entry:
+    """Sign an entry, digest it and create its file, which only one of many writers can."""
     if sign is not None:
-        signer, signature = sign(signed_bytes(entry, model), approver)
+        signer, signature = sign(signed_bytes(entry, model), entry.approver)
         entry = entry.model_copy(update={"signer": signer, "signature": signature})
     entry = entry.model_copy(update={"digest": _digest(entry.model_dump(mode="json"))})
     try:
         with reaching(store.root):
-            store.create(_path(model, entry.number), _write(entry.model_dump(mode="json")))
+            store.create(_path(model, entry.number), _serialise(entry.model_dump(mode="json")))
     except FileExistsError as error:
         raise _overtaken(model, read_ledger(store, model)[entry.number - 1]) from error
     return entry
@@ -140,7 +132,7 @@ def list_crowned(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def check_approved(entries: Iterable[Entry], champion: Entry) -> None:
-    """Refuse a champion of whose very files the ledger holds no approval."""
+    """Raise StoreError for a champion whose manifest was never approved in the ledger."""
     approved = (each.manifest for each in entries if each.action == "approve")
     if champion.manifest not in approved:
         raise StoreError(
@@ -150,13 +142,13 @@ def check_approved(entries: Iterable[Entry], champion: Entry) -> None:
 
 
 def signed_bytes(entry: Entry, model: str) -> bytes:
-    """Give what a signer signs: the model, and an entry's fields in one order."""
+    """Give the bytes that a signer signs: the model and an entry's fields, as sorted JSON."""
     fields = entry.model_dump(mode="json", exclude={"signer", "signature", "digest"})
     return json.dumps({"model": model, **fields}, sort_keys=True).encode()
 
 
 def name_os_user() -> str:
-    """Name the operating system's user; by number where there is no name, as in some containers."""
+    """Name the operating system's user; by number where it has no name, as in some containers."""
     try:
         return harmless(getpass.getuser())
     except (KeyError, OSError):
@@ -169,7 +161,7 @@ def _parse_entry(data: bytes, where: str) -> Entry:
         entry = Entry.model_validate(fields)
     except ValueError as error:
         raise StoreError(f"{where}: is damaged; restore it") from error
-    if entry.digest != _digest(fields) or data != _write(fields):
+    if entry.digest != _digest(fields) or data != _serialise(fields):
         raise StoreError(f"{where}: was changed after it was recorded; restore it")
     return entry
 
@@ -199,8 +191,8 @@ def _digest(fields: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
 
 
-def _write(fields: dict[str, Any]) -> bytes:
-    """Write an entry in the one way that it is read again: not even its spaces may change."""
+def _serialise(fields: dict[str, Any]) -> bytes:
+    """Give an entry's bytes in their one form: a change of a space is found, too."""
     return json.dumps(fields, indent=1, ensure_ascii=False).encode()
 
 

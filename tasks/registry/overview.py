@@ -1,6 +1,7 @@
-"""What a person or program asks of a model: its versions, its champion, what waits, its history.
+"""Read a model's state for `status`, `show` and `history`: versions, champion, decisions.
 
-Owns how published files and the ledger are told together. Refuses to change any of them.
+Responsible for joining published files and the ledger into plain dictionaries, which are the JSON
+output. Changes nothing.
 """
 
 import json
@@ -15,7 +16,7 @@ from tasks.storage.store import Store
 
 
 def describe_version(store: Store, published: Published) -> dict[str, Any]:
-    """Read back what a person or program asks of a version: verdict, checks, metrics, steps."""
+    """Describe one version: verdict, checks, metrics, rows, seconds and where its report is."""
     (parts,) = _read_parts(store, [published], "lineage", "evaluation", "verdict", "analysis")
     lineage, evaluation, verdict, analysis = parts
     return {
@@ -39,9 +40,10 @@ def describe_version(store: Store, published: Published) -> dict[str, Any]:
 
 
 def describe_model(store: Store, model: str) -> dict[str, Any]:
-    """Tell a model's champion, its versions, and those that passed and wait for a decision.
+    """Describe a model: its champion, its versions, and those that wait for a decision.
 
     What was approved and is not released yet still waits: approving it again finishes the release.
+    Raises DefinitionError for a model without a version.
     """
     versions, ledger = list_versions(store, model), read_trusted_ledger(store, model)
     if not versions:
@@ -61,7 +63,7 @@ def describe_model(store: Store, model: str) -> dict[str, Any]:
 
 
 def describe_history(store: Store, model: str) -> dict[str, Any]:
-    """Tell a model's versions with their verdicts, and its ledger, whose chain is verified."""
+    """Describe a model's versions with their verdicts, and its ledger, whose chain is verified."""
     versions, ledger = list_versions(store, model), read_trusted_ledger(store, model)
     if not versions and not ledger:
         raise _no_version(store, model)

@@ -1,7 +1,7 @@
-"""Which bento was proven for a version, and is the one that its ledger entry names.
+"""Find the bento that was released for a version: the one whose digest its ledger entry names.
 
-Owns where bentos lie, and that nothing there counts but by a ledger's entry. Refuses to know what
-is in one (`archives`) and how it is proven (`proof`): a service that follows asks here, too.
+Responsible for where bentos are and for checking them against the ledger. Not responsible for what
+is in one (`bento_archive`) and how it is tested (`acceptance_test`).
 """
 
 from tasks.core.errors import StoreError
@@ -18,12 +18,12 @@ def bento_path(model: str, version: str) -> str:
 
 
 def find_bento(store: Store, model: str, version: str) -> Published | None:
-    """Find what lies where a version's bento does; whether it counts, only a ledger can say."""
+    """Find the bento at a version's path; only the ledger says whether it was released."""
     return find(store, bento_path(model, version))
 
 
 def get_bento(store: Store, model: str, entry: Entry) -> Published:
-    """Find the bento that a ledger entry released, with a proof of the very files it is about."""
+    """Find the bento that a ledger entry released; StoreError if it, or its proof, is another."""
     bento = find_bento(store, model, entry.version)
     if bento is None or bento.digest != entry.bento:
         raise StoreError(f"{model}: the bento of {entry.version} is not what was released")

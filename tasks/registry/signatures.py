@@ -1,9 +1,9 @@
 """Signatures of decisions: made and verified by OpenSSH, against a file of allowed signers.
 
 Responsible for finding the signers, for finding a key that is one of theirs, and for calling
-`ssh-keygen -Y` (OpenSSH 8.9 or newer). Not responsible for what a signer may decide (`trust`). The
-signers' file is read where the definition is, never from the root: whoever can write to the root
-cannot appoint himself.
+`ssh-keygen -Y` (OpenSSH 8.9 or newer). Not responsible for what a signer may decide
+(`trusted_ledger`). The signers' file is read where the definition is, never from the root: whoever
+can write to the root cannot appoint himself.
 """
 
 import os
@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tasks.core.definition import Frozen, find_definition, load_definition
+from tasks.core.definition import Frozen
+from tasks.core.definition_file import find_definition, load_definition
 from tasks.core.errors import (
     DecisionRefused,
     DefinitionError,
@@ -41,7 +42,7 @@ class Signature(Frozen):
 
 
 def find_signers(model: str) -> Path | None:
-    """Find the file of those who may decide on a model; None where the definition names none.
+    """Find the file of allowed signers of a model; None where the definition names none.
 
     PERENNIAL_SIGNERS comes first: it is for a place that has no definition, as a container. Raises
     DefinitionError where the file that is named is not there.
@@ -59,7 +60,7 @@ def find_signers(model: str) -> Path | None:
 
 
 def take_own_key(model: str) -> None:
-    """Let this process sign with its user's key: the one that is named, or a signer's in ~/.ssh.
+    """Choose the key this process signs with: the one that is named, or a signer's in ~/.ssh.
 
     Only the command line calls it: whoever can fill in a form must not sign with a worker's key.
     Raises DecisionRefused where signers are named, and no key here is one of theirs.
@@ -80,7 +81,7 @@ def take_own_key(model: str) -> None:
 
 
 def sign(data: bytes, key: Path, signers: Path, name: str) -> Signature:
-    """Sign in a name; where the key is not that name's, in the first that the signers give it.
+    """Sign under a name, or, where the key is not that person's, under its owner's name.
 
     Raises DecisionRefused if OpenSSH cannot sign, or if the key is no allowed signer's.
     """
@@ -110,7 +111,7 @@ def make_key(file: Path) -> Path:
 
 
 def verify(data: bytes, signature: Signature, moment: datetime, signers: Path) -> None:
-    """Verify a signature as of a time; StoreError says what OpenSSH found wrong with it."""
+    """Verify a signature as of a time; StoreError with OpenSSH's reason if it is not valid."""
     stamp = f"{moment.astimezone(UTC):%Y%m%d%H%M%SZ}"
     with TemporaryDirectory() as folder:
         file = _write_armour(folder, signature.armour)
@@ -122,7 +123,7 @@ def verify(data: bytes, signature: Signature, moment: datetime, signers: Path) -
 
 
 def first_line_of(output: bytes) -> str:
-    """Give the first line of what a program printed, without what a terminal would act on."""
+    """Give the first line of a program's output, with control characters escaped."""
     return first_line(PerennialError(output.decode(errors="replace").strip() or "no reason given"))
 
 

@@ -1,4 +1,4 @@
-"""Decisions as Prefect records them: what a person said is written to the ledger."""
+"""The decision and the promotion as Prefect tasks; both write an entry into the ledger."""
 
 from tasks.core.steps import step
 from tasks.registry.decisions import Decision, check_decision, find_asked, record, record_release
@@ -9,7 +9,7 @@ from tasks.storage.store import open_store
 
 @step("decision")
 def decide(root: str, asked: Decision) -> Entry:
-    """Write a decision into the ledger, or say why it cannot be."""
+    """Write a decision into the ledger; raises DecisionRefused where it is not allowed."""
     check_decision(asked)
     store = open_store(root)
     return record(store, asked, find_asked(store, asked))
@@ -17,5 +17,5 @@ def decide(root: str, asked: Decision) -> Entry:
 
 @step("promotion")
 def promote(root: str, model: str, approval: Entry, bento: Published) -> Entry:
-    """Make the approved version the champion, with the bento that was proven for it."""
+    """Make the approved version the champion, with the bento that passed its test."""
     return record_release(open_store(root), approval, model, bento.digest)

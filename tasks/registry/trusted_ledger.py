@@ -1,8 +1,8 @@
-"""Which ledger is believed: one that is whole, signed where signers are named, and never shorter.
+"""Check that a ledger can be trusted: it is whole, signed, and not shorter than seen before.
 
-Responsible for who may write which entry, and for what this machine saw before. Not responsible for
-the chain itself (`ledger`) and for cryptography (`signatures`). Without signers whoever can write
-to the root can write decisions: then only the chain, and what a process saw itself, are checked.
+Responsible for who may sign which entry, and for remembering what this machine saw. Not responsible
+for the chain itself (`ledger`) and for cryptography (`signatures`). Where no signers are named,
+whoever can write to the root can write decisions, and only the chain is checked.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class Seen(Frozen):
 
 
 def read_trusted_ledger(store: Store, model: str) -> list[Entry]:
-    """Read a model's ledger, and believe it only if it is signed as its signers' file asks.
+    """Read a model's ledger and verify its chain, and its signatures where signers are named.
 
     Raises StoreError naming the entry that is not signed, whose signer may not write it, or that is
     missing since this machine last looked.
@@ -62,9 +62,9 @@ def read_trusted_ledger(store: Store, model: str) -> list[Entry]:
 def check_signatures(
     entries: Sequence[Entry], model: str, signers: Path, verified: int = 0
 ) -> None:
-    """Verify who wrote each entry since the last one by which a person accepted those before it.
+    """Verify the signatures of all entries from the last `accept` on.
 
-    The first `verified` entries are known to be right. Raises StoreError for the first that is not.
+    The first `verified` entries were verified before. Raises StoreError for the first invalid one.
     """
     accepted = max((each.number for each in entries if each.action == "accept"), default=1)
     for entry in entries[max(verified, accepted - 1) :]:
@@ -84,9 +84,10 @@ def check_signatures(
 
 
 def check_signer(entries: Sequence[Entry], entry: Entry, where: str) -> None:
-    """Refuse an entry that its signer may not write: the system only follows what a person signed.
+    """Raise StoreError for an entry that its signer may not write.
 
-    A person signs in his own name; the system rejects, and makes champion what a person approved.
+    A person signs as himself. The system may reject, and may release or roll back to what a person
+    approved.
     """
     if entry.signer != SYSTEM:
         if entry.action != "release" and entry.signer != entry.approver:
@@ -123,7 +124,7 @@ def accept_ledger(store: Store, model: str, approver: str, reason: str) -> Entry
 
 
 def sign_decision(model: str) -> Sign | None:
-    """Give what signs a person's decision, in his name; None where no signers are named."""
+    """Give the function that signs a person's decision; None where no signers are named."""
     signers = find_signers(model)
     if signers is None:
         return None
@@ -144,7 +145,7 @@ def sign_decision(model: str) -> Sign | None:
 
 
 def sign_consequence(model: str) -> Sign | None:
-    """Give what signs that a decision is carried out: the system's key, or else the decider's."""
+    """Give the function that signs a release: with the system's key, or else the approver's."""
     signers = find_signers(model)
     if signers is None:
         return None
@@ -164,10 +165,10 @@ def sign_consequence(model: str) -> Sign | None:
 
 
 def refuse_shorter(entries: Sequence[Entry], seen: Seen, model: str) -> None:
-    """Refuse a ledger that lost entries which were seen before, until a person accepts that.
+    """Raise StoreError for a ledger that lost entries since it was seen, unless that was accepted.
 
-    Raises StoreError. What counts is an `accept` that is newer than all that was seen: an older one
-    could be put back with the ledger that it belonged to.
+    Only an `accept` newer than all that was seen counts: an older one could be put back with the
+    ledger that it belonged to.
     """
     if extends(entries, seen):
         return
@@ -182,9 +183,9 @@ def refuse_shorter(entries: Sequence[Entry], seen: Seen, model: str) -> None:
 
 
 def look_back(store: Store, model: str, entries: Sequence[Entry]) -> None:
-    """Hold a ledger that nobody signs against what this machine saw; StoreError if it is shorter.
+    """Compare an unsigned ledger with what this machine saw; StoreError if it lost entries.
 
-    A ledger that begins with another entry is that of a root made anew.
+    A ledger that begins with another entry is that of a new root.
     """
     seen = recall(store, model)
     if entries and seen.digests[:1] == (entries[0].digest,):
@@ -193,7 +194,7 @@ def look_back(store: Store, model: str, entries: Sequence[Entry]) -> None:
 
 
 def extends(entries: Sequence[Entry], seen: Seen) -> bool:
-    """Tell whether a ledger goes on from what was seen."""
+    """Tell whether a ledger begins with all entries that were seen."""
     return tuple(each.digest for each in entries[: len(seen.digests)]) == seen.digests
 
 
@@ -203,7 +204,7 @@ def see(entries: Sequence[Entry], signers: str = "") -> Seen:
 
 
 def recall(store: Store, model: str) -> Seen:
-    """Recall how this machine last saw a ledger; what cannot be read was never seen."""
+    """Read what this machine last saw of a ledger; an unreadable file counts as nothing seen."""
     try:
         return Seen.model_validate_json(_memory(store, model).read_bytes())
     except (OSError, ValidationError):
@@ -211,7 +212,7 @@ def recall(store: Store, model: str) -> Seen:
 
 
 def remember(store: Store, model: str, seen: Seen) -> None:
-    """Keep how a ledger was seen, for this user only; at a place that is not the root."""
+    """Save what was seen of a ledger, readable by this user only and outside the root."""
     file = _memory(store, model)
     data = seen.model_dump_json().encode()
     try:

@@ -1,6 +1,6 @@
-"""Where a version stands: which decision on it is open, and which champions there were.
+"""A version's status by the ledger: open, rejected, released; and the champions so far.
 
-Owns what a ledger's entries come to together. Refuses to write one (`decisions`).
+Responsible for what the entries mean together. Not responsible for writing them (`decisions`).
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from tasks.storage.store import Store
 
 
 def refuse_closed(ledger: list[Entry], model: str, version: str) -> None:
-    """Refuse a version on which the ledger has the last word already."""
+    """Raise DecisionRefused for a version that was released or rejected, or that is outdated."""
     release = find_release(ledger, version)
     if release is not None:
         raise DecisionRefused(
@@ -29,7 +29,7 @@ def refuse_closed(ledger: list[Entry], model: str, version: str) -> None:
 
 
 def refuse_rollback(ledger: list[Entry], model: str, version: str) -> Entry:
-    """Give the release that a version goes back to; DecisionRefused where there is no way back."""
+    """Give the release to roll back to; DecisionRefused if there is none, or it is in place."""
     release = find_release(ledger, version)
     if release is None:
         raise DecisionRefused(f"{model}: {version} was never released; approve it instead")
@@ -53,7 +53,7 @@ def find_release(ledger: Iterable[Entry], version: str) -> Entry | None:
 
 
 def list_champions(ledger: Iterable[Entry]) -> list[str]:
-    """List the champion, last, and before it the champions that rolling back leads to."""
+    """List the champion (last) and before it those that rolling back leads to, oldest first."""
     champions: list[str] = []
     for entry in ledger:
         if entry.action == "rollback" and entry.version in champions:
@@ -64,7 +64,7 @@ def list_champions(ledger: Iterable[Entry]) -> list[str]:
 
 
 def previous_champion(store: Store, model: str) -> str:
-    """Name the version that rolling back leads to where none is named."""
+    """Name the champion before this one; DecisionRefused where there is none."""
     champions = list_champions(read_trusted_ledger(store, model))
     if len(champions) < 2:
         raise DecisionRefused(f"{model}: there is no earlier champion to roll back to")
@@ -72,7 +72,11 @@ def previous_champion(store: Store, model: str) -> str:
 
 
 def is_older(version: str, champion: str) -> bool:
-    """Compare as-of times; versions of data without times are never older than each other."""
+    """Compare two versions' as-of times; versions of data without times are never older.
+
+    >>> is_older("20140101T000000Z-abc", "20140201T000000Z-abc"), is_older("0123", "4567")
+    (True, False)
+    """
     ours, ours_timed, _ = version.partition("-")
     theirs, theirs_timed, _ = champion.partition("-")
     return bool(ours_timed and theirs_timed) and ours < theirs

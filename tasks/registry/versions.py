@@ -1,16 +1,14 @@
-"""Snapshots, versions and the champion, on a folder or a bucket.
+"""Published versions of models, and which of them is the champion.
 
-Owns what a version is called and what makes it exist: its manifest. Refuses to know how bytes are
-kept (`store`), how decisions are (`ledger`), and what is inside a version's files (the steps).
+Responsible for a version's name and for its manifest, without which it does not exist. Not
+responsible for how bytes are kept (`storage`), for decisions (`ledger`), and for what is in a
+version's files (the production steps).
 """
 
 import hashlib
 import json
-import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,18 +23,10 @@ from tasks.storage.store import Store, digest_file, reaching
 
 MANIFEST = "MANIFEST.json"
 _STAMP = "%Y%m%dT%H%M%SZ"
-LIBRARIES = ("polars", "lightgbm", "numpy", "whylogs", "prefect", "pydantic", "altair")
-# What makes a model: a change in any other package, or library, leaves its version as it is.
-_MAKERS = (
-    *("core", "features", "sources", "extraction", "preparation"),
-    *("training", "evaluation", "validation"),
-)
-_MAKING_LIBRARIES = ("python", "polars", "lightgbm", "numpy")
-_TASKS = Path(__file__).parents[1]
 
 
 class Manifest(Frozen):
-    """The sha256 of each file by name, when they were published, and the subfolder they are in."""
+    """The SHA-256 of each file by name, the time of publication, and the subfolder they are in."""
 
     time: datetime
     attempt: str = ""
@@ -51,7 +41,7 @@ class Manifest(Frozen):
 
 
 class Published(Frozen):
-    """A folder that was published: where it is, and its manifest with its digest."""
+    """A folder that was published: its path in the store, its manifest and that one's SHA-256."""
 
     path: str
     digest: str
@@ -63,7 +53,7 @@ class Published(Frozen):
 
     @property
     def age(self) -> tuple[datetime, datetime]:
-        """Order versions by as-of time, or when published where they carry none."""
+        """The as-of time and the publication time; twice the latter for data without times."""
         published, stamp = self.manifest.time, self.version.partition("-")[0]
         try:
             return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC), published
@@ -74,50 +64,21 @@ class Published(Frozen):
         return "/".join(part for part in (self.path, self.manifest.attempt, name) if part)
 
 
-@cache
-def maker_digest() -> str:
-    """Identify the modules that make a model, which a version's name depends on."""
-    return _digest_modules(module for room in _MAKERS for module in _list_modules(room))
-
-
-@cache
-def model_code_digest() -> str:
-    """Identify the code that makes a model, and the libraries under it."""
-    versions = {name: package_versions()[name] for name in _MAKING_LIBRARIES}
-    return _digest(f"{maker_digest()}{json.dumps(versions, sort_keys=True)}".encode())
-
-
-@cache
-def code_digest() -> str:
-    """Identify all code of the steps and all libraries: what is kept by it is made anew."""
-    versions = json.dumps(package_versions(), sort_keys=True)
-    return _digest(f"{_digest_modules(_list_modules('.'))}{versions}".encode())
-
-
-def _list_modules(room: str) -> list[Path]:
-    return sorted((_TASKS / room).rglob("*.py"))
-
-
-def _digest_modules(modules: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for module in modules:
-        digest.update(module.relative_to(_TASKS).as_posix().encode() + module.read_bytes())
-    return digest.hexdigest()
-
-
-def package_versions() -> dict[str, str]:
-    found = {name: installed_version(name) for name in LIBRARIES}
-    return {"python": platform.python_version(), **found}
-
-
 def name_version(as_of: datetime | None, *digests: str) -> str:
-    """Derive a version: the as-of time, where there is one, and a digest of all that went in."""
+    """Name a version by its as-of time, where there is one, and a hash of all inputs' digests.
+
+    >>> name_version(datetime(2013, 10, 1, tzinfo=UTC), "data", "code")
+    '20131001T000000Z-7b0ef489b0'
+    """
     stamp = f"{as_of.astimezone(UTC):{_STAMP}}-" if as_of else ""
     return stamp + hashlib.sha256("\n".join([str(as_of), *digests]).encode()).hexdigest()[:10]
 
 
 def publish(store: Store, folder: Path, path: str) -> Published:
-    """Publish a folder with a manifest of its files; FileExistsError if another run was first."""
+    """Publish a folder's files with a manifest of their digests, all at once.
+
+    Raises FileExistsError if another run published there first, StoreError if storage fails.
+    """
     with reaching(str(folder)):
         files = {
             file.relative_to(folder).as_posix(): digest_file(file)
@@ -133,7 +94,7 @@ def publish(store: Store, folder: Path, path: str) -> Published:
 
 
 def publish_once(store: Store, folder: Path, path: str) -> Published:
-    """Publish a folder, or find what another run published there, before or meanwhile."""
+    """Publish a folder, or return what another run published there, before or meanwhile."""
     if found := find(store, path):
         return found
     try:
@@ -146,12 +107,15 @@ def publish_once(store: Store, folder: Path, path: str) -> Published:
 
 
 def find(store: Store, path: str) -> Published | None:
-    """Find what was published at a path; None where there is no manifest."""
+    """Find what was published at a path; None where there is no manifest.
+
+    Raises StoreError where the manifest is damaged.
+    """
     return find_all(store, [path]).get(path)
 
 
 def find_all(store: Store, paths: Iterable[str]) -> dict[str, Published]:
-    """Find what was published at these paths; what has no manifest does not exist."""
+    """Find what was published at these paths, by path; those without a manifest are left out."""
     with reaching(store.root):
         manifests = store.read_many(f"{path}/{MANIFEST}" for path in paths)
     found = {}
@@ -168,7 +132,7 @@ def find_all(store: Store, paths: Iterable[str]) -> dict[str, Published]:
 
 
 def read_files(store: Store, wanted: Iterable[tuple[Published, str]]) -> list[bytes]:
-    """Read published files at once; StoreError if one's bytes are not those that were published."""
+    """Read published files at once; StoreError if one is missing or not as it was published."""
     asked = [(each.path_of(name), each.manifest.files.get(name)) for each, name in wanted]
     with reaching(store.root):
         found = store.read_many(path for path, _ in asked)
@@ -181,35 +145,17 @@ def read_files(store: Store, wanted: Iterable[tuple[Published, str]]) -> list[by
 
 
 def read_file(store: Store, published: Published, name: str) -> bytes:
-    """Read one published file; StoreError if its bytes are not those that were published."""
+    """Read one published file; StoreError if it is missing or not as it was published."""
     return read_files(store, [(published, name)])[0]
 
 
 def check_files(store: Store, published: Published) -> None:
-    """Read all files of what was published; StoreError names the one that is not as it was."""
+    """Verify all files of a publication; StoreError names the one that was changed."""
     read_files(store, [(published, name) for name in published.manifest.files])
 
 
 def read_json(store: Store, published: Published, name: str) -> Any:
     return json.loads(read_file(store, published, name))
-
-
-def snapshot_path(digest: str) -> str:
-    return f"snapshots/{digest}"
-
-
-def fetch_snapshot(store: Store, snapshot: Published, target: Path) -> list[Path]:
-    """Give a published snapshot's parts as local files, each checked against the manifest."""
-    with reaching(store.root):
-        folder = store.fetch(snapshot.path_of("").rstrip("/"), target)
-    for name, expected in snapshot.manifest.files.items():
-        if not (folder / name).is_file() or digest_file(folder / name) != expected:
-            where = f"{store.root}/{snapshot.path}"
-            raise StoreError(
-                f"{where}/{name}: was changed after it was published; remove {where} "
-                "to have it extracted again"
-            )
-    return [folder / name for name in snapshot.manifest.files]
 
 
 def version_path(model: str, version: str) -> str:
@@ -221,14 +167,14 @@ def _model_path(model: str) -> str:
 
 
 def list_models(store: Store) -> list[str]:
-    """List the models that have a version or a decision; a killed run may leave an empty name."""
+    """List the models that have a version or a decision; killed runs may leave empty folders."""
     with reaching(store.root):
         names = store.children("models")
     return [name for name in names if is_model(name) and _holds_anything(store, name)]
 
 
 def list_versions(store: Store, model: str) -> dict[str, Published]:
-    """List a model's versions by what they know: oldest as-of first, then the first published."""
+    """List a model's versions by name: oldest as-of time first, then the first published."""
     paths = [version_path(model, name) for name in _list_names(store, model)]
     found = find_all(store, paths).values()
     return {each.version: each for each in sorted(found, key=lambda each: each.age)}
@@ -239,7 +185,10 @@ def find_version(store: Store, model: str, version: str) -> Published | None:
 
 
 def get_version(store: Store, model: str, version: str) -> Published:
-    """Find a version that must exist; its first letters are enough when only one version fits."""
+    """Find a version by its name, or by the first letters of it that fit no other version.
+
+    Raises DefinitionError where none or several fit.
+    """
     names = _list_names(store, model)
     fitting = [name for name in names if version and name.startswith(version)]
     wanted = [version] if version in names else fitting
@@ -252,12 +201,15 @@ def get_version(store: Store, model: str, version: str) -> Published:
 
 
 def find_champion(store: Store, model: str) -> Published | None:
-    """Find the version that the ledger released last; its bytes must be those decided on."""
+    """Find the champion: the version that the ledger released, or rolled back to, last.
+
+    Raises StoreError where its manifest is not the approved one, or the ledger is not whole.
+    """
     return find_released(store, model, read_trusted_ledger(store, model))
 
 
 def find_released(store: Store, model: str, ledger: list[Entry]) -> Published | None:
-    """Find the version that a ledger, read before, released last."""
+    """Find the champion by a ledger that was read before."""
     crowned = list_crowned(ledger)
     if not crowned:
         return None
@@ -273,7 +225,7 @@ def find_released(store: Store, model: str, ledger: list[Entry]) -> Published | 
 
 
 def find_unedited(store: Store, model: str, ledger: list[Entry]) -> Published | None:
-    """Find the version that a ledger released last; StoreError if any file of it was edited."""
+    """Find the champion and verify all its files; StoreError if one was edited."""
     champion = find_released(store, model, ledger)
     if champion is not None:
         check_files(store, champion)

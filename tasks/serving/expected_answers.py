@@ -21,14 +21,8 @@ from tasks.features.feature_tables import asked_columns, used_tables
 from tasks.features.transform import Features, Vocabulary, encode
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.preparation.split import Split, SplitRole, part_of_row
-from tasks.registry.versions import (
-    Published,
-    fetch_snapshot,
-    find,
-    read_file,
-    read_json,
-    snapshot_path,
-)
+from tasks.registry.snapshots import fetch_snapshot, snapshot_path
+from tasks.registry.versions import Published, find, read_file, read_json
 from tasks.storage.store import Store
 from tasks.training.datasets import model_input
 from tasks.training.train import read_model

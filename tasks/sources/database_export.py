@@ -16,7 +16,8 @@ from pathlib import Path
 import polars as pl
 from pydantic import ValidationError
 
-from tasks.core.definition import Frozen, Source
+from tasks.core.data_sections import Source
+from tasks.core.definition import Frozen
 from tasks.core.errors import SourceChanged
 from tasks.core.sql import refuse_clock
 from tasks.sources.file_contents import digest_files, see_files

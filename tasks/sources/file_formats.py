@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 from polars import selectors as cs
 
-from tasks.core.definition import Source
+from tasks.core.data_sections import Source
 from tasks.core.errors import DefinitionError, SourceError, first_line
 from tasks.core.sql import is_text
 from tasks.storage.store import is_bucket, scan_options

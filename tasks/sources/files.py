@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.definition import Source
+from tasks.core.data_sections import Source
 from tasks.core.errors import ColumnsMissing, DefinitionError, SourceError, SourceRefused, nearest
 from tasks.core.sql import column_of, is_text
 from tasks.sources.file_contents import Seen, list_files, recall

@@ -12,7 +12,8 @@ import msgspec
 import polars as pl
 from pydantic import ValidationError
 
-from tasks.core.definition import Definition, Frozen, Source
+from tasks.core.data_sections import Source
+from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DataRefused, DefinitionError, NumbersLost, SourceError, nearest
 from tasks.core.type_coercion import CoercionError, is_kin, take_objects, take_values
 from tasks.sources.file_formats import FAILURES, scan_text

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.definition import Source
+from tasks.core.data_sections import Source
 from tasks.core.errors import DefinitionError, SourceError, first_line, hide_password, nearest
 from tasks.core.sql import quote_name
 

@@ -6,13 +6,8 @@ things may change between the two.
 
 from datetime import UTC, datetime
 
-from tasks.core.definition import (
-    Definition,
-    find_definition,
-    load_definition,
-    parse_definition,
-    project_of,
-)
+from tasks.core.definition import Definition, parse_definition
+from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import DecisionRefused, DefinitionError, in_definition, nearest
 from tasks.features.transform import compile_features
 from tasks.registry.versions import Published, find_champion, list_models, read_file

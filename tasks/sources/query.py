@@ -12,10 +12,11 @@ from pathlib import Path
 import polars as pl
 from pydantic import Field
 
-from tasks.core.definition import Definition, Frozen, Source
+from tasks.core.data_sections import Source
+from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DefinitionError, first_line, nearest
 from tasks.core.sql import refuse_clock
-from tasks.core.timestamps import moment_of
+from tasks.core.timestamps import utc_time
 from tasks.features.feature_tables import plan_events
 from tasks.features.point_in_time_join import Events, give_values, look_up, settle
 from tasks.sources.database_export import export_source
@@ -161,7 +162,7 @@ def event_time(definition: Definition, columns: Mapping[str, pl.DataType]) -> pl
     name = definition.extract.time
     if name is None:
         return None
-    return moment_of(name, columns, definition.extract.time_zone, "[extract] time")
+    return utc_time(name, columns, definition.extract.time_zone, "[extract] time")
 
 
 def collect(table: SourceTable, rows: pl.LazyFrame) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from polars.io.plugins import register_io_source
 
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DataRefused, DefinitionError, StoreError, first_line
-from tasks.core.query_shape import only_table
+from tasks.core.row_wise_query import only_table
 from tasks.core.sql import is_text
 from tasks.core.type_coercion import is_kin, parse_dtype
 from tasks.sources.query import plan_query

@@ -1,7 +1,7 @@
-"""Files that cost time to make and can be made again, kept by what they are made of.
+"""A cache of files on this machine that take long to make and can be made again.
 
-Owns their place beside runs' work folders, the check that their bytes are those that were written,
-and that there are never many. Refuses to know what is in them: losing one costs time only.
+Responsible for its folder, for checking that a file's bytes are those that were written, and for
+evicting the least recently used ones. Not responsible for what is in them.
 """
 
 import logging
@@ -11,16 +11,16 @@ from pathlib import Path
 
 from tasks.storage.store import digest_file, open_store, reaching
 
-log = logging.getLogger("perennial.kept")
+log = logging.getLogger("perennial.cache")
 
 
-def kept_folder(root: str, kind: str) -> Path:
-    """Name the local folder of one kind of kept files."""
+def cache_folder(root: str, kind: str) -> Path:
+    """Name the cache's folder for one kind of files."""
     return open_store(root).workspace() / kind
 
 
-def find_kept(folder: Path, name: str) -> Path | None:
-    """Find a kept file, if its bytes are those that were written."""
+def find_cached(folder: Path, name: str) -> Path | None:
+    """Find a cached file by name; None where there is none, or its digest is not its bytes'."""
     for path in folder.glob(f"{name}-*"):
         with suppress(FileNotFoundError):  # another run may clear it away
             if digest_file(path) == path.name.rpartition("-")[2]:
@@ -31,8 +31,8 @@ def find_kept(folder: Path, name: str) -> Path | None:
     return None
 
 
-def keep_file(draft: Path, folder: Path, name: str, most: int) -> None:
-    """Keep a file under its name and its digest; of too many, those used longest ago go."""
+def cache_file(draft: Path, folder: Path, name: str, most: int) -> None:
+    """Move a file into the cache under its name and digest, and keep the `most` last used ones."""
     with reaching(str(folder)):
         folder.mkdir(exist_ok=True)
         os.replace(draft, folder / f"{name}-{digest_file(draft)}")

@@ -1,7 +1,8 @@
-"""An S3 bucket as a place for bytes.
+"""An S3 bucket as a place for bytes, with exclusive creation (`If-None-Match`).
 
-Owns s3fs and what can go wrong between here and a bucket. Refuses to know folders (`store`) and
-what the bytes mean (`registry`).
+Responsible for s3fs, retries and what errors of a bucket mean. Not responsible for folders
+(`folder`) or for what the bytes mean (`registry`). Exclusive creation is by hand: s3fs sends the
+condition, but does not know its own file again when the answer to a try got lost.
 """
 
 import os
@@ -27,7 +28,7 @@ _PATIENT = {"connect_timeout": 5, "read_timeout": 60, "tries": 10, "rounds": 2}
 
 
 class BucketStore:
-    """A prefix of a bucket whose server honours `If-None-Match`, as Amazon's does."""
+    """A `Store` in a bucket whose server honours `If-None-Match`, as Amazon's does."""
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
@@ -57,6 +58,7 @@ class BucketStore:
         return found
 
     def create(self, path: str, data: bytes) -> None:
+        """Create an object, or raise FileExistsError: of many writers at once exactly one wins."""
         mark = {"writer": secrets.token_hex(8)}
         for wait in _CONFLICT_WAITS:
             try:
@@ -147,12 +149,15 @@ class BucketStore:
 
 
 def endpoint() -> str | None:
-    """Tell the S3 server's address, where it is not Amazon's."""
+    """Give the S3 server's address, where it is not Amazon's."""
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
 
 def open_bucket(uri: str) -> Any:
-    """Reach the bucket of an address, within seconds or not at all, and give its files."""
+    """Connect to the bucket of an s3:// address and give its file system (s3fs).
+
+    Raises OSError within seconds where the bucket is missing or no server answers.
+    """
     bucket = uri.removeprefix("s3://").partition("/")[0]
     if not bucket:
         raise OSError("names no bucket; write s3://bucket/prefix")
@@ -188,25 +193,21 @@ def _files(at: str | None, tries: int, rounds: int, **timeouts: int) -> Any:
 
 
 def explain(error: Exception) -> str | None:
-    """Say what an error on the way to a bucket means; None for what is none."""
-    from botocore.exceptions import (
-        BotoCoreError,
-        ClientError,
-        NoCredentialsError,
-        PartialCredentialsError,
-    )
+    """Say what an error of a bucket means; None for an error of another kind."""
+    from botocore import exceptions
 
     said = " ".join(str(error).split())
-    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+    if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
         return "no S3 credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     if isinstance(error, PermissionError):
         return f"access is denied ({said}); check the S3 credentials"
-    if isinstance(error, (BotoCoreError, ClientError, TimeoutError, ConnectionError)):
+    unreachable = exceptions.BotoCoreError, exceptions.ClientError, TimeoutError, ConnectionError
+    if isinstance(error, unreachable):
         return f"cannot be reached: {said}"
     return (error.strerror or said) if isinstance(error, OSError) else None
 
 
 def _code(error: OSError) -> str:
-    """Tell S3's own name for an error that s3fs translated; none where S3 did not answer."""
+    """Give S3's own code of an error that s3fs translated; empty where S3 did not answer."""
     answer: dict[str, Any] = getattr(error.__cause__, "response", {})
     return str(answer.get("Error", {}).get("Code", ""))

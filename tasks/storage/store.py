@@ -1,11 +1,11 @@
-"""Where bytes are kept: a folder or an S3 bucket, behind the same few verbs.
+"""The root where Perennial keeps its bytes: a folder or an S3 bucket, behind the same methods.
 
-Owns exclusive creation, publishing whole folders at once, and the work folders of runs. Refuses
-to know what the bytes mean: versions, decisions and snapshots are the registry's.
+Responsible for the protocol that both implement, for opening the root that the environment names,
+and for one-line messages where storage fails. Not responsible for what the bytes mean: versions,
+decisions and snapshots are the registry's.
 """
 
 import errno
-import fcntl
 import hashlib
 import os
 import re
@@ -13,22 +13,14 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from tasks.core.errors import (
-    DefinitionError,
-    PerennialError,
-    StorageFull,
-    StoreError,
-    first_line,
-)
-from tasks.core.names import check_plain
+from tasks.core.errors import DefinitionError, PerennialError, StorageFull, StoreError, first_line
+from tasks.storage.folder import FolderStore, claim_folder, clear_leftovers, flush
 from tasks.storage.s3 import BucketStore, endpoint, explain, open_bucket
-
-_PRIVATE = frozenset(("predictions", "monitoring"))
 
 
 class Store(Protocol):
@@ -45,7 +37,7 @@ class Store(Protocol):
         """Write all of a new file or nothing; FileExistsError if it is there already."""
 
     def replace(self, path: str, data: bytes) -> None:
-        """Write a file whole, over one that may be there: who writes last has the say."""
+        """Write a file whole, over one that may be there: the last writer wins."""
 
     def children(self, path: str) -> list[str]: ...
 
@@ -68,108 +60,17 @@ class Store(Protocol):
         """Write a small file and remove it again; give the time that the root's clock noted."""
 
 
-class FolderStore:
-    """A folder on a file system that knows hard links, atomic renames and locks.
-
-    What is reported done survives a power cut: bytes are flushed before their name appears, and
-    the name before the call returns.
-    """
-
-    def __init__(self, root: str) -> None:
-        self.root = str(Path(root).expanduser().absolute())
-        there = next(each for each in (self._at(""), *self._at("").parents) if each.exists())
-        if not there.is_dir():
-            raise StoreError(
-                f"{there}: is a file; PERENNIAL_ROOT is a folder or s3://bucket/prefix"
-            )
-
-    def _at(self, path: str) -> Path:
-        """Give the place of a path; StoreError where that is not below the root, by links too."""
-        target = Path(self.root, path)
-        if path:
-            check_plain(path, self.root)
-            if not Path(os.path.realpath(target)).is_relative_to(os.path.realpath(self.root)):
-                raise StoreError(f"{target}: is a link out of {self.root}; put the files there")
-        return target
-
-    def read(self, path: str) -> bytes:
-        return self._at(path).read_bytes()
-
-    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
-        found = {}
-        for path in paths:
-            with suppress(FileNotFoundError):
-                found[path] = self.read(path)
-        return found
-
-    def create(self, path: str, data: bytes) -> None:
-        target = self._at(path)
-        with _claimed_folder(self.workspace()) as folder:
-            draft = folder / "draft"
-            draft.touch(0o600)
-            draft.write_bytes(data)
-            _make_folder(target.parent)
-            draft.chmod(target.parent.stat().st_mode & 0o666)
-            _sync(draft)
-            os.link(draft, target)  # unlike a rename, fails when the name is taken
-        _sync(target.parent)
-
-    def replace(self, path: str, data: bytes) -> None:
-        target = self._at(path)
-        with _claimed_folder(self.workspace()) as folder:
-            draft = folder / "draft"
-            draft.write_bytes(data)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(draft, target)
-
-    def children(self, path: str) -> list[str]:
-        folder = self._at(path)
-        return sorted(child.name for child in folder.iterdir()) if folder.is_dir() else []
-
-    def remove(self, path: str) -> None:
-        with suppress(FileNotFoundError):  # another run removes it, too
-            shutil.rmtree(self._at(path))
-
-    def new_attempt(self) -> str:
-        return ""
-
-    def publish(self, folder: Path, path: str, attempt: str, last: str) -> None:
-        target = self._at(path)
-        _make_folder(target.parent)
-        for each in [*folder.rglob("*"), folder]:
-            _sync(each)
-        try:
-            os.rename(folder, target)  # atomic: readers see all of it or nothing
-        except OSError as error:
-            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-                raise FileExistsError(path) from error
-            raise
-        _sync(target.parent)
-
-    def fetch(self, path: str, target: Path) -> Path:
-        folder = self._at(path)
-        for each in folder.rglob("*"):
-            self._at(f"{path}/{each.relative_to(folder).as_posix()}")
-        return folder
-
-    def workspace(self) -> Path:
-        # What is in a root is for its owner, unless whoever made the folder decided otherwise.
-        Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = self._at("tmp")
-        folder.mkdir(exist_ok=True)
-        return folder
-
-    def probe(self) -> datetime:
-        with tempfile.NamedTemporaryFile(dir=self.workspace()) as file:
-            file.write(b"?")
-            file.flush()
-            return datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
-
-
 def open_store(root: str | None = None) -> Store:
-    """Open the root: PERENNIAL_ROOT unless one is named, the environment's folder unless either is.
+    """Open `root`, or else PERENNIAL_ROOT, or else the environment's own folder.
 
     PERENNIAL_ENV=staging gives `.perennial-staging/`; without it the folder is `.perennial/`.
+    Raises StoreError for an address that is neither a folder nor s3://, or cannot be reached.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = open_store(folder)
+    ...     store.create("notes/first", b"one")
+    ...     store.children("notes"), store.read("notes/first")
+    (['first'], b'one')
     """
     root = root or _given_root() or environment_folder()
     if "://" in root and not is_bucket(root):
@@ -179,7 +80,10 @@ def open_store(root: str | None = None) -> Store:
 
 
 def environment_folder() -> str:
-    """Name the local folder of what goes by PERENNIAL_ENV; environments share nothing."""
+    """Name the folder of the environment in PERENNIAL_ENV; environments share nothing.
+
+    Raises DefinitionError where the environment's name cannot be part of a folder's name.
+    """
     name = os.environ.get("PERENNIAL_ENV", "")
     if not re.fullmatch(r"[a-z0-9-]{0,32}", name):
         raise DefinitionError(f"PERENNIAL_ENV={name}: must be small letters, digits and hyphens")
@@ -205,7 +109,10 @@ def _given_root() -> str:
 
 @contextmanager
 def work_folder(store: Store) -> Iterator[Path]:
-    """Lend a folder that is gone afterwards; clear away those that killed runs left behind."""
+    """Give a temporary folder for one run, and remove those that killed runs left behind.
+
+    It is gone when the `with` block ends. Raises StoreError where none can be made.
+    """
     with reaching(store.root):
         parent = store.workspace()
     with lend_folder(parent) as folder:
@@ -214,49 +121,13 @@ def work_folder(store: Store) -> Iterator[Path]:
 
 @contextmanager
 def lend_folder(parent: Path) -> Iterator[Path]:
-    """Lend a folder in a local one, as `work_folder` does in the root's own."""
-    with reaching(str(parent)):
-        parent.mkdir(parents=True, exist_ok=True)
-        _clear_leftovers(parent)
-    with _claimed_folder(parent) as folder:
-        yield folder
-
-
-@contextmanager
-def _claimed_folder(parent: Path) -> Iterator[Path]:
-    """Make a folder that counts as a live run's for as long as this process lives."""
-    with reaching(str(parent)), _starting(parent):
-        handle, name = tempfile.mkstemp(prefix="run-", suffix=".lock", dir=parent)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    lock = Path(name)
-    folder = lock.with_suffix("")
-    try:
+    """Give a temporary folder inside `parent`, as `work_folder` does inside the root."""
+    with ExitStack() as claimed:
         with reaching(str(parent)):
-            folder.mkdir(mode=0o700)
+            parent.mkdir(parents=True, exist_ok=True)
+            clear_leftovers(parent)
+            folder = claimed.enter_context(claim_folder(parent))
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            lock.unlink(missing_ok=True)
-        os.close(handle)
-
-
-def _clear_leftovers(parent: Path) -> None:
-    with _starting(parent):
-        for lock in parent.glob("run-*.lock"):
-            with suppress(OSError), lock.open("r+") as handle:  # a live run holds its own
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if lock.with_suffix("").exists():
-                    shutil.rmtree(lock.with_suffix(""))
-                lock.unlink()
-
-
-@contextmanager
-def _starting(parent: Path) -> Iterator[None]:
-    """Let one process at a time claim or clear folders: none is cleared before it is locked."""
-    with (parent / "lock").open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def is_bucket(uri: str) -> bool:
@@ -264,12 +135,16 @@ def is_bucket(uri: str) -> bool:
 
 
 def digest_file(path: Path) -> str:
+    """Give the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def scan_options(uri: str) -> dict[str, str | int] | None:
-    """Give what Polars needs to read this address itself; credentials stay in the environment."""
+    """Give Polars' `storage_options` for an address; None for a local one.
+
+    Credentials stay in the environment, where Polars finds them.
+    """
     if not is_bucket(uri):
         return None
     options: dict[str, str | int] = {"max_retries": 8, "retry_timeout_ms": 60_000}
@@ -282,7 +157,10 @@ def scan_options(uri: str) -> dict[str, str | int] | None:
 
 @contextmanager
 def reaching(where: str, kind: type[PerennialError] = StoreError) -> Iterator[None]:
-    """Turn what a disk or bucket throws into one line that says where and what to do."""
+    """Turn an error of a disk or bucket into one line that says where it was and what to do.
+
+    Raises StorageFull for a full disk, else `kind`. Errors that are no storage's pass unchanged.
+    """
     try:
         yield
     except (FileExistsError, PerennialError):
@@ -308,14 +186,14 @@ def _explain(error: Exception) -> str | None:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Tell a full disk, which Polars reports in words only."""
+    """Recognise a full disk, which Polars reports in words only."""
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or (
         "No space left on device" in str(error)
     )
 
 
 def deliver(file: Path, uri: str) -> None:
-    """Put a finished file where it was asked for, whole or not at all."""
+    """Move a finished file to a path or s3:// address, whole or not at all."""
     if is_bucket(uri):
         with reaching(uri):
             open_bucket(uri).put_file(str(file), uri)
@@ -326,27 +204,7 @@ def deliver(file: Path, uri: str) -> None:
         beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
             shutil.move(file, beside)
-            _sync(beside)
+            flush(beside)
             os.replace(beside, target)
         finally:
             beside.unlink(missing_ok=True)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make what is missing of a path; what people asked is for its owner, unless one opened it.
-
-    A folder that is there keeps its mode, and what is made in it is no more open than it is.
-    """
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
-        each.mkdir(mode=0o700 if each.name in _PRIVATE else 0o777, exist_ok=True)
-        each.chmod(each.stat().st_mode & each.parent.stat().st_mode)
-        _sync(each.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

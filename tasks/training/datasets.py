@@ -21,8 +21,8 @@ import polars as pl
 from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.registry.versions import package_versions
-from tasks.storage.local_cache import find_kept, keep_file, kept_folder
+from tasks.registry.code_digest import package_versions
+from tasks.storage.local_cache import cache_file, cache_folder, find_cached
 from tasks.storage.store import reaching
 
 log = logging.getLogger("perennial.binning")
@@ -51,8 +51,8 @@ def open_bins(
     rows = sum(prepared.rows[part.name.lower()] for part in parts)
     if rows < _WORTH_KEEPING:
         return bin_rows(plan, prepared, params, parts)
-    folder, name = kept_folder(plan.root, "bins"), name_bins(plan, prepared, params, parts)
-    kept = find_kept(folder, name)
+    folder, name = cache_folder(plan.root, "bins"), name_bins(plan, prepared, params, parts)
+    kept = find_cached(folder, name)
     if kept is not None:
         log.info("bins of %s rows reused", f"{rows:,}")
         return lightgbm.Dataset(str(kept), params=params).construct()
@@ -60,7 +60,7 @@ def open_bins(
     with reaching(str(draft)):
         draft.unlink(missing_ok=True)  # LightGBM writes over nothing
         dataset.save_binary(draft)
-    keep_file(draft, folder, name, _KEPT)
+    cache_file(draft, folder, name, _KEPT)
     return dataset
 
 

@@ -21,7 +21,8 @@ from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.registry.versions import model_code_digest, name_version
+from tasks.registry.code_digest import model_code_digest
+from tasks.registry.versions import name_version
 from tasks.storage.store import reaching
 from tasks.training.datasets import Parameters
 from tasks.training.lightgbm_params import model_parameters

@@ -22,16 +22,10 @@ from tasks.evaluation.evaluate import Evaluation
 from tasks.extraction.run_plan import SCHEMAS, Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.split import Prepared
+from tasks.registry.code_digest import maker_digest, model_code_digest, package_versions
 from tasks.registry.ledger import name_os_user
-from tasks.registry.versions import (
-    Published,
-    maker_digest,
-    model_code_digest,
-    package_versions,
-    publish_once,
-    snapshot_path,
-    version_path,
-)
+from tasks.registry.snapshots import snapshot_path
+from tasks.registry.versions import Published, publish_once, version_path
 from tasks.storage.store import Store, reaching
 from tasks.training.optuna_search import Trial, tuner
 from tasks.training.train import Trained, warn_of_rounds

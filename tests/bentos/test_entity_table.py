@@ -6,7 +6,7 @@ import polars as pl
 
 from bentos.entity_table import hold_table, list_keys, microseconds
 from tasks.core.columns import SINCE
-from tasks.core.definition import FeatureTable
+from tasks.core.data_sections import FeatureTable
 
 NOON = datetime(2020, 1, 1, 12, tzinfo=UTC)
 HOURS = [NOON + timedelta(hours=n) for n in range(3)]

@@ -15,7 +15,7 @@ from bentos.errors import RequestRefused
 from bentos.online_features import OnlineFeatures, read_zone
 from tasks.core.definition import Definition
 from tasks.core.errors import StoreError
-from tasks.core.timestamps import moment_of
+from tasks.core.timestamps import utc_time
 from tasks.feature_store.online_tables import Listed, Listing, keep_recent
 from tasks.features.feature_tables import plan_tables, tables_digest
 from tasks.features.point_in_time_join import look_up
@@ -133,7 +133,7 @@ def test_times_without_a_zone_are_read_as_in_training(
     zone: str, local: date, expected: datetime | None
 ) -> None:
     column = pl.DataFrame({"t": [local]})
-    (trained,) = column.select(moment_of("t", column.schema, zone, "")).to_series()
+    (trained,) = column.select(utc_time("t", column.schema, zone, "")).to_series()
     wanted = expected and expected.replace(tzinfo=UTC)
     assert trained == wanted
     assert read_moment(read_zone(zone), local) == (wanted and int(wanted.timestamp() * 1e6))

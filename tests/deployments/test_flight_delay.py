@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tasks.core.definition import load_definition
+from tasks.core.definition_file import load_definition
 
 REPOSITORY = Path(__file__).parents[2]
 FLIGHTS = REPOSITORY / "data" / "nycflights13" / "flights-*.parquet"

@@ -4,7 +4,6 @@ import json
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,86 +12,6 @@ from flows import cli
 from flows.process import Stopped
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run one command in this process, and give its exit code and both outputs."""
-
-    def run_command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["perennial", *words])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capfd.readouterr()
-        return int(stopped.value.code or 0), printed.out, printed.err
-
-    return run_command
-
-
-@pytest.fixture
-def made(run: Run, prefect_harness: None) -> dict[str, Any]:
-    code, out, _ = run("retrain", "flight-delay", "--json")
-    assert code == 0
-    result: dict[str, Any] = json.loads(out)
-    return result
-
-
-def test_retrain_prints_one_object_that_says_it_all(made: dict[str, Any]) -> None:
-    assert {
-        "model",
-        "version",
-        "verdict",
-        "checks",
-        "metrics",
-        "baseline",
-        "champion",
-        "rows",
-    } <= set(made)
-    assert set(made["metrics"]) == {"holdout", "train"}
-    assert set(made["seconds"]) >= {"extraction", "training", "validation"}
-    assert Path(made["report"]).is_file()
-
-
-def test_retrain_shows_checks_and_metrics(run: Run, made: dict[str, Any]) -> None:
-    code, out, _ = run("retrain", "flight-delay")
-    assert code == 0
-    assert "passed" in out
-    assert "beats baseline" in out
-    assert f"{made['metrics']['holdout']['auc']:.4f}" in out
-
-
-def test_refused_candidate_is_kept_and_exits_with_3(
-    run: Run, definition_file: Path, prefect_harness: None
-) -> None:
-    text = definition_file.read_text().replace("num_leaves = 7", "num_leaves = 2, max_bin = 2")
-    definition_file.write_text(text + "rounds = 1\nearly_stopping = 0\n")
-    code, out, _ = run("retrain", "flight-delay", "--json")
-    refused = json.loads(out)
-    assert code == 3
-    assert refused["verdict"] == "refused"
-    code, out, _ = run("retrain", "flight-delay")  # is there already
-    assert code == 3
-    assert "perennial approve" not in out
-    assert "beats_simple_model" in {
-        check["name"] for check in refused["checks"] if not check["passed"]
-    }
-    assert (
-        json.loads(run("status", "flight-delay", "--json")[1])["models"]["flight-delay"]["waiting"]
-        == []
-    )
-
-
-def test_status_history_and_show_agree(run: Run, made: dict[str, Any]) -> None:
-    status = json.loads(run("status", "--json")[1])["models"]["flight-delay"]
-    assert status == {
-        "champion": None,
-        "candidates": [made["version"]],
-        "waiting": [made["version"]],
-    }
-    history = json.loads(run("history", "flight-delay", "--json")[1])
-    assert [each["version"] for each in history["versions"]] == [made["version"]]
-    assert json.loads(run("show", "flight-delay", made["version"][:8], "--json")[1]) == made
 
 
 @pytest.mark.parametrize(
@@ -119,15 +38,6 @@ def test_error_as_json_is_one_object(run: Run) -> None:
     code, out, _ = run("retrain", "flight-dely", "--json")
     assert code == 2
     assert set(json.loads(out)) == {"error", "exit"}
-
-
-def test_init_writes_a_definition_that_retrains(run: Run, prefect_harness: None) -> None:
-    planes = "data/nycflights13/planes.parquet"
-    code, out, _ = run("init", planes, "--target", "engines", "--name", "engines", "--json")
-    assert code == 0
-    assert json.loads(out)["model"] == "engines"
-    assert run("init", planes, "--target", "engines", "--name", "engines")[0] == 2
-    assert run("retrain", "engines", "--json")[0] in (0, 3)
 
 
 def test_people_are_shown_what_is_there_and_the_next_step(

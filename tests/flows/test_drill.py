@@ -12,7 +12,7 @@ import pytest
 
 from flows import cli
 from flows.drill import choose_version, drill
-from tasks.core.definition import load_definition
+from tasks.core.definition_file import load_definition
 from tasks.core.errors import DefinitionError, StorageFull
 from tasks.drill.data_guards import find_edge
 from tasks.drill.registry_guards import catch

@@ -12,12 +12,10 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
-from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from system import REPOSITORY, find_ports, wait_for
 
-from flows import local_stack
-from flows.automations import SILENCE, crash_silent_runs, register_automations
+from flows import local_stack, local_stack_parts
 from tasks.core.errors import DefinitionError, StartFailed
 from tasks.processes.settings import settle_environment
 from tasks.processes.supervisor import find_supervisor
@@ -77,14 +75,14 @@ def test_folder_that_is_no_project_is_named(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match=r"there is no definition in deployments/ here"):
         local_stack.up()
     with pytest.raises(DefinitionError, match=r"there is no prefect.yaml here"):
-        local_stack.register()
+        local_stack_parts.register()
     (tmp_path / "deployments").mkdir()
     (tmp_path / "deployments" / "a.toml").touch()
     with pytest.raises(DefinitionError, match=r"there is no prefect.yaml here"):
         local_stack.up()
     (tmp_path / ".perennial" / "run").mkdir(parents=True)
     with pytest.raises(StartFailed, match=r"cannot be registered: there is no prefect.yaml here"):
-        local_stack.register_apart(settle_environment())
+        local_stack_parts.register_apart(settle_environment())
 
 
 def test_port_that_is_taken_is_named_with_its_variable(project: Path) -> None:
@@ -98,15 +96,15 @@ def test_port_that_is_taken_is_named_with_its_variable(project: Path) -> None:
 def test_server_that_never_answers_is_told_by_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local_stack, "_READY_SECONDS", 0.1)
+    monkeypatch.setattr(local_stack_parts, "READY_SECONDS", 0.1)
     here = settle_environment()
     with pytest.raises(StartFailed, match="Prefect's server: it said nothing"):
-        local_stack.wait_for_server(here, Event())
+        local_stack_parts.wait_for_server(here, Event())
 
 
 def test_server_without_a_pool_to_register_in_is_told(project: Path) -> None:
     with pytest.raises(StartFailed, match=r"`prefect work-pool create local .*` failed"):
-        local_stack.register()
+        local_stack_parts.register()
 
 
 def test_keeper_that_is_stopped_at_once_starts_nothing_more(project: Path) -> None:
@@ -137,14 +135,6 @@ def test_status_of_a_system_that_does_not_answer_says_so(
         held.flush()
         with pytest.raises(StartFailed, match="Prefect's server does not answer: "):
             local_stack.status()
-        local_stack.put_back_runs()
+        local_stack_parts.put_back_runs()
     assert "does not answer yet, its log says why" in capsys.readouterr().out
     assert "runs that were going on cannot be put back" in caplog.text
-
-
-def test_automation_that_is_there_twice_is_left_once(prefect_harness: None) -> None:
-    (name,) = register_automations()
-    with get_client(sync_client=True) as client:
-        client.create_automation(crash_silent_runs(SILENCE))
-        register_automations()
-        assert [each.name for each in client.read_automations()].count(name) == 1

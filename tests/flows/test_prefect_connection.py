@@ -16,7 +16,7 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from flows import cli
 from flows.prefect_connection import check_server
 from tasks.core.errors import DefinitionError, StartFailed
-from tasks.maintenance.doctor import look_at_server
+from tasks.maintenance import doctor
 from tasks.processes.bento_server import find_port, refuse_taken
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def test_password_that_the_shell_does_not_know_is_one_line(
         told = f"perennial: PREFECT_API_URL={address}: asks for {said} password; {mend}"
         assert line == f"{told}, where `make up` keeps it"
     with temporary_settings(settings):
-        (finding,) = look_at_server()
+        (finding,) = doctor.check_server()
     assert (finding.well, finding.mend) == (False, mend)
     assert finding.detail == f"{address} asks for a password"
 

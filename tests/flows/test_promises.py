@@ -11,7 +11,8 @@ from tasks.analysis.column_summary import summarise
 from tasks.analysis.profile import from_bytes
 from tasks.features.transform import Vocabulary
 from tasks.registry.released_bento import find_bento
-from tasks.registry.versions import MANIFEST, Published, get_version, read_file, snapshot_path
+from tasks.registry.snapshots import snapshot_path
+from tasks.registry.versions import MANIFEST, Published, get_version, read_file
 from tasks.serving.bento_archive import archive_name, bento_tag
 from tasks.storage.store import Store, open_store
 from tasks.training.train import read_model

@@ -35,7 +35,7 @@ with atheris.instrument_imports(include=["bentos", "tasks"]):
     from tasks.core.errors import PerennialError
     from tasks.registry.ledger import append_entry, read_ledger
     from tasks.registry.versions import MANIFEST, find, publish
-    from tasks.storage.store import FolderStore
+    from tasks.storage.folder import FolderStore
 
 REPOSITORY = Path(__file__).parents[2]
 TYPES = [

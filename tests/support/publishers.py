@@ -16,13 +16,14 @@ from types import FrameType
 from typing import Any
 
 from tasks.core.errors import PerennialError
+from tasks.registry.code_digest import code_digest
 from tasks.registry.ledger import append_entry
 from tasks.registry.released_bento import PROOF, bento_path
-from tasks.registry.versions import Published, code_digest, publish, publish_once, version_path
+from tasks.registry.versions import Published, publish, publish_once, version_path
 from tasks.storage.store import Store, open_store, work_folder
 
 FILES = {"model.txt": "trees\n" * 1000, "report.html": "<p>fine</p>", "parts/one.bin": "1"}
-WATCHED = {"store", "bucket", "ledger", "registry", "candidate", "shutil"}
+WATCHED = {"folder", "store", "s3", "ledger", "versions", "candidate", "shutil"}
 Write = Callable[[str], str]
 
 

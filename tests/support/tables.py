@@ -7,7 +7,7 @@ from tempfile import mkdtemp
 
 import polars as pl
 
-from tasks.core.definition import Source
+from tasks.core.data_sections import Source
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot, describe_snapshot, extract_snapshot
 from tasks.preparation.split import Prepared, prepare_rows

@@ -23,7 +23,8 @@ from tasks.features.transform import encode
 from tasks.prediction.batch_scoring import predict_rows
 from tasks.processes.bento_server import find_port, is_ready
 from tasks.registry.ledger import read_ledger
-from tasks.registry.versions import fetch_snapshot, find, find_champion, get_version, read_json
+from tasks.registry.snapshots import fetch_snapshot
+from tasks.registry.versions import find, find_champion, get_version, read_json
 from tasks.serving.bento_client import JSON, Caller, write_rows
 from tasks.storage.store import Store
 

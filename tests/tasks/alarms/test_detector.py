@@ -11,7 +11,8 @@ import pytest
 
 from tasks.alarms.detector import Alarm, Calibration, calibrate, count_rows, judge, split_window
 from tasks.core.columns import TIME
-from tasks.core.definition import Definition, load_definition
+from tasks.core.definition import Definition
+from tasks.core.definition_file import load_definition
 from tasks.features.transform import Features, compile_features
 from tasks.sources.query import open_table
 

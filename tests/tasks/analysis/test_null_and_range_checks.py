@@ -7,7 +7,7 @@ from tables import ROWS, Project
 from tasks.analysis.null_and_range_checks import check_columns
 from tasks.analysis.profile import profile_table
 from tasks.core.checks import failed
-from tasks.core.definition import ColumnCheck
+from tasks.core.data_sections import ColumnCheck
 
 
 def test_column_that_a_published_contract_names_and_that_is_gone_is_named() -> None:

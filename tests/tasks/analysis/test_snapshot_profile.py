@@ -10,7 +10,7 @@ from tasks.analysis.column_summary import summarise
 from tasks.analysis.profile import profile_table
 from tasks.analysis.snapshot_profile import profile_snapshot
 from tasks.extraction.snapshot import Snapshot
-from tasks.storage.local_cache import kept_folder
+from tasks.storage.local_cache import cache_folder
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_only_parts_that_were_never_seen_are_profiled(
     grown = profile_snapshot(snapshot, root, tmp_path)
     assert len(profiled) == 1
     assert grown.columns["x"].facts.rows == len(ROWS)
-    damaged = next(kept_folder(root, "profiles").iterdir())
+    damaged = next(cache_folder(root, "profiles").iterdir())
     damaged.write_bytes(damaged.read_bytes()[:-1])
     profile_snapshot(snapshot, root, tmp_path)
     assert len(profiled) == 2

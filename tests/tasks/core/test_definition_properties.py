@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from tables import define
 
-from tasks.core.definition import ColumnCheck, Definition, Source, parse_definition
+from tasks.core.data_sections import ColumnCheck, Source
+from tasks.core.definition import Definition, parse_definition
 from tasks.core.errors import DefinitionError
 
 SHARES, COUNTS = st.floats(0, 1), st.integers(20, 9_999)

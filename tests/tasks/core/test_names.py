@@ -32,7 +32,8 @@ from tasks.registry.versions import (
 )
 from tasks.serving.bento_archive import unpack
 from tasks.serving.bento_build import unpack_champion
-from tasks.storage.store import FolderStore, Store, open_store, work_folder
+from tasks.storage.folder import FolderStore
+from tasks.storage.store import Store, open_store, work_folder
 
 OUTSIDE = ("../x", "/x", "..", "a/../../x", "..\\x", "C:x", "C:\\x", "a//b", "./a", "a\x1b[31m", "")
 OTHER_MODELS = ("a/b", "A", "a_b", "a.b", "-a", "a\n", "x" * 64, "é", "a" * 100_000)
@@ -102,7 +103,7 @@ def test_command_takes_no_other_name_and_writes_nothing(
 ) -> None:
     """A rejection of `../snapshots` was an entry in a ledger among the snapshots."""
     monkeypatch.setenv("PERENNIAL_ROOT", store.root)
-    monkeypatch.setattr("flows.cli.check_server", lambda: None)
+    monkeypatch.setattr("flows.commands.flow_runs.check_server", lambda: None)
     published = put(store, "snapshots/v1")
     before = sorted(tmp_path.rglob("*"))
     words = ["v1"] if command in ("show", "reproduce", "reject") else []
@@ -119,7 +120,7 @@ def test_command_takes_no_other_name_and_writes_nothing(
 
 
 def reject_plainly(model: str, version: str, *_: object) -> None:
-    from flows.release import decide
+    from tasks.registry.task import decide
 
     said = Decision(model=model, version=version, action="reject", approver="A", reason="x")
     decide.fn(open_store().root, said)

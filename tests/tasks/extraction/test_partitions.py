@@ -14,7 +14,8 @@ from tasks.core.definition import parse_definition
 from tasks.extraction import partitions
 from tasks.extraction.partitions import find_divisible, find_partitions, recall_parts
 from tasks.extraction.snapshot import Snapshot, describe_snapshot, extract_snapshot
-from tasks.registry.versions import publish, snapshot_path, version_path
+from tasks.registry.snapshots import snapshot_path
+from tasks.registry.versions import publish, version_path
 from tasks.sources.query import open_table
 from tasks.storage.store import open_store
 

@@ -4,7 +4,7 @@ from time import process_time
 
 import polars as pl
 
-from tasks.core.definition import Source
+from tasks.core.data_sections import Source
 from tasks.init.column_statistics import count_values, measure
 from tasks.sources.query import SourceTable
 

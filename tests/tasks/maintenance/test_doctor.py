@@ -14,13 +14,13 @@ import pytest
 
 from tasks.maintenance import doctor
 from tasks.maintenance.doctor import (
-    look_at_disk,
-    look_at_libraries,
-    look_at_models,
-    look_at_packages,
-    look_at_ports,
-    look_at_root,
-    look_at_server,
+    check_disk,
+    check_libraries,
+    check_models,
+    check_packages,
+    check_ports,
+    check_root,
+    check_server,
 )
 from tasks.registry import ledger
 from tasks.registry.ledger import append_entry
@@ -84,19 +84,19 @@ def test_ports_are_those_that_are_set(tmp_path: Path, monkeypatch: pytest.Monkey
         port = taken.getsockname()[1]
         monkeypatch.setenv("PERENNIAL_SERVE_PORT", str(port))
         monkeypatch.setenv("PERENNIAL_UI_PORT", "4711")
-        found = [each.detail for each in look_at_ports()]
+        found = [each.detail for each in check_ports()]
     assert found == [f"{port} (the service) is in use", "4711 (Prefect's server) is free"]
     monkeypatch.setenv("PERENNIAL_UI_PORT", "http")
-    (finding,) = look_at_ports()
+    (finding,) = check_ports()
     assert (finding.well, finding.name) == (False, "ports")
 
 
 def test_root_that_is_a_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("PERENNIAL_ROOT", str(tmp_path / "file"))
-    (finding,) = look_at_root()
+    (finding,) = check_root()
     assert (finding.name, finding.well) == ("root", False)
-    assert list(look_at_disk()) == []
+    assert list(check_disk()) == []
 
 
 @pytest.mark.parametrize(
@@ -112,14 +112,14 @@ def test_packages_are_held_against_the_lock(
 ) -> None:
     monkeypatch.setattr(doctor, "LOCK", tmp_path / "lock")
     (tmp_path / "lock").write_text(lock)
-    (finding,) = look_at_packages()
+    (finding,) = check_packages()
     assert re.fullmatch(said, finding.detail)
     assert finding.well == ("lock" in said and "==0" not in said)
 
 
 def test_library_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_NATIVE", {"no_such_library": "install it"})
-    (finding,) = look_at_libraries()
+    (finding,) = check_libraries()
     assert (finding.well, finding.mend) == (False, "install it")
 
 
@@ -133,7 +133,7 @@ def test_decision_from_the_future_is_found(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(ledger, "datetime", Ahead)
     record("m")
-    (finding,) = look_at_models(open_store())
+    (finding,) = check_models(open_store())
     assert not finding.well
     assert finding.detail.endswith("; entry 1 is from the future")
 
@@ -142,11 +142,11 @@ def test_server_without_a_pool_or_a_worker_is_found(prefect_harness: None) -> No
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
 
-    (finding,) = look_at_server()
+    (finding,) = check_server()
     assert (finding.well, finding.mend) == (False, "make up")
     with get_client(sync_client=True) as client:
         client.create_work_pool(WorkPoolCreate(name="local", type="process"))
-        server, worker = look_at_server()
+        server, worker = check_server()
         client.delete_work_pool("local")
     assert server.well
     assert (worker.well, worker.detail) == (False, "0 of pool 'local' are online")

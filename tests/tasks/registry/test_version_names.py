@@ -1,12 +1,9 @@
 """Versions on a folder: what names them, what orders them, and each word of a refusal."""
 
 import hashlib
-import json
-import platform
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +12,10 @@ import pytest
 from tasks.core.errors import DefinitionError, StoreError
 from tasks.registry import versions
 from tasks.registry.ledger import append_entry, read_ledger
+from tasks.registry.snapshots import snapshot_path
 from tasks.registry.versions import (
     Manifest,
     Published,
-    code_digest,
-    fetch_snapshot,
     find,
     find_all,
     find_champion,
@@ -28,20 +24,15 @@ from tasks.registry.versions import (
     get_version,
     list_models,
     list_versions,
-    maker_digest,
-    model_code_digest,
     name_version,
-    package_versions,
     publish,
     read_files,
     read_json,
-    snapshot_path,
     version_path,
 )
 from tasks.storage.store import Store, open_store, work_folder
 
 Put = Callable[..., Published]
-TASKS = Path(versions.__file__).parents[1]
 OCTOBER = datetime(2013, 10, 1, tzinfo=UTC)
 
 
@@ -75,49 +66,6 @@ def test_version_is_named_by_as_of_in_utc_and_by_all_that_went_in() -> None:
     assert name_version(None, "a") == hashlib.sha256(b"None\na").hexdigest()[:10]
     east = OCTOBER.astimezone(timezone(timedelta(hours=2)))
     assert name_version(east, "a").startswith("20131001T000000Z-")
-
-
-def digest_of(changed: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
-    """Digest the code as it would be with a line more in one module."""
-    read = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda self: read(self) + b"#" * (self == changed))
-    for each in (maker_digest, model_code_digest, code_digest):
-        each.cache_clear()
-    return model_code_digest(), code_digest()
-
-
-@pytest.mark.parametrize(
-    ("module", "moves"),
-    [
-        ("training/train.py", True),
-        ("core/sql.py", True),
-        ("preparation/split.py", True),
-        ("reports/charts.py", False),
-        ("monitoring/drift.py", False),
-        ("serving/bento_build.py", False),
-    ],
-)
-def test_only_code_that_makes_a_model_moves_its_version(
-    module: str, moves: bool, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
-    for each in (maker_digest, model_code_digest, code_digest):
-        request.addfinalizer(each.cache_clear)
-    before = digest_of(Path("none"), monkeypatch)
-    after = digest_of(TASKS / module, monkeypatch)
-    assert (after[0] != before[0]) is moves
-    assert after[1] != before[1]
-
-
-def test_code_is_its_modules_and_the_libraries_under_them() -> None:
-    packages = package_versions()
-    assert list(packages) == [
-        "python", "polars", "lightgbm", "numpy", "whylogs", "prefect", "pydantic", "altair",
-    ]  # fmt: skip
-    assert packages["python"] == platform.python_version()
-    assert packages["polars"] == installed_version("polars")
-    making = {name: packages[name] for name in ("lightgbm", "numpy", "polars", "python")}
-    said = maker_digest() + json.dumps(making)
-    assert model_code_digest() == hashlib.sha256(said.encode()).hexdigest()
 
 
 def test_what_is_published_is_found_with_the_digest_of_each_file(store: Store, put: Put) -> None:
@@ -183,23 +131,6 @@ def test_each_refusal_names_the_file_and_what_to_do(store: Store, put: Put, tmp_
     (root / "models/m/v1/MANIFEST.json").write_text("{")
     assert refused(lambda: find(store, "models/m/v1")) == (
         f"{root}/models/m/v1/MANIFEST.json: is damaged; restore it"
-    )
-
-
-@pytest.mark.parametrize("harm", ["change", "remove"])
-def test_snapshot_is_given_whole_or_not_at_all(
-    store: Store, put: Put, tmp_path: Path, harm: str
-) -> None:
-    snapshot = put("snapshots/d1", **{"part-0": "rows", "part-1": "more"})
-    folder = tmp_path / "root" / "snapshots" / "d1"
-    assert fetch_snapshot(store, snapshot, tmp_path) == [folder / "part-0", folder / "part-1"]
-    if harm == "change":
-        (folder / "part-1").write_text("others")
-    else:
-        (folder / "part-1").unlink()
-    assert refused(lambda: fetch_snapshot(store, snapshot, tmp_path)) == (
-        f"{folder}/part-1: was changed after it was published; remove {folder} to have it "
-        "extracted again"
     )
 
 

@@ -20,7 +20,6 @@ from tasks.registry import versions
 from tasks.registry.ledger import Overtaken, append_entry, read_ledger
 from tasks.registry.versions import (
     Published,
-    fetch_snapshot,
     find,
     find_champion,
     find_version,
@@ -206,19 +205,6 @@ def test_changed_or_missing_file_is_refused_on_read(folder_store: Store, tmp_pat
     model.unlink()
     with pytest.raises(StoreError, match=f"{model}: is missing"):
         read_file(folder_store, published, "model.txt")
-
-
-def test_changed_snapshot_is_refused_with_the_way_out(store: Store, tmp_path: Path) -> None:
-    published = publish_files(store, "snapshots/d1", {"part-0000.parquet": "rows"})
-    assert [part.read_text() for part in fetch_snapshot(store, published, tmp_path / "a")] == [
-        "rows"
-    ]
-    other = published.manifest.model_copy(update={"files": {"part-0000.parquet": "0" * 64}})
-    changed = published.model_copy(update={"manifest": other})
-    with pytest.raises(
-        StoreError, match=r"was changed .*; remove .*snapshots/d1 to have it extracted"
-    ):
-        fetch_snapshot(store, changed, tmp_path / "b")
 
 
 def test_champion_that_is_not_what_was_released_is_refused(store: Store, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from candidates import main_of
 
 from tasks.reports.candidate_charts import draw_charts
-from tasks.training.tuning import Trial
+from tasks.training.optuna_search import Trial
 from tasks.validation.candidate import Candidate
 
 CHARTS = {

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks.analysis.profile import ColumnSummary
+from tasks.analysis.column_summary import ColumnSummary
 from tasks.reports.formatting import (
     escape_markdown,
     format_gain,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.definition import Source
+from tasks.core.data_sections import Source
 from tasks.sources import database_export
 from tasks.sources.database_export import export_source
 

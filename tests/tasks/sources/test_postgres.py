@@ -12,7 +12,8 @@ import pytest
 from tables import ROWS, Project
 
 from flows.retrain import find_done, plan_retrain, retrain
-from tasks.core.definition import Source, parse_definition
+from tasks.core.data_sections import Source
+from tasks.core.definition import parse_definition
 from tasks.core.errors import DefinitionError, PerennialError, SourceError
 from tasks.extraction.task import extract
 from tasks.sources import postgres

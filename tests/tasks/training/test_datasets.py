@@ -12,7 +12,7 @@ from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
 from tasks.preparation import split
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.storage.local_cache import kept_folder
+from tasks.storage.local_cache import cache_folder
 from tasks.training import datasets
 from tasks.training.datasets import bin_rows, model_input, name_categories, open_bins
 from tasks.training.lightgbm_params import model_parameters
@@ -69,10 +69,10 @@ def test_models_are_the_same_with_kept_bins_and_without(
 ) -> None:
     plan, prepared = steps
     first = train_twice(plan, prepared, tmp_path / "first")
-    kept = {path: path.read_bytes() for path in kept_folder(plan.root, "bins").iterdir()}
+    kept = {path: path.read_bytes() for path in cache_folder(plan.root, "bins").iterdir()}
     monkeypatch.setattr(datasets, "bin_rows", None)
     assert train_twice(plan, prepared, tmp_path / "kept") == first
-    assert {path: path.read_bytes() for path in kept_folder(plan.root, "bins").iterdir()} == kept
+    assert {path: path.read_bytes() for path in cache_folder(plan.root, "bins").iterdir()} == kept
     monkeypatch.undo()
     assert train_twice(plan, prepared, tmp_path / "without") == first
 
@@ -83,7 +83,7 @@ def test_bins_whose_bytes_have_changed_are_made_again(
     plan, prepared = steps
     params = model_parameters(plan.definition, 0)
     before = grow(open_bins(plan, prepared, params, *TRAINING), params)
-    (kept,) = kept_folder(plan.root, "bins").iterdir()
+    (kept,) = cache_folder(plan.root, "bins").iterdir()
     whole = kept.read_bytes()
     kept.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert grow(open_bins(plan, prepared, params, *TRAINING), params) == before
@@ -95,7 +95,7 @@ def test_other_rows_parts_and_bins_are_kept_apart_and_the_oldest_goes(
     steps: tuple[Plan, Prepared], tmp_path: Path
 ) -> None:
     plan, prepared = steps
-    params, folder = model_parameters(plan.definition, 0), kept_folder(plan.root, "bins")
+    params, folder = model_parameters(plan.definition, 0), cache_folder(plan.root, "bins")
     open_bins(plan, prepared, params, *TRAINING)
     (first,) = folder.iterdir()
     open_bins(plan, prepared, params | {"num_leaves": 7, "learning_rate": 0.5}, *TRAINING)

@@ -1,7 +1,7 @@
-"""Queries: what the SQL of [extract] query is sure to do row by row.
+"""Tell whether an SQL query works row by row, so that its table can be read in parts.
 
-Owns that judgement, by the words of the query alone. Refuses to guess: what it does not know is not
-sure.
+Responsible for that judgement, by the words of the query alone. It is conservative: a query with a
+word that it does not know is not called row-wise.
 """
 
 import re
@@ -23,7 +23,13 @@ _ROW_WISE = {  # what may stand before a bracket
 
 
 def first_table(query: str) -> str:
-    """Name the table that a query takes row by row; empty where it may do more than that."""
+    """Name the table after FROM if a query is row-wise in it; else an empty string.
+
+    >>> first_table("SELECT a, b + 1 AS c FROM orders WHERE b > 0")
+    'orders'
+    >>> first_table("SELECT sum(b) FROM orders")
+    ''
+    """
     code = _NO_CODE.sub(lambda found: "''" if found[0][0] in "'\"" else " ", query)
     words = re.findall(r"[a-z_]\w*", code.lower())
     calls = re.findall(r"\b([a-z_]\w*)\s*\(", code.lower())
@@ -41,7 +47,7 @@ def first_table(query: str) -> str:
 
 
 def only_table(query: str) -> str:
-    """Name the one table whose columns a query mends row by row; empty where others may join."""
+    """Name the one table that a row-wise query without joins reads; else an empty string."""
     bare = _QUOTED_TABLE.sub(r"\1 \2", query)
     code = _NO_CODE.sub(" ", bare)
     return "" if re.search(r"\bjoin\b", code, re.IGNORECASE) else first_table(bare)

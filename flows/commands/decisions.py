@@ -1,0 +1,91 @@
+"""Commands that decide on a version: approve, reject, rollback, and accept.
+
+A decision that cannot be is refused here, before Prefect is loaded; the flow refuses it again.
+"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from flows import console
+from flows.commands.flow_runs import running
+from flows.commands.options import Approver, AsJson, Model, Reason, Version, name_of
+from tasks.storage.store import open_store
+
+if TYPE_CHECKING:
+    from tasks.registry.decisions import DecisionAction
+
+
+def approve(
+    model: Model,
+    version: Version,
+    approver: Approver,
+    reason: Reason,
+    override: Annotated[
+        bool, typer.Option("--override", help="Release it although its gate refused it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Approve a candidate: its bento is built and tested, then it is the champion."""
+    _release(model, version, "approve", approver, reason, override, as_json=as_json)
+
+
+def reject(
+    model: Model, version: Version, approver: Approver, reason: Reason, as_json: AsJson = False
+) -> None:
+    """Reject a candidate for good."""
+    _release(model, version, "reject", approver, reason, as_json=as_json)
+
+
+def rollback(
+    model: Model,
+    approver: Approver,
+    reason: Reason,
+    to: Annotated[str, typer.Option(help="A version; left out: the champion before.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make an earlier champion the champion again."""
+    _release(model, to, "rollback", approver, reason, as_json=as_json)
+
+
+def accept(model: Model, approver: Approver, reason: Reason, as_json: AsJson = False) -> None:
+    """Accept a ledger as it stands: after a restore, or when signers are new."""
+    from tasks.registry.signatures import take_own_key
+    from tasks.registry.trusted_ledger import accept_ledger
+
+    name = name_of(model)
+    take_own_key(name)
+    entry = accept_ledger(open_store(), name, approver, reason)
+    if as_json:
+        return console.print_json(entry.model_dump(mode="json"))
+    said = f"{name}: {entry.number - 1} entries accepted by {entry.approver}"
+    console.out.print(said, soft_wrap=True)
+
+
+def _release(
+    model: str,
+    version: str,
+    action: "DecisionAction",
+    approver: str,
+    reason: str,
+    override: bool = False,
+    *,
+    as_json: bool,
+) -> None:
+    """Check a decision against the ledger, then run the release flow with it."""
+    from tasks.registry.decisions import Decision, refuse_beforehand
+    from tasks.registry.signatures import take_own_key
+
+    decision = Decision(
+        model=name_of(model),
+        version=version,
+        action=action,
+        approver=approver,
+        reason=reason,
+        override=override,
+    )
+    take_own_key(decision.model)
+    refuse_beforehand(open_store(), decision)
+    with running("release") as flows:
+        done = flows.release(decision.model, version, action, approver, reason, override)
+    console.print_json(done) if as_json else console.print_release(done)

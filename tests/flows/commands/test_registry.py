@@ -1,0 +1,26 @@
+"""Commands that read the registry agree with what a run printed."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_status_history_and_show_agree(run: Run, made: dict[str, Any]) -> None:
+    status = json.loads(run("status", "--json")[1])["models"]["flight-delay"]
+    assert status == {
+        "champion": None,
+        "candidates": [made["version"]],
+        "waiting": [made["version"]],
+    }
+    history = json.loads(run("history", "flight-delay", "--json")[1])
+    assert [each["version"] for each in history["versions"]] == [made["version"]]
+    assert json.loads(run("show", "flight-delay", made["version"][:8], "--json")[1]) == made
+
+
+def test_root_without_a_model_says_what_to_run(run: Run) -> None:
+    code, out, _ = run("status")
+    assert code == 0
+    assert "no model yet; run `perennial retrain MODEL`" in " ".join(out.split())
+    assert json.loads(run("status", "--json")[1])["models"] == {}

@@ -1,0 +1,43 @@
+"""Prefect's server as a process: it ends with its input, whoever forgot to end it."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from flows import prefect_server
+
+ENDING = """
+import threading
+from flows.prefect_server import end_with_input
+threading.Thread(target=end_with_input, daemon=True).start()
+print("runs", flush=True)
+threading.Event().wait()
+"""
+
+
+def test_process_ends_when_its_input_is_closed() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENDING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        assert process.stdout.readline() == "runs\n"
+        process.stdin.write("still here\n")
+        process.stdin.flush()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.2)
+        process.stdin.close()
+        assert process.wait(20) == 1
+
+
+def test_two_words_are_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(sys, "argv", ["prefect_server", "127.0.0.1", "4200"])
+    monkeypatch.setattr(prefect_server, "serve", lambda *given: asked.extend(given))
+    threads = threading.active_count()
+    prefect_server.main()
+    assert asked == ["127.0.0.1", 4200]
+    assert threading.active_count() == threads
