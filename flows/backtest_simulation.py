@@ -28,14 +28,13 @@ from tasks.core.errors import DataRefused, SourceChanged, first_line
 from tasks.evaluation.metrics import Array
 from tasks.extraction.run_plan import Plan
 from tasks.monitoring.challenger import Challenger, make_yardstick
-from tasks.monitoring.challenger import answer as ask_yardstick
-from tasks.monitoring.new_data import count_learned
-from tasks.monitoring.reference import ChampionReference, as_column, recall_promise
+from tasks.monitoring.reference import ChampionReference, recall_promise
 from tasks.monitoring.retrain_triggers import Policy, has_enough_new, look_for_drift, look_for_loss
 from tasks.registry.decisions import Decision, record, record_release
 from tasks.registry.versions import Published, find, read_json, snapshot_path
 from tasks.storage.store import Store, work_folder
-from tasks.validation.champion_predictions import match_classes, read_recipe
+from tasks.training.published_model import as_column, load
+from tasks.validation.champion_predictions import match_classes
 
 log = logging.getLogger("perennial.backtest")
 
@@ -162,7 +161,7 @@ def ask_quality(past: Past, lane: Lane, now: datetime) -> str:
     if yardstick is not None:
         rows, model = past.between(yardstick.as_of, now), lane.champion.model
         asked = past.rows[rows]
-        quick = ask_yardstick(yardstick.model, model.features, model.vocabulary, asked)
+        quick = yardstick.predict(model.features, model.vocabulary, asked)
         served = asked.with_columns(
             as_column(lane.answers[rows]).alias(PREDICTION),
             as_column(quick).alias(CHALLENGER_PREDICTION),
@@ -261,12 +260,13 @@ def promote(past: Past, store: Store, published: Published) -> None:
 
 
 def load_champion(store: Store, published: Published, since: datetime) -> LaneChampion:
-    lineage = read_json(store, published, "lineage.json")
+    made = load(store, published)
+    assert made.split.matured is not None, "a replay needs rows with a time"
     return LaneChampion(
         published=published,
         model=load_folder(Path(store.root, published.path)),
-        learned=count_learned(lineage),
-        matured=datetime.fromisoformat(lineage["split"]["matured"]),
+        learned=made.learned,
+        matured=made.split.matured,
         since=since,
     )
 
@@ -275,7 +275,6 @@ def recall(past: Past, lane: Lane) -> ChampionReference:
     """Recall what the champion promised: worked out once for all policies that have it."""
     published = lane.champion.published
     if published.digest not in past.promises:
-        recipe = read_recipe(lane.store, published, published.version)
         with work_folder(lane.store) as folder:
-            past.promises[published.digest] = recall_promise(lane.store, published, recipe, folder)
+            past.promises[published.digest] = recall_promise(load(lane.store, published), folder)
     return past.promises[published.digest]

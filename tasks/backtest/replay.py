@@ -129,8 +129,13 @@ def read_history(plan: Plan, end: datetime) -> tuple[pl.DataFrame, tuple[str, ..
     table = open_table(plan.definition, plan.project, plan.sources)
     assert table.time is not None, "a replay needs rows with a time"
     with holding(table, plan.sources):
-        target, classes = settle_target(plan, table.rows)
-        rows = label_rows(plan, table.rows, target).filter(table.time <= end).drop(MATURED)
+        definition, as_of = plan.definition, plan.as_of
+        target, classes = settle_target(definition, as_of, table.rows, plan.origin)
+        rows = (
+            label_rows(definition, as_of, table.rows, target)
+            .filter(table.time <= end)
+            .drop(MATURED)
+        )
         return collect(table, rows).sort(TIME, maintain_order=True), classes
 
 

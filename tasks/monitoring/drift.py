@@ -46,7 +46,7 @@ def watch_drift(
     calibration = promise.calibration()
     look = look_at(asked.until, watch.window)
     sketcher = Sketcher(
-        store, watch.version, watch.definition, watchable(watch.recipe), calibration, look.length
+        store, watch.version, watch.definition, watchable(watch.champion), calibration, look.length
     )
     now = sketcher.sketch(asked.log, look.begins, look.until)
     before = sketcher.sketch(asked.log, look.since, look.begins)

@@ -127,7 +127,7 @@ def _find_lost(found: MonitoringResult) -> Iterator[str]:
 
 def _find_late(found: MonitoringResult) -> Iterator[str]:
     """Say which looked-up values were not yet what the sources say by now: tables lag a little."""
-    values = tabled_values(found.watch.recipe.definition)
+    values = tabled_values(found.watch.champion.definition)
     for each in found.skew.columns:
         if each.column in values and each.share > _DIFFERENT:
             yield (
@@ -148,7 +148,7 @@ def _find_broken(found: MonitoringResult) -> Iterator[tuple[str, str, dict[str, 
     if skew is not None and skew.rows:
         reason = f"{skew.rows:,} of {skew.compared:,} answers are not what the training path gives"
         yield "skew", reason, skew.model_dump(mode="json")
-    late = tabled_values(found.watch.recipe.definition)
+    late = tabled_values(found.watch.champion.definition)
     differing = [
         each for each in found.skew.columns if each.share > _DIFFERENT and each.column not in late
     ]

@@ -132,7 +132,7 @@ def describe_versions(
     watch: MonitoringContext, asked: ServedRows, outcomes: GroundTruth
 ) -> Iterator[Answered]:
     """Measure each version's answers by themselves."""
-    store = open_store(watch.plan.root)
+    store = open_store(watch.root)
     for version in sorted(asked.rows):
         rows = _inside(asked, outcomes.read(version))
         known = rows.drop_nulls([TARGET, PREDICTION])
@@ -164,8 +164,8 @@ def _inside(asked: ServedRows, answers: pl.DataFrame) -> pl.DataFrame:
 
 def _drop_seen(watch: MonitoringContext, answers: pl.DataFrame) -> pl.DataFrame:
     """Leave out answers about rows that the champion learned from: on those it looks too good."""
-    split = watch.recipe.split
-    end = split.matured if watch.recipe.refit else split.gap
+    split = watch.champion.split
+    end = split.matured if watch.champion.refit else split.gap
     return answers if end is None else answers.filter(pl.col(TIME) > end)
 
 
@@ -173,7 +173,7 @@ def _knows_classes(watch: MonitoringContext, rows: pl.DataFrame) -> bool:
     """Tell whether answers are about as many classes as the champion knows."""
     if not isinstance(rows.schema[PREDICTION], pl.List):
         return True
-    classes = len(watch.recipe.vocabulary.classes)
+    classes = len(watch.champion.vocabulary.classes)
     return bool((rows[PREDICTION].list.len() == classes).all())
 
 

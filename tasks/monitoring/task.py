@@ -32,7 +32,6 @@ from tasks.monitoring.service_health import (
 from tasks.monitoring.skew import SAMPLE, Skew, measure_skew, sample_rows
 from tasks.monitoring.staleness import Staleness, look_behind
 from tasks.registry.overview import describe_model
-from tasks.registry.versions import read_file
 from tasks.serving.request_counts import forget_counters
 from tasks.storage.store import open_store
 
@@ -42,7 +41,7 @@ log = logging.getLogger("perennial.monitoring")
 @step("prediction log")
 def read_asked(watch: MonitoringContext, folder: Path) -> ServedRows:
     """Gather what was asked and answered, and forget what is no longer to be kept."""
-    store, model = open_store(watch.plan.root), watch.definition.name
+    store, model = open_store(watch.root), watch.definition.name
     asked = look_at_log(watch, store, folder)
     kept_since = watch.now - watch.definition.serving.log_keep - timedelta(days=1)
     for forget in (forget_pieces, forget_stretches, forget_counters):
@@ -54,8 +53,11 @@ def read_asked(watch: MonitoringContext, folder: Path) -> ServedRows:
 @step("outcomes")
 def read_outcomes(watch: MonitoringContext, asked: ServedRows, folder: Path) -> GroundTruth:
     """Join answers to what came true."""
-    classes, slices = watch.recipe.vocabulary.classes, choose_slices(watch.definition, watch.recipe)
-    outcomes = join_outcomes(watch.plan, classes, slices, asked.log, folder)
+    classes, slices = (
+        watch.champion.vocabulary.classes,
+        choose_slices(watch.definition, watch.champion),
+    )
+    outcomes = join_outcomes(watch, classes, slices, asked.log, folder)
     log.info("%s of %s answers have a label", f"{outcomes.labelled:,}", f"{outcomes.rows:,}")
     return outcomes
 
@@ -75,7 +77,7 @@ def measure_quality(
 @step("yardstick")
 def measure_behind(watch: MonitoringContext) -> Staleness:
     """Hold the champion against a quick model of what is known by now."""
-    found = look_behind(watch, open_store(watch.plan.root))
+    found = look_behind(watch, open_store(watch.root))
     if found.lost:
         log.info("%s", found.lost)
     return found
@@ -85,7 +87,7 @@ def measure_behind(watch: MonitoringContext) -> Staleness:
 def measure_drifted(watch: MonitoringContext, asked: ServedRows, folder: Path) -> ServedDrift:
     """Compare inputs and predictions with those of the champion's history."""
     promise, problem = _promise(watch, folder)
-    return watch_drift(watch, asked, promise, problem, open_store(watch.plan.root))
+    return watch_drift(watch, asked, promise, problem, open_store(watch.root))
 
 
 @step("skew")
@@ -93,11 +95,9 @@ def measure_skewed(watch: MonitoringContext, asked: ServedRows) -> Skew:
     """Take a sample of logged rows through the training path."""
     if watch.version not in asked.rows:
         return Skew()
-    store = open_store(watch.plan.root)
     rows = asked.scan(watch, watch.version, watch.window)
     count = rows.select(pl.len()).collect().item()
-    text = read_file(store, watch.champion, "model.txt").decode()
-    return measure_skew(watch.plan, watch.recipe.vocabulary, text, sample_rows(rows, count, SAMPLE))
+    return measure_skew(watch, watch.champion, sample_rows(rows, count, SAMPLE))
 
 
 @step("contract")
@@ -105,14 +105,14 @@ def check_contract(
     watch: MonitoringContext, asked: ServedRows, outcomes: GroundTruth
 ) -> tuple[Check, ...]:
     """Hold served rows to the data contract."""
-    tables = check_tables(watch, open_store(watch.plan.root))
+    tables = check_tables(watch, open_store(watch.root))
     return (*check_served(watch, asked, outcomes), *tables)
 
 
 @step("service")
 def read_service(watch: MonitoringContext, asked: ServedRows) -> ServiceHealth:
     """Read what the service counted."""
-    return look_at_service(watch, asked, open_store(watch.plan.root))
+    return look_at_service(watch, asked, open_store(watch.root))
 
 
 @step("arrivals")
@@ -121,7 +121,7 @@ def read_arrivals(watch: MonitoringContext) -> NewData | None:
     if watch.problem:
         return None
     try:
-        return find_arrivals(watch.plan, open_store(watch.plan.root), watch.champion)
+        return find_arrivals(watch, watch.champion)
     except PerennialError as error:
         return NewData(champion=watch.version, problem=first_line(error))
 
@@ -129,7 +129,7 @@ def read_arrivals(watch: MonitoringContext) -> NewData | None:
 @step("events")
 def tell_causes(found: MonitoringResult) -> tuple[SentAlerts, ...]:
     """Tell Prefect what was found, each cause once."""
-    store, model = open_store(found.watch.plan.root), found.watch.definition.name
+    store, model = open_store(found.watch.root), found.watch.definition.name
     causes, as_of = list(find_causes(found)), found.watch.asked or found.watch.now
     waiting = describe_model(store, model)["waiting"][:1] if causes else []
     raised = tuple(raise_causes(store, model, causes, as_of, "".join(waiting)))
@@ -141,8 +141,7 @@ def tell_causes(found: MonitoringResult) -> tuple[SentAlerts, ...]:
 
 def _promise(watch: MonitoringContext, folder: Path) -> tuple[ChampionReference | None, str]:
     """Recall what the champion promised, or say why that cannot be had."""
-    store = open_store(watch.plan.root)
     try:
-        return recall_promise(store, watch.champion, watch.recipe, folder), ""
+        return recall_promise(watch.champion, folder), ""
     except PerennialError as error:
         return None, first_line(error)

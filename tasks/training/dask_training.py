@@ -36,7 +36,7 @@ def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Para
 
     Rows stay where they were sent, so that the models on all training rows need no second journey.
     """
-    training, places = plan.definition.training, tuple(category_places(plan))
+    training, places = plan.definition.training, tuple(category_places(plan.features))
     rounds, curve = training.rounds, tuple[float, ...]()
     with open_cluster(training) as cluster:
         sample = send_sample(cluster, _label_first(plan, prepared, SplitRole.FIT, SplitRole.STOP))
@@ -61,7 +61,7 @@ def grow_again(plan: Plan, prepared: Prepared, params: Parameters, rounds: int) 
     rows = _label_first(plan, prepared, *SplitRole)
     with open_cluster(plan.definition.training) as cluster:
         shares, sample = send_shares(cluster, rows), send_sample(cluster, rows)
-        growth = Growth(params, tuple(category_places(plan)), rounds)
+        growth = Growth(params, tuple(category_places(plan.features)), rounds)
         (forest,) = grow(cluster, [growth], shares, sample)
         return forest.text
 

@@ -14,17 +14,15 @@ from tasks.alarms.histograms import REPEATED, watch_columns
 from tasks.analysis.profile import profile_table, to_bytes
 from tasks.core.columns import PREDICTION, TIME
 from tasks.core.definition import Definition, parse_definition
-from tasks.extraction.run_plan import Plan
-from tasks.features.transform import Features, Vocabulary, compile_features
+from tasks.features.transform import Features, compile_features
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.drift import ServedDrift, watch_drift
 from tasks.monitoring.prediction_log import read_log
 from tasks.monitoring.reference import ChampionReference
 from tasks.monitoring.retrain_triggers import look_for_drift
-from tasks.preparation.split import Split
 from tasks.registry.versions import Published, publish
 from tasks.storage.store import open_store
-from tasks.validation.champion_predictions import Recipe
+from tasks.training.published_model import PublishedModel
 
 START, SERVED = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 3, 1, tzinfo=UTC)
 DAY, HOUR, TICK = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
@@ -82,18 +80,12 @@ class World:
             ).write_parquet(folder / "part.parquet")
 
     def monitor(self, until: datetime) -> ServedDrift:
-        recipe = Recipe(
+        champion = PublishedModel.model_construct(
+            published=Published.model_construct(path="models/made/v1", version="v1"),
             definition=self.definition,
             features=self.features,
-            vocabulary=Vocabulary(categories={}),
-            split=Split(),
-            refit=True,
         )
-        watch = MonitoringContext.model_construct(
-            plan=Plan.model_construct(definition=self.definition),
-            champion=Published.model_construct(path="models/made/v1", version="v1"),
-            recipe=recipe,
-        )
+        watch = MonitoringContext.model_construct(definition=self.definition, champion=champion)
         work = self.folder / f"work-{until:%m%d%H%M%S%f}"
         work.mkdir(exist_ok=True)
         log = read_log(self.store, "made", START, until, work)

@@ -97,7 +97,7 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> Flights:
         as_of = datetime(2013, 6, 1, tzinfo=UTC)
         plan = plan_retrain(str(REPOSITORY / "deployments" / "flight_delay.toml"), as_of)
         prepared = prepare.fn(plan, extract.fn(plan, folder), folder)
-    return Flights(prepared.scan().collect(), category_places(plan))
+    return Flights(prepared.scan().collect(), category_places(plan.features))
 
 
 @pytest.fixture(scope="module")
