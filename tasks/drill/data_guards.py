@@ -200,7 +200,7 @@ def largest_slice(scored: pl.DataFrame, slices: list[str]) -> Array:
 def ask_gate(
     plan: Plan, fault: str, scored: pl.DataFrame, opponent: ChampionPredictions | None
 ) -> Drilled:
-    bad = failed(judge_candidate(plan, scored, opponent).checks)
+    bad = failed(judge_candidate(plan.definition, scored, opponent).checks)
     if not bad:
         return Drilled(fault=fault, guard="", detail="")
     return Drilled(fault=fault, guard="gate", detail=f"{bad[0].name}: {bad[0].detail}")

@@ -13,7 +13,7 @@ from tasks.alarms.histograms import RECENT
 from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Frozen, Metric
 from tasks.core.errors import StoreError
-from tasks.evaluation.metrics import Interval
+from tasks.evaluation.bootstrap import Interval
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.holdout_comparison import (

@@ -15,11 +15,11 @@ from tasks.alarms.histograms import RECENT, count_window
 from tasks.core.columns import CHALLENGER_PREDICTION, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError, nearest
-from tasks.evaluation.metrics import compare, error_of, measure
+from tasks.evaluation.bootstrap import compare, group_rows
+from tasks.evaluation.metrics import error_of, measure
 from tasks.features.transform import Features
 from tasks.monitoring.holdout_comparison import as_array
 from tasks.monitoring.new_data import count_needed
-from tasks.validation.gate import group_rows
 
 Policy = Literal["never", "schedule", "drift", "quality"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)

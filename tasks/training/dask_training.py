@@ -14,8 +14,9 @@ from tasks.cluster.dask_cluster import Cluster, open_cluster
 from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.training.dask_worker import Growth, Share, SharedForest, cut_curve, grow_share
+from tasks.training.dask_worker import Growth, Share, SharedForest, grow_share
 from tasks.training.datasets import Parameters, category_places, plain_names
+from tasks.training.early_stopping import cut_curve
 
 _SLICE_ROWS = 200_000  # sent in one piece, and what LightGBM looks at to find bins
 
