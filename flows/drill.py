@@ -1,6 +1,6 @@
 """Drill: does each gate catch what it must? On copies; neither root nor sources are touched.
 
-1. Ground: the champion's data and files, or those of the newest version.
+1. Testbed: the champion's data and files, or those of the newest version.
 2. Data: the newest window spoilt in each way; the data contract and the alarms are asked.
 3. Candidates: predictions and labels spoilt; the gate is asked, with the champion as its rival.
 4. Registry: files, decisions and bentos tampered with; whoever reads them is asked.
@@ -16,7 +16,8 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.core.errors import DefinitionError
-from tasks.drill.data_guards import drill_candidates, drill_data
+from tasks.drill.data_guards import drill_data
+from tasks.drill.gate_guards import drill_candidates
 from tasks.drill.registry_guards import drill_registry
 from tasks.drill.testbed import CLEAN, Drilled, Testbed, prepare_testbed
 from tasks.registry.versions import Published, find_champion, list_versions

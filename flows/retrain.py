@@ -14,6 +14,7 @@ for a person, unless one approved beforehand or the definition trusts its gate: 
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,6 @@ from tasks.reports.candidate import draw_report
 from tasks.sources.query import digest_sources, open_table
 from tasks.storage.store import Store, open_store, work_folder
 from tasks.training.lightgbm_params import check_parameters
-from tasks.training.optuna_search import Trial
 from tasks.training.task import refit, search, train
 from tasks.training.tuning import name_search, take_best
 from tasks.validation.candidate import Candidate, TimedStep, publish_candidate, timed
@@ -162,10 +162,8 @@ def make_candidate(
         analysis = analyse(plan, snapshot, folder)
     with timed("preparation", steps):
         prepared = prepare(plan, snapshot, folder)
-    trials: tuple[Trial, ...] = ()
-    if plan.tune:
-        with timed("tuning", steps):
-            trials = search(plan, prepared)
+    with timed("tuning", steps) if plan.tune else nullcontext():
+        trials = search(plan, prepared) if plan.tune else ()
     with timed("training", steps):
         trained = train(take_best(plan, trials), prepared, folder)
     with timed("evaluation", steps):

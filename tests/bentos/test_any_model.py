@@ -322,7 +322,11 @@ def test_a_table_is_scored_as_the_service_answers(
     model: Model = request.getfixturevalue(kind)
     scorer = Scorer(
         model=unpublished(
-            model.definition, model.features, model.predictor._booster, model.vocabulary
+            model.definition,
+            model.features,
+            model.predictor._booster,
+            model.vocabulary,
+            model.version,
         ),
         types=model.schema.types,
     )

@@ -13,10 +13,11 @@ def unpublished(
     features: Features,
     booster: lightgbm.Booster,
     vocabulary: Vocabulary | None = None,
+    version: str = "v1",
 ) -> PublishedModel:
     model = PublishedModel.model_construct(
         published=Published.model_construct(
-            path="models/made/v1", manifest=Manifest.model_construct()
+            path=f"models/made/{version}", manifest=Manifest.model_construct()
         ),
         definition=definition,
         features=features,

@@ -107,3 +107,12 @@ def test_other_rows_parts_and_bins_are_kept_apart_and_the_oldest_goes(
         open_bins(plan, prepared, params | others, *TRAINING)
     assert len(list(folder.iterdir())) == 4
     assert not first.exists()
+
+
+def test_feature_names_that_lightgbm_cannot_write_are_made_plain() -> None:
+    names = ["a b", "a[b]", 'c:"d"', "é", "", "f0_a_b"]
+    frame = pl.DataFrame({name: [1.0, 2.0] for name in names})
+    plain = model_input(frame).columns
+    assert len(set(plain)) == len(names)
+    assert all(name.isascii() and name.replace("_", "a").isalnum() for name in plain)
+    assert model_input(frame.select("a b")).columns == ["a_b"]

@@ -17,7 +17,6 @@ from tasks.core.columns import ROLE, ROW, TARGET, TIME
 from tasks.core.definition import Definition, parse_definition
 from tasks.evaluation.evaluate import SLICE
 from tasks.evaluation.metrics import Array
-from tasks.extraction.run_plan import Plan
 from tasks.extraction.task import extract
 from tasks.preparation.split import SplitRole
 from tasks.preparation.task import prepare
@@ -106,8 +105,7 @@ def champion(flights: Flights) -> Array:
 
 
 def definition_of(kind: str = "binary", gate: str = "") -> Definition:
-    definition: Definition = parse_definition(DEFINITION.format(kind=kind, gate=gate), "x.toml")
-    return Plan.model_construct(definition=definition)
+    return parse_definition(DEFINITION.format(kind=kind, gate=gate), "x.toml")
 
 
 def judge_against(
@@ -302,12 +300,9 @@ def test_good_order_with_worse_probabilities_than_a_guess_is_refused(
 
 def test_refusal_names_the_weights_that_were_set() -> None:
     for text in ("is_unbalance = true", "unbalance = true", "scale_pos_weight = 14"):
-        definition = definition_of().definition
         (given,) = tomllib.loads(text)
-        training = definition.training.model_copy(update={"params": tomllib.loads(text)})
-        definition = definition_of().model_copy(
-            update={"definition": definition.model_copy(update={"training": training})}
-        )
+        training = definition_of().training.model_copy(update={"params": tomllib.loads(text)})
+        definition = definition_of().model_copy(update={"training": training})
         for check in failed(judge(definition, rare("binary", weighed=True), None).checks):
             assert f"leave class weights alone ({given} in [training.params]" in check.detail
 
