@@ -66,11 +66,7 @@ def retrain(
     `approve_as` is who approves the candidate if it passes; it is then released at once. `tune` is
     how many sets of parameters are tried on the training window first.
     """
-    if approve_as is not None:
-        check_approver(approve_as)
-    plan = plan_retrain(model, as_of, tune)
-    store = open_store(plan.root)
-    published = find_version(store, plan.definition.name, plan.version)
+    plan, store, published = begin(model, as_of, approve_as, tune)
     if published is None:
         with work_folder(store) as folder:
             published = make_candidate(plan, store, folder)
@@ -91,15 +87,22 @@ def find_done(
     model: str, as_of: datetime | None = None, approve_as: str | None = None, tune: int = 0
 ) -> dict[str, Any] | None:
     """Find the candidate that `retrain` would make, where nothing is left to do about it."""
-    if approve_as is not None:
-        check_approver(approve_as)
-    plan = plan_retrain(model, as_of, tune)
-    store = open_store(plan.root)
-    published = find_version(store, plan.definition.name, plan.version)
+    plan, store, published = begin(model, as_of, approve_as, tune)
     if published is None:
         return None
     made = describe_version(store, published)
     return made if name_approver(plan, store, made, approve_as) is None else None
+
+
+def begin(
+    model: str, as_of: datetime | None, approve_as: str | None, tune: int
+) -> tuple[Plan, Store, Published | None]:
+    """Plan a run, and find the version that it would make, if it is there already."""
+    if approve_as is not None:
+        check_approver(approve_as)
+    plan = plan_retrain(model, as_of, tune)
+    store = open_store(plan.root)
+    return plan, store, find_version(store, plan.definition.name, plan.version)
 
 
 def name_approver(

@@ -19,7 +19,8 @@ from tasks.core.columns import PREDICTION, TIME
 from tasks.core.definition import Definition
 from tasks.core.timestamps import MOMENT
 from tasks.drill.faults import DATA_FAULTS
-from tasks.drill.testbed import CLEAN, Drilled, Testbed, as_snapshot
+from tasks.drill.testbed import CLEAN, Drilled, Testbed
+from tasks.extraction.snapshot import open_snapshot
 from tasks.sources.query import event_time
 from tasks.training.published_model import as_column
 
@@ -109,7 +110,7 @@ def ask_contract(testbed: Testbed, rows: pl.DataFrame, folder: Path) -> str:
     part = folder / "spoilt.parquet"
     order = [name for name in (testbed.columns.time, *testbed.columns.key) if name]
     (rows.sort(order, nulls_last=True) if order else rows).write_parquet(part)
-    snapshot = as_snapshot(testbed.plan, (part,))
+    snapshot = open_snapshot(testbed.plan, (part,))
     profile = profile_table(snapshot.scan())
     broken = failed(check_contract(testbed.plan, snapshot, profile, testbed.table))
     return f"{broken[0].name}: {broken[0].detail}" if broken else ""

@@ -27,7 +27,9 @@ from tasks.validation.gate import judge
 
 def drill_candidates(testbed: Testbed, folder: Path) -> Iterator[Drilled]:
     """Spoil a candidate's predictions and its labels, and ask the gate, with itself as champion."""
-    plan = with_rounds(testbed)
+    # Its number of rounds is known: it is not settled again.
+    rounds = testbed.model.lineage["rounds"]
+    plan = testbed.plan.with_training(rounds=rounds, early_stopping=0)
     prepared = prepare_rows(plan, testbed.snapshot, make_folder(folder, "sound"))
     scored = score(plan, testbed.snapshot, prepared, folder / "sound")
     inside = np.ones(len(scored), dtype=bool)
@@ -51,25 +53,12 @@ def drill_candidates(testbed: Testbed, folder: Path) -> Iterator[Drilled]:
     yield ask_gate(leaking, "label leak", scored, opponent)
 
 
-def with_rounds(testbed: Testbed) -> Plan:
-    """Train as the version was trained, without settling the number of rounds again."""
-    training = testbed.plan.definition.training
-    known = {"rounds": testbed.model.lineage["rounds"], "early_stopping": 0}
-    return with_definition(testbed.plan, training=training.model_copy(update=known))
-
-
-def with_definition(plan: Plan, **changes: object) -> Plan:
-    definition = plan.definition.model_copy(update=changes)
-    return plan.model_copy(update={"definition": definition})
-
-
 def leak_target(plan: Plan, snapshot: Snapshot) -> Plan:
     """Add a feature that holds what is to be predicted."""
     given = {**plan.features.expressions, "leak": plan.definition.target.value}
-    leaking = with_definition(plan, features=given)
-    schema = snapshot.scan().collect_schema()
-    features = compile_features(leaking.definition, schema, plan.origin)
-    return leaking.model_copy(update={"features": features})
+    definition = plan.definition.model_copy(update={"features": given})
+    features = compile_features(definition, snapshot.scan().collect_schema(), plan.origin)
+    return plan.model_copy(update={"definition": definition, "features": features})
 
 
 def score(plan: Plan, snapshot: Snapshot, prepared: Prepared, folder: Path) -> pl.DataFrame:

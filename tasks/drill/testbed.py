@@ -7,15 +7,13 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from tasks.analysis.point_in_time_check import check_known
 from tasks.core.checks import failed
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, DefinitionError, PerennialError, first_line
 from tasks.drill.faults import Columns, find_columns
 from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import Snapshot
+from tasks.extraction.snapshot import Snapshot, open_snapshot
 from tasks.registry.versions import Published
 from tasks.sources.query import SourceTable, open_table
 from tasks.storage.store import Store
@@ -67,7 +65,7 @@ def prepare_testbed(store: Store, published: Published, folder: Path) -> Testbed
         raise DefinitionError(
             f"{published.path}: its snapshot is gone; retrain, then drill that"
         ) from gone
-    snapshot = as_snapshot(plan, parts)
+    snapshot = open_snapshot(plan, parts)
     schema, ranked = snapshot.scan().collect_schema(), list(model.read_importance())
     return Testbed(
         store=store,
@@ -96,11 +94,6 @@ def open_events(plan: Plan, snapshot: Snapshot) -> SourceTable | None:
         )
         return None
     return table
-
-
-def as_snapshot(plan: Plan, parts: tuple[Path, ...]) -> Snapshot:
-    rows = pl.scan_parquet(list(parts), glob=False).select(pl.len()).collect().item()
-    return Snapshot(digest=plan.snapshot, parts=parts, rows=rows, future_rows=0, newest=plan.as_of)
 
 
 def make_folder(folder: Path, name: str) -> Path:

@@ -113,10 +113,10 @@ def compare_apart(
     ]
     gain = values[0] - values[1]
     fewest = min(len(each) for each in sums)
-    low, high = _reach(spread[0] - spread[1] - gain, fewest, confidence)
+    strays = spread[0] - spread[1] - gain
     if metric == "auc":  # exact, where the bins that make resampling cheap are not
         gain = area_under_curve(*one[:2]) - area_under_curve(*other[:2])
-    return Interval(value=gain, low=gain + low, high=gain + high)
+    return _reach(gain, strays, fewest, confidence)
 
 
 def measure_surely(
@@ -133,10 +133,9 @@ def measure_surely(
     sums = group_sums(metric, target, predicted, groups, threshold)
     value = float(from_sums(metric, sums.sum(axis=0)[None, :])[0])
     strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - value
-    low, high = _reach(strays, len(sums), confidence)
     if metric == "auc":
         value = area_under_curve(target, predicted)
-    return Interval(value=value, low=value + low, high=value + high)
+    return _reach(value, strays, len(sums), confidence)
 
 
 def compare_calibration(
@@ -206,16 +205,15 @@ def _bootstrap(
     weights = draw_groups(len(ours), seed)
     value = float((score(ours.sum(axis=0)[None, :]) - score(theirs.sum(axis=0)[None, :]))[0])
     strays = score(weights @ ours) - score(weights @ theirs) - value
-    low, high = _reach(strays, len(ours), confidence)
-    return Interval(value=value, low=value + low, high=value + high)
+    return _reach(value, strays, len(ours), confidence)
 
 
-def _reach(strays: Array, count: int, confidence: float) -> tuple[float, float]:
-    """Turn how far resamples strayed into an interval's ends, wider where groups are few."""
+def _reach(value: float, strays: Array, count: int, confidence: float) -> Interval:
+    """Turn how far resamples strayed into an interval, wider where groups are few."""
     tail = (1 - confidence) / 2
     widening = _deviations(count, confidence) / -float(ndtri(tail))
     low, high = np.quantile(strays, [tail, 1 - tail]) * widening
-    return float(low), float(high)
+    return Interval(value=value, low=value + float(low), high=value + float(high))
 
 
 def _run_length(count: int) -> int:

@@ -4,6 +4,7 @@ Owns what is measured and on which rows. Refuses to say whether it is good enoug
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -12,13 +13,13 @@ import polars as pl
 from lightgbm import Booster
 
 from tasks.core.columns import ROLE, ROW, TARGET, TIME
-from tasks.core.definition import Frozen, Metric
+from tasks.core.definition import Definition, Frozen, Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.metrics import Array, measure
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
-from tasks.features.transform import compile_expression
+from tasks.features.transform import Features, Vocabulary, compile_expression
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.storage.store import reaching
 from tasks.training.datasets import model_input
@@ -147,28 +148,37 @@ def sample_training(plan: Plan, prepared: Prepared) -> pl.DataFrame:
     return pl.concat(frame.filter(pl.col(ROW).hash() % step == 0) for frame in frames)
 
 
-def slice_rows(
-    plan: Plan, snapshot: Snapshot, prepared: Prepared, numbers: pl.Series
-) -> list[pl.Series]:
-    """Give each slice's value for these rows as text: those asked for, or the small categories."""
-    schema = snapshot.scan().collect_schema()
-    small = {
-        name: plan.features.expressions[name]
-        for name, levels in prepared.vocabulary.categories.items()
+def choose_slices(
+    definition: Definition, features: Features, vocabulary: Vocabulary
+) -> dict[str, str]:
+    """Name the slices to watch, with their SQL: those asked for, or the small categories."""
+    if definition.gate.slices is not None:
+        return {sql: sql for sql in definition.gate.slices}
+    return {
+        name: features.expressions[name]
+        for name, levels in vocabulary.categories.items()
         if 2 <= len(levels) <= _SLICE_LEVELS
     }
-    asked = plan.definition.gate.slices
-    given = small if asked is None else {sql: sql for sql in asked}
-    expressions = [
-        compile_expression(sql, schema, f"{plan.origin}: [gate] slices")
+
+
+def slice_columns(slices: Mapping[str, str], schema: pl.Schema, origin: str) -> list[pl.Expr]:
+    """Give each slice's value as text; DefinitionError where its SQL does not fit the columns."""
+    return [
+        compile_expression(sql, schema, f"{origin}: [gate] slices")
         .cast(pl.String)
         .fill_null("(missing)")
         .alias(SLICE + name)
-        for name, sql in given.items()
+        for name, sql in slices.items()
     ]
-    if not expressions:
-        return []
-    return read_rows(snapshot, numbers, expressions).get_columns()
+
+
+def slice_rows(
+    plan: Plan, snapshot: Snapshot, prepared: Prepared, numbers: pl.Series
+) -> list[pl.Series]:
+    """Give each slice's value for the numbered rows."""
+    slices = choose_slices(plan.definition, plan.features, prepared.vocabulary)
+    expressions = slice_columns(slices, snapshot.scan().collect_schema(), plan.origin)
+    return read_rows(snapshot, numbers, expressions).get_columns() if expressions else []
 
 
 def read_rows(snapshot: Snapshot, numbers: pl.Series, expressions: list[pl.Expr]) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -39,3 +40,9 @@ class Plan(RunInputs):
     version: str
     tune: int = 0
     schemas: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+    def with_training(self, **changes: Any) -> Self:
+        """Give a plan with other keys of [training]; its names say nothing of them."""
+        training = self.definition.training.model_copy(update=changes)
+        definition = self.definition.model_copy(update={"training": training})
+        return self.model_copy(update={"definition": definition})

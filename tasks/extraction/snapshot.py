@@ -113,6 +113,12 @@ def describe_snapshot(plan: Plan, table: SourceTable, parts: tuple[Path, ...]) -
     )
 
 
+def open_snapshot(plan: Plan, parts: tuple[Path, ...]) -> Snapshot:
+    """Take parts for the plan's snapshot; its sources are not asked."""
+    rows = pl.scan_parquet(list(parts), glob=False).select(pl.len()).collect().item()
+    return Snapshot(digest=plan.snapshot, parts=parts, rows=rows, future_rows=0, newest=plan.as_of)
+
+
 def _explain_empty(plan: Plan, table: SourceTable) -> str:
     if table.time is None or plan.as_of is None:
         return f"{plan.origin}: the sources hold no rows"

@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from tasks.core.definition import Frozen
 from tasks.core.errors import DefinitionError, SourceError, StoreError, first_line
 from tasks.evaluation.evaluate import evaluate_models
 from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import Snapshot, extract_snapshot
+from tasks.extraction.snapshot import Snapshot, extract_snapshot, open_snapshot
 from tasks.features.transform import compile_features
 from tasks.preparation.split import prepare_rows
 from tasks.registry.versions import (
@@ -27,7 +25,7 @@ from tasks.registry.versions import (
     package_versions,
     snapshot_path,
 )
-from tasks.sources.query import digest_sources, holding, open_table
+from tasks.sources.query import SourceTable, digest_sources, holding, open_table
 from tasks.storage.store import Store, digest_file
 from tasks.training.lightgbm_params import model_parameters
 from tasks.training.optuna_search import tuner
@@ -76,17 +74,15 @@ def recall_snapshot(store: Store, plan: Plan, folder: Path) -> Snapshot:
     kept = find(store, snapshot_path(plan.snapshot))
     target = folder / "snapshot"
     parts = tuple(fetch_snapshot(store, kept, target)) if kept else extract_again(plan, target)
-    rows = pl.scan_parquet(list(parts), glob=False).select(pl.len()).collect().item()
-    log.info("%s rows %s", f"{rows:,}", "from the root" if kept else "extracted anew")
-    return Snapshot(digest=plan.snapshot, parts=parts, rows=rows, future_rows=0, newest=None)
+    snapshot = open_snapshot(plan, parts)
+    log.info("%s rows %s", f"{snapshot.rows:,}", "from the root" if kept else "extracted anew")
+    return snapshot
 
 
 def extract_again(plan: Plan, folder: Path) -> tuple[Path, ...]:
     """Extract a snapshot that the root has lost; StoreError where its sources have changed."""
     table = open_table(plan.definition, plan.project)
-    found = digest_sources(table)
-    changed = [name for name, digest in plan.sources.items() if found.get(name) != digest]
-    if changed:
+    if changed := find_changed(plan, table):
         raise StoreError(
             f"{plan.origin}: its snapshot {plan.snapshot} is gone from {plan.root}, and source "
             f"{changed[0]!r} is no longer what it was made of; restore either"
@@ -140,10 +136,15 @@ def name_changes(plan: Plan, lineage: dict[str, Any]) -> Iterator[str]:
 def _name_data(plan: Plan) -> Iterator[str]:
     try:
         table = open_table(plan.definition, plan.project)
-        found = digest_sources(table)
+        changed = find_changed(plan, table)
     except (SourceError, DefinitionError) as error:
         yield f"data: the sources cannot be read any more: {first_line(error)}"
         return
-    for name, digest in plan.sources.items():
-        if found.get(name) != digest:
-            yield f"data: source {name!r} has changed since; its snapshot was taken instead"
+    for name in changed:
+        yield f"data: source {name!r} has changed since; its snapshot was taken instead"
+
+
+def find_changed(plan: Plan, table: SourceTable) -> list[str]:
+    """Name the sources that are no longer what a version was made of."""
+    found = digest_sources(table)
+    return [name for name, digest in plan.sources.items() if found.get(name) != digest]

@@ -22,9 +22,9 @@ from tasks.core.columns import (
 )
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, PerennialError, first_line
-from tasks.evaluation.evaluate import SLICE
+from tasks.evaluation.evaluate import slice_columns
 from tasks.extraction.run_plan import RunInputs
-from tasks.features.transform import compile_expression, compile_target
+from tasks.features.transform import compile_target
 from tasks.monitoring.prediction_log import LoggedPredictions, add_moment
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.sources.query import SourceTable, collect, open_table
@@ -131,14 +131,9 @@ def collect_labels(
             f"{inputs.origin}: [extract] key is missing: no answer leads to its label"
         )
     table = open_table(inputs.definition, inputs.project)
-    where = f"{inputs.origin}: [gate] slices"
+    # Of a million rows, text several times over would be a lot.
     named = [
-        compile_expression(sql, table.columns, where)
-        .cast(pl.String)
-        .fill_null("(missing)")
-        .cast(pl.Categorical)  # a million rows of text several times over would be a lot
-        .alias(SLICE + name)
-        for name, sql in slices.items()
+        each.cast(pl.Categorical) for each in slice_columns(slices, table.columns, inputs.origin)
     ]
     rows = _in_period(inputs, table, answers)
     target, strange = target_of(inputs, classes, table, rows)

@@ -5,7 +5,6 @@ that it is made of the champion's own rows, by its own split. Refuses to look at
 """
 
 import json
-from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from tasks.alarms.detector import Calibration, calibrate
 from tasks.alarms.histograms import REPEATED, watch_columns
 from tasks.analysis.profile import Profile, from_bytes, profile_table, to_bytes
 from tasks.core.columns import PREDICTION, ROLE, TARGET, TIME
-from tasks.core.definition import Definition
-from tasks.evaluation.evaluate import SLICE
+from tasks.evaluation.evaluate import SLICE, choose_slices, slice_columns
 from tasks.features.transform import Features
 from tasks.preparation.split import SplitRole
 from tasks.registry.versions import (
@@ -29,7 +27,6 @@ from tasks.registry.versions import (
 from tasks.storage.store import Store, open_store, reaching
 from tasks.training.published_model import PublishedModel, as_column
 
-_SMALL = range(2, 21)  # levels of a category that is worth a slice
 _MOST_ROWS = 500_000
 
 
@@ -71,17 +68,6 @@ def watchable(champion: PublishedModel) -> Features:
         categories=tuple(name for name in champion.features.categories if name in kept),
         columns={k: v for k, v in champion.features.columns.items() if k not in hidden},
     )
-
-
-def choose_slices(definition: Definition, champion: PublishedModel) -> dict[str, str]:
-    """Name what quality is watched by: the slices asked for, or the small categories."""
-    if definition.gate.slices is not None:
-        return {sql: sql for sql in definition.gate.slices}
-    return {
-        name: champion.features.expressions[name]
-        for name, levels in champion.vocabulary.categories.items()
-        if len(levels) in _SMALL
-    }
 
 
 def recall_promise(champion: PublishedModel, folder: Path) -> ChampionReference:
@@ -127,23 +113,16 @@ def read_history(champion: PublishedModel, folder: Path) -> pl.DataFrame:
     extract = champion.definition.extract
     wanted = [*champion.features.columns, *extract.key, extract.time]
     step = max(1, champion.lineage["snapshot_rows"] // _MOST_ROWS)
+    rows = champion.scan_snapshot(folder / "history")
+    slices = choose_slices(champion.definition, champion.features, champion.vocabulary)
     return (
-        champion.scan_snapshot(folder / "history")
-        .select(
+        rows.select(
             TIME,
             TARGET,
             ROLE,
-            *slice_columns(choose_slices(champion.definition, champion)),
+            *slice_columns(slices, rows.collect_schema(), champion.published.path),
             *dict.fromkeys(name for name in wanted if name is not None),
         )
         .filter((pl.col(ROLE) == SplitRole.HOLDOUT) | (pl.int_range(pl.len()) % step == 0))
         .collect()
     )
-
-
-def slice_columns(slices: Mapping[str, str]) -> list[pl.Expr]:
-    """Give each slice's value as text, as evaluation does."""
-    return [
-        pl.sql_expr(sql).cast(pl.String).fill_null("(missing)").alias(SLICE + name)
-        for name, sql in slices.items()
-    ]

@@ -13,6 +13,7 @@ import polars as pl
 from tasks.core.checks import Check
 from tasks.core.errors import PerennialError, first_line
 from tasks.core.steps import step
+from tasks.evaluation.evaluate import choose_slices
 from tasks.monitoring.alert_deduplication import SentAlerts, raise_causes, remember_look
 from tasks.monitoring.context import MonitoringContext, ServedRows, look_at_log
 from tasks.monitoring.daily_profiles import forget_stretches
@@ -22,7 +23,7 @@ from tasks.monitoring.ground_truth_join import GroundTruth, join_outcomes
 from tasks.monitoring.new_data import NewData, find_arrivals
 from tasks.monitoring.performance import Performance, judge_answers
 from tasks.monitoring.prediction_log import forget_pieces
-from tasks.monitoring.reference import ChampionReference, choose_slices, recall_promise
+from tasks.monitoring.reference import ChampionReference, recall_promise
 from tasks.monitoring.service_health import (
     ServiceHealth,
     check_served,
@@ -55,7 +56,7 @@ def read_outcomes(watch: MonitoringContext, asked: ServedRows, folder: Path) -> 
     """Join answers to what came true."""
     classes, slices = (
         watch.champion.vocabulary.classes,
-        choose_slices(watch.definition, watch.champion),
+        choose_slices(watch.definition, watch.features, watch.champion.vocabulary),
     )
     outcomes = join_outcomes(watch, classes, slices, asked.log, folder)
     log.info("%s of %s answers have a label", f"{outcomes.labelled:,}", f"{outcomes.rows:,}")

@@ -10,7 +10,7 @@ from typing import Any
 import lightgbm
 
 from tasks.core.columns import ROLE
-from tasks.core.definition import Definition
+from tasks.core.definition import Definition, Training
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
 from tasks.training.lightgbm_params import name_weights
@@ -21,40 +21,38 @@ _FEW_ROUNDS = 5  # in fewer, hardly anything is learned
 
 
 def settle_rounds(
-    definition: Definition,
+    training: Training,
     params: Parameters,
     rows: lightgbm.Dataset,
     prepared: Prepared,
     progress: Callback,
 ) -> tuple[int, tuple[float, ...]]:
     """Find the number of rounds by the last slice of the training window, and its loss by round."""
-    training = definition.training
     parts = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(ROLE).collect()[ROLE].to_numpy()
     fit, stop = (take_rows(rows, parts == part) for part in (SplitRole.FIT, SplitRole.STOP))
-    return find_best_round(params, fit, stop, training.rounds, training.early_stopping, progress)
+    return find_best_round(training, params, fit, stop, progress)
 
 
 def find_best_round(
+    training: Training,
     params: Parameters,
     rows: lightgbm.Dataset,
     judged: lightgbm.Dataset,
-    rounds: int,
-    patience: int,
     *callbacks: Callback,
 ) -> tuple[int, tuple[float, ...]]:
     """Train until the loss on other rows gains no more; give the best round, and loss by round.
 
-    Without patience, and with dart, which never stops, that is the last round.
+    Without [training] early_stopping, and with dart, which never stops, that is the last round.
     """
     curves: dict[str, dict[str, list[float]]] = {}
     watch = [*callbacks, lightgbm.record_evaluation(curves)]
-    if patience:
-        watch.append(lightgbm.early_stopping(patience, verbose=False))
+    if training.early_stopping:
+        watch.append(lightgbm.early_stopping(training.early_stopping, verbose=False))
     booster = lightgbm.train(
-        dict(params), rows, rounds, valid_sets=[judged], callbacks=watch, keep_training_booster=True
+        dict(params), rows, training.rounds, [judged], callbacks=watch, keep_training_booster=True
     )
     (curve,) = curves["valid_0"].values()
-    return booster.best_iteration or rounds, tuple(curve)
+    return booster.best_iteration or training.rounds, tuple(curve)
 
 
 def cut_curve(curve: Sequence[float], patience: int) -> tuple[float, ...]:

@@ -62,13 +62,13 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
 
 
 def _grow_here(plan: Plan, prepared: Prepared, params: Parameters, simple: Parameters) -> Grown:
-    rounds, curve = plan.definition.training.rounds, tuple[float, ...]()
+    training = plan.definition.training
+    rounds, curve = training.rounds, tuple[float, ...]()
     with blaming(plan.origin):
         rows = make_dataset(plan, prepared, SplitRole.FIT, SplitRole.STOP)
-        if plan.definition.training.early_stopping:
-            rounds, curve = settle_rounds(
-                plan.definition, params, rows, prepared, _log_progress(rounds)
-            )
+        if training.early_stopping:
+            progress = _log_progress(rounds)
+            rounds, curve = settle_rounds(training, params, rows, prepared, progress)
         twin, tree = _grow(params, rows, rounds), _grow(simple, rows, 1)
     return Grown(twin.model_to_string(), tree.model_to_string(), rounds, curve)
 

@@ -135,21 +135,14 @@ def _try_next(
 
 def _judge(plan: Plan, params: Parameters, slices: Sequence[TuningSlice]) -> Iterator[float]:
     """Train on what is older than each slice, and give the loss on it where training stops."""
-    training = plan.definition.training
     for older, judged in slices:
-        best, curve = find_best_round(
-            params, older, judged, training.rounds, training.early_stopping
-        )
+        best, curve = find_best_round(plan.definition.training, params, older, judged)
         yield curve[best - 1]
 
 
 def _adjust(plan: Plan, params: Parameters) -> Plan:
     """Give a plan whose definition sets these parameters; it says nothing of its digest."""
-    training = plan.definition.training
-    known = {**training.params, **params}
-    adjusted = training.model_copy(update={"params": known})
-    definition = plan.definition.model_copy(update={"training": adjusted})
-    return plan.model_copy(update={"definition": definition})
+    return plan.with_training(params={**plan.definition.training.params, **params})
 
 
 def _read_search(kept: Path, key: str) -> tuple[Trial, ...]:

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from tables import Project
 
-from tasks.drill.testbed import Drilled, as_snapshot, make_folder, open_events
+from tasks.drill.testbed import Drilled, make_folder, open_events
+from tasks.extraction.snapshot import open_snapshot
 
 
 def test_parts_become_a_snapshot_of_the_plan(made: Project, tmp_path: Path) -> None:
     plan, snapshot = made.extract()
-    found = as_snapshot(plan, snapshot.parts)
+    found = open_snapshot(plan, snapshot.parts)
     assert (found.digest, found.rows, found.newest) == (plan.snapshot, 400, plan.as_of)
     assert found.scan().collect().equals(snapshot.scan().collect())
     assert make_folder(tmp_path, "sound").is_dir()

@@ -39,7 +39,4 @@ def test_cluster_of_one_grows_the_forest_of_one_process(made: Project) -> None:
 
 
 def on_cluster(plan: Plan, address: str) -> Plan:
-    changes = {"engine": "dask", "workers": 1, "scheduler": address}
-    training = plan.definition.training.model_copy(update=changes)
-    definition = plan.definition.model_copy(update={"training": training})
-    return plan.model_copy(update={"definition": definition})
+    return plan.with_training(engine="dask", workers=1, scheduler=address)

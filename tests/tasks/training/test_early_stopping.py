@@ -4,7 +4,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from tasks.core.definition import parse_definition
+from tasks.core.definition import Training, parse_definition
 from tasks.training.early_stopping import cut_curve, find_best_round, warn_of_rounds
 
 QUIET: dict[str, bool | int | float | str] = {"verbosity": -1, "objective": "binary", "seed": 1}
@@ -25,13 +25,20 @@ def make_rows(seed: int, params: dict[str, bool | int | float | str]) -> lightgb
 
 @pytest.mark.parametrize("patience", [5, 20])
 def test_training_stops_so_many_rounds_after_the_best(patience: int) -> None:
-    best, curve = find_best_round(QUIET, make_rows(1, QUIET), make_rows(2, QUIET), 200, patience)
+    best, curve = find_best_round(
+        Training(rounds=200, early_stopping=patience),
+        QUIET,
+        make_rows(1, QUIET),
+        make_rows(2, QUIET),
+    )
     assert best == np.argmin(curve) + 1
     assert len(curve) == best + patience
 
 
 def test_without_patience_the_last_round_is_taken() -> None:
-    best, curve = find_best_round(QUIET, make_rows(1, QUIET), make_rows(2, QUIET), 9, 0)
+    best, curve = find_best_round(
+        Training(rounds=9, early_stopping=0), QUIET, make_rows(1, QUIET), make_rows(2, QUIET)
+    )
     assert best == len(curve) == 9
 
 
