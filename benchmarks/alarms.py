@@ -69,16 +69,15 @@ def measure_champion(as_of: datetime, folder: Path) -> dict[str, Any]:
     from flows.retrain import make_candidate, plan_retrain
     from tasks.backtest.replay import read_history
     from tasks.core.columns import PREDICTION
-    from tasks.monitoring.reference import as_column, recall_promise
+    from tasks.monitoring.reference import recall_promise
     from tasks.storage.store import open_store, work_folder
-    from tasks.validation.champion_predictions import read_recipe
+    from tasks.training.published_model import as_column, load
 
     store = open_store(str(folder))
     plan = plan_retrain("flight-delay", as_of).model_copy(update={"root": store.root})
     with work_folder(store) as work:
         published = make_candidate(plan, store, work, lambda candidate: {})
-        recipe = read_recipe(store, published, published.version)
-        calibration = recall_promise(store, published, recipe, work).calibration()
+        calibration = recall_promise(load(store, published), work).calibration()
     assert calibration is not None
     model = load_folder(folder / published.path)
     every, _ = read_history(plan_retrain("flight-delay", END), END)

@@ -96,16 +96,13 @@ def _release() -> None:
 
 def _write_log(project: Path) -> None:
     """Write what a service would have logged of the flights since, an hour a part."""
-    import numpy as np
     import polars as pl
 
     from flows.score import load_scorer
     from tasks.core.definition import load_definition
-    from tasks.features.transform import encode
     from tasks.registry.versions import find_champion
     from tasks.sources.query import open_table
     from tasks.storage.store import open_store
-    from tasks.training.datasets import model_input
 
     store = open_store()
     champion = find_champion(store, "flight-delay")
@@ -116,12 +113,11 @@ def _write_log(project: Path) -> None:
     assert table.time is not None
     columns = dict.fromkeys([*scorer.types, *definition.extract.key])
     rows = table.rows.filter(table.time > AS_OF, table.time <= UNTIL).select(*columns).collect()
-    numbered = encode(rows.lazy(), scorer.features, scorer.vocabulary).collect()
-    predicted = np.asarray(scorer.booster.predict(model_input(numbered)))
+    predicted = scorer.model.predict(rows)
     asked = rows.select(
         pl.col("time_hour").dt.offset_by("-1h").alias("__time"),
         pl.format("request-{}", pl.int_range(pl.len())).alias("__request"),
-        pl.lit(scorer.version).alias("__version"),
+        pl.lit(scorer.model.version).alias("__version"),
         pl.Series("__prediction", predicted),
         pl.all(),
     )

@@ -38,10 +38,10 @@ from tasks.backtest.replay import (
 from tasks.core.columns import PREDICTION
 from tasks.core.definition import find_definition, load_definition
 from tasks.core.errors import DataRefused, DefinitionError
-from tasks.monitoring.reference import as_column
 from tasks.registry.versions import publish
 from tasks.reports.backtest import draw_comparison
 from tasks.storage.store import Store, open_store, work_folder
+from tasks.training.published_model import as_column
 
 
 @flow(name="backtest")

@@ -20,12 +20,11 @@ from tasks.core.columns import TIME
 from tasks.core.definition import Definition
 from tasks.core.errors import DataRefused, SourceChanged, first_line
 from tasks.extraction.run_plan import Plan
-from tasks.monitoring.new_data import count_learned
 from tasks.monitoring.reference import ChampionReference, recall_promise
 from tasks.registry.decisions import Decision, record, record_release
 from tasks.registry.versions import Published, find, read_json, snapshot_path
 from tasks.storage.store import Store, work_folder
-from tasks.validation.champion_predictions import read_recipe
+from tasks.training.published_model import load
 
 APPROVER = "backtest (gate passed)"
 
@@ -131,12 +130,13 @@ def promote(past: Past, store: Store, published: Published) -> None:
 
 
 def load_champion(store: Store, published: Published, since: datetime) -> LaneChampion:
-    lineage = read_json(store, published, "lineage.json")
+    made = load(store, published)
+    assert made.split.matured is not None, "a replay needs rows with a time"
     return LaneChampion(
         published=published,
         model=load_folder(Path(store.root, published.path)),
-        learned=count_learned(lineage),
-        matured=datetime.fromisoformat(lineage["split"]["matured"]),
+        learned=made.learned,
+        matured=made.split.matured,
         since=since,
     )
 
@@ -144,7 +144,6 @@ def load_champion(store: Store, published: Published, since: datetime) -> LaneCh
 def recall(past: Past, store: Store, published: Published) -> ChampionReference:
     """Give the reference of a champion, computed once for all policies that have it."""
     if published.digest not in past.promises:
-        recipe = read_recipe(store, published, published.version)
         with work_folder(store) as folder:
-            past.promises[published.digest] = recall_promise(store, published, recipe, folder)
+            past.promises[published.digest] = recall_promise(load(store, published), folder)
     return past.promises[published.digest]

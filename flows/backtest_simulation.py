@@ -30,10 +30,9 @@ from tasks.backtest.replay import Retrain, compare_promoted
 from tasks.core.columns import CHALLENGER_PREDICTION, PREDICTION, TARGET, TIME
 from tasks.evaluation.metrics import Array
 from tasks.monitoring.challenger import Challenger, make_yardstick
-from tasks.monitoring.challenger import answer as ask_yardstick
-from tasks.monitoring.reference import as_column
 from tasks.monitoring.staleness import look_for_loss
 from tasks.storage.store import Store
+from tasks.training.published_model import as_column
 from tasks.validation.champion_predictions import match_classes
 
 log = logging.getLogger("perennial.backtest")
@@ -114,7 +113,7 @@ def ask_quality(past: Past, lane: Lane, now: datetime) -> str:
     if yardstick is not None:
         rows, model = past.between(yardstick.as_of, now), lane.champion.model
         asked = past.rows[rows]
-        quick = ask_yardstick(yardstick.model, model.features, model.vocabulary, asked)
+        quick = yardstick.predict(model.features, model.vocabulary, asked)
         served = asked.with_columns(
             as_column(lane.answers[rows]).alias(PREDICTION),
             as_column(quick).alias(CHALLENGER_PREDICTION),

@@ -48,7 +48,7 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
     if isinstance(watch, Definition):
         said = f"{watch.name}: has no champion to watch yet; approve a candidate first"
         return {"model": watch.name, "champion": None, "events": [], "warnings": [said]}
-    store = open_store(watch.plan.root)
+    store = open_store(watch.root)
     with work_folder(store) as folder:
         asked = read_asked(watch, folder)
         outcomes = read_outcomes(watch, asked, folder)

@@ -169,8 +169,9 @@ def check_columns(
 
 def check_labels(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
     """Check how many matured rows have a label and, for a binary target, how many are true."""
-    target, _ = settle_target(plan, snapshot.scan())
-    matured = label_rows(plan, snapshot.scan(), target).filter(MATURED)
+    definition, as_of, scan = plan.definition, plan.as_of, snapshot.scan()
+    target, _ = settle_target(definition, as_of, scan, plan.origin)
+    matured = label_rows(definition, as_of, scan, target).filter(MATURED)
     rows, labelled, mean = (
         matured.select(
             pl.len().alias("rows"), pl.col(TARGET).count().alias("known"), pl.col(TARGET).mean()
@@ -178,7 +179,7 @@ def check_labels(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
         .collect()
         .row(0)
     )
-    contract = plan.definition.checks
+    contract = definition.checks
     yield share_at_most(
         "unlabelled", rows - labelled, rows, contract.unlabelled, "lack a label though matured"
     )

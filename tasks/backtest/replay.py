@@ -18,12 +18,12 @@ from tasks.core.columns import MATURED, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen, Metric
 from tasks.core.durations import parse_duration
 from tasks.core.errors import DefinitionError
-from tasks.evaluation.metrics import Array, Interval, compare, error_of
+from tasks.evaluation.bootstrap import Interval, compare, group_rows
+from tasks.evaluation.metrics import Array, error_of
 from tasks.extraction.run_plan import Plan
 from tasks.monitoring.holdout_comparison import measure_rows
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.sources.query import collect, holding, open_table
-from tasks.validation.gate import group_rows
 
 _MONTHS = re.compile(r"(\d{1,3})mo")
 _MOST_DATES = 1_000
@@ -129,8 +129,13 @@ def read_history(plan: Plan, end: datetime) -> tuple[pl.DataFrame, tuple[str, ..
     table = open_table(plan.definition, plan.project, plan.sources)
     assert table.time is not None, "a replay needs rows with a time"
     with holding(table, plan.sources):
-        target, classes = settle_target(plan, table.rows)
-        rows = label_rows(plan, table.rows, target).filter(table.time <= end).drop(MATURED)
+        definition, as_of = plan.definition, plan.as_of
+        target, classes = settle_target(definition, as_of, table.rows, plan.origin)
+        rows = (
+            label_rows(definition, as_of, table.rows, target)
+            .filter(table.time <= end)
+            .drop(MATURED)
+        )
         return collect(table, rows).sort(TIME, maintain_order=True), classes
 
 

@@ -13,7 +13,9 @@ from lightgbm import Booster
 
 from tasks.core.columns import ROLE, ROW, TARGET, TIME
 from tasks.core.definition import Frozen, Metric
-from tasks.evaluation.metrics import Array, measure, rank_bins, read_certainty
+from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
+from tasks.evaluation.curves import draw_curves
+from tasks.evaluation.metrics import Array, measure
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import compile_expression
@@ -22,22 +24,12 @@ from tasks.storage.store import reaching
 from tasks.training.datasets import model_input
 from tasks.training.train import Trained, read_model
 
-_CURVE_POINTS, _RESIDUAL_BINS = 100, 20
-_RESIDUAL_SHARES = (10, 25, 50, 75, 90)
 _TRAIN_ROWS = 100_000
 _CONTRIBUTION_ROWS, _FEWEST_CONTRIBUTION_ROWS = 2_000, 200
 _CONTRIBUTIONS = 100_000  # rows times trees: a tree's contributions take far longer than its value
 _SLICE_LEVELS = 20
 SLICE = "slice:"  # what the columns of a slice begin with in scored rows
 _META = (ROW, TIME, TARGET, ROLE)
-
-
-class Bin(Frozen):
-    """Rows of near predictions: how many, the mean prediction and what came true."""
-
-    rows: int
-    predicted: float
-    observed: float
 
 
 class Slice(Frozen):
@@ -99,10 +91,12 @@ def evaluate_models(
         baseline=measure_rows(plan, target, baseline),
         simple=measure_rows(plan, target, simply),
         calibration=calibrate(target, predicted),
-        calibration_error=calibration_error(target, predicted, calibration_unit(plan, target)),
+        calibration_error=calibration_error(
+            target, predicted, calibration_unit(plan.definition.target.kind, target)
+        ),
         slices=measure_slices(plan, slices, target, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
-        curves=draw_curves(plan, trained, target, predicted),
+        curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     columns = [pl.Series(name, values) for name, values in predictions.items()]
@@ -200,52 +194,6 @@ def measure_slices(
     return tuple(measured)
 
 
-def calibrate(target: Array, predicted: Array) -> tuple[Bin, ...]:
-    """Group rows by prediction into tenths and set what was predicted against what came true.
-
-    For several classes, the prediction is the likeliest class's and it came true if it was right.
-    """
-    came_true, told = read_certainty(target, predicted)
-    tenths = rank_bins(told)
-    groups = [tenths == tenth for tenth in np.unique(tenths)]
-    return tuple(
-        Bin(
-            rows=int(group.sum()),
-            predicted=float(told[group].mean()),
-            observed=float(came_true[group].mean()),
-        )
-        for group in groups
-    )
-
-
-def calibration_error(target: Array, predicted: Array, unit: float) -> float:
-    """Average the gap between predicted and observed over all rows."""
-    bins = calibrate(target, predicted)
-    gaps = sum(each.rows * abs(each.predicted - each.observed) for each in bins)
-    return gaps / len(target) / unit
-
-
-def calibration_excess(target: Array, predicted: Array, unit: float) -> float:
-    """Average the gap that chance does not explain: of its square, a bin's variance is taken off.
-
-    A bin of ten rows lies far from the truth though every probability is right.
-    """
-    came_true, told = read_certainty(target, predicted)
-    tenths, misses = rank_bins(told), told - came_true
-    total = 0.0
-    for tenth in np.unique(tenths):
-        inside = misses[tenths == tenth]
-        chance = float(inside.var(ddof=1)) / len(inside) if len(inside) > 1 else 0.0
-        total += len(inside) * math.sqrt(max(float(inside.mean()) ** 2 - chance, 0.0))
-    return total / len(target) / unit
-
-
-def calibration_unit(plan: Plan, target: Array) -> float:
-    """Give what calibration is measured in: probabilities as they are, values in deviations."""
-    spread = float(target.std()) if plan.definition.target.kind == "regression" else 1.0
-    return spread or 1.0
-
-
 def rank_features(
     plan: Plan, prepared: Prepared, booster: Booster, numbers: pl.Series
 ) -> tuple[Importance, ...]:
@@ -264,48 +212,3 @@ def rank_features(
     return tuple(
         Importance(feature=name, contribution=mean, share=mean / total) for name, mean in ranked
     )
-
-
-def draw_curves(
-    plan: Plan, trained: Trained, target: Array, predicted: Array
-) -> dict[str, dict[str, tuple[float, ...]]]:
-    """Give the points of the plots that fit the target, few enough to be kept as JSON."""
-    curves: dict[str, dict[str, tuple[float, ...]]] = {}
-    if trained.curve:
-        rounds = _spread(len(trained.curve))
-        curves["learning"] = _points(round=rounds + 1, loss=np.array(trained.curve)[rounds])
-    if plan.definition.target.kind == "binary":
-        hits, told = count_hits(target, predicted)
-        misses, positives = told - hits, hits[-1]
-        recall, false_alarms = hits / positives, misses / misses[-1]
-        curves["roc"] = _points(false_positive_rate=false_alarms, true_positive_rate=recall)
-        curves["precision_recall"] = _points(recall=recall, precision=hits / told)
-    if plan.definition.target.kind == "regression":
-        tenths = rank_bins(predicted, _RESIDUAL_BINS)
-        groups = [tenths == tenth for tenth in np.unique(tenths)]
-        errors = [target[group] - predicted[group] for group in groups]
-        curves["residuals"] = _points(
-            predicted=np.array([predicted[group].mean() for group in groups]),
-            **{
-                f"q{share}": np.array([np.quantile(each, share / 100) for each in errors])
-                for share in _RESIDUAL_SHARES
-            },
-        )
-    return curves
-
-
-def count_hits(target: Array, predicted: Array) -> tuple[Array, Array]:
-    """Count positives, and rows, from the highest prediction down to some of the lower ones."""
-    order = np.argsort(-predicted, kind="stable")
-    ends = np.flatnonzero(np.diff(predicted[order], append=-np.inf))  # ties come in together
-    at = np.unique(ends[np.searchsorted(ends, _spread(len(order)))])
-    return np.cumsum(target[order])[at], at + 1
-
-
-def _spread(count: int) -> Array:
-    """Give places from the first to the last, as many as a curve has points."""
-    return np.unique(np.linspace(0, count - 1, _CURVE_POINTS).astype(np.int64))
-
-
-def _points(**series: Array) -> dict[str, tuple[float, ...]]:
-    return {name: tuple(values.astype(float).tolist()) for name, values in series.items()}

@@ -17,7 +17,7 @@ from tasks.core.errors import DefinitionError, SourceError, StoreError, first_li
 from tasks.evaluation.evaluate import evaluate_models
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot, extract_snapshot
-from tasks.features.transform import Features, compile_features
+from tasks.features.transform import compile_features
 from tasks.preparation.split import prepare_rows
 from tasks.registry.versions import (
     Published,
@@ -25,14 +25,13 @@ from tasks.registry.versions import (
     find,
     maker_digest,
     package_versions,
-    read_json,
     snapshot_path,
 )
-from tasks.serving.expected_answers import recall_plan
 from tasks.sources.query import digest_sources, holding, open_table
 from tasks.storage.store import Store, digest_file
 from tasks.training.lightgbm_params import model_parameters
 from tasks.training.optuna_search import tuner
+from tasks.training.published_model import load
 from tasks.training.train import refit_model, train_models
 from tasks.training.tuning import search_parameters, take_best
 
@@ -57,9 +56,8 @@ def reproduce_version(
     store: Store, published: Published, folder: Path, project: Path
 ) -> Reproduction:
     """Make a version's models and numbers again, and compare their digests with its manifest."""
-    lineage = read_json(store, published, "lineage.json")
-    features = Features.model_validate(read_json(store, published, "features.json"))
-    plan = recall_plan(store, published, lineage, features).model_copy(update={"project": project})
+    model = load(store, published)
+    lineage, plan = model.lineage, model.recall_plan(project)
     snapshot = recall_snapshot(store, plan, folder)
     made = make_again(plan, snapshot, lineage, folder)
     digests = {name: digest_file(path) for name, path in made.items()}

@@ -6,14 +6,14 @@ Owns how one is made and asked. Refuses to keep any, and to say when a champion 
 
 from datetime import datetime
 
-import numpy as np
 import polars as pl
 
 from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.evaluation.metrics import Array
-from tasks.features.transform import Features, Vocabulary, encode
-from tasks.training.datasets import model_input
+from tasks.features.transform import Features, Vocabulary
+from tasks.training.datasets import category_places
+from tasks.training.published_model import encode_rows, predict_rows
 from tasks.training.train import read_model, train_quick
 
 
@@ -23,6 +23,10 @@ class Challenger(Frozen):
     as_of: datetime
     learned: int
     model: str
+
+    def predict(self, features: Features, vocabulary: Vocabulary, rows: pl.DataFrame) -> Array:
+        """Predict raw rows, numbered as the champion numbers them."""
+        return predict_rows(read_model(self.model), features, vocabulary, rows)
 
 
 def make_yardstick(
@@ -34,21 +38,11 @@ def make_yardstick(
     as_of: datetime,
 ) -> Challenger:
     """Train on rows with a known label, numbered as a champion does."""
-    names = list(features.expressions)
     booster = train_quick(
         definition,
-        number_rows(features, vocabulary, known),
+        encode_rows(features, vocabulary, known),
         known[TARGET].to_numpy(),
-        [names.index(name) for name in features.categories],
+        category_places(features),
         classes,
     )
     return Challenger(as_of=as_of, learned=len(known), model=booster.model_to_string())
-
-
-def answer(model: str, features: Features, vocabulary: Vocabulary, rows: pl.DataFrame) -> Array:
-    """Let a yardstick or a champion, whose numbers they share, predict raw rows."""
-    return np.asarray(read_model(model).predict(number_rows(features, vocabulary, rows)))
-
-
-def number_rows(features: Features, vocabulary: Vocabulary, rows: pl.DataFrame) -> pl.DataFrame:
-    return model_input(encode(rows.lazy(), features, vocabulary).collect())

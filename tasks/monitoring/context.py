@@ -12,34 +12,28 @@ from tasks.core.columns import FILE, LOGGED_TIME, TIME
 from tasks.core.definition import Definition, Frozen, find_definition, load_definition, project_of
 from tasks.core.definition_check import check_rules
 from tasks.core.errors import DefinitionError, PerennialError, first_line, in_definition
-from tasks.extraction.run_plan import Plan
+from tasks.extraction.run_plan import RunInputs
 from tasks.extraction.snapshot import settle_as_of
 from tasks.monitoring.prediction_log import LoggedPredictions, add_moment, read_log
-from tasks.registry.versions import Published, find_champion
+from tasks.registry.versions import find_champion
 from tasks.sources.query import digest_sources, open_table
 from tasks.storage.store import Store, open_store
-from tasks.validation.champion_predictions import Recipe, read_recipe
+from tasks.training.published_model import PublishedModel, load
 
 WINDOWS = 13  # that are looked back on: a quarter of a year, where a window is a week
 _CLOCKS = timedelta(minutes=5)  # by which the clocks of two machines may disagree
 
 
-class MonitoringContext(Frozen):
-    """A champion to be watched. `plan` has its features, tables, target; the file's the rest.
+class MonitoringContext(RunInputs):
+    """A champion to be watched: features, tables and target are its own, the rest the file's.
 
     `asked` is the as-of time that was asked for. `problem` says why the sources cannot be read.
     """
 
-    plan: Plan
-    champion: Published
-    recipe: Recipe
+    champion: PublishedModel
     asked: datetime | None
     now: datetime
     problem: str = ""
-
-    @property
-    def definition(self) -> Definition:
-        return self.plan.definition
 
     @property
     def version(self) -> str:
@@ -77,9 +71,9 @@ class ServedRows(Frozen):
         return rows.filter(pl.col(TIME) > since, pl.col(TIME) <= self.until)
 
 
-def settle_watch(model: str, as_of: datetime | None) -> MonitoringContext | Definition:
+def settle_watch(name: str, as_of: datetime | None) -> MonitoringContext | Definition:
     """Settle whom to watch, and as of when; a model without champion gives its definition only."""
-    path = find_definition(model)
+    path = find_definition(name)
     file, project, store = load_definition(path), project_of(path), open_store()
     now = datetime.now(UTC)
     asked = as_of if as_of is None or as_of.tzinfo else as_of.replace(tzinfo=UTC)
@@ -88,12 +82,12 @@ def settle_watch(model: str, as_of: datetime | None) -> MonitoringContext | Defi
     champion = find_champion(store, file.name)
     if champion is None:
         return file
-    recipe = read_recipe(store, champion, champion.version)
-    theirs = recipe.definition
+    model = load(store, champion)
+    theirs = model.definition
     own = {"target": theirs.target, "serving": theirs.serving, "tables": theirs.tables}
     definition = file.model_copy(update=own)
     sources, settled, problem = _settle_sources(definition, str(path), project, asked, now)
-    plan = Plan(
+    return MonitoringContext(
         definition=definition,
         origin=str(path),
         project=project,
@@ -101,12 +95,11 @@ def settle_watch(model: str, as_of: datetime | None) -> MonitoringContext | Defi
         as_of=settled,
         asked_at=asked or now,
         sources=sources,
-        snapshot="",
-        features=recipe.features,
-        version=champion.version,
-    )
-    return MonitoringContext(
-        plan=plan, champion=champion, recipe=recipe, asked=asked, now=now, problem=problem
+        features=model.features,
+        champion=model,
+        asked=asked,
+        now=now,
+        problem=problem,
     )
 
 

@@ -77,7 +77,7 @@ def watch_drift(
         store,
         watch.version,
         watch.definition,
-        watchable(watch.recipe),
+        watchable(watch.champion),
         calibration,
         compared.length,
     )

@@ -129,7 +129,7 @@ def _warn_of_service(service: ServiceHealth) -> Iterator[str]:
 
 def _find_late(found: MonitoringResult) -> Iterator[str]:
     """Say which looked-up values differ from the sources by now: feature tables lag a little."""
-    values = tabled_values(found.watch.recipe.definition)
+    values = tabled_values(found.watch.champion.definition)
     for each in found.skew.columns:
         if each.column in values and each.share > _DIFFERENT:
             yield (
@@ -150,7 +150,7 @@ def _find_broken(found: MonitoringResult) -> Iterator[tuple[str, str, dict[str, 
     if skew is not None and skew.rows:
         reason = f"{skew.rows:,} of {skew.compared:,} answers are not what the training path gives"
         yield "skew", reason, skew.model_dump(mode="json")
-    late = tabled_values(found.watch.recipe.definition)
+    late = tabled_values(found.watch.champion.definition)
     differing = [
         each for each in found.skew.columns if each.share > _DIFFERENT and each.column not in late
     ]

@@ -23,7 +23,7 @@ from tasks.core.columns import (
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, PerennialError, first_line
 from tasks.evaluation.evaluate import SLICE
-from tasks.extraction.run_plan import Plan
+from tasks.extraction.run_plan import RunInputs
 from tasks.features.transform import compile_expression, compile_target
 from tasks.monitoring.prediction_log import LoggedPredictions, add_moment
 from tasks.preparation.labels import label_rows, settle_target
@@ -58,41 +58,41 @@ class GroundTruth(Frozen):
 
 
 def join_outcomes(
-    plan: Plan,
+    inputs: RunInputs,
     classes: tuple[str, ...],
     slices: Mapping[str, str],
     log: LoggedPredictions,
     folder: Path,
 ) -> GroundTruth:
     """Join every answer of the log to what came true by as-of."""
-    answers, again = choose_answers(plan, gather_answers(plan, log))
+    answers, again = choose_answers(inputs, gather_answers(inputs, log))
     counts: dict[str, int] = {"again": again}
     problem = ""
     try:
-        labels, more = collect_labels(plan, classes, slices, answers)
+        labels, more = collect_labels(inputs, classes, slices, answers)
         counts |= more
     except PerennialError as error:
         problem = first_line(error)
         labels = None
-    rows = answers if labels is None else attach_labels(plan, answers, labels)
+    rows = answers if labels is None else attach_labels(inputs, answers, labels)
     if labels is None:
         rows = rows.with_columns(pl.lit(None, pl.Float64).alias(TARGET))
     else:
-        counts |= count_outcomes(plan, rows)
+        counts |= count_outcomes(inputs, rows)
     path = folder / "answers.arrow"
     with reaching(str(path)):
-        key = plan.definition.extract.key
+        key = inputs.definition.extract.key
         rows.drop(FOUND, MATURED, *key, strict=False).write_ipc(path)
     return GroundTruth(path=path, rows=len(rows), problem=problem, **counts)
 
 
-def gather_answers(plan: Plan, log: LoggedPredictions) -> pl.DataFrame:
+def gather_answers(inputs: RunInputs, log: LoggedPredictions) -> pl.DataFrame:
     """Read moment, answer and key of every logged row."""
-    key, several = plan.definition.extract.key, plan.definition.target.kind == "multiclass"
+    key, several = inputs.definition.extract.key, inputs.definition.target.kind == "multiclass"
     wanted: pl.DataType = pl.List(pl.Float64) if several else pl.Float64()
     frames = []
     for version in log.files:
-        rows = add_moment(plan.definition, log.scan(version))
+        rows = add_moment(inputs.definition, log.scan(version))
         held = rows.collect_schema()
         lacking = [pl.lit(None).alias(name) for name in key if name not in held]
         alike = (
@@ -107,9 +107,9 @@ def gather_answers(plan: Plan, log: LoggedPredictions) -> pl.DataFrame:
     return pl.concat(frames, how="diagonal_relaxed").collect() if frames else _no_answers(key)
 
 
-def choose_answers(plan: Plan, answers: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+def choose_answers(inputs: RunInputs, answers: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Keep one answer of a version for each key: the last before the event, or else the last."""
-    key = list(plan.definition.extract.key)
+    key = list(inputs.definition.extract.key)
     if not key:
         return answers, 0
     keyed = pl.all_horizontal(pl.col(key).is_not_null())
@@ -122,14 +122,16 @@ def choose_answers(plan: Plan, answers: pl.DataFrame) -> tuple[pl.DataFrame, int
 
 
 def collect_labels(
-    plan: Plan, classes: tuple[str, ...], slices: Mapping[str, str], answers: pl.DataFrame
+    inputs: RunInputs, classes: tuple[str, ...], slices: Mapping[str, str], answers: pl.DataFrame
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Read key, label, maturity and slices of the sources' rows in the answers' period."""
-    key = list(plan.definition.extract.key)
+    key = list(inputs.definition.extract.key)
     if not key:
-        raise DataRefused(f"{plan.origin}: [extract] key is missing: no answer leads to its label")
-    table = open_table(plan.definition, plan.project)
-    where = f"{plan.origin}: [gate] slices"
+        raise DataRefused(
+            f"{inputs.origin}: [extract] key is missing: no answer leads to its label"
+        )
+    table = open_table(inputs.definition, inputs.project)
+    where = f"{inputs.origin}: [gate] slices"
     named = [
         compile_expression(sql, table.columns, where)
         .cast(pl.String)
@@ -138,9 +140,9 @@ def collect_labels(
         .alias(SLICE + name)
         for name, sql in slices.items()
     ]
-    rows = _in_period(plan, table, answers)
-    target, strange = target_of(plan, classes, table, rows)
-    labelled = label_rows(plan, rows, target)
+    rows = _in_period(inputs, table, answers)
+    target, strange = target_of(inputs, classes, table, rows)
+    labelled = label_rows(inputs.definition, inputs.as_of, rows, target)
     chosen = labelled.select(*key, TARGET, MATURED, strange.alias(FOUND), *named)
     found = collect(table, chosen)
     counted = found.filter(pl.col(MATURED))
@@ -152,9 +154,9 @@ def collect_labels(
     return labels, counts
 
 
-def attach_labels(plan: Plan, answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+def attach_labels(inputs: RunInputs, answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """Put labels beside answers; one that has not matured by as-of is not known yet."""
-    key = list(plan.definition.extract.key)
+    key = list(inputs.definition.extract.key)
     keyed = answers.with_columns(_as_key(name, labels.schema[name]) for name in key)
     joined = keyed.join(
         labels.with_columns(pl.lit(True).alias(FOUND)), on=key, how="left", maintain_order="left"
@@ -162,15 +164,15 @@ def attach_labels(plan: Plan, answers: pl.DataFrame, labels: pl.DataFrame) -> pl
     return joined.with_columns(pl.when(pl.col(MATURED)).then(TARGET).alias(TARGET))
 
 
-def count_outcomes(plan: Plan, rows: pl.DataFrame) -> dict[str, int]:
+def count_outcomes(inputs: RunInputs, rows: pl.DataFrame) -> dict[str, int]:
     """Count what became of the answers."""
-    key = list(plan.definition.extract.key)
+    key = list(inputs.definition.extract.key)
     keyless = pl.any_horizontal(pl.col(key).is_null())
     found = pl.col(FOUND).fill_null(False)
     known = pl.col(TARGET).is_not_null()
     due = pl.lit(True)
-    if plan.as_of is not None:
-        due = pl.col(TIME) <= plan.as_of - plan.definition.target.matures_after
+    if inputs.as_of is not None:
+        due = pl.col(TIME) <= inputs.as_of - inputs.definition.target.matures_after
     return rows.select(
         labelled=known.sum(),
         waiting=(~keyless & ~known & ~due).sum(),
@@ -181,12 +183,12 @@ def count_outcomes(plan: Plan, rows: pl.DataFrame) -> dict[str, int]:
 
 
 def target_of(
-    plan: Plan, classes: tuple[str, ...], table: SourceTable, rows: pl.LazyFrame
+    inputs: RunInputs, classes: tuple[str, ...], table: SourceTable, rows: pl.LazyFrame
 ) -> tuple[pl.Expr, pl.Expr]:
     """Give the label as a model counts it, and whether it is one that the model cannot know."""
-    if plan.definition.target.kind != "multiclass":
-        return settle_target(plan, rows)[0], pl.lit(False)
-    value = compile_target(plan.definition, table.columns, plan.origin).cast(pl.String)
+    if inputs.definition.target.kind != "multiclass":
+        return settle_target(inputs.definition, inputs.as_of, rows, inputs.origin)[0], pl.lit(False)
+    value = compile_target(inputs.definition, table.columns, inputs.origin).cast(pl.String)
     codes = pl.Series(range(len(classes)), dtype=pl.Float64)
     code = value.replace_strict(pl.Series(classes, dtype=pl.String), codes, default=None)
     return code, value.is_not_null() & code.is_null()
@@ -204,10 +206,10 @@ def _no_answers(key: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def _in_period(plan: Plan, table: SourceTable, answers: pl.DataFrame) -> pl.LazyFrame:
+def _in_period(inputs: RunInputs, table: SourceTable, answers: pl.DataFrame) -> pl.LazyFrame:
     """Leave out source rows that no answer can be about: by time, or else by key."""
-    key = plan.definition.extract.key
-    if table.time is not None and plan.definition.extract.time in key:
+    key = inputs.definition.extract.key
+    if table.time is not None and inputs.definition.extract.time in key:
         moments = answers[TIME]
         return table.rows.filter(table.time.is_between(moments.min(), moments.max()))
     asked = answers.lazy().select(_as_key(name, table.columns[name]) for name in key).unique()

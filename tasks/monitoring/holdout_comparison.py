@@ -12,18 +12,16 @@ import polars as pl
 
 from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen, Metric
-from tasks.evaluation.evaluate import SLICE
-from tasks.evaluation.metrics import (
-    Array,
+from tasks.evaluation.bootstrap import (
     Interval,
     compare_apart,
     compare_means_apart,
-    error_of,
-    measure,
+    describe_gain,
+    group_rows,
     measure_surely,
-    row_losses,
 )
-from tasks.validation.gate import group_rows
+from tasks.evaluation.evaluate import SLICE
+from tasks.evaluation.metrics import Array, error_of, measure, row_losses
 
 _FEWEST_OF_A_CLASS = 20
 _SLICE_LEVELS = 20
@@ -50,11 +48,10 @@ class HoldoutComparison(Frozen):
     def detail(self) -> str:
         if self.gain is None:
             return f"{self.metric} on {self.rows:,} rows says nothing yet: {self.reason}"
-        gain = self.gain
         return (
             f"{self.metric} {self.value:.4f} on {self.rows:,} rows against {self.holdout:.4f} on "
-            f"the holdout: better by {gain.value:+.4f} (interval {gain.low:+.4f} to "
-            f"{gain.high:+.4f}); lost if all of that is below {-self.allowed:.4f}"
+            f"the holdout: {describe_gain(self.gain)}; lost if all of that is below "
+            f"{-self.allowed:.4f}"
         )
 
 

@@ -13,7 +13,7 @@ from tasks.alarms.histograms import RECENT
 from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Frozen, Metric
 from tasks.core.errors import StoreError
-from tasks.evaluation.metrics import Interval
+from tasks.evaluation.bootstrap import Interval
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.holdout_comparison import (
@@ -134,7 +134,7 @@ def describe_versions(
     watch: MonitoringContext, asked: ServedRows, outcomes: GroundTruth
 ) -> Iterator[Answered]:
     """Measure each version's answers by themselves."""
-    store = open_store(watch.plan.root)
+    store = open_store(watch.root)
     for version in sorted(asked.rows):
         rows = _inside(asked, outcomes.read(version))
         known = rows.drop_nulls([TARGET, PREDICTION])
@@ -166,8 +166,8 @@ def _inside(asked: ServedRows, answers: pl.DataFrame) -> pl.DataFrame:
 
 def _drop_seen(watch: MonitoringContext, answers: pl.DataFrame) -> pl.DataFrame:
     """Leave out answers about rows that the champion learned from: on those it looks too good."""
-    split = watch.recipe.split
-    end = split.matured if watch.recipe.refit else split.gap
+    split = watch.champion.split
+    end = split.matured if watch.champion.refit else split.gap
     return answers if end is None else answers.filter(pl.col(TIME) > end)
 
 
@@ -175,7 +175,7 @@ def _knows_classes(watch: MonitoringContext, rows: pl.DataFrame) -> bool:
     """Tell whether answers are about as many classes as the champion knows."""
     if not isinstance(rows.schema[PREDICTION], pl.List):
         return True
-    classes = len(watch.recipe.vocabulary.classes)
+    classes = len(watch.champion.vocabulary.classes)
     return bool((rows[PREDICTION].list.len() == classes).all())
 
 

@@ -54,8 +54,8 @@ def check_served(
         yield share_at_most(
             "labels twice", outcomes.twice, outcomes.rows, definition.checks.duplicates, what
         )
-    if definition.checks.max_age is not None and watch.plan.as_of is not None:
-        age = watch.plan.asked_at - watch.plan.as_of
+    if definition.checks.max_age is not None and watch.as_of is not None:
+        age = watch.asked_at - watch.as_of
         yield Check(
             name="freshness of the sources",
             passed=age <= definition.checks.max_age,
@@ -67,7 +67,7 @@ def check_served(
 
 def check_tables(watch: MonitoringContext, store: Store) -> Iterator[Check]:
     """See that what the champion looks up is there, and how far it reaches."""
-    definition = watch.recipe.definition
+    definition = watch.champion.definition
     if not definition.tables:
         return
     name, found = "feature tables", find_materialised(store, definition)
@@ -77,7 +77,7 @@ def check_tables(watch: MonitoringContext, store: Store) -> Iterator[Check]:
         return
     known = [each.as_of for each in read_listing(store, found).tables.values() if each.as_of]
     if known:
-        age, limit = watch.plan.asked_at - min(known), definition.checks.max_age
+        age, limit = watch.asked_at - min(known), definition.checks.max_age
         yield Check(
             name=name,
             passed=limit is None or age <= limit,

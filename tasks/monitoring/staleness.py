@@ -15,18 +15,18 @@ from tasks.alarms.histograms import RECENT
 from tasks.core.columns import CHALLENGER_PREDICTION, MATURED, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import PerennialError, first_line
-from tasks.evaluation.metrics import compare, error_of, measure
-from tasks.monitoring.challenger import Challenger, answer, make_yardstick
+from tasks.evaluation.bootstrap import compare, group_rows
+from tasks.evaluation.metrics import error_of, measure
+from tasks.monitoring.challenger import Challenger, make_yardstick
 from tasks.monitoring.context import MonitoringContext
 from tasks.monitoring.ground_truth_join import target_of
 from tasks.monitoring.holdout_comparison import as_array
-from tasks.monitoring.new_data import count_learned, count_needed
-from tasks.monitoring.reference import as_column
+from tasks.monitoring.new_data import count_needed
 from tasks.preparation.labels import label_rows
-from tasks.registry.versions import code_digest, read_file, read_json
+from tasks.registry.versions import code_digest
 from tasks.sources.query import SourceTable, collect, open_table
 from tasks.storage.store import Store, reaching
-from tasks.validation.gate import group_rows
+from tasks.training.published_model import as_column
 
 _MOST_ROWS = 500_000
 
@@ -82,21 +82,20 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
 
 def look_behind(watch: MonitoringContext, store: Store) -> Staleness:
     """Hold the champion against the newest yardstick; make the next one if that is worth it."""
-    if watch.problem or watch.plan.as_of is None or watch.recipe.split.matured is None:
+    if watch.problem or watch.as_of is None or watch.champion.split.matured is None:
         return Staleness(problem=watch.problem or "rows carry no time: none is known to be new")
-    lineage = read_json(store, watch.champion, "lineage.json")
-    since, learned = watch.recipe.split.matured, count_learned(lineage)
+    since, learned = watch.champion.split.matured, watch.champion.learned
     found = Staleness(problem="too few labels are new to the champion for a yardstick")
     try:
-        kept = _find(watch, store, watch.plan.as_of)
+        kept = _find(watch, store, watch.as_of)
         if kept is not None:
-            found = hold_against(watch, store, kept)
+            found = hold_against(watch, kept)
             since = kept.as_of - watch.definition.target.matures_after
             learned = kept.learned
         new = count_known(watch, since)
         if not found.lost and new >= count_needed(watch.definition, learned):
-            step = max(1, lineage["snapshot_rows"] // _MOST_ROWS)
-            _keep(watch, store, learn_anew(watch, watch.plan.as_of, step))
+            step = max(1, watch.champion.lineage["snapshot_rows"] // _MOST_ROWS)
+            _keep(watch, store, learn_anew(watch, watch.as_of, step))
             if kept is None:
                 found = Staleness(
                     problem="a yardstick was made, for the rows that come from now on"
@@ -106,18 +105,19 @@ def look_behind(watch: MonitoringContext, store: Store) -> Staleness:
     return found
 
 
-def hold_against(watch: MonitoringContext, store: Store, yardstick: Challenger) -> Staleness:
+def hold_against(watch: MonitoringContext, yardstick: Challenger) -> Staleness:
     """Let both answer what came true after the yardstick, in the last windows."""
-    definition, recipe, as_of = watch.definition, watch.recipe, watch.plan.as_of
+    definition, champion, as_of = watch.definition, watch.champion, watch.as_of
     assert as_of is not None
     oldest = as_of - definition.target.matures_after - RECENT * watch.window
     rows = read_known(watch, max(yardstick.as_of, oldest))
     if len(rows) < definition.monitoring.rows:
         return Staleness(as_of=yardstick.as_of, rows=len(rows))
-    own = read_file(store, watch.champion, "model.txt").decode()
     answers = [
-        as_column(answer(model, recipe.features, recipe.vocabulary, rows)).alias(name)
-        for name, model in ((PREDICTION, own), (CHALLENGER_PREDICTION, yardstick.model))
+        as_column(champion.predict(rows)).alias(PREDICTION),
+        as_column(yardstick.predict(champion.features, champion.vocabulary, rows)).alias(
+            CHALLENGER_PREDICTION
+        ),
     ]
     lost = look_for_loss(definition, rows.with_columns(answers), as_of)
     return Staleness(as_of=yardstick.as_of, rows=len(rows), lost=lost)
@@ -125,20 +125,18 @@ def hold_against(watch: MonitoringContext, store: Store, yardstick: Challenger) 
 
 def learn_anew(watch: MonitoringContext, as_of: datetime, step: int) -> Challenger:
     """Make a yardstick of each so-manieth row of those that the champion's recipe would take."""
-    recipe = watch.recipe
-    window = recipe.definition.extract.window
+    model = watch.champion
+    window = model.definition.extract.window
     known = read_known(watch, as_of - window if window else None, step)
-    classes = len(recipe.vocabulary.classes)
-    made = make_yardstick(
-        recipe.definition, recipe.features, recipe.vocabulary, classes, known, as_of
-    )
+    classes = len(model.vocabulary.classes)
+    made = make_yardstick(model.definition, model.features, model.vocabulary, classes, known, as_of)
     return made.model_copy(update={"learned": step * len(known)})
 
 
 def read_known(watch: MonitoringContext, since: datetime | None, step: int = 1) -> pl.DataFrame:
     """Read the sources' rows after a time whose label is known, in the order of their time."""
     table, known = _open_known(watch, since)
-    wanted = known.select(TIME, TARGET, *watch.recipe.features.columns)
+    wanted = known.select(TIME, TARGET, *watch.champion.features.columns)
     return collect(table, wanted.gather_every(step)).sort(TIME, maintain_order=True)
 
 
@@ -150,13 +148,12 @@ def count_known(watch: MonitoringContext, since: datetime) -> int:
 def _open_known(
     watch: MonitoringContext, since: datetime | None
 ) -> tuple[SourceTable, pl.LazyFrame]:
-    plan = watch.plan
-    table = open_table(plan.definition, plan.project)
+    table = open_table(watch.definition, watch.project)
     rows = table.rows
     if since is not None and table.time is not None:
         rows = rows.filter(table.time > since)
-    target, _ = target_of(plan, watch.recipe.vocabulary.classes, table, rows)
-    known = label_rows(plan, rows, target)
+    target, _ = target_of(watch, watch.champion.vocabulary.classes, table, rows)
+    known = label_rows(watch.definition, watch.as_of, rows, target)
     return table, known.filter(pl.col(MATURED), pl.col(TARGET).is_not_null())
 
 

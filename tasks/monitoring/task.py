@@ -31,7 +31,6 @@ from tasks.monitoring.service_health import (
 from tasks.monitoring.skew import SAMPLE, Skew, measure_skew, sample_rows
 from tasks.monitoring.staleness import Staleness, look_behind
 from tasks.registry.overview import describe_model
-from tasks.registry.versions import read_file
 from tasks.serving.request_counts import forget_counters
 from tasks.storage.store import open_store
 
@@ -41,7 +40,7 @@ log = logging.getLogger("perennial.monitoring")
 @step("prediction log")
 def read_asked(watch: MonitoringContext, folder: Path) -> ServedRows:
     """Gather the logged predictions, and remove what is too old to be kept."""
-    store, model = open_store(watch.plan.root), watch.definition.name
+    store, model = open_store(watch.root), watch.definition.name
     asked = look_at_log(watch, store, folder)
     kept_since = watch.now - watch.definition.serving.log_keep - timedelta(days=1)
     oldest = min(asked.since, kept_since)
@@ -55,8 +54,9 @@ def read_asked(watch: MonitoringContext, folder: Path) -> ServedRows:
 @step("outcomes")
 def read_outcomes(watch: MonitoringContext, asked: ServedRows, folder: Path) -> GroundTruth:
     """Join predictions to their labels."""
-    classes, slices = watch.recipe.vocabulary.classes, choose_slices(watch.definition, watch.recipe)
-    outcomes = join_outcomes(watch.plan, classes, slices, asked.log, folder)
+    champion = watch.champion
+    classes, slices = champion.vocabulary.classes, choose_slices(watch.definition, champion)
+    outcomes = join_outcomes(watch, classes, slices, asked.log, folder)
     log.info("%s of %s answers have a label", f"{outcomes.labelled:,}", f"{outcomes.rows:,}")
     return outcomes
 
@@ -64,9 +64,8 @@ def read_outcomes(watch: MonitoringContext, asked: ServedRows, folder: Path) -> 
 @step("reference")
 def read_reference(watch: MonitoringContext, folder: Path) -> ChampionReference | str:
     """Read the champion's holdout, reference profile and calibration, or say why there are none."""
-    store = open_store(watch.plan.root)
     try:
-        return recall_promise(store, watch.champion, watch.recipe, folder)
+        return recall_promise(watch.champion, folder)
     except PerennialError as error:
         return first_line(error)
 
@@ -88,7 +87,7 @@ def measure_quality(
 @step("yardstick")
 def measure_behind(watch: MonitoringContext) -> Staleness:
     """Compare the champion with a challenger: a quick model of what is known by now."""
-    found = look_behind(watch, open_store(watch.plan.root))
+    found = look_behind(watch, open_store(watch.root))
     if found.lost:
         log.info("%s", found.lost)
     return found
@@ -99,7 +98,7 @@ def measure_drifted(
     watch: MonitoringContext, asked: ServedRows, reference: ChampionReference | str
 ) -> ServedDrift:
     """Compare inputs and predictions with those of the champion's history."""
-    return watch_drift(watch, asked, reference, open_store(watch.plan.root))
+    return watch_drift(watch, asked, reference, open_store(watch.root))
 
 
 @step("skew")
@@ -107,11 +106,9 @@ def measure_skewed(watch: MonitoringContext, asked: ServedRows) -> Skew:
     """Take a sample of logged rows through the training path."""
     if watch.version not in asked.rows:
         return Skew()
-    store = open_store(watch.plan.root)
     rows = asked.scan(watch, watch.version, watch.window)
     count = rows.select(pl.len()).collect().item()
-    text = read_file(store, watch.champion, "model.txt").decode()
-    return measure_skew(watch.plan, watch.recipe.vocabulary, text, sample_rows(rows, count, SAMPLE))
+    return measure_skew(watch, watch.champion, sample_rows(rows, count, SAMPLE))
 
 
 @step("contract")
@@ -119,14 +116,14 @@ def check_contract(
     watch: MonitoringContext, asked: ServedRows, outcomes: GroundTruth
 ) -> tuple[Check, ...]:
     """Check served rows and feature tables by the data contract."""
-    tables = check_tables(watch, open_store(watch.plan.root))
+    tables = check_tables(watch, open_store(watch.root))
     return (*check_served(watch, asked, outcomes), *tables)
 
 
 @step("service")
 def read_service(watch: MonitoringContext, asked: ServedRows) -> ServiceHealth:
     """Read what the service counted."""
-    return look_at_service(watch, asked, open_store(watch.plan.root))
+    return look_at_service(watch, asked, open_store(watch.root))
 
 
 @step("arrivals")
@@ -135,7 +132,7 @@ def read_arrivals(watch: MonitoringContext) -> NewData | None:
     if watch.problem:
         return None
     try:
-        return find_arrivals(watch.plan, open_store(watch.plan.root), watch.champion)
+        return find_arrivals(watch, watch.champion)
     except PerennialError as error:
         return NewData(champion=watch.version, problem=first_line(error))
 
@@ -143,7 +140,7 @@ def read_arrivals(watch: MonitoringContext) -> NewData | None:
 @step("events")
 def send_alerts(found: MonitoringResult) -> tuple[SentAlert, ...]:
     """Send what was found to Prefect, each alert once."""
-    store, model = open_store(found.watch.plan.root), found.watch.definition.name
+    store, model = open_store(found.watch.root), found.watch.definition.name
     alerts, as_of = list(find_alerts(found)), found.watch.asked or found.watch.now
     waiting = describe_model(store, model)["waiting"][:1] if alerts else []
     sent = tuple(send_once(store, model, alerts, as_of, "".join(waiting)))

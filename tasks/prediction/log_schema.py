@@ -14,8 +14,7 @@ import polars as pl
 
 from tasks.core.columns import LOGGED_PREDICTION, LOGGED_REQUEST, LOGGED_TIME, LOGGED_VERSION
 from tasks.core.definition import Definition
-
-_MOMENT = pl.Datetime("us", "UTC")
+from tasks.core.timestamps import MOMENT
 
 
 def make_part(
@@ -30,7 +29,7 @@ def make_part(
     answers = pl.List(pl.Float64) if definition.target.kind == "multiclass" else pl.Float64()
     return pl.DataFrame(
         [
-            pl.Series(LOGGED_TIME, asked, dtype=pl.Int64).cast(_MOMENT),
+            pl.Series(LOGGED_TIME, asked, dtype=pl.Int64).cast(MOMENT),
             pl.Series(LOGGED_REQUEST, requests, dtype=pl.String),
             pl.Series(LOGGED_VERSION, [version]).new_from_index(0, len(asked)),
             pl.Series(LOGGED_PREDICTION, predictions, dtype=answers),

@@ -77,8 +77,8 @@ class Prepared(Frozen):
 
 def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
     """Label, split, learn the vocabulary from training rows only, and number every feature."""
-    target, classes = settle_target(plan, snapshot.scan())
-    rows = label_rows(plan, snapshot.scan(), target)
+    target, classes = settle_target(plan.definition, plan.as_of, snapshot.scan(), plan.origin)
+    rows = label_rows(plan.definition, plan.as_of, snapshot.scan(), target)
     matured, labelled = pl.col(MATURED), pl.col(TARGET).is_not_null()
     unlabelled, immature = rows.select(
         (matured & ~labelled).sum().alias("unlabelled"), (~matured).sum().alias("immature")

@@ -15,7 +15,7 @@ from tasks.core.checks import Check, failed
 from tasks.core.definition import Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
-from tasks.training.train import warn_of_rounds
+from tasks.training.early_stopping import warn_of_rounds
 from tasks.validation.candidate import Candidate
 
 CHECKS = {
@@ -127,7 +127,12 @@ def _look_at_rows_and_rounds(candidate: Candidate) -> Iterator[str]:
         yield f"{unlabelled:,} matured rows have no label and were left out."
     if training.early_stopping and candidate.trained.rounds == training.rounds:
         yield f"The loss still fell in the last of {training.rounds:,} rounds: allow more of them."
-    yield from map(_as_sentence, warn_of_rounds(candidate.plan.definition, candidate.trained))
+    yield from map(
+        _as_sentence,
+        warn_of_rounds(
+            candidate.plan.definition, candidate.trained.rounds, candidate.trained.curve
+        ),
+    )
 
 
 def _as_sentence(warning: str) -> str:

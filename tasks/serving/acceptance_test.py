@@ -27,8 +27,9 @@ from tasks.feature_store.online_tables import Listed, Listing, write_tables
 from tasks.features.feature_tables import tables_digest
 from tasks.processes.bento_server import HOST, booting_server
 from tasks.registry.versions import Published
-from tasks.serving.expected_answers import ExpectedAnswers, compute_reference, read_definition
+from tasks.serving.expected_answers import ExpectedAnswers, compute_reference
 from tasks.storage.store import Store
+from tasks.training.published_model import read_definition
 
 ARROW = "application/vnd.apache.arrow.stream"
 JSON = "application/json"

@@ -20,6 +20,7 @@ import polars as pl
 
 from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
+from tasks.features.transform import Features
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.registry.versions import package_versions
 from tasks.storage.local_cache import find_kept, keep_file, kept_folder
@@ -47,7 +48,7 @@ def open_bins(
     plan: Plan, prepared: Prepared, params: Parameters, *parts: SplitRole
 ) -> lightgbm.Dataset:
     """Give the bins of the rows of some parts: those that are kept, or new ones."""
-    params = {**params, **name_categories(plan)}
+    params = {**params, **name_categories(plan.features)}
     rows = sum(prepared.rows[part.name.lower()] for part in parts)
     if rows < _WORTH_KEEPING:
         return bin_rows(plan, prepared, params, parts)
@@ -81,15 +82,24 @@ def bin_rows(
     return dataset.set_feature_name(plain_names(names))
 
 
-def name_categories(plan: Plan) -> dict[str, str]:
+def take_rows(rows: lightgbm.Dataset, chosen: Any) -> lightgbm.Dataset:
+    """Take the rows that an array of booleans chooses; `subset` would list millions of numbers."""
+    places: Any = np.flatnonzero(chosen).astype(np.int32)
+    subset = rows.subset([])
+    subset.used_indices = places
+    return subset
+
+
+def name_categories(features: Features) -> dict[str, str]:
     """Give LightGBM's parameter that says which features are categories; none without any."""
-    places = ",".join(map(str, category_places(plan)))
+    places = ",".join(map(str, category_places(features)))
     return {"categorical_column": places} if places else {}
 
 
-def category_places(plan: Plan) -> list[int]:
-    names = list(plan.features.expressions)
-    return [names.index(name) for name in plan.features.categories]
+def category_places(features: Features) -> list[int]:
+    """Give the places of the features that are categories."""
+    names = list(features.expressions)
+    return [names.index(name) for name in features.categories]
 
 
 def model_input(features: pl.DataFrame) -> pl.DataFrame:

@@ -23,10 +23,11 @@ from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.registry.versions import model_code_digest, name_version
 from tasks.storage.store import reaching
-from tasks.training.datasets import Parameters
+from tasks.training.datasets import Parameters, take_rows
+from tasks.training.early_stopping import find_best_round
 from tasks.training.lightgbm_params import model_parameters
 from tasks.training.optuna_search import Trial, complete_parameters, propose, tuner
-from tasks.training.train import make_dataset, take_rows
+from tasks.training.train import make_dataset
 
 log = logging.getLogger("perennial.tuning")
 
@@ -136,16 +137,10 @@ def _judge(plan: Plan, params: Parameters, slices: Sequence[TuningSlice]) -> Ite
     """Train on what is older than each slice, and give the loss on it where training stops."""
     training = plan.definition.training
     for older, judged in slices:
-        curves: dict[str, dict[str, list[float]]] = {}
-        watch: list[Any] = [lightgbm.record_evaluation(curves)]
-        if training.early_stopping:
-            watch.append(lightgbm.early_stopping(training.early_stopping, verbose=False))
-        booster = lightgbm.train(
-            dict(params), older, training.rounds, valid_sets=[judged], callbacks=watch,
-            keep_training_booster=True,
-        )  # fmt: skip
-        (curve,) = curves["valid_0"].values()
-        yield curve[booster.best_iteration - 1]  # without early stopping it is 0, and this the last
+        best, curve = find_best_round(
+            params, older, judged, training.rounds, training.early_stopping
+        )
+        yield curve[best - 1]
 
 
 def _adjust(plan: Plan, params: Parameters) -> Plan:

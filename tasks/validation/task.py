@@ -24,7 +24,7 @@ def validate(plan: Plan, snapshot: Snapshot, prepared: Prepared, scored: Scored)
     opponent = (
         meet_champion(plan, snapshot, holdout, classes, store, champion) if champion else None
     )
-    verdict = judge(plan, holdout, opponent)
+    verdict = judge(plan.definition, holdout, opponent)
     for check in verdict.checks:
         log.info("%s %s: %s", "passed" if check.passed else "FAILED", check.name, check.detail)
     return verdict

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from models import unpublished
 from servers import make_version
 from tables import ROWS, Project, define
 
@@ -320,11 +321,9 @@ def test_a_table_is_scored_as_the_service_answers(
 ) -> None:
     model: Model = request.getfixturevalue(kind)
     scorer = Scorer(
-        version=model.version,
-        definition=model.definition,
-        features=model.features,
-        vocabulary=model.vocabulary,
-        booster=model.predictor._booster,
+        model=unpublished(
+            model.definition, model.features, model.predictor._booster, model.vocabulary
+        ),
         types=model.schema.types,
     )
     path = tmp_path / "rows.parquet"

@@ -94,7 +94,7 @@ def test_scored_rows_are_logged_as_served_ones_and_get_the_same_live_quality(
     store, table = open_store(), tmp_path / "rows.parquet"
     plan = settle_watch(MODEL, UNTIL)
     assert isinstance(plan, MonitoringContext)
-    made = open_table(plan.definition, plan.plan.project)
+    made = open_table(plan.definition, plan.project)
     assert made.time is not None
     rows = made.rows.filter(made.time > AS_OF, made.time <= UNTIL).drop("arr_delay").collect()
     rows.write_parquet(table)

@@ -20,13 +20,12 @@ from tasks.core.errors import (
     PerennialError,
     SourceChanged,
 )
-from tasks.features.transform import encode
 from tasks.prediction import batch_scoring
 from tasks.prediction.batch_scoring import score_table
 from tasks.prediction.compiled_forest import NoForest
 from tasks.registry.versions import find_champion
 from tasks.storage.store import open_store
-from tasks.training.datasets import model_input
+from tasks.training.published_model import load
 
 if TYPE_CHECKING:
     from conftest import Released
@@ -44,9 +43,7 @@ def expect(path: Path) -> np.ndarray:
     store = open_store()
     champion = find_champion(store, MODEL)
     assert champion is not None
-    scorer = load_scorer(store, champion)
-    numbers = encode(pl.scan_parquet(path), scorer.features, scorer.vocabulary).collect()
-    return np.asarray(scorer.booster.predict(model_input(numbers)))
+    return load(store, champion).predict(pl.read_parquet(path))
 
 
 def test_parquet_is_scored_in_parts_as_the_model_answers(

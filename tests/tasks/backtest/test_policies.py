@@ -16,16 +16,14 @@ from tasks.backtest.policies import has_enough_new, look_for_drift, parse_polici
 from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, parse_definition
 from tasks.core.errors import DefinitionError
-from tasks.extraction.run_plan import Plan
-from tasks.features.transform import Features, Vocabulary, compile_features
+from tasks.features.transform import Features, compile_features
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.drift import ServedDrift, watch_drift
 from tasks.monitoring.prediction_log import read_log
 from tasks.monitoring.reference import ChampionReference
-from tasks.preparation.split import Split
 from tasks.registry.versions import Published, publish
 from tasks.storage.store import open_store
-from tasks.validation.champion_predictions import Recipe
+from tasks.training.published_model import PublishedModel
 
 START, SERVED = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 3, 1, tzinfo=UTC)
 DAY, HOUR, TICK = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
@@ -83,18 +81,12 @@ class World:
             ).write_parquet(folder / "part.parquet")
 
     def monitor(self, until: datetime) -> ServedDrift:
-        recipe = Recipe(
+        champion = PublishedModel.model_construct(
+            published=Published.model_construct(path="models/made/v1", version="v1"),
             definition=self.definition,
             features=self.features,
-            vocabulary=Vocabulary(categories={}),
-            split=Split(),
-            refit=True,
         )
-        watch = MonitoringContext.model_construct(
-            plan=Plan.model_construct(definition=self.definition),
-            champion=Published.model_construct(path="models/made/v1", version="v1"),
-            recipe=recipe,
-        )
+        watch = MonitoringContext.model_construct(definition=self.definition, champion=champion)
         work = self.folder / f"work-{until:%m%d%H%M%S%f}"
         work.mkdir(exist_ok=True)
         log = read_log(self.store, "made", START, until, work)

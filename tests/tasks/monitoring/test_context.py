@@ -10,7 +10,6 @@ from tables import define
 from tasks.core.columns import TIME
 from tasks.core.definition import Definition, parse_definition
 from tasks.core.errors import DefinitionError
-from tasks.extraction.run_plan import Plan
 from tasks.monitoring.context import MonitoringContext, ServedRows, settle_watch
 from tasks.monitoring.prediction_log import LoggedPredictions
 
@@ -39,9 +38,7 @@ def test_served_rows_are_those_after_one_time_up_to_another(tmp_path: Path) -> N
     log = LoggedPredictions(files={"v1": (str(path),)}, rows={"v1": 48}, torn={})
     served = ServedRows(log=log, since=hours[10], until=hours[40], rows={"v1": 30})
     definition = parse_definition(define(extract='key = ["id"]'), "made.toml")
-    watch = MonitoringContext.model_construct(
-        plan=Plan.model_construct(definition=definition), definition=definition
-    )
+    watch = MonitoringContext.model_construct(definition=definition)
     rows = served.scan(watch, "v1").collect()
     assert (rows["x"].min(), rows["x"].max()) == (11, 40)
     assert rows[TIME].max() == hours[40]

@@ -6,7 +6,6 @@ from pathlib import Path
 from tables import define
 
 from tasks.core.definition import parse_definition
-from tasks.extraction.run_plan import Plan
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.drift import ServedDrift
 from tasks.monitoring.findings import MonitoringResult, warn_of
@@ -16,6 +15,7 @@ from tasks.monitoring.prediction_log import LoggedPredictions
 from tasks.monitoring.service_health import ServiceHealth
 from tasks.monitoring.skew import Skew
 from tasks.serving.request_counts import Counters
+from tasks.training.published_model import PublishedModel
 
 UNTIL = datetime(2020, 1, 8, tzinfo=UTC)
 
@@ -24,9 +24,9 @@ def find(torn: int = 0, **findings: object) -> MonitoringResult:
     """Make what a quiet look finds, but for the findings that are given."""
     log = LoggedPredictions(files={}, rows={}, torn={f"part{n}": "is empty" for n in range(torn)})
     definition = parse_definition(define(), "made.toml")
-    recipe = Plan.model_construct(definition=definition)
+    champion = PublishedModel.model_construct(definition=definition)
     quiet = {
-        "watch": MonitoringContext.model_construct(recipe=recipe, champion=recipe),
+        "watch": MonitoringContext.model_construct(champion=champion),
         "asked": ServedRows(log=log, since=UNTIL - timedelta(days=7), until=UNTIL, rows={}),
         "outcomes": GroundTruth(path=Path("answers.arrow"), rows=0),
         "judged": Performance(holdout={}, estimate={}),

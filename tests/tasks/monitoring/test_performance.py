@@ -9,7 +9,6 @@ from tables import define
 
 from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import parse_definition
-from tasks.extraction.run_plan import Plan
 from tasks.monitoring.context import MonitoringContext
 from tasks.monitoring.performance import Span, measure_span
 from tasks.monitoring.performance_estimation import fit_estimator
@@ -33,9 +32,7 @@ def measure(count: int, labelled: int) -> Span:
     estimator = fit_estimator(
         DEFINITION, *(whole[name].to_numpy() for name in (TARGET, PREDICTION))
     )
-    watch = MonitoringContext.model_construct(
-        plan=Plan.model_construct(definition=DEFINITION), definition=DEFINITION
-    )
+    watch = MonitoringContext.model_construct(definition=DEFINITION)
     return measure_span(watch, estimator, START, rows(count, labelled))
 
 

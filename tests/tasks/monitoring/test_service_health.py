@@ -6,7 +6,6 @@ from pathlib import Path
 from tables import define
 
 from tasks.core.definition import parse_definition
-from tasks.extraction.run_plan import Plan
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.service_health import ServiceHealth, look_at_service
 from tasks.serving.request_counts import Counters, write_counters
@@ -18,7 +17,6 @@ UNTIL = datetime(2020, 1, 8, tzinfo=UTC)
 def look(folder: Path) -> ServiceHealth:
     definition = parse_definition(define(monitoring='window = "7d"'), "made.toml")
     watch = MonitoringContext.model_construct(
-        plan=Plan.model_construct(definition=definition),
         definition=definition,
         asked=UNTIL,
         now=UNTIL,

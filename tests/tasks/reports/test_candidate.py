@@ -20,7 +20,7 @@ from tasks.reports.candidate_text import CHECKS, _say_period
 from tasks.reports.charts import draw_precision_recall
 from tasks.training.task import train
 from tasks.validation.candidate import Candidate, TimedStep, timed, trace_lineage
-from tasks.validation.gate import ChampionScores
+from tasks.validation.champion_comparison import ChampionScores
 from tasks.validation.task import validate
 
 CHARTS = {

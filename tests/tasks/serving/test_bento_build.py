@@ -27,8 +27,8 @@ from tasks.core.errors import (
 from tasks.processes.bento_server import booting_server, is_ready
 from tasks.registry.ledger import append_entry, read_ledger
 from tasks.registry.released_bento import bento_path, find_bento, get_bento
-from tasks.registry.versions import MANIFEST, Published, get_version, publish, read_json
-from tasks.serving import bento_archive, bento_build, expected_answers, requirements, task
+from tasks.registry.versions import MANIFEST, Published, get_version, publish
+from tasks.serving import bento_archive, bento_build, requirements, task
 from tasks.serving.acceptance_test import Proof
 from tasks.serving.acceptance_test import prove as prove_served
 from tasks.serving.bento_archive import (
@@ -52,6 +52,7 @@ from tasks.serving.expected_answers import read_holdout
 from tasks.serving.requirements import SERVING, close_requirements, read_pins, serving_requirements
 from tasks.serving.task import build_bento, prove_bento
 from tasks.storage.store import Store, open_store
+from tasks.training.published_model import load
 from tools.elsewhere import prove_elsewhere
 
 if TYPE_CHECKING:
@@ -500,15 +501,14 @@ def test_model_may_be_called_what_a_terminal_makes_a_picture_of(
 def test_holdout_that_cannot_be_read_anew_is_told(
     released: "Released", store: Store, newer: Published, tmp_path: Path
 ) -> None:
-    lineage = read_json(store, newer, "lineage.json")
-    changed = {**lineage, "rows": {**lineage["rows"], "holdout": 1}}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(expected_answers, "read_json", lambda *_: changed)
-        with pytest.raises(ProofFailed, match=r"its holdout has \d+ instead of 1 rows when it is"):
-            read_holdout(store, newer, ["carrier"], tmp_path / "snapshot")
+    model = load(store, newer)
+    lineage = {**model.lineage, "rows": {**model.lineage["rows"], "holdout": 1}}
+    changed = model.model_copy(update={"lineage": lineage})
+    with pytest.raises(ProofFailed, match=r"its holdout has \d+ instead of 1 rows when it is"):
+        read_holdout(changed, ["carrier"], tmp_path / "snapshot")
     shutil.rmtree(released.root / "snapshots")
     with pytest.raises(DataRefused, match=r"its snapshot .* is gone"):
-        read_holdout(store, newer, ["carrier"], tmp_path / "snapshot")
+        read_holdout(model, ["carrier"], tmp_path / "snapshot")
 
 
 def test_compiled_predictor_that_is_not_installed_is_told_before_any_build(

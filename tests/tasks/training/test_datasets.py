@@ -60,7 +60,7 @@ def test_bins_by_stretches_are_those_of_a_whole_frame(
         categorical_feature=[list(plan.features.expressions).index("c")],
         params=params,
     )
-    binned = bin_rows(plan, prepared, params | name_categories(plan), parts)
+    binned = bin_rows(plan, prepared, params | name_categories(plan.features), parts)
     assert grow(binned, params) == grow(whole, params)
 
 
