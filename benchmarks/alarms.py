@@ -106,7 +106,7 @@ def count_false(plan: Any, calibration: Any, rows: Frame, as_of: datetime) -> di
 
 def _count_quarters(plan: Any, calibration: Any, rows: Frame, own: bool) -> dict[str, float]:
     from tasks.alarms.distances import measure_newness
-    from tasks.alarms.histograms import RECENT, count_history, count_stretches, watch_columns
+    from tasks.alarms.histograms import RECENT, count_chunks, count_history, watch_columns
     from tasks.alarms.thresholds import (
         count_alarms,
         draw_paths,
@@ -121,7 +121,7 @@ def _count_quarters(plan: Any, calibration: Any, rows: Frame, own: bool) -> dict
         days = count_history(gauges, watched, day, window)
         newness = measure_newness_within(gauges, days, window)
     else:
-        days = count_stretches(gauges, watched, day)
+        days = count_chunks(gauges, watched, day)
         newness = np.zeros(len(days))
         for gauge in gauges:
             sums = np.cumsum(days.columns[gauge.column], axis=0)
@@ -142,7 +142,7 @@ def _count_quarters(plan: Any, calibration: Any, rows: Frame, own: bool) -> dict
 
 def count_found(plan: Any, calibration: Any, rows: Frame, as_of: datetime) -> dict[str, Any]:
     """Break windows of later flights, and count how many faults ring at once."""
-    from tasks.alarms.detector import count_rows, judge
+    from tasks.alarms.drift_decision import count_rows, judge
     from tasks.core.columns import TIME
 
     def rings(before: Any, window: Frame) -> bool:

@@ -21,16 +21,10 @@ import numpy as np
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.backtest_simulation import (
-    Lane,
-    Past,
-    list_failed,
-    load_champion,
-    make_or_share,
-    promote,
-    visit,
-)
+from flows.backtest_candidates import Past, list_failed, load_champion, make_or_share, promote
+from flows.backtest_simulation import Lane, visit
 from flows.retrain import plan_retrain
+from tasks.backtest.policies import Policy, parse_policies
 from tasks.backtest.replay import (
     Replay,
     Track,
@@ -44,7 +38,6 @@ from tasks.backtest.replay import (
 from tasks.core.columns import PREDICTION
 from tasks.core.definition import find_definition, load_definition
 from tasks.core.errors import DataRefused, DefinitionError
-from tasks.monitoring.retrain_triggers import Policy, parse_policies
 from tasks.registry.versions import publish
 from tasks.reports.backtest import draw_comparison
 from tasks.storage.store import Store, open_store, work_folder

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tasks.backtest.policies import Policy
 from tasks.core.columns import MATURED, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen, Metric
 from tasks.core.durations import parse_duration
@@ -21,7 +22,6 @@ from tasks.evaluation.bootstrap import Interval, compare, group_rows
 from tasks.evaluation.metrics import Array, error_of
 from tasks.extraction.run_plan import Plan
 from tasks.monitoring.holdout_comparison import measure_rows
-from tasks.monitoring.retrain_triggers import Policy
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.sources.query import collect, holding, open_table
 

@@ -82,14 +82,16 @@ def judge_answers(
     watch: MonitoringContext,
     asked: ServedRows,
     outcomes: GroundTruth,
-    promise: ChampionReference | None,
-    problem: str,
+    reference: ChampionReference | str,
 ) -> Performance:
-    """Measure answers whose label is known, and estimate those whose label is not."""
+    """Measure predictions whose label is known, and estimate the quality of the others (CBPE).
+
+    A `reference` of text says why there is none; then nothing is compared with the holdout.
+    """
     versions = tuple(describe_versions(watch, asked, outcomes))
-    if promise is None:
-        return Performance(versions=versions, holdout={}, estimate={}, problem=problem)
-    definition, holdout = watch.definition, promise.holdout()
+    if isinstance(reference, str):
+        return Performance(versions=versions, holdout={}, estimate={}, problem=reference)
+    definition, holdout = watch.definition, reference.holdout()
     answers = _inside(asked, outcomes.read(watch.version))
     unseen = _drop_seen(watch, answers)
     estimator = fit_estimator(definition, holdout[TARGET].to_numpy(), as_array(holdout[PREDICTION]))

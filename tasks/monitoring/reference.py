@@ -10,8 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.alarms.detector import Calibration, calibrate
+from tasks.alarms.drift_decision import Calibration
 from tasks.alarms.histograms import REPEATED, watch_columns
+from tasks.alarms.thresholds import calibrate
 from tasks.analysis.profile import Profile, from_bytes, profile_table, to_bytes
 from tasks.core.columns import PREDICTION, ROLE, TARGET, TIME
 from tasks.evaluation.evaluate import SLICE, choose_slices, slice_columns

@@ -1,9 +1,9 @@
-"""Has a champion fallen behind? Held against a yardstick, on rows that neither has learned from.
+"""Staleness: whether a champion is worse than a challenger that learned from newer rows.
 
-The rule is the backtest's (`policies`). A yardstick is made where enough labels are new to the
-champion, and again where enough are new to the last one; they are kept under
-`monitoring/NAME/yardsticks/`. Owns that. Both answer rows of the sources: refuses to know which of
-them were asked about.
+A challenger is trained when enough labels are new to the champion, and again when enough are new
+to the last challenger; it is kept under `monitoring/NAME/yardsticks/`. Both predict rows of the
+sources that neither has learned from, whether they were served or not. The backtest's `quality`
+policy follows the same rule.
 """
 
 from contextlib import suppress
@@ -13,13 +13,15 @@ import polars as pl
 
 from tasks.alarms.histograms import RECENT
 from tasks.core.columns import CHALLENGER_PREDICTION, MATURED, PREDICTION, TARGET, TIME
-from tasks.core.definition import Frozen
+from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import PerennialError, first_line
+from tasks.evaluation.bootstrap import compare, group_rows
+from tasks.evaluation.metrics import error_of, measure
 from tasks.monitoring.challenger import Challenger, make_yardstick
 from tasks.monitoring.context import MonitoringContext
 from tasks.monitoring.ground_truth_join import target_of
+from tasks.monitoring.holdout_comparison import as_array
 from tasks.monitoring.new_data import count_needed
-from tasks.monitoring.retrain_triggers import look_for_loss
 from tasks.preparation.labels import label_rows
 from tasks.registry.versions import code_digest
 from tasks.sources.query import SourceTable, collect, open_table
@@ -39,6 +41,43 @@ class Staleness(Frozen):
     rows: int = 0
     lost: str = ""
     problem: str = ""
+
+
+def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -> str:
+    """Say how a champion is worse than a challenger on the newest labels; nothing if it is not.
+
+    `served` are rows that neither has learned from, with `TARGET`, `TIME` and the predictions of
+    both. How hard rows are changes from month to month by more than a stale champion loses: a
+    comparison with its own holdout hides that loss, one with a quick model of what is known by now
+    shows it. The loss counts where its interval (paired bootstrap, by days) lies beyond the margin
+    by which the gate would refuse a candidate.
+    """
+    matured = now - definition.target.matures_after
+    oldest = matured - RECENT * definition.monitoring.window
+    inside = pl.col(TIME).is_between(oldest, matured, closed="right")
+    rows = served.filter(inside, pl.col(TARGET).is_not_null())
+    if len(rows) < definition.monitoring.rows or rows[TARGET].n_unique() < 2:
+        return ""
+    gate, target, answers = definition.gate, rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
+    own = measure(definition.target.kind, target, answers, definition.serving.threshold)
+    margins = {definition.metric: gate.margin, definition.second_metric: gate.second_margin}
+    for metric, margin in margins.items():
+        gain = compare(
+            metric,
+            target,
+            as_array(rows[CHALLENGER_PREDICTION]),
+            answers,
+            group_rows(rows[TIME], definition.training.seed),
+            confidence=gate.confidence,
+            threshold=definition.serving.threshold,
+            seed=definition.training.seed,
+        )
+        if gain.low > margin * error_of(metric, own[metric]):
+            return (
+                f"{metric} of a quick model is better by {gain.value:.4f} (interval {gain.low:.4f} "
+                f"to {gain.high:.4f}) on {len(rows):,} rows"
+            )
+    return ""
 
 
 def look_behind(watch: MonitoringContext, store: Store) -> Staleness:

@@ -20,10 +20,10 @@ from bentos.model import load_folder
 from bentos.prediction_log import PredictionLog
 from flows import cli
 from flows.score import load_scorer, publish_log
-from tasks.alarms.detector import Alarm
+from tasks.alarms.drift_decision import Alarm
 from tasks.core.errors import PerennialError
 from tasks.monitoring.context import MonitoringContext, settle_watch
-from tasks.monitoring.findings import find_causes
+from tasks.monitoring.findings import find_alerts
 from tasks.monitoring.staleness import look_behind
 from tasks.prediction.batch_scoring import score_table
 from tasks.registry.versions import get_version
@@ -456,7 +456,7 @@ def test_quiet_look_warns_of_nothing_and_what_looks_broken_is_no_reason_to_retra
         for kind in ("distribution-moved", "data-broken")
     )
     moved = found.drifted.model_copy(update={"alarms": alarms})
-    causes = {each.kind for each in find_causes(quiet.model_copy(update={"drifted": moved}))}
+    causes = {each.kind for each in find_alerts(quiet.model_copy(update={"drifted": moved}))}
     assert "data-broken" in causes
     assert "distribution-moved" not in causes
 
