@@ -44,9 +44,9 @@ def drill_data(testbed: Testbed, folder: Path) -> Iterator[Drilled]:
         )
     yield ask_data_guards(testbed, CLEAN, history, window, calibration, folder)
     for fault in DATA_FAULTS:
-        spoilt = fault.strike(window.drop(TIME), testbed.columns)
-        if spoilt is not None:
-            timed = add_time(testbed, spoilt)
+        spoiled = fault.strike(window.drop(TIME), testbed.columns)
+        if spoiled is not None:
+            timed = add_time(testbed, spoiled)
             yield ask_data_guards(testbed, fault.name, history, timed, calibration, folder)
     if (lost := lose_partition(rows)) is not None:
         yield ask_data_guards(testbed, "missing partition", lost, lost[:0], None, folder)
@@ -108,7 +108,7 @@ def ask_data_guards(
 
 def ask_contract(testbed: Testbed, rows: pl.DataFrame, folder: Path) -> str:
     """Hold rows to the data contract; give the first breach."""
-    part = folder / "spoilt.parquet"
+    part = folder / "spoiled.parquet"
     order = [name for name in (testbed.columns.time, *testbed.columns.key) if name]
     (rows.sort(order, nulls_last=True) if order else rows).write_parquet(part)
     snapshot = open_snapshot(testbed.plan, (part,))

@@ -40,8 +40,8 @@ def drill_candidates(testbed: Testbed, folder: Path) -> Iterator[Drilled]:
     slices = [name for name in scored.columns if name.startswith("slice:")]
     for fault in CANDIDATE_FAULTS:
         level = largest_slice(scored, slices)
-        spoilt = fault.strike(scored["predicted"].to_numpy(), level)
-        column = pl.Series("predicted", spoilt.tolist() if spoilt.ndim == 2 else spoilt)
+        spoiled = fault.strike(scored["predicted"].to_numpy(), level)
+        column = pl.Series("predicted", spoiled.tolist() if spoiled.ndim == 2 else spoiled)
         rival = None if fault.first else opponent
         yield ask_gate(plan, fault.name, scored.with_columns(column), rival)
     yield ask_gate(
@@ -73,8 +73,8 @@ def score_shuffled(plan: Plan, testbed: Testbed, prepared: Prepared, folder: Pat
     labels = rows.select(shuffled.otherwise(pl.col(TARGET)).forward_fill().alias(TARGET))
     target = make_folder(folder, "shuffled")
     rows.with_columns(labels[TARGET]).write_ipc(target / "prepared.arrow")
-    spoilt = prepared.model_copy(update={"path": target / "prepared.arrow"})
-    return score(plan, testbed.snapshot, spoilt, target)
+    spoiled = prepared.model_copy(update={"path": target / "prepared.arrow"})
+    return score(plan, testbed.snapshot, spoiled, target)
 
 
 def largest_slice(scored: pl.DataFrame, slices: list[str]) -> Array:

@@ -1,6 +1,6 @@
-"""Tampering: files, decisions and bentos changed in a copy, and whoever reads them asked.
+"""The drill of the registry: files, decisions and bentos tampered with, in copies of the root.
 
-Owns what is tampered with. Refuses to touch the root: it works on copies in the run's own folder.
+Responsible for what is tampered with, and for asking those who read it. The root is not touched.
 """
 
 import shutil

@@ -1,7 +1,4 @@
-"""The ground of a drill: a version's plan, rows and files, fetched to be spoilt in copies.
-
-Owns what is fetched, and what became of a fault. Refuses to spoil anything, and to ask a guard.
-"""
+"""The testbed of a drill: a version's plan, rows and files, fetched to be spoiled in copies."""
 
 import logging
 from dataclasses import dataclass

@@ -52,7 +52,7 @@ def describe_gain(gain: Interval) -> str:
 
 
 def group_rows(times: pl.Series, seed: int) -> Array:
-    """Group rows by day, or into equal stretches of time where there are too few days.
+    """Group rows by day, or into equal shares of the time where there are too few days.
 
     Rows without a time are grouped at random: the order of a file says nothing, or too much.
     """
@@ -144,8 +144,8 @@ def compare_calibration(
     """Bootstrap by how much closer to the truth `one` is in its bins than `other`."""
 
     def gaps(predicted: Array) -> Array:
-        came_true, told = read_certainty(target, predicted)
-        table = tabulate(groups, rank_bins(told), told - came_true)
+        observed, expected = read_certainty(target, predicted)
+        table = tabulate(groups, rank_bins(expected), expected - observed)
         return np.column_stack([table, np.bincount(groups)])
 
     def closeness(sums: Array) -> Array:

@@ -21,14 +21,14 @@ def calibrate(target: Array, predicted: Array) -> tuple[Bin, ...]:
 
     For several classes, the prediction is the likeliest class's and it came true if it was right.
     """
-    came_true, told = read_certainty(target, predicted)
-    tenths = rank_bins(told)
+    observed, expected = read_certainty(target, predicted)
+    tenths = rank_bins(expected)
     groups = [tenths == tenth for tenth in np.unique(tenths)]
     return tuple(
         Bin(
             rows=int(group.sum()),
-            predicted=float(told[group].mean()),
-            observed=float(came_true[group].mean()),
+            predicted=float(expected[group].mean()),
+            observed=float(observed[group].mean()),
         )
         for group in groups
     )
@@ -46,8 +46,8 @@ def calibration_excess(target: Array, predicted: Array, unit: float) -> float:
 
     A bin of ten rows lies far from the truth though every probability is right.
     """
-    came_true, told = read_certainty(target, predicted)
-    tenths, misses = rank_bins(told), told - came_true
+    observed, expected = read_certainty(target, predicted)
+    tenths, misses = rank_bins(expected), expected - observed
     total = 0.0
     for tenth in np.unique(tenths):
         inside = misses[tenths == tenth]

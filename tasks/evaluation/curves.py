@@ -18,11 +18,11 @@ def draw_curves(
         rounds = _spread(len(losses))
         curves["learning"] = _points(round=rounds + 1, loss=np.array(losses)[rounds])
     if kind == "binary":
-        hits, told = count_hits(target, predicted)
-        misses, positives = told - hits, hits[-1]
+        hits, flagged = count_hits(target, predicted)
+        misses, positives = flagged - hits, hits[-1]
         recall, false_alarms = hits / positives, misses / misses[-1]
         curves["roc"] = _points(false_positive_rate=false_alarms, true_positive_rate=recall)
-        curves["precision_recall"] = _points(recall=recall, precision=hits / told)
+        curves["precision_recall"] = _points(recall=recall, precision=hits / flagged)
     if kind == "regression":
         tenths = rank_bins(predicted, _RESIDUAL_BINS)
         groups = [tenths == tenth for tenth in np.unique(tenths)]

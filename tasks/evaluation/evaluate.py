@@ -1,6 +1,7 @@
-"""Step 5, evaluation: models on the holdout, measured beside a baseline and a simple model.
+"""Evaluation: models on the holdout, measured beside a baseline and a simple model.
 
-Owns what is measured and on which rows. Refuses to say whether it is good enough: the gate does.
+Responsible for what is measured and on which rows. Not responsible for whether that is good enough:
+the gate is (`validation.gate`).
 """
 
 import math
@@ -120,8 +121,8 @@ def predict(booster: Booster, rows: pl.DataFrame) -> Array:
 
 
 def predict_holdout(plan: Plan, prepared: Prepared, *models: Booster) -> tuple[Array, ...]:
-    """Let models predict the holdout, a stretch at a time."""
-    frames = prepared.stretches(list(plan.features.expressions), SplitRole.HOLDOUT)
+    """Let models predict the holdout, a batch at a time."""
+    frames = prepared.batches(list(plan.features.expressions), SplitRole.HOLDOUT)
     predicted = [[predict(model, frame) for model in models] for frame in frames]
     return tuple(np.concatenate(each) for each in zip(*predicted, strict=True))
 
@@ -142,7 +143,7 @@ def sample_training(plan: Plan, prepared: Prepared) -> pl.DataFrame:
     They are drawn by a hash: every tenth row could be the same shop each day.
     """
     step = math.ceil((prepared.rows["fit"] + prepared.rows["stop"]) / _TRAIN_ROWS)
-    frames = prepared.stretches(
+    frames = prepared.batches(
         (ROW, TARGET, *plan.features.expressions), SplitRole.FIT, SplitRole.STOP
     )
     return pl.concat(frame.filter(pl.col(ROW).hash() % step == 0) for frame in frames)
@@ -184,8 +185,8 @@ def slice_rows(
 def read_rows(snapshot: Snapshot, numbers: pl.Series, expressions: list[pl.Expr]) -> pl.DataFrame:
     """Evaluate expressions over the numbered rows of a snapshot, and read little else of it."""
     first, last = cast(int, numbers.min()), cast(int, numbers.max())
-    stretch = snapshot.scan().slice(first, last - first + 1).select(expressions).collect()
-    return stretch[numbers - first]
+    rows = snapshot.scan().slice(first, last - first + 1).select(expressions).collect()
+    return rows[numbers - first]
 
 
 def measure_slices(
@@ -212,7 +213,7 @@ def rank_features(
     wanted = min(affordable, _CONTRIBUTION_ROWS, len(numbers))
     chosen = numbers.sample(wanted, seed=plan.definition.training.seed).implode()
     names = list(plan.features.expressions)
-    frames = prepared.stretches((ROW, *names), SplitRole.HOLDOUT)
+    frames = prepared.batches((ROW, *names), SplitRole.HOLDOUT)
     sample = pl.concat(frame.filter(pl.col(ROW).is_in(chosen)) for frame in frames).drop(ROW)
     parts = np.asarray(booster.predict(model_input(sample), pred_contrib=True))
     by_class = parts.reshape(len(sample), -1, len(names) + 1)[:, :, :-1]  # the last is the bias

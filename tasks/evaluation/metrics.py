@@ -58,8 +58,8 @@ def group_sums(
         true = target.astype(np.int64)
         every = np.ones(len(target))
         hits = tabulate(groups, chosen, chosen == true, classes)
-        told = tabulate(groups, chosen, every, classes)
-        return np.hstack([hits, told, tabulate(groups, true, every, classes)])
+        guessed = tabulate(groups, chosen, every, classes)
+        return np.hstack([hits, guessed, tabulate(groups, true, every, classes)])
     parts = [np.ones(len(target)), row_losses(metric, target, predicted, threshold)]
     if metric == "r2":
         centred = target - target.mean()  # squares of large values would swallow their differences
@@ -72,9 +72,9 @@ def from_sums(metric: Metric, sums: Array) -> Array:
     if metric == "auc":
         return _area(sums)
     if metric == "macro_f1":
-        hits, told, true = np.split(sums, 3, axis=1)
-        present = (told + true) > 0
-        scores = np.divide(2 * hits, told + true, out=np.zeros(hits.shape), where=present)
+        hits, guessed, true = np.split(sums, 3, axis=1)
+        present = (guessed + true) > 0
+        scores = np.divide(2 * hits, guessed + true, out=np.zeros(hits.shape), where=present)
         return np.asarray(scores.sum(axis=1) / present.sum(axis=1))
     count, total = sums[:, 0], sums[:, 1]
     if metric == "rmse":

@@ -1,7 +1,6 @@
-"""Step 1, extraction: one immutable snapshot of the rows that were known as of a time.
+"""A snapshot: the immutable rows that were known as of a time, and what names it.
 
-Owns what a snapshot is and what names it. Refuses to know what the columns mean: it judges no
-value and leaves out no row but those after as-of or before the window.
+Rows after as-of or before the window are left out, and no others: values are not judged here.
 """
 
 import hashlib

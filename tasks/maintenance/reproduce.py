@@ -1,7 +1,7 @@
-"""Reproduction: a published version made once more from its lineage alone, byte against byte.
+"""Reproduce: make a published version once more from its lineage alone, and compare the bytes.
 
-Owns what must come out the same, and naming the cause where it does not. Refuses to publish: what
-is made here is compared and thrown away.
+Responsible for what must come out the same, and for naming the cause where it does not. What is
+made here is compared and thrown away.
 """
 
 import logging

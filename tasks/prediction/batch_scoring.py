@@ -1,7 +1,7 @@
-"""Scoring: a table of raw rows in, the champion's predictions for all of them out.
+"""Batch scoring: a table of raw rows in, the champion's predictions for all of them out.
 
-Owns how a table of any size passes through in parts, and that its answer appears whole. Refuses to
-know who asked: rows become numbers by the same code as in training and serving.
+A table of any size passes through in batches, and the output appears when it is whole. Rows are
+transformed by the same code as in training and serving.
 """
 
 import logging

@@ -1,8 +1,8 @@
-"""The parts of a prediction log: their columns, how they are made, and where they lie.
+"""The schema of the prediction log: the columns of its Parquet parts, and where parts lie.
 
-Parts lie at `predictions/NAME/date=…/hour=…/`, each of one version: `ASKED`, `REQUEST`, `VERSION`,
-`PREDICTION`, then the raw columns: those that features need, the key and the time, as far as
-[serving] log_without leaves them in. Owns that form, whoever answers: the service, or `score`.
+Parts lie at `predictions/NAME/date=…/hour=…/`, each of one version. First the columns of
+`core.columns.LOGGED`, then the raw ones: those that features need, the key and the time, as far as
+[serving] log_without leaves them in. The service and `score` both write by this.
 """
 
 from collections.abc import Sequence

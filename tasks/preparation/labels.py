@@ -1,7 +1,6 @@
-"""Labels: what is to be predicted, as a number, and since when it is known.
+"""Labels: the target as a number, and whether it is known yet (label maturity).
 
-Owns the classes, label maturity and the names of the columns that rows get on their way to a model.
-Refuses to know what rows are for, and leaves none of them out.
+Not responsible for what rows are used for; no row is left out here.
 """
 
 from datetime import datetime

@@ -1,7 +1,7 @@
-"""Forests that a cluster's workers grow together, each on its share of the rows.
+"""Training on a Dask cluster: each worker has a share of the rows, all train one model together.
 
-Owns how rows are cut and sent, and what is grown on them where they lie. Refuses to know what
-a worker does with its share (`shares`), and where it is (`cluster`).
+Responsible for cutting and sending the rows, and for what is trained on them. Not responsible for
+what a worker does with its share (`dask_worker`), nor for the cluster (`cluster.dask_cluster`).
 """
 
 import uuid

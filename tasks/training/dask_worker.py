@@ -1,7 +1,7 @@
-"""A share of the rows on one Dask worker, which grows a forest together with the others.
+"""What one Dask worker does: train a model on its share of the rows, together with the others.
 
-Owns the network by which LightGBM's workers find each other, and how they stop in the same round.
-Refuses to know where the rows come from and what they mean: the first column is the label.
+Responsible for LightGBM's network between workers, and for stopping all in the same round. Not
+responsible for what the rows mean: the first column is the label.
 """
 
 import io

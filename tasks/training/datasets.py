@@ -1,7 +1,7 @@
-"""Binned rows, which are all that LightGBM learns from: made in stretches, and kept by content.
+"""LightGBM's datasets: rows binned a batch at a time, and kept by their content.
 
-Owns LightGBM's datasets and the files in which they are kept, so that a retry, or another trial on
-the same rows, does not bin them again. Refuses to know what grows on them.
+Kept bins spare a retry, or another trial on the same rows, the binning. Not responsible for what
+is trained on them.
 """
 
 import hashlib
@@ -68,12 +68,12 @@ def open_bins(
 def bin_rows(
     plan: Plan, prepared: Prepared, params: Parameters, parts: tuple[SplitRole, ...]
 ) -> lightgbm.Dataset:
-    """Bin rows a stretch at a time, as LightGBM bins a whole frame; never are all in memory."""
+    """Bin rows a batch at a time, as LightGBM bins a whole frame; never are all in memory."""
     names = list(plan.features.expressions)
     target = prepared.scan(*parts).select(pl.col(TARGET).cast(pl.Float32)).collect()[TARGET]
     unbinned = _Unbinned(None, params=params)
-    _choose_bins(unbinned, prepared.stretches(names, *parts), len(target))
-    for frame in prepared.stretches(names, *parts):
+    _choose_bins(unbinned, prepared.batches(names, *parts), len(target))
+    for frame in prepared.batches(names, *parts):
         for few in frame.iter_slices(_PUSHED):
             unbinned._push_rows(few.cast(pl.Float64).to_numpy(order="c"))  # missing becomes NaN
     dataset = lightgbm.Dataset(None, params=params)

@@ -1,6 +1,6 @@
-"""Proposals: which parameters are searched, between which limits, and what is to be tried next.
+"""Which parameters are searched, between which limits, and what Optuna proposes to try next.
 
-Owns Optuna. Refuses to train anything: it is told what was tried and what came of it.
+Not responsible for training (`tuning`): it is told what was tried, and the losses.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
-"""Step 4, training: numbered rows in, LightGBM models as text out.
+"""Training: numbered rows in, LightGBM models as text out.
 
-Owns how many rounds are trained, and that the same rows give the same bytes, here or on a cluster
-(`growing`). Refuses to look at the holdout.
+The same rows give the same bytes, in this process or on a cluster (`dask_training`). The holdout is
+never read here.
 """
 
 import logging

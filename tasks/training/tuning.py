@@ -1,8 +1,8 @@
-"""Tuning: LightGBM's parameters searched on the training window, before the model is trained.
+"""Hyperparameter tuning: LightGBM's parameters searched on the training window, before training.
 
-Owns how a trial is judged, on slices of the training window that are later than the rows that it
-learned from, and that a killed search goes on where it was. Refuses to look at the holdout, and to
-know what is tried next (`proposals`). The definition's own parameters are the first trial.
+A trial is judged on slices of the window that are later than the rows it learned from (forward
+chaining). The definition's own parameters are the first trial. A killed search goes on where it
+was. What to try next says `optuna_search`; the holdout is never read.
 """
 
 import itertools

@@ -1,7 +1,6 @@
-"""A candidate on its way into the registry.
+"""A candidate on its way into the registry: which files a version has, and its lineage.
 
-Owns which files a version holds and what its lineage says. Refuses to make any of it: every value
-comes from a step.
+Not responsible for making any of it: every value comes from a step.
 """
 
 import json

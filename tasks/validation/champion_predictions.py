@@ -1,7 +1,7 @@
-"""The champion as an opponent: its predictions for the holdout rows of a candidate.
+"""The champion's predictions for the holdout rows of a candidate.
 
-Owns which rows a champion has not seen and which of its two models is judged on them. Its own
-definition says how it reads and transforms the data. Refuses to say who is better.
+Responsible for which rows the champion has not seen, and which of its two models predicts them. Its
+own definition says how it reads and transforms the data. Not responsible for who is better.
 """
 
 from typing import Literal
@@ -58,7 +58,7 @@ def meet_champion(
     """Let the champion predict a candidate's holdout (its ROW and TIME), as it reads the data."""
     version, theirs = champion.version, load(store, champion)
     try:
-        refuse_strangers(plan, theirs)
+        refuse_incomparable(plan, theirs)
         rows = read_holdout(plan, theirs, snapshot, holdout)
         model, inside = choose_model(plan, theirs, rows)
         predicted = predict(theirs, model, rows.filter(pl.Series(inside)))
@@ -68,7 +68,7 @@ def meet_champion(
     return ChampionPredictions(version=version, model=model, inside=inside, predicted=matched)
 
 
-def refuse_strangers(plan: Plan, champion: PublishedModel) -> None:
+def refuse_incomparable(plan: Plan, champion: PublishedModel) -> None:
     """Refuse a champion that answers another question, or whose rows cannot be told to be ours."""
     ours, theirs = plan.definition, champion.definition
     if ours.target.kind != theirs.target.kind or not _same_target(ours, theirs):

@@ -140,7 +140,7 @@ def judge_better(
 
 
 def judge_calibrated(definition: Definition, scored: pl.DataFrame) -> Check:
-    """Ask that predictions can be taken at their word, by more than small bins miss by chance."""
+    """Ask that predictions are calibrated, as far as small bins can tell."""
     target, predicted = scored[TARGET].to_numpy(), scored["predicted"].to_numpy()
     unit, most = calibration_unit(definition.target.kind, target), definition.calibration_at_most
     error, excess = (
@@ -172,7 +172,7 @@ def judge_metric(
 
 
 def judge_calibration(definition: Definition, pair: PairedPredictions) -> Check:
-    """Ask that predictions can be taken at their word as much as the champion's.
+    """Ask that predictions are calibrated as well as the champion's.
 
     The margin is a share of the outcome's standard deviation, so that it means as much where one
     row in a thousand is positive as where every other is.

@@ -181,15 +181,6 @@ def test_missing_column_is_named_with_the_nearest(table: Path, tmp_path: Path) -
         score(MODEL, str(source), str(tmp_path / "out.csv"))
 
 
-def test_full_disk_is_not_the_fault_of_the_rows() -> None:
-    full = pl.exceptions.ComputeError("No space left on device (os error 28)")
-    with pytest.raises(pl.exceptions.ComputeError), batch_scoring.refusing_rows("rows.csv"):
-        raise full
-    said = r"rows.csv: cannot be scored: odd"
-    with pytest.raises(DataRefused, match=said), batch_scoring.refusing_rows("rows.csv"):
-        raise pl.exceptions.ComputeError("odd")
-
-
 def test_input_that_changes_while_it_is_scored_gives_no_output(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,8 +24,8 @@ TRAINING = (SplitRole.FIT, SplitRole.STOP)
 
 @pytest.fixture
 def steps(made: Project, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, Prepared]:
-    """Prepare the made-up rows, some values missing, and read them in many stretches."""
-    monkeypatch.setattr(split, "STRETCH", 37)
+    """Prepare the made-up rows, some values missing, and read them in many batches."""
+    monkeypatch.setattr(split, "BATCH_ROWS", 37)
     monkeypatch.setattr(datasets, "_PUSHED", 10)
     monkeypatch.setattr(datasets, "_WORTH_KEEPING", 0)
     gaps = pl.col("id") % 7 == 0
