@@ -30,7 +30,7 @@ _MONTHS, _LEAST_SPAN = 12, timedelta(days=60)
 
 def drill_data(testbed: Testbed, folder: Path) -> Iterator[Drilled]:
     """Spoil the newest window, once in each way, and ask the data contract and the alarms."""
-    rows, plan = label_time(testbed), testbed.plan
+    rows, plan = add_time(testbed, testbed.snapshot.scan().collect()), testbed.plan
     edge = find_edge(plan.definition, rows[TIME])
     newest = pl.lit(False) if edge is None else (pl.col(TIME) > edge).fill_null(False)
     history, window = rows.filter(~newest), rows.filter(newest)
@@ -60,10 +60,6 @@ def find_edge(definition: Definition, times: pl.Series) -> datetime | None:
     place = -min(definition.monitoring.rows, len(known) // 2) - 1
     enough, newest = cast(tuple[datetime, datetime], (known[place], known[-1]))
     return min(newest - definition.monitoring.window, enough)
-
-
-def label_time(testbed: Testbed) -> pl.DataFrame:
-    return add_time(testbed, testbed.snapshot.scan().collect())
 
 
 def add_time(testbed: Testbed, rows: pl.DataFrame) -> pl.DataFrame:

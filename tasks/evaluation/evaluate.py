@@ -87,11 +87,11 @@ def evaluate_models(
     evaluation = Evaluation(
         rows=len(rows),
         metrics={
-            "holdout": measure_rows(plan, target, predicted),
-            "train": measure_rows(plan, seen[TARGET].to_numpy(), predict(twin, seen)),
+            "holdout": measure_rows(plan.definition, target, predicted),
+            "train": measure_rows(plan.definition, seen[TARGET].to_numpy(), predict(twin, seen)),
         },
-        baseline=measure_rows(plan, target, baseline),
-        simple=measure_rows(plan, target, simply),
+        baseline=measure_rows(plan.definition, target, baseline),
+        simple=measure_rows(plan.definition, target, simply),
         calibration=calibrate(target, predicted),
         calibration_error=calibration_error(
             target, predicted, calibration_unit(plan.definition.target.kind, target)
@@ -108,8 +108,8 @@ def evaluate_models(
     return evaluation, Scored(path=path)
 
 
-def measure_rows(plan: Plan, target: Array, predicted: Array) -> dict[Metric, float]:
-    definition = plan.definition
+def measure_rows(definition: Definition, target: Array, predicted: Array) -> dict[Metric, float]:
+    """Compute every metric that fits the definition's target, by its threshold."""
     return measure(definition.target.kind, target, predicted, definition.serving.threshold)
 
 
@@ -200,7 +200,7 @@ def measure_slices(
         for level, rows in largest.head(_SLICE_LEVELS).iter_rows():
             if rows >= plan.definition.gate.slice_rows:
                 inside = (column == level).to_numpy()
-                metrics = measure_rows(plan, target[inside], predicted[inside])
+                metrics = measure_rows(plan.definition, target[inside], predicted[inside])
                 measured.append(Slice(slice=name, level=level, rows=rows, metrics=metrics))
     return tuple(measured)
 

@@ -130,7 +130,5 @@ def _move_inside(limits: Limits, value: bool | int | float | str) -> float:
 
 def complete_parameters(params: Parameters, asked: Mapping[str, Any]) -> Parameters:
     """Give what a trial sets; a share of the rows has no effect without how often it is drawn."""
-    often = (
-        {} if "bagging_freq" in params or "bagging_fraction" not in asked else {"bagging_freq": 1}
-    )
-    return {**asked, **often}
+    often = {"bagging_freq": 1} if "bagging_fraction" in asked else {}
+    return {**asked, **{name: value for name, value in often.items() if name not in params}}

@@ -9,8 +9,8 @@ import polars as pl
 from tasks.core.columns import TARGET, TIME
 from tasks.core.definition import Definition, Frozen, Metric
 from tasks.evaluation.bootstrap import Interval, compare, compare_means, group_rows
-from tasks.evaluation.evaluate import SLICE
-from tasks.evaluation.metrics import Array, measure, row_losses
+from tasks.evaluation.evaluate import SLICE, measure_rows
+from tasks.evaluation.metrics import Array, row_losses
 from tasks.validation.champion_predictions import ChampionPredictions
 
 
@@ -47,28 +47,16 @@ def pair_predictions(
     )
 
 
-def measure_pair(
-    definition: Definition, pair: PairedPredictions
-) -> tuple[dict[Metric, float], dict[Metric, float]]:
-    """Measure the candidate, then the other, by every metric that fits the target."""
-    kind, threshold = definition.target.kind, definition.serving.threshold
-    ours, theirs = (
-        measure(kind, pair.target, each, threshold) for each in (pair.ours, pair.theirs)
-    )
-    return ours, theirs
-
-
 def describe_champion(
     definition: Definition, opponent: ChampionPredictions, pair: PairedPredictions
 ) -> ChampionScores:
     """Say how both did on the rows that the champion never saw."""
-    ours, theirs = measure_pair(definition, pair)
     return ChampionScores(
         version=opponent.version,
         model=opponent.model,
         rows=len(pair.target),
-        metrics=theirs,
-        candidate=ours,
+        metrics=measure_rows(definition, pair.target, pair.theirs),
+        candidate=measure_rows(definition, pair.target, pair.ours),
     )
 
 

@@ -18,11 +18,9 @@ from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import Features
 from tasks.preparation.split import SplitRole, part_of_row
-from tasks.registry.versions import Published
 from tasks.sources.files import FAILURES
 from tasks.sources.query import collect, open_table
-from tasks.storage.store import Store
-from tasks.training.published_model import PublishedModel, load
+from tasks.training.published_model import PublishedModel
 
 _UNSEEN_SHARE = 0.2  # of the holdout: with less than this unseen, the twin is asked instead
 _LOST_SHARE = 0.01  # of the holdout: rows that the champion's own extraction may lack
@@ -52,17 +50,16 @@ def meet_champion(
     snapshot: Snapshot,
     holdout: pl.DataFrame,
     classes: tuple[str, ...],
-    store: Store,
-    champion: Published,
+    champion: PublishedModel,
 ) -> ChampionPredictions:
     """Let the champion predict a candidate's holdout (its ROW and TIME), as it reads the data."""
-    version, theirs = champion.version, load(store, champion)
+    version = champion.version
     try:
-        refuse_incomparable(plan, theirs)
-        rows = read_holdout(plan, theirs, snapshot, holdout)
-        model, inside = choose_model(plan, theirs, rows)
-        predicted = predict(theirs, model, rows.filter(pl.Series(inside)))
-        matched = match_classes(predicted, theirs.vocabulary.classes, classes)
+        refuse_incomparable(plan, champion)
+        rows = read_holdout(plan, champion, snapshot, holdout)
+        model, inside = choose_model(plan, champion, rows)
+        predicted = predict(champion, model, rows.filter(pl.Series(inside)))
+        matched = match_classes(predicted, champion.vocabulary.classes, classes)
     except NotComparableError as why:
         return ChampionPredictions(version=version, reason=str(why))
     return ChampionPredictions(version=version, model=model, inside=inside, predicted=matched)

@@ -15,6 +15,7 @@ from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen, Metric
 from tasks.evaluation.bootstrap import Interval, compare_calibration, describe_gain
 from tasks.evaluation.calibration import calibration_error, calibration_excess, calibration_unit
+from tasks.evaluation.evaluate import measure_rows
 from tasks.evaluation.metrics import error_of, read_certainty
 from tasks.training.lightgbm_params import name_weights
 from tasks.validation.champion_comparison import (
@@ -24,7 +25,6 @@ from tasks.validation.champion_comparison import (
     compare_slices,
     describe_champion,
     loss_metric,
-    measure_pair,
     pair_predictions,
 )
 from tasks.validation.champion_predictions import ChampionPredictions
@@ -129,11 +129,13 @@ def judge_better(
     """Ask that the candidate is better, by the whole of its interval."""
     metric = metric or definition.metric
     gain = compare_pair(definition, metric, pair)
-    ours, theirs = measure_pair(definition, pair)
+    ours, theirs = (
+        measure_rows(definition, pair.target, each)[metric] for each in (pair.ours, pair.theirs)
+    )
     return Check(
         name=name,
         passed=gain.low > 0,
-        detail=f"{metric} {ours[metric]:.4f} against {theirs[metric]:.4f}: {describe_gain(gain)}; "
+        detail=f"{metric} {ours:.4f} against {theirs:.4f}: {describe_gain(gain)}; "
         "all of that must be above 0",
         numbers=gain.model_dump(),
     )

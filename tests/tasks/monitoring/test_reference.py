@@ -8,8 +8,7 @@ import pytest
 
 from tasks.analysis.profile import profile_table, to_bytes
 from tasks.core.columns import PREDICTION, TARGET
-from tasks.evaluation.evaluate import SLICE
-from tasks.monitoring.reference import ChampionReference, slice_columns
+from tasks.monitoring.reference import ChampionReference
 from tasks.registry.versions import publish
 from tasks.storage.store import open_store
 
@@ -33,12 +32,3 @@ def test_reference_is_read_back(reference: ChampionReference) -> None:
     assert reference.importance() == {"x": 1.0}
     assert list(reference.profile().columns) == ["x"]
     assert reference.calibration() is None
-
-
-def test_slices_are_text_and_a_missing_value_is_one_of_them() -> None:
-    rows = pl.DataFrame({"k": [1, None], "c": ["a", "b"]})
-    found = rows.select(slice_columns({"k": "k", "is a": "c = 'a'"}))
-    assert found.to_dict(as_series=False) == {
-        f"{SLICE}k": ["1", "(missing)"],
-        f"{SLICE}is a": ["true", "false"],
-    }
