@@ -69,7 +69,7 @@ def measure_champion(as_of: datetime, folder: Path) -> dict[str, Any]:
     from flows.retrain import make_candidate, plan_retrain
     from tasks.backtest.replay import read_history
     from tasks.core.columns import PREDICTION
-    from tasks.monitoring.reference import recall_promise
+    from tasks.monitoring.reference import recall_reference
     from tasks.storage.store import open_store, work_folder
     from tasks.training.published_model import as_column, load
 
@@ -77,7 +77,7 @@ def measure_champion(as_of: datetime, folder: Path) -> dict[str, Any]:
     plan = plan_retrain("flight-delay", as_of).model_copy(update={"root": store.root})
     with work_folder(store) as work:
         published = make_candidate(plan, store, work, lambda candidate: {})
-        calibration = recall_promise(load(store, published), work).calibration()
+        calibration = recall_reference(load(store, published), work).calibration()
     assert calibration is not None
     model = load_folder(folder / published.path)
     every, _ = read_history(plan_retrain("flight-delay", END), END)

@@ -3,7 +3,7 @@
 Run `python -m benchmarks.monitor [ROWS...]`. Copies of the flights of April to September are the
 sources; a champion as of July answered those of July to September, about so many rows and half of
 the sources, a log part an hour. No peer does the same: `drift` has those that do a part of it.
-The first look works out what the champion promised; the second finds that done, and no part put
+The first look works out the champion's reference; the second finds that done, and no part put
 together; the third finds all of it done, as a look every 15 minutes does. Start-up (imports,
 Prefect's temporary server) is left out; the tasks' own time in Prefect is in.
 """

@@ -1,4 +1,4 @@
-"""Backtest: a stretch of history replayed as if live, under several policies of retraining.
+"""Backtest: a period of history replayed as if live, under several policies of retraining.
 
 1. History: the rows that were asked, with what came true of them, read once.
 2. First model: made as of the beginning, the champion of every policy.
@@ -131,7 +131,7 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
 
 
 def keep_report(store: Store, replay: Replay, folder: Path) -> str:
-    """Keep the report under the user's root; an older one of the same stretch stays."""
+    """Keep the report under the user's root; an older one of the same period stays."""
     folder.mkdir()
     for name, text in draw_comparison(replay).items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -20,7 +20,7 @@ from tasks.core.columns import TIME
 from tasks.core.definition import Definition
 from tasks.core.errors import DataRefused, SourceChanged, first_line
 from tasks.extraction.run_plan import Plan
-from tasks.monitoring.reference import ChampionReference, recall_promise
+from tasks.monitoring.reference import ChampionReference, recall_reference
 from tasks.registry.decisions import Decision, record, record_release
 from tasks.registry.versions import Published, find, read_json, snapshot_path
 from tasks.storage.store import Store, work_folder
@@ -56,7 +56,7 @@ class Past:
     made: dict[tuple[datetime, str], tuple[Store, Published | str, float]] = field(
         default_factory=dict
     )
-    promises: dict[str, ChampionReference] = field(default_factory=dict)
+    references: dict[str, ChampionReference] = field(default_factory=dict)
 
     @property
     def definition(self) -> Definition:
@@ -143,7 +143,7 @@ def load_champion(store: Store, published: Published, since: datetime) -> LaneCh
 
 def recall(past: Past, store: Store, published: Published) -> ChampionReference:
     """Give the reference of a champion, computed once for all policies that have it."""
-    if published.digest not in past.promises:
+    if published.digest not in past.references:
         with work_folder(store) as folder:
-            past.promises[published.digest] = recall_promise(load(store, published), folder)
-    return past.promises[published.digest]
+            past.references[published.digest] = recall_reference(load(store, published), folder)
+    return past.references[published.digest]

@@ -29,7 +29,7 @@ from tasks.backtest.policies import Policy, has_enough_new, look_for_drift
 from tasks.backtest.replay import Retrain, compare_promoted
 from tasks.core.columns import CHALLENGER_PREDICTION, PREDICTION, TARGET, TIME
 from tasks.evaluation.metrics import Array
-from tasks.monitoring.challenger import Challenger, make_yardstick
+from tasks.monitoring.challenger import Challenger, train_challenger
 from tasks.monitoring.staleness import look_for_loss
 from tasks.storage.store import Store
 from tasks.training.published_model import as_column
@@ -47,7 +47,7 @@ class Lane:
     champion: LaneChampion
     answers: Array
     since: datetime
-    yardstick: Challenger | None = None
+    challenger: Challenger | None = None
     watching: float = 0.0
     retrains: list[Retrain] = field(default_factory=list)
     broken: int = 0
@@ -108,36 +108,36 @@ def ask_drift(past: Past, lane: Lane, now: datetime) -> str:
 
 
 def ask_quality(past: Past, lane: Lane, now: datetime) -> str:
-    """Hold the champion against a yardstick, made anew whenever there is enough new to learn."""
-    definition, yardstick = past.definition, lane.yardstick
-    if yardstick is not None:
-        rows, model = past.between(yardstick.as_of, now), lane.champion.model
+    """Compare the champion with a challenger, trained anew when there is enough new to learn."""
+    definition, challenger = past.definition, lane.challenger
+    if challenger is not None:
+        rows, model = past.between(challenger.as_of, now), lane.champion.model
         asked = past.rows[rows]
-        quick = yardstick.predict(model.features, model.vocabulary, asked)
+        quick = challenger.predict(model.features, model.vocabulary, asked)
         served = asked.with_columns(
             as_column(lane.answers[rows]).alias(PREDICTION),
             as_column(quick).alias(CHALLENGER_PREDICTION),
         )
         if lost := look_for_loss(definition, served, now):
             return lost
-        matured = yardstick.as_of - definition.target.matures_after
-        if not has_enough_new(definition, yardstick.learned, matured, past.rows, now):
+        matured = challenger.as_of - definition.target.matures_after
+        if not has_enough_new(definition, challenger.learned, matured, past.rows, now):
             return ""
     begun = time.monotonic()
-    lane.yardstick = learn_yardstick(past, lane.champion.model, now)
+    lane.challenger = learn_challenger(past, lane.champion.model, now)
     lane.watching += time.monotonic() - begun
     return ""
 
 
-def learn_yardstick(past: Past, model: Model, now: datetime) -> Challenger:
-    """Train a quick model on every label that is known by now, numbered as the champion does."""
+def learn_challenger(past: Past, model: Model, now: datetime) -> Challenger:
+    """Train a challenger on every label that is known by now."""
     definition = past.definition
     matured = now - definition.target.matures_after
     known = past.rows.filter(pl.col(TIME) <= matured, pl.col(TARGET).is_not_null())
     if definition.extract.window is not None:
         known = known.filter(pl.col(TIME) > now - definition.extract.window)
     classes = len(past.classes)
-    return make_yardstick(definition, model.features, model.vocabulary, classes, known, now)
+    return train_challenger(definition, model.features, model.vocabulary, classes, known, now)
 
 
 def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
@@ -152,7 +152,7 @@ def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
         return Retrain(**told, promoted=False, refused=refused, seconds=seconds)
     promote(past, lane.store, made)
     replaced, lane.champion = lane.champion, load_champion(lane.store, made, now)
-    lane.yardstick = None
+    lane.challenger = None
     rows = past.between(now, past.compared_until(now))
     ours, theirs = (answer(past, each, rows) for each in (lane.champion, replaced))
     gain, worse = compare_promoted(past.definition, past.rows[rows], ours, theirs)

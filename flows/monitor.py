@@ -25,13 +25,13 @@ from tasks.monitoring.context import settle_watch
 from tasks.monitoring.findings import MonitoringResult
 from tasks.monitoring.task import (
     check_contract,
-    measure_behind,
-    measure_drifted,
+    measure_drift,
     measure_quality,
     measure_skewed,
-    read_arrivals,
+    measure_staleness,
     read_asked,
-    read_outcomes,
+    read_ground_truth,
+    read_new_data,
     read_reference,
     read_service,
     send_alerts,
@@ -51,19 +51,19 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
     store = open_store(watch.root)
     with work_folder(store) as folder:
         asked = read_asked(watch, folder)
-        outcomes = read_outcomes(watch, asked, folder)
+        outcomes = read_ground_truth(watch, asked, folder)
         reference = read_reference(watch, folder)
         found = MonitoringResult(
             watch=watch,
             asked=asked,
             outcomes=outcomes,
             judged=measure_quality(watch, asked, outcomes, reference),
-            behind=measure_behind(watch),
-            drifted=measure_drifted(watch, asked, reference),
+            behind=measure_staleness(watch),
+            drifted=measure_drift(watch, asked, reference),
             skew=measure_skewed(watch, asked),
             checks=check_contract(watch, asked, outcomes),
-            service=read_service(watch, asked),
-            arrivals=read_arrivals(watch),
+            service=read_service(watch),
+            arrivals=read_new_data(watch),
         )
     found = found.model_copy(update={"raised": send_alerts(found)})
     create_markdown_artifact(key=f"monitor-{watch.definition.name}", markdown=write_summary(found))

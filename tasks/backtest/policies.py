@@ -6,6 +6,7 @@ rows are served and how a model is retrained (`flows/backtest_simulation`).
 """
 
 from datetime import datetime
+from itertools import pairwise
 from typing import Literal, get_args
 
 import polars as pl
@@ -57,18 +58,17 @@ def look_for_drift(
     a window yet raises no alarm.
     """
     compared = last_window(now, definition.monitoring.window)
-    rows = served.filter(pl.col(TIME) > compared.since, pl.col(TIME) <= compared.until)
-    first, last = rows[TIME].min(), rows.filter(pl.col(TIME) > compared.begins)
-    if not isinstance(first, datetime) or last.is_empty():
+    edges = pairwise((compared.since, compared.begins, compared.until))
+    parts = [served.filter(pl.col(TIME).is_between(*each, closed="right")) for each in edges]
+    first = pl.concat(parts)[TIME].min()
+    if not isinstance(first, datetime) or parts[1].is_empty():
         return ()
-    before = rows.filter(pl.col(TIME) <= compared.begins)
-    counted = [
-        count_window(calibration.gauges, watch_served(definition, features, each))
-        for each in (before, last)
-    ]
-    recent = None if before.is_empty() else counted[0]
+    before, window = (
+        count_window(calibration.gauges, watch_served(definition, features, each)) for each in parts
+    )
+    recent = None if parts[0].is_empty() else before
     begun = start_of(first, compared.length)
-    return decide(definition, calibration, compared, begun, recent, counted[1]).alarms
+    return decide(definition, calibration, compared, begun, recent, window).alarms
 
 
 def has_enough_new(

@@ -1,7 +1,7 @@
-"""A yardstick: a quick model of all that was known by a time, for a champion to be held against.
+"""The challenger: a quick model trained on all labels known by a time, to compare a champion with.
 
-Owns how one is made and asked. Refuses to keep any, and to say when a champion has fallen behind
-(`policies`).
+It shares the champion's features and encoding. Not responsible for keeping challengers, nor for
+when a champion is worse (`staleness`).
 """
 
 from datetime import datetime
@@ -18,18 +18,18 @@ from tasks.training.train import read_model, train_quick
 
 
 class Challenger(Frozen):
-    """The model's text. It learned from `learned` rows, whose labels were known `as_of` a time."""
+    """LightGBM's `model` text, trained on `learned` rows whose labels were known `as_of` a time."""
 
     as_of: datetime
     learned: int
     model: str
 
     def predict(self, features: Features, vocabulary: Vocabulary, rows: pl.DataFrame) -> Array:
-        """Predict raw rows, numbered as the champion numbers them."""
+        """Predict raw rows, encoded as the champion does; shape (rows,) or (rows, classes)."""
         return predict_rows(read_model(self.model), features, vocabulary, rows)
 
 
-def make_yardstick(
+def train_challenger(
     definition: Definition,
     features: Features,
     vocabulary: Vocabulary,
@@ -37,7 +37,7 @@ def make_yardstick(
     known: pl.DataFrame,
     as_of: datetime,
 ) -> Challenger:
-    """Train on rows with a known label, numbered as a champion does."""
+    """Train on raw rows with a known `TARGET`, encoded as the champion does."""
     booster = train_quick(
         definition,
         encode_rows(features, vocabulary, known),

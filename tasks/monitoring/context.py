@@ -1,6 +1,6 @@
-"""What a run of the monitor is about: whose champion, as of when, and what its log holds.
+"""The context of a run of the monitor: which champion, as of when, and which rows were served.
 
-Owns the nouns that the monitor's steps share, and how far back they look. Refuses to judge.
+Responsible for how far back the monitor looks. Not responsible for any measure or alert.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -20,12 +20,12 @@ from tasks.sources.query import digest_sources, open_table
 from tasks.storage.store import Store, open_store
 from tasks.training.published_model import PublishedModel, load
 
-WINDOWS = 13  # that are looked back on: a quarter of a year, where a window is a week
+WINDOWS = 13  # looked back on: a quarter of a year, where a window is a week
 _CLOCKS = timedelta(minutes=5)  # by which the clocks of two machines may disagree
 
 
 class MonitoringContext(RunInputs):
-    """A champion to be watched: features, tables and target are its own, the rest the file's.
+    """A champion to be monitored: features, tables and target are its own, the rest the file's.
 
     `asked` is the as-of time that was asked for. `problem` says why the sources cannot be read.
     """
@@ -45,10 +45,10 @@ class MonitoringContext(RunInputs):
 
 
 class ServedRows(Frozen):
-    """The log, and the moments that are looked at: after `since`, up to `until`.
+    """The prediction log, and the period that is looked at: after `since`, up to `until`.
 
-    `rows` count them by version. `ahead` were logged by a clock that is ahead of ours, and `later`
-    are about moments after `until`: both are kept, and looked at when their time has come.
+    `rows` are counted by version. `ahead` counts rows logged by a clock that is ahead of ours,
+    `later` those about moments after `until`: both are looked at when their time has come.
     """
 
     log: LoggedPredictions
@@ -62,9 +62,9 @@ class ServedRows(Frozen):
     def scan(
         self, watch: MonitoringContext, version: str, length: timedelta | None = None
     ) -> pl.LazyFrame:
-        """Scan a version's rows, with their moment; only the last of them where a length is given.
+        """Scan a version's rows with their `TIME`; only the last ones where a length is given.
 
-        A version that logged nothing has no columns, so ask for one that `rows` names.
+        The version must be one of `rows`: one that logged nothing has no columns.
         """
         rows = add_moment(watch.definition, self.log.scan(version)).drop(FILE)
         since = self.since if length is None else self.until - length
@@ -72,7 +72,10 @@ class ServedRows(Frozen):
 
 
 def settle_watch(name: str, as_of: datetime | None) -> MonitoringContext | Definition:
-    """Settle whom to watch, and as of when; a model without champion gives its definition only."""
+    """Find the champion to monitor, and as of when; without a champion, give the definition only.
+
+    DefinitionError where `as_of` is in the future, or where rows carry no time.
+    """
     path = find_definition(name)
     file, project, store = load_definition(path), project_of(path), open_store()
     now = datetime.now(UTC)
@@ -104,20 +107,19 @@ def settle_watch(name: str, as_of: datetime | None) -> MonitoringContext | Defin
 
 
 def look_at_log(watch: MonitoringContext, store: Store, folder: Path) -> ServedRows:
-    """Gather what was logged, and settle which moments are looked at."""
+    """Gather the prediction log, and settle which period is looked at."""
     before = WINDOWS * watch.window + watch.definition.target.matures_after
     oldest = (watch.asked or watch.now) - before
     log = read_log(store, watch.definition.name, oldest, watch.now, folder)
+    moment = pl.Datetime("us", "UTC")
+    nothing = pl.LazyFrame(schema={TIME: moment, LOGGED_TIME: moment, "version": pl.String})
     frames = [
         add_moment(watch.definition, log.scan(version)).select(
             TIME, LOGGED_TIME, pl.lit(version).alias("version")
         )
         for version in log.files
     ]
-    if not frames:
-        until = watch.asked or watch.now
-        return ServedRows(log=log, since=until - before, until=until, rows={})
-    moments = pl.concat(frames).collect()
+    moments = pl.concat([nothing, *frames]).collect()
     past = moments.filter(pl.col(TIME) <= watch.now)[TIME].max()
     until = watch.asked or (past if isinstance(past, datetime) else watch.now)
     since = until - before

@@ -19,6 +19,7 @@ from pydantic import Field
 from tasks.alarms.drift_decision import (
     Alarm,
     Calibration,
+    ComparisonWindow,
     DriftDecision,
     decide,
     last_window,
@@ -59,10 +60,7 @@ class ServedDrift(Frozen):
 
 
 def watch_drift(
-    watch: MonitoringContext,
-    asked: ServedRows,
-    reference: ChampionReference | str,
-    store: Store,
+    watch: MonitoringContext, asked: ServedRows, reference: ChampionReference | str, store: Store
 ) -> ServedDrift:
     """Compare the last window with what the champion learned from, and with the windows before.
 
@@ -71,28 +69,18 @@ def watch_drift(
     if isinstance(reference, str) or watch.version not in asked.rows:
         nothing = "nothing was asked of the champion"
         return ServedDrift(problem=reference if isinstance(reference, str) else nothing)
-    calibration = reference.calibration()
-    compared = last_window(asked.until, watch.window)
+    definition, features = watch.definition, watchable(watch.champion)
+    calibration, compared = reference.calibration(), last_window(asked.until, watch.window)
     profiler = ChunkProfiler(
-        store,
-        watch.version,
-        watch.definition,
-        watchable(watch.champion),
-        calibration,
-        compared.length,
+        store, watch.version, definition, features, calibration, compared.length
     )
     now = profiler.profile(asked.log, compared.begins, compared.until)
     before = profiler.profile(asked.log, compared.since, compared.begins)
     if not now:
         return ServedDrift(problem="nothing was asked of the champion in the last window")
-    profile, window = join_chunks(now)
-    no_time = "rows carry no time, so that there is no history to set alarms by"
-    decided = DriftDecision(problem=no_time)
-    if calibration is not None and window is not None:
-        first = min(each.start for each in (*before, *now))
-        recent = join_chunks(before)[1] if before else None
-        decided = decide(watch.definition, calibration, compared, first, recent, window)
+    decided = _decide(definition, calibration, compared, before, now)
     history, weights = reference.profile(), reference.importance()
+    profile = merge([each.profile for each in now])
     columns = tuple(measure_drift(history, profile))
     return ServedDrift(
         rows=sum(each.rows for each in now),
@@ -206,11 +194,25 @@ class ChunkProfiler:
         return f"monitoring/{model}/stretches/{start:%Y-%m-%d}/{start:%H%M}-{digest}"
 
 
-def join_chunks(chunks: Sequence[ChunkProfile]) -> tuple[Profile, Window | None]:
-    """Put chunks together: the merged profile, and the counts where all have some."""
-    counts = [each.counts for each in chunks if each.counts is not None]
-    whole = join_windows(counts) if len(counts) == len(chunks) else None
-    return merge([each.profile for each in chunks]), whole
+def _decide(
+    definition: Definition,
+    calibration: Calibration | None,
+    compared: ComparisonWindow,
+    before: Sequence[ChunkProfile],
+    now: Sequence[ChunkProfile],
+) -> DriftDecision:
+    if calibration is None:
+        no_time = "rows carry no time, so that there is no history to set alarms by"
+        return DriftDecision(problem=no_time)
+    recent, window = (
+        join_windows([each.counts for each in chunks if each.counts is not None])
+        if chunks
+        else None
+        for chunks in (before, now)
+    )
+    assert window is not None
+    first = min(each.start for each in (*before, *now))
+    return decide(definition, calibration, compared, first, recent, window)
 
 
 def _keep(store: Store, path: str, made: ChunkProfile) -> None:

@@ -1,7 +1,7 @@
-"""What came true of what was predicted: logged answers joined by key to the sources' labels.
+"""The ground truth join: logged predictions joined by key to the labels in the sources.
 
-Owns which answer counts where a row was asked about twice, and which label where a key has several.
-Refuses to judge: every row is kept, and what has no label yet says so by having none.
+Responsible for which prediction counts where a row was asked about twice, and which label where a
+key has several. Every row is kept; one without a label yet has a null target.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ from tasks.storage.store import reaching
 
 
 class GroundTruth(Frozen):
-    """Answers in one local Arrow file, with the `TARGET` that came true where it is known.
+    """Predictions in one local Arrow file, with the `TARGET` (ground truth) where it is known.
 
     `rows` are those that count: `again` were asked about once more later. Of them `labelled` have
     a label, `waiting` are too young for one, `overdue` are old enough and have none, `unknown` have
@@ -57,28 +57,23 @@ class GroundTruth(Frozen):
         return pl.scan_ipc(self.path).filter(pl.col(LOGGED_VERSION) == version).collect()
 
 
-def join_outcomes(
+def join_ground_truth(
     inputs: RunInputs,
     classes: tuple[str, ...],
     slices: Mapping[str, str],
     log: LoggedPredictions,
     folder: Path,
 ) -> GroundTruth:
-    """Join every answer of the log to what came true by as-of."""
+    """Join every prediction of the log to the label that is known by as-of."""
     answers, again = choose_answers(inputs, gather_answers(inputs, log))
-    counts: dict[str, int] = {"again": again}
-    problem = ""
+    problem, counts = "", {"again": again}
     try:
         labels, more = collect_labels(inputs, classes, slices, answers)
-        counts |= more
+        rows = attach_labels(inputs, answers, labels)
+        counts |= more | count_labels(inputs, rows)
     except PerennialError as error:
         problem = first_line(error)
-        labels = None
-    rows = answers if labels is None else attach_labels(inputs, answers, labels)
-    if labels is None:
-        rows = rows.with_columns(pl.lit(None, pl.Float64).alias(TARGET))
-    else:
-        counts |= count_outcomes(inputs, rows)
+        rows = answers.with_columns(pl.lit(None, pl.Float64).alias(TARGET))
     path = folder / "answers.arrow"
     with reaching(str(path)):
         key = inputs.definition.extract.key
@@ -87,7 +82,7 @@ def join_outcomes(
 
 
 def gather_answers(inputs: RunInputs, log: LoggedPredictions) -> pl.DataFrame:
-    """Read moment, answer and key of every logged row."""
+    """Read time, prediction and key of every logged row."""
     key, several = inputs.definition.extract.key, inputs.definition.target.kind == "multiclass"
     wanted: pl.DataType = pl.List(pl.Float64) if several else pl.Float64()
     frames = []
@@ -95,20 +90,18 @@ def gather_answers(inputs: RunInputs, log: LoggedPredictions) -> pl.DataFrame:
         rows = add_moment(inputs.definition, log.scan(version))
         held = rows.collect_schema()
         lacking = [pl.lit(None).alias(name) for name in key if name not in held]
-        alike = (
-            isinstance(held[LOGGED_PREDICTION], pl.List) == several
-        )  # or it answered another question
+        # A version that predicted another kind of target has no prediction here.
+        alike = isinstance(held[LOGGED_PREDICTION], pl.List) == several
         answer = pl.col(LOGGED_PREDICTION).cast(wanted) if alike else pl.lit(None, wanted)
+        rows = rows.with_columns(lacking)
         frames.append(
-            rows.with_columns(lacking).select(
-                TIME, LOGGED_TIME, LOGGED_VERSION, answer.alias(PREDICTION), *key
-            )
+            rows.select(TIME, LOGGED_TIME, LOGGED_VERSION, answer.alias(PREDICTION), *key)
         )
     return pl.concat(frames, how="diagonal_relaxed").collect() if frames else _no_answers(key)
 
 
 def choose_answers(inputs: RunInputs, answers: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Keep one answer of a version for each key: the last before the event, or else the last."""
+    """Keep one prediction by version and key: the last before the event, or else the last."""
     key = list(inputs.definition.extract.key)
     if not key:
         return answers, 0
@@ -117,7 +110,7 @@ def choose_answers(inputs: RunInputs, answers: pl.DataFrame) -> tuple[pl.DataFra
     ordered = ordered.sort(EARLY, LOGGED_TIME, maintain_order=True)
     kept = ordered.unique([LOGGED_VERSION, *key], keep="last", maintain_order=True).drop(EARLY)
     again = len(ordered) - len(kept)
-    # In one order always: what is resampled hangs on it where rows share a moment.
+    # In one order always: where rows share a time, the bootstrap depends on it.
     return pl.concat([kept, answers.filter(~keyed)]).sort(TIME, maintain_order=True), again
 
 
@@ -159,8 +152,8 @@ def attach_labels(inputs: RunInputs, answers: pl.DataFrame, labels: pl.DataFrame
     return joined.with_columns(pl.when(pl.col(MATURED)).then(TARGET).alias(TARGET))
 
 
-def count_outcomes(inputs: RunInputs, rows: pl.DataFrame) -> dict[str, int]:
-    """Count what became of the answers."""
+def count_labels(inputs: RunInputs, rows: pl.DataFrame) -> dict[str, int]:
+    """Count the predictions with a label, and the others by why they have none."""
     key = list(inputs.definition.extract.key)
     keyless = pl.any_horizontal(pl.col(key).is_null())
     found = pl.col(FOUND).fill_null(False)

@@ -1,8 +1,7 @@
-"""Arrivals: what came into the sources since the champion learned, and whether it is worth a run.
+"""New data: rows that came into the sources since the champion was trained, and if they suffice.
 
-Owns what counts as new. It compares the sources with the champion's lineage and remembers nothing
-itself, so that a watch which slept for a day misses nothing. Refuses to train, and to tell anyone
-(`events`).
+The sources are compared with the champion's lineage and nothing is remembered, so that a monitor
+which did not run for a day misses nothing. Not responsible for the alert (`findings`).
 """
 
 import math
@@ -46,7 +45,7 @@ class NewData(Frozen):
         return f"{what}: {never}; {self.needed:,} are worth a retrain"
 
 
-def find_arrivals(inputs: RunInputs, champion: PublishedModel) -> NewData:
+def find_new_data(inputs: RunInputs, champion: PublishedModel) -> NewData:
     """Compare the sources with those that a champion was made of; nothing is trained or written."""
     lineage = champion.lineage
     then: dict[str, str] = lineage["sources"]

@@ -1,7 +1,7 @@
-"""How good a champion's answers are: measured where labels are known, estimated where not.
+"""Performance of served predictions: measured where labels are known, estimated where not.
 
-Owns which answers count for what: by version, by window, and against the holdout. Refuses to say
-what is worth telling anyone (`findings`).
+Responsible for which predictions count: by version, by window, and compared with the holdout. Not
+responsible for alerts (`findings`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,7 +34,7 @@ _SPAN_ROWS = 100  # labelled rows that a window needs to be measured by itself
 
 
 class Span(Frozen):
-    """One window: what came true of it, and what was estimated of all and of the labelled rows.
+    """One window: metrics of its labelled rows, and estimates for all and for the labelled rows.
 
     `surely` is the gate's metric with its interval.
     """
@@ -50,7 +50,7 @@ class Span(Frozen):
 
 
 class Answered(Frozen):
-    """What is known of another version's answers, too."""
+    """The performance of one version's predictions."""
 
     version: str
     rows: int
@@ -61,7 +61,7 @@ class Answered(Frozen):
 
 
 class Performance(Frozen):
-    """How good answers are. `seen` rows were in what the champion learned from, and do not count.
+    """The champion's performance. `seen` rows were learned from, and do not count.
 
     `estimate` is of the last window, `off` how far estimates were from the truth on average, by the
     gate's metric. `problem` says why nothing can be compared with the holdout.
@@ -78,7 +78,7 @@ class Performance(Frozen):
     problem: str = ""
 
 
-def judge_answers(
+def measure_performance(
     watch: MonitoringContext,
     asked: ServedRows,
     outcomes: GroundTruth,
@@ -115,7 +115,7 @@ def judge_answers(
 def measure_span(
     watch: MonitoringContext, estimator: Estimator, start: datetime, rows: pl.DataFrame
 ) -> Span:
-    """Measure one window's answers, and what would have been estimated of them."""
+    """Measure one window, and estimate it as if no label were known."""
     definition, known = watch.definition, rows.drop_nulls(TARGET)
     enough = len(known) >= _SPAN_ROWS
     return Span(
@@ -165,7 +165,7 @@ def _inside(asked: ServedRows, answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def _drop_seen(watch: MonitoringContext, answers: pl.DataFrame) -> pl.DataFrame:
-    """Leave out answers about rows that the champion learned from: on those it looks too good."""
+    """Leave out rows that the champion learned from: on those it looks too good."""
     split = watch.champion.split
     end = split.matured if watch.champion.refit else split.gap
     return answers if end is None else answers.filter(pl.col(TIME) > end)

@@ -1,7 +1,7 @@
-"""What a champion promised: how it did on its holdout, and what rows looked like when it was made.
+"""The champion's reference: its holdout with predictions, its reference profile and calibration.
 
-Worked out once for a champion from its snapshot, and kept under `monitoring/NAME/champions/`. Owns
-that it is made of the champion's own rows, by its own split. Refuses to look at what was served.
+Computed once for a champion, from the rows of its own snapshot and split, and kept under
+`monitoring/NAME/champions/`. Served rows have no part in it.
 """
 
 import json
@@ -32,7 +32,7 @@ _MOST_ROWS = 500_000
 
 
 class ChampionReference:
-    """A champion's holdout with predictions, its history's profile, and what alarms are set by."""
+    """A champion's holdout with predictions, its reference profile, and the alarms' calibration."""
 
     def __init__(self, store: Store, published: Published) -> None:
         self._store, self._published = store, published
@@ -71,20 +71,20 @@ def watchable(champion: PublishedModel) -> Features:
     )
 
 
-def recall_promise(champion: PublishedModel, folder: Path) -> ChampionReference:
-    """Read what a champion promised, or work it out; DataRefused where its snapshot is gone."""
+def recall_reference(champion: PublishedModel, folder: Path) -> ChampionReference:
+    """Read a champion's reference, or compute it; DataRefused where its snapshot is gone."""
     store, name = open_store(champion.root), champion.definition.name
     path = f"monitoring/{name}/champions/{champion.version}-{code_digest()[:10]}"
     found = find(store, path)
     if found is None:
-        target = folder / "promise"
-        write_promise(champion, folder, target)
+        target = folder / "reference"
+        write_reference(champion, folder, target)
         found = publish_once(store, target, path)
     return ChampionReference(store, found)
 
 
-def write_promise(champion: PublishedModel, folder: Path, target: Path) -> None:
-    """Predict the champion's snapshot by its evaluated twin, and write what came of it."""
+def write_reference(champion: PublishedModel, folder: Path, target: Path) -> None:
+    """Predict the champion's snapshot by its evaluated twin, and write the reference."""
     rows = read_history(champion, folder)
     raw = rows.select(list(champion.features.columns))
     predicted = as_column(champion.predict(raw, twin=True))

@@ -1,7 +1,7 @@
-"""Does serving answer as training would? Logged rows taken once more through the training path.
+"""Training/serving skew: whether serving predicts as the training path does, for logged rows.
 
-Owns the comparison cell by cell: a prediction with the one that was logged, and each raw column
-with what the sources say of the same key. Refuses to say how much of a difference is too much.
+Compares cell by cell: a logged prediction with that of the training path, and each raw column with
+the sources' row of the same key. Not responsible for how much difference is too much (`findings`).
 """
 
 from collections.abc import Iterable

@@ -17,7 +17,7 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import PerennialError, first_line
 from tasks.evaluation.bootstrap import compare, group_rows
 from tasks.evaluation.metrics import error_of, measure
-from tasks.monitoring.challenger import Challenger, make_yardstick
+from tasks.monitoring.challenger import Challenger, train_challenger
 from tasks.monitoring.context import MonitoringContext
 from tasks.monitoring.ground_truth_join import target_of
 from tasks.monitoring.holdout_comparison import as_array
@@ -32,9 +32,9 @@ _MOST_ROWS = 500_000
 
 
 class Staleness(Frozen):
-    """`lost` says in what a champion did worse than the yardstick `as_of` a time, on `rows`.
+    """`lost` says how a champion is worse than the challenger `as_of` a time, on so many `rows`.
 
-    Without a yardstick yet, `problem` says why there is none.
+    `problem` says why there is no challenger yet.
     """
 
     as_of: datetime | None = None
@@ -80,56 +80,54 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
     return ""
 
 
-def look_behind(watch: MonitoringContext, store: Store) -> Staleness:
-    """Hold the champion against the newest yardstick; make the next one if that is worth it."""
+def find_staleness(watch: MonitoringContext, store: Store) -> Staleness:
+    """Compare the champion with the newest challenger; train the next one if that is worth it."""
     if watch.problem or watch.as_of is None or watch.champion.split.matured is None:
         return Staleness(problem=watch.problem or "rows carry no time: none is known to be new")
     since, learned = watch.champion.split.matured, watch.champion.learned
-    found = Staleness(problem="too few labels are new to the champion for a yardstick")
+    found = Staleness(problem="too few labels are new to the champion for a challenger")
     try:
         kept = _find(watch, store, watch.as_of)
         if kept is not None:
-            found = hold_against(watch, kept)
+            found = compare_with_challenger(watch, kept)
             since = kept.as_of - watch.definition.target.matures_after
             learned = kept.learned
         new = count_known(watch, since)
         if not found.lost and new >= count_needed(watch.definition, learned):
             step = max(1, watch.champion.lineage["snapshot_rows"] // _MOST_ROWS)
-            _keep(watch, store, learn_anew(watch, watch.as_of, step))
+            _keep(watch, store, train_anew(watch, watch.as_of, step))
             if kept is None:
-                found = Staleness(
-                    problem="a yardstick was made, for the rows that come from now on"
-                )
+                trained = "a challenger was trained, for the rows that come from now on"
+                found = Staleness(problem=trained)
     except PerennialError as error:
         return Staleness(problem=first_line(error))
     return found
 
 
-def hold_against(watch: MonitoringContext, yardstick: Challenger) -> Staleness:
-    """Let both answer what came true after the yardstick, in the last windows."""
+def compare_with_challenger(watch: MonitoringContext, challenger: Challenger) -> Staleness:
+    """Let both predict the last windows' rows that neither has learned from."""
     definition, champion, as_of = watch.definition, watch.champion, watch.as_of
     assert as_of is not None
     oldest = as_of - definition.target.matures_after - RECENT * watch.window
-    rows = read_known(watch, max(yardstick.as_of, oldest))
+    rows = read_known(watch, max(challenger.as_of, oldest))
     if len(rows) < definition.monitoring.rows:
-        return Staleness(as_of=yardstick.as_of, rows=len(rows))
-    answers = [
-        as_column(champion.predict(rows)).alias(PREDICTION),
-        as_column(yardstick.predict(champion.features, champion.vocabulary, rows)).alias(
-            CHALLENGER_PREDICTION
-        ),
-    ]
-    lost = look_for_loss(definition, rows.with_columns(answers), as_of)
-    return Staleness(as_of=yardstick.as_of, rows=len(rows), lost=lost)
+        return Staleness(as_of=challenger.as_of, rows=len(rows))
+    quick = challenger.predict(champion.features, champion.vocabulary, rows)
+    predicted = {PREDICTION: champion.predict(rows), CHALLENGER_PREDICTION: quick}
+    answers = {name: as_column(each) for name, each in predicted.items()}
+    lost = look_for_loss(definition, rows.with_columns(**answers), as_of)
+    return Staleness(as_of=challenger.as_of, rows=len(rows), lost=lost)
 
 
-def learn_anew(watch: MonitoringContext, as_of: datetime, step: int) -> Challenger:
-    """Make a yardstick of each so-manieth row of those that the champion's recipe would take."""
+def train_anew(watch: MonitoringContext, as_of: datetime, step: int) -> Challenger:
+    """Train a challenger on every `step`-th row of the champion's training query."""
     model = watch.champion
     window = model.definition.extract.window
     known = read_known(watch, as_of - window if window else None, step)
     classes = len(model.vocabulary.classes)
-    made = make_yardstick(model.definition, model.features, model.vocabulary, classes, known, as_of)
+    made = train_challenger(
+        model.definition, model.features, model.vocabulary, classes, known, as_of
+    )
     return made.model_copy(update={"learned": step * len(known)})
 
 
@@ -163,17 +161,15 @@ def _folder(watch: MonitoringContext) -> str:
 
 
 def _find(watch: MonitoringContext, store: Store, until: datetime) -> Challenger | None:
-    """Find the champion's newest yardstick that was known by a time."""
+    """Find the champion's newest challenger as of a time."""
     folder, last = _folder(watch), _name(until)
     with reaching(store.root):
-        names = [name for name in store.children(folder) if name <= last]
-        return (
-            Challenger.model_validate_json(store.read(f"{folder}/{names[-1]}")) if names else None
-        )
+        newest = max((name for name in store.children(folder) if name <= last), default="")
+        return Challenger.model_validate_json(store.read(f"{folder}/{newest}")) if newest else None
 
 
 def _keep(watch: MonitoringContext, store: Store, made: Challenger) -> None:
-    """Keep a champion's yardstick, and none of another's."""
+    """Keep a champion's challenger, and remove those of other champions."""
     folder = _folder(watch)
     parent, _, mine = folder.rpartition("/")
     with reaching(store.root):

@@ -18,11 +18,11 @@ from tasks.monitoring.alert_deduplication import SentAlert, remember_look, send_
 from tasks.monitoring.context import MonitoringContext, ServedRows, look_at_log
 from tasks.monitoring.drift import ServedDrift, watch_drift
 from tasks.monitoring.findings import MonitoringResult, find_alerts
-from tasks.monitoring.ground_truth_join import GroundTruth, join_outcomes
-from tasks.monitoring.new_data import NewData, find_arrivals
-from tasks.monitoring.performance import Performance, judge_answers
+from tasks.monitoring.ground_truth_join import GroundTruth, join_ground_truth
+from tasks.monitoring.new_data import NewData, find_new_data
+from tasks.monitoring.performance import Performance, measure_performance
 from tasks.monitoring.prediction_log import forget_days
-from tasks.monitoring.reference import ChampionReference, recall_promise
+from tasks.monitoring.reference import ChampionReference, recall_reference
 from tasks.monitoring.service_health import (
     ServiceHealth,
     check_served,
@@ -30,7 +30,7 @@ from tasks.monitoring.service_health import (
     look_at_service,
 )
 from tasks.monitoring.skew import SAMPLE, Skew, measure_skew, sample_rows
-from tasks.monitoring.staleness import Staleness, look_behind
+from tasks.monitoring.staleness import Staleness, find_staleness
 from tasks.registry.overview import describe_model
 from tasks.serving.request_counts import forget_counters
 from tasks.storage.store import open_store
@@ -52,12 +52,12 @@ def read_asked(watch: MonitoringContext, folder: Path) -> ServedRows:
     return asked
 
 
-@step("outcomes")
-def read_outcomes(watch: MonitoringContext, asked: ServedRows, folder: Path) -> GroundTruth:
+@step("ground truth")
+def read_ground_truth(watch: MonitoringContext, asked: ServedRows, folder: Path) -> GroundTruth:
     """Join predictions to their labels."""
     classes = watch.champion.vocabulary.classes
     slices = choose_slices(watch.definition, watch.features, watch.champion.vocabulary)
-    outcomes = join_outcomes(watch, classes, slices, asked.log, folder)
+    outcomes = join_ground_truth(watch, classes, slices, asked.log, folder)
     log.info("%s of %s answers have a label", f"{outcomes.labelled:,}", f"{outcomes.rows:,}")
     return outcomes
 
@@ -66,7 +66,7 @@ def read_outcomes(watch: MonitoringContext, asked: ServedRows, folder: Path) -> 
 def read_reference(watch: MonitoringContext, folder: Path) -> ChampionReference | str:
     """Read the champion's holdout, reference profile and calibration, or say why there are none."""
     try:
-        return recall_promise(watch.champion, folder)
+        return recall_reference(watch.champion, folder)
     except PerennialError as error:
         return first_line(error)
 
@@ -79,23 +79,23 @@ def measure_quality(
     reference: ChampionReference | str,
 ) -> Performance:
     """Measure and estimate quality, beside that of the holdout."""
-    judged = judge_answers(watch, asked, outcomes, reference)
+    judged = measure_performance(watch, asked, outcomes, reference)
     if judged.quality is not None:
         log.info("%s", judged.quality.detail)
     return judged
 
 
-@step("yardstick")
-def measure_behind(watch: MonitoringContext) -> Staleness:
+@step("challenger")
+def measure_staleness(watch: MonitoringContext) -> Staleness:
     """Compare the champion with a challenger: a quick model of what is known by now."""
-    found = look_behind(watch, open_store(watch.root))
+    found = find_staleness(watch, open_store(watch.root))
     if found.lost:
         log.info("%s", found.lost)
     return found
 
 
 @step("drift")
-def measure_drifted(
+def measure_drift(
     watch: MonitoringContext, asked: ServedRows, reference: ChampionReference | str
 ) -> ServedDrift:
     """Compare inputs and predictions with those of the champion's history."""
@@ -122,18 +122,18 @@ def check_contract(
 
 
 @step("service")
-def read_service(watch: MonitoringContext, asked: ServedRows) -> ServiceHealth:
+def read_service(watch: MonitoringContext) -> ServiceHealth:
     """Read what the service counted."""
-    return look_at_service(watch, asked, open_store(watch.root))
+    return look_at_service(watch, open_store(watch.root))
 
 
-@step("arrivals")
-def read_arrivals(watch: MonitoringContext) -> NewData | None:
+@step("new data")
+def read_new_data(watch: MonitoringContext) -> NewData | None:
     """Count the new labelled rows in the sources: whether a retrain is worth it."""
     if watch.problem:
         return None
     try:
-        return find_arrivals(watch, watch.champion)
+        return find_new_data(watch, watch.champion)
     except PerennialError as error:
         return NewData(champion=watch.version, problem=first_line(error))
 

@@ -24,9 +24,9 @@ MONITORING = '[monitoring]\nwindow = "28d"\nrows = 100\n'
 
 
 STEPS = (
-    *("read_asked", "read_outcomes", "read_reference"),
-    *("measure_quality", "measure_behind", "measure_drifted", "measure_skewed"),
-    *("check_contract", "read_service", "read_arrivals", "send_alerts"),
+    *("read_asked", "read_ground_truth", "read_reference"),
+    *("measure_quality", "measure_staleness", "measure_drift", "measure_skewed"),
+    *("check_contract", "read_service", "read_new_data", "send_alerts"),
 )
 Found = dict[str, Any]
 

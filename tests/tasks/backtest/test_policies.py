@@ -54,11 +54,11 @@ class World:
         history = rows.filter(pl.col(TIME) <= SERVED)
         self.calibration = calibrate(self.definition, self.features, {"x": 1.0}, history)
         self.rows = rows.filter(pl.col(TIME) > SERVED)
-        self.promise = self._promise(history)
+        self.reference = self._reference(history)
 
-    def _promise(self, history: pl.DataFrame) -> ChampionReference:
+    def _reference(self, history: pl.DataFrame) -> ChampionReference:
         watched = watch_columns(self.definition, self.features, history).drop(TIME, REPEATED)
-        folder = self.folder / "promise"
+        folder = self.folder / "reference"
         folder.mkdir()
         (folder / "calibration.json").write_text(self.calibration.model_dump_json())
         (folder / "history.profile").write_bytes(to_bytes(profile_table(watched.lazy())))
@@ -91,7 +91,7 @@ class World:
         work.mkdir(exist_ok=True)
         log = read_log(self.store, "made", START, until, work)
         asked = ServedRows(log=log, since=START, until=until, rows={"v1": 1})
-        return watch_drift(watch, asked, self.promise, self.store)
+        return watch_drift(watch, asked, self.reference, self.store)
 
     def backtest(self, since: datetime, until: datetime) -> tuple[object, ...]:
         served = self.rows.filter(pl.col(TIME) > since, pl.col(TIME) <= until)

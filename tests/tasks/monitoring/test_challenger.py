@@ -7,7 +7,7 @@ from tables import ROWS, define
 from tasks.core.columns import TARGET
 from tasks.core.definition import parse_definition
 from tasks.features.transform import Vocabulary, compile_features
-from tasks.monitoring.challenger import Challenger, make_yardstick
+from tasks.monitoring.challenger import Challenger, train_challenger
 
 NOW = datetime(2020, 2, 1, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ def test_challenger_learns_the_rows_whose_label_is_known() -> None:
     features = compile_features(definition, ROWS.schema, "made.toml")
     known = ROWS.with_columns(ROWS["y"].cast(float).alias(TARGET))
     vocabulary = Vocabulary(categories={})
-    made = make_yardstick(definition, features, vocabulary, 0, known, NOW)
+    made = train_challenger(definition, features, vocabulary, 0, known, NOW)
     predicted = made.predict(features, vocabulary, ROWS)
     assert (made.as_of, made.learned) == (NOW, 400)
     assert predicted[ROWS["y"]].min() > predicted[~ROWS["y"]].max()

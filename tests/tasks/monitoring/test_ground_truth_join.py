@@ -13,7 +13,7 @@ from tasks.monitoring.ground_truth_join import (
     attach_labels,
     choose_answers,
     collect_labels,
-    count_outcomes,
+    count_labels,
 )
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_answers_are_counted_by_what_became_of_them(plan: Plan) -> None:
     assert more == {"twice": 0, "strange": 0}
     assert joined[TARGET].to_list() == [float(ROWS["y"][7]), None, None, None]
     counts = {"labelled": 1, "waiting": 1, "overdue": 0, "unknown": 1, "keyless": 1}
-    assert count_outcomes(plan, joined) == counts
+    assert count_labels(plan, joined) == counts
 
 
 def test_rows_without_a_key_lead_to_no_label(made: Project) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from tables import define
 
 from tasks.core.definition import parse_definition
-from tasks.monitoring.context import MonitoringContext, ServedRows
+from tasks.monitoring.context import MonitoringContext
 from tasks.monitoring.service_health import ServiceHealth, look_at_service
 from tasks.serving.request_counts import Counters, write_counters
 from tasks.storage.store import open_store
@@ -21,8 +21,7 @@ def look(folder: Path) -> ServiceHealth:
         asked=UNTIL,
         now=UNTIL,
     )
-    served = ServedRows.model_construct(rows={})
-    return look_at_service(watch, served, open_store(str(folder)))
+    return look_at_service(watch, open_store(str(folder)))
 
 
 def test_hours_of_all_servers_in_the_window_are_added_up(tmp_path: Path) -> None:
