@@ -69,16 +69,15 @@ def measure_champion(as_of: datetime, folder: Path) -> dict[str, Any]:
     from flows.retrain import make_candidate, plan_retrain
     from tasks.backtest.replay import read_history
     from tasks.core.columns import PREDICTION
-    from tasks.monitoring.reference import as_column, recall_promise
+    from tasks.monitoring.reference import recall_reference
     from tasks.storage.store import open_store, work_folder
-    from tasks.validation.champion_predictions import read_recipe
+    from tasks.training.published_model import as_column, load
 
     store = open_store(str(folder))
     plan = plan_retrain("flight-delay", as_of).model_copy(update={"root": store.root})
     with work_folder(store) as work:
         published = make_candidate(plan, store, work, lambda candidate: {})
-        recipe = read_recipe(store, published, published.version)
-        calibration = recall_promise(store, published, recipe, work).calibration()
+        calibration = recall_reference(load(store, published), work).calibration()
     assert calibration is not None
     model = load_folder(folder / published.path)
     every, _ = read_history(plan_retrain("flight-delay", END), END)
@@ -107,7 +106,7 @@ def count_false(plan: Any, calibration: Any, rows: Frame, as_of: datetime) -> di
 
 def _count_quarters(plan: Any, calibration: Any, rows: Frame, own: bool) -> dict[str, float]:
     from tasks.alarms.distances import measure_newness
-    from tasks.alarms.histograms import RECENT, count_history, count_stretches, watch_columns
+    from tasks.alarms.histograms import RECENT, count_chunks, count_history, watch_columns
     from tasks.alarms.thresholds import (
         count_alarms,
         draw_paths,
@@ -122,7 +121,7 @@ def _count_quarters(plan: Any, calibration: Any, rows: Frame, own: bool) -> dict
         days = count_history(gauges, watched, day, window)
         newness = measure_newness_within(gauges, days, window)
     else:
-        days = count_stretches(gauges, watched, day)
+        days = count_chunks(gauges, watched, day)
         newness = np.zeros(len(days))
         for gauge in gauges:
             sums = np.cumsum(days.columns[gauge.column], axis=0)
@@ -143,7 +142,7 @@ def _count_quarters(plan: Any, calibration: Any, rows: Frame, own: bool) -> dict
 
 def count_found(plan: Any, calibration: Any, rows: Frame, as_of: datetime) -> dict[str, Any]:
     """Break windows of later flights, and count how many faults ring at once."""
-    from tasks.alarms.detector import count_rows, judge
+    from tasks.alarms.drift_decision import count_rows, judge
     from tasks.core.columns import TIME
 
     def rings(before: Any, window: Frame) -> bool:

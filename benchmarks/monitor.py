@@ -3,7 +3,7 @@
 Run `python -m benchmarks.monitor [ROWS...]`. Copies of the flights of April to September are the
 sources; a champion as of July answered those of July to September, about so many rows and half of
 the sources, a log part an hour. No peer does the same: `drift` has those that do a part of it.
-The first look works out what the champion promised; the second finds that done, and no part put
+The first look works out the champion's reference; the second finds that done, and no part put
 together; the third finds all of it done, as a look every 15 minutes does. Start-up (imports,
 Prefect's temporary server) is left out; the tasks' own time in Prefect is in.
 """
@@ -96,16 +96,13 @@ def _release() -> None:
 
 def _write_log(project: Path) -> None:
     """Write what a service would have logged of the flights since, an hour a part."""
-    import numpy as np
     import polars as pl
 
     from flows.score import load_scorer
     from tasks.core.definition_file import load_definition
-    from tasks.features.transform import encode
     from tasks.registry.versions import find_champion
     from tasks.sources.query import open_table
     from tasks.storage.store import open_store
-    from tasks.training.datasets import model_input
 
     store = open_store()
     champion = find_champion(store, "flight-delay")
@@ -116,12 +113,11 @@ def _write_log(project: Path) -> None:
     assert table.time is not None
     columns = dict.fromkeys([*scorer.types, *definition.extract.key])
     rows = table.rows.filter(table.time > AS_OF, table.time <= UNTIL).select(*columns).collect()
-    numbered = encode(rows.lazy(), scorer.features, scorer.vocabulary).collect()
-    predicted = np.asarray(scorer.booster.predict(model_input(numbered)))
+    predicted = scorer.model.predict(rows)
     asked = rows.select(
         pl.col("time_hour").dt.offset_by("-1h").alias("__time"),
         pl.format("request-{}", pl.int_range(pl.len())).alias("__request"),
-        pl.lit(scorer.version).alias("__version"),
+        pl.lit(scorer.model.version).alias("__version"),
         pl.Series("__prediction", predicted),
         pl.all(),
     )

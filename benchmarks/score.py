@@ -64,11 +64,9 @@ def run_score(folder: str, rows: str, predictor: str) -> Callable[[], object]:
     from tasks.prediction.batch_scoring import find_forest, score_table
 
     scorer = open_scorer(folder)
-    serving = scorer.definition.serving.model_copy(update={"predictor": predictor})
-    definition = scorer.definition.model_copy(update={"serving": serving})
-    forest = find_forest(definition, scorer.booster.model_to_string(), scorer.booster)
+    forest = find_forest(scorer.model) if predictor == "compiled" else None
     assert (forest is not None) == (predictor == "compiled")
-    ours = scorer.model_copy(update={"definition": definition, "forest": forest})
+    ours = scorer.model_copy(update={"forest": forest})
     work = Path(tempfile.mkdtemp(dir=folder))
     source, target = f"{folder}/{rows}.parquet", f"{folder}/{predictor}.parquet"
     return lambda: score_table(ours, source, target, work, None)

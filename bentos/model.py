@@ -127,7 +127,10 @@ class Model:
 
 
 def load_folder(folder: Path) -> Model:
-    """Load a version from a folder as it was published, its bytes checked by its manifest."""
+    """Load a version from a folder as it was published, its bytes checked by its manifest.
+
+    Not by `training.published_model`: serving reads no snapshot and loads no training code.
+    """
     try:
         manifest = (folder / MANIFEST).read_bytes()
         expected = json.loads(manifest)["files"]

@@ -1,4 +1,4 @@
-"""Backtest: a stretch of history replayed as if live, under several policies of retraining.
+"""Backtest: a period of history replayed as if live, under several policies of retraining.
 
 1. History: the rows that were asked, with what came true of them, read once.
 2. First model: made as of the beginning, the champion of every policy.
@@ -21,16 +21,10 @@ import numpy as np
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.backtest_simulation import (
-    Lane,
-    Past,
-    list_failed,
-    load_champion,
-    make_or_share,
-    promote,
-    visit,
-)
+from flows.backtest_candidates import Past, list_failed, load_champion, make_or_share, promote
+from flows.backtest_simulation import Lane, visit
 from flows.retrain import plan_retrain
+from tasks.backtest.policies import Policy, parse_policies
 from tasks.backtest.replay import (
     Replay,
     Track,
@@ -44,11 +38,10 @@ from tasks.backtest.replay import (
 from tasks.core.columns import PREDICTION
 from tasks.core.definition_file import find_definition, load_definition
 from tasks.core.errors import DataRefused, DefinitionError
-from tasks.monitoring.reference import as_column
-from tasks.monitoring.retrain_triggers import Policy, parse_policies
 from tasks.registry.versions import publish
 from tasks.reports.backtest import draw_comparison
 from tasks.storage.store import Store, open_store, work_folder
+from tasks.training.published_model import as_column
 
 
 @flow(name="backtest")
@@ -138,7 +131,7 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
 
 
 def keep_report(store: Store, replay: Replay, folder: Path) -> str:
-    """Keep the report under the user's root; an older one of the same stretch stays."""
+    """Keep the report under the user's root; an older one of the same period stays."""
     folder.mkdir()
     for name, text in draw_comparison(replay).items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -1,57 +1,41 @@
-"""Lanes: each policy on its own way through the same past, with a registry of its own.
+"""The simulation of a backtest: each policy on its own way through the same past.
 
-Owns what a policy's champion answers, what the policy is told, and what follows when it asks for a
-retrain. The steps, the gate, the ledger and the answers are the real ones. Refuses to measure what
-came of it.
+A policy's champion predicts what comes in, the policy looks at what was known by then, and where
+it asks for a retrain, a candidate that passes its gate takes over. Not responsible for measuring
+what came of it (`tasks/backtest/replay`).
 """
 
 import logging
-import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from bentos.model import Model, load_folder
-from flows.retrain import make_candidate, plan_retrain
+from bentos.model import Model
+from flows.backtest_candidates import (
+    LaneChampion,
+    Past,
+    list_failed,
+    load_champion,
+    make_or_share,
+    promote,
+    recall,
+)
 from tasks.alarms.drift_decision import list_ringing
-from tasks.alarms.histograms import RECENT
+from tasks.backtest.policies import Policy, has_enough_new, look_for_drift
 from tasks.backtest.replay import Retrain, compare_promoted
 from tasks.core.columns import CHALLENGER_PREDICTION, PREDICTION, TARGET, TIME
-from tasks.core.definition import Definition
-from tasks.core.errors import DataRefused, SourceChanged, first_line
 from tasks.evaluation.metrics import Array
-from tasks.extraction.run_plan import Plan
-from tasks.monitoring.challenger import Challenger, make_yardstick
-from tasks.monitoring.challenger import answer as ask_yardstick
-from tasks.monitoring.new_data import count_learned
-from tasks.monitoring.reference import ChampionReference, as_column, recall_promise
-from tasks.monitoring.retrain_triggers import Policy, has_enough_new, look_for_drift, look_for_loss
-from tasks.registry.decisions import Decision, record, record_release
-from tasks.registry.snapshots import snapshot_path
-from tasks.registry.versions import Published, find, read_json
-from tasks.storage.store import Store, work_folder
-from tasks.validation.champion_predictions import match_classes, read_recipe
+from tasks.monitoring.challenger import Challenger, train_challenger
+from tasks.monitoring.staleness import look_for_loss
+from tasks.storage.store import Store
+from tasks.training.published_model import as_column
+from tasks.validation.champion_predictions import match_classes
 
 log = logging.getLogger("perennial.backtest")
-
-APPROVER = "backtest (gate passed)"
-
-
-@dataclass(frozen=True)
-class LaneChampion:
-    """A champion in one policy's registry: what answers, what it learned, when it took over."""
-
-    published: Published
-    model: Model
-    learned: int
-    matured: datetime
-    since: datetime
 
 
 @dataclass
@@ -63,47 +47,10 @@ class Lane:
     champion: LaneChampion
     answers: Array
     since: datetime
-    yardstick: Challenger | None = None
+    challenger: Challenger | None = None
     watching: float = 0.0
     retrains: list[Retrain] = field(default_factory=list)
     broken: int = 0
-
-
-@dataclass
-class Past:
-    """What all lanes share: the rows, the dates, and the candidates that were made already.
-
-    Targets and answers are by the `classes` of all rows: a champion may not know all of them yet.
-    """
-
-    model: str
-    plan: Plan
-    rows: pl.DataFrame
-    classes: tuple[str, ...]
-    dates: Sequence[datetime]
-    folder: Path
-    made: dict[tuple[datetime, str], tuple[Store, Published | str, float]] = field(
-        default_factory=dict
-    )
-    promises: dict[str, ChampionReference] = field(default_factory=dict)
-
-    @property
-    def definition(self) -> Definition:
-        return self.plan.definition
-
-    def compared_until(self, now: datetime) -> datetime:
-        """Find the calendar date up to which a model promoted now is compared with the old one.
-
-        Two days would say nothing.
-        """
-        least = now + RECENT * self.definition.monitoring.window
-        return next((date for date in self.dates if date >= least), self.dates[-1])
-
-    def between(self, start: datetime, end: datetime) -> slice:
-        """Find the rows after one time, up to another."""
-        times = self.rows[TIME]
-        ends = [int(times.search_sorted(each, side="right")) for each in (start, end)]
-        return slice(*ends)
 
 
 def visit(past: Past, lane: Lane, now: datetime) -> None:
@@ -146,7 +93,10 @@ def ask(past: Past, lane: Lane, now: datetime) -> str:
 
 def ask_drift(past: Past, lane: Lane, now: datetime) -> str:
     """Ask the alarms about the champion's last window; nobody retrains on what seems broken."""
-    rows, calibration = past.between(lane.champion.since, now), recall(past, lane).calibration()
+    rows, calibration = (
+        past.between(lane.champion.since, now),
+        recall(past, lane.store, lane.champion.published).calibration(),
+    )
     assert calibration is not None, "rows without a time have no past to replay"
     served = past.rows[rows].with_columns(as_column(lane.answers[rows]).alias(PREDICTION))
     features = lane.champion.model.features
@@ -158,36 +108,36 @@ def ask_drift(past: Past, lane: Lane, now: datetime) -> str:
 
 
 def ask_quality(past: Past, lane: Lane, now: datetime) -> str:
-    """Hold the champion against a yardstick, made anew whenever there is enough new to learn."""
-    definition, yardstick = past.definition, lane.yardstick
-    if yardstick is not None:
-        rows, model = past.between(yardstick.as_of, now), lane.champion.model
+    """Compare the champion with a challenger, trained anew when there is enough new to learn."""
+    definition, challenger = past.definition, lane.challenger
+    if challenger is not None:
+        rows, model = past.between(challenger.as_of, now), lane.champion.model
         asked = past.rows[rows]
-        quick = ask_yardstick(yardstick.model, model.features, model.vocabulary, asked)
+        quick = challenger.predict(model.features, model.vocabulary, asked)
         served = asked.with_columns(
             as_column(lane.answers[rows]).alias(PREDICTION),
             as_column(quick).alias(CHALLENGER_PREDICTION),
         )
         if lost := look_for_loss(definition, served, now):
             return lost
-        matured = yardstick.as_of - definition.target.matures_after
-        if not has_enough_new(definition, yardstick.learned, matured, past.rows, now):
+        matured = challenger.as_of - definition.target.matures_after
+        if not has_enough_new(definition, challenger.learned, matured, past.rows, now):
             return ""
     begun = time.monotonic()
-    lane.yardstick = learn_yardstick(past, lane.champion.model, now)
+    lane.challenger = learn_challenger(past, lane.champion.model, now)
     lane.watching += time.monotonic() - begun
     return ""
 
 
-def learn_yardstick(past: Past, model: Model, now: datetime) -> Challenger:
-    """Train a quick model on every label that is known by now, numbered as the champion does."""
+def learn_challenger(past: Past, model: Model, now: datetime) -> Challenger:
+    """Train a challenger on every label that is known by now."""
     definition = past.definition
     matured = now - definition.target.matures_after
     known = past.rows.filter(pl.col(TIME) <= matured, pl.col(TARGET).is_not_null())
     if definition.extract.window is not None:
         known = known.filter(pl.col(TIME) > now - definition.extract.window)
     classes = len(past.classes)
-    return make_yardstick(definition, model.features, model.vocabulary, classes, known, now)
+    return train_challenger(definition, model.features, model.vocabulary, classes, known, now)
 
 
 def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
@@ -202,81 +152,8 @@ def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
         return Retrain(**told, promoted=False, refused=refused, seconds=seconds)
     promote(past, lane.store, made)
     replaced, lane.champion = lane.champion, load_champion(lane.store, made, now)
-    lane.yardstick = None
+    lane.challenger = None
     rows = past.between(now, past.compared_until(now))
     ours, theirs = (answer(past, each, rows) for each in (lane.champion, replaced))
     gain, worse = compare_promoted(past.definition, past.rows[rows], ours, theirs)
     return Retrain(**told, promoted=True, refused="", seconds=seconds, gain=gain, worse=worse)
-
-
-def list_failed(store: Store, published: Published) -> str:
-    """Give what a candidate's gate found wrong with it."""
-    checks = read_json(store, published, "verdict.json")["checks"]
-    return "; ".join(each["detail"] for each in checks if not each["passed"])
-
-
-def make_or_share(
-    past: Past, store: Store, as_of: datetime, champion: Published | None
-) -> tuple[Published | str, float]:
-    """Make a candidate, or take the one that another policy made of the same; or say why not."""
-    key = as_of, champion.version if champion else ""
-    if key not in past.made:
-        begun = time.monotonic()
-        made = make(past, store, as_of)
-        past.made[key] = store, made, time.monotonic() - begun
-    owner, made, seconds = past.made[key]
-    if isinstance(made, str) or owner is store:
-        return made, seconds
-    snapshot = read_json(owner, made, "lineage.json")["snapshot"]
-    for path in (snapshot_path(snapshot), made.path):
-        if find(store, path) is None:
-            shutil.copytree(Path(owner.root, path), Path(store.root, path))
-    shared = find(store, made.path)
-    assert shared is not None
-    return shared, seconds
-
-
-def make(past: Past, store: Store, as_of: datetime) -> Published | str:
-    """Run the steps of a retrain in a policy's own registry; no report is drawn."""
-    plan = plan_retrain(past.model, as_of).model_copy(update={"root": store.root})
-    for name, digest in plan.sources.items():
-        if past.plan.sources[name] != digest:
-            raise SourceChanged(f"[sources] {name} changed while it was replayed; run again")
-    try:
-        with work_folder(store) as folder:
-            return make_candidate(plan, store, folder, lambda candidate: {})
-    except DataRefused as refused:
-        return first_line(refused)
-
-
-def promote(past: Past, store: Store, published: Published) -> None:
-    """Approve what passed, and name it the champion; no bento is built."""
-    decision = Decision(
-        model=past.definition.name,
-        version=published.version,
-        action="approve",
-        approver=APPROVER,
-    )
-    approval = record(store, decision, published)
-    record_release(store, approval, decision.model, bento="")
-
-
-def load_champion(store: Store, published: Published, since: datetime) -> LaneChampion:
-    lineage = read_json(store, published, "lineage.json")
-    return LaneChampion(
-        published=published,
-        model=load_folder(Path(store.root, published.path)),
-        learned=count_learned(lineage),
-        matured=datetime.fromisoformat(lineage["split"]["matured"]),
-        since=since,
-    )
-
-
-def recall(past: Past, lane: Lane) -> ChampionReference:
-    """Recall what the champion promised: worked out once for all policies that have it."""
-    published = lane.champion.published
-    if published.digest not in past.promises:
-        recipe = read_recipe(lane.store, published, published.version)
-        with work_folder(lane.store) as folder:
-            past.promises[published.digest] = recall_promise(lane.store, published, recipe, folder)
-    return past.promises[published.digest]

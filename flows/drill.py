@@ -1,6 +1,6 @@
 """Drill: does each gate catch what it must? On copies; neither root nor sources are touched.
 
-1. Ground: the champion's data and files, or those of the newest version.
+1. Testbed: the champion's data and files, or those of the newest version.
 2. Data: the newest window spoilt in each way; the data contract and the alarms are asked.
 3. Candidates: predictions and labels spoilt; the gate is asked, with the champion as its rival.
 4. Registry: files, decisions and bentos tampered with; whoever reads them is asked.
@@ -16,9 +16,10 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.core.errors import DefinitionError
-from tasks.drill.data_guards import drill_candidates, drill_data
+from tasks.drill.data_guards import drill_data
+from tasks.drill.gate_guards import drill_candidates
 from tasks.drill.registry_guards import drill_registry
-from tasks.drill.testbed import CLEAN, Drilled, Testbed, prepare_ground
+from tasks.drill.testbed import CLEAN, Drilled, Testbed, prepare_testbed
 from tasks.registry.versions import Published, find_champion, list_versions
 from tasks.storage.store import Store, open_store, work_folder
 
@@ -31,11 +32,11 @@ def drill(model: str) -> dict[str, Any]:
     store = open_store()
     published = choose_version(store, model)
     with work_folder(store) as folder:
-        ground = prepare_ground(store, published, folder)
+        testbed = prepare_testbed(store, published, folder)
         found = [
-            *strike_data(ground, folder),
-            *strike_candidates(ground, folder),
-            *strike_registry(ground, folder),
+            *strike_data(testbed, folder),
+            *strike_candidates(testbed, folder),
+            *strike_registry(testbed, folder),
         ]
     return describe(model, published, found)
 
@@ -66,15 +67,15 @@ def describe(model: str, published: Published, found: Iterable[Drilled]) -> dict
 
 
 @task(name="data faults", cache_policy=NO_CACHE)
-def strike_data(ground: Testbed, folder: Path) -> list[Drilled]:
-    return list(drill_data(ground, folder))
+def strike_data(testbed: Testbed, folder: Path) -> list[Drilled]:
+    return list(drill_data(testbed, folder))
 
 
 @task(name="candidate faults", cache_policy=NO_CACHE)
-def strike_candidates(ground: Testbed, folder: Path) -> list[Drilled]:
-    return list(drill_candidates(ground, folder))
+def strike_candidates(testbed: Testbed, folder: Path) -> list[Drilled]:
+    return list(drill_candidates(testbed, folder))
 
 
 @task(name="registry faults", cache_policy=NO_CACHE)
-def strike_registry(ground: Testbed, folder: Path) -> list[Drilled]:
-    return list(drill_registry(ground, folder))
+def strike_registry(testbed: Testbed, folder: Path) -> list[Drilled]:
+    return list(drill_registry(testbed, folder))

@@ -1,15 +1,15 @@
-"""Monitor: what a champion was asked, what came true, and what of it is worth telling (step 8).
+"""Monitor: how a champion does in production, and which alerts that gives (step 8).
 
-0. Whom to watch, as of when. A model without champion has nothing to be watched yet.
-1. What was asked and answered: the prediction log, put together by the hour.
-2. What came true: answers joined by key to matured labels.
-3. Quality, live and estimated, beside what the holdout promised and what a yardstick would answer.
-4. Drift of inputs and predictions, and the alarms that it rings.
-5. Skew: logged rows once more through the training path, cell by cell.
+0. The champion, as of when. A model without champion has nothing to be monitored yet.
+1. The prediction log: what was asked and predicted, put together by the hour.
+2. Ground truth: predictions joined by key to matured labels.
+3. Quality, measured and estimated, compared with the holdout's and with a challenger's.
+4. Drift of inputs and predictions, and its alarms.
+5. Training/serving skew: logged rows once more through the training path, cell by cell.
 6. The data contract on served rows, and how fresh the sources are.
-7. What the service counted: errors and latency.
+7. Service health: errors and latency.
 8. What is new in the sources.
-9. Events, each cause once, for `prefect.yaml` to act on.
+9. Alerts, each sent once as a Prefect event, for `prefect.yaml` to act on.
 
 The report then lies under the root, at `monitoring/NAME/reports/`, and in Prefect as an artifact.
 """
@@ -25,15 +25,16 @@ from tasks.monitoring.context import settle_watch
 from tasks.monitoring.findings import MonitoringResult
 from tasks.monitoring.task import (
     check_contract,
-    measure_behind,
-    measure_drifted,
+    measure_drift,
     measure_quality,
     measure_skewed,
-    read_arrivals,
+    measure_staleness,
     read_asked,
-    read_outcomes,
+    read_ground_truth,
+    read_new_data,
+    read_reference,
     read_service,
-    tell_causes,
+    send_alerts,
 )
 from tasks.reports.monitoring import keep_report
 from tasks.reports.monitoring_text import describe, write_summary
@@ -42,27 +43,28 @@ from tasks.storage.store import open_store, work_folder
 
 @flow(name="monitor")
 def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
-    """Look at how a model's champion does on what it is asked, and tell what is worth telling."""
+    """Monitor a model's champion as of a time, and send the alerts; give what `--json` prints."""
     watch = settle_watch(model, as_of)
     if isinstance(watch, Definition):
         said = f"{watch.name}: has no champion to watch yet; approve a candidate first"
         return {"model": watch.name, "champion": None, "events": [], "warnings": [said]}
-    store = open_store(watch.plan.root)
+    store = open_store(watch.root)
     with work_folder(store) as folder:
         asked = read_asked(watch, folder)
-        outcomes = read_outcomes(watch, asked, folder)
+        outcomes = read_ground_truth(watch, asked, folder)
+        reference = read_reference(watch, folder)
         found = MonitoringResult(
             watch=watch,
             asked=asked,
             outcomes=outcomes,
-            judged=measure_quality(watch, asked, outcomes, folder),
-            behind=measure_behind(watch),
-            drifted=measure_drifted(watch, asked, folder),
+            judged=measure_quality(watch, asked, outcomes, reference),
+            behind=measure_staleness(watch),
+            drifted=measure_drift(watch, asked, reference),
             skew=measure_skewed(watch, asked),
             checks=check_contract(watch, asked, outcomes),
-            service=read_service(watch, asked),
-            arrivals=read_arrivals(watch),
+            service=read_service(watch),
+            arrivals=read_new_data(watch),
         )
-    found = found.model_copy(update={"raised": tell_causes(found)})
+    found = found.model_copy(update={"raised": send_alerts(found)})
     create_markdown_artifact(key=f"monitor-{watch.definition.name}", markdown=write_summary(found))
     return describe(found, keep_report(store, found))

@@ -29,9 +29,9 @@ from tasks.registry.version_status import refuse_rollback
 from tasks.registry.versions import Published, get_version
 from tasks.serving.bento_archive import offer_bento
 from tasks.serving.bento_build import describe_release
-from tasks.serving.expected_answers import read_definition
 from tasks.serving.task import build_bento, prove_bento
 from tasks.storage.store import Store, open_store, work_folder
+from tasks.training.published_model import read_definition
 
 Word = Annotated[str, Field(min_length=1)]
 Letters = str | int  # `prefect deployment run -p version=2014` is read as a number

@@ -14,6 +14,7 @@ for a person, unless one approved beforehand or the definition trusts its gate: 
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,6 @@ from tasks.reports.candidate import draw_report
 from tasks.sources.query import digest_sources, open_table
 from tasks.storage.store import Store, open_store, work_folder
 from tasks.training.lightgbm_params import check_parameters
-from tasks.training.optuna_search import Trial
 from tasks.training.task import refit, search, train
 from tasks.training.tuning import name_search, take_best
 from tasks.validation.candidate import Candidate, TimedStep, publish_candidate, timed
@@ -61,11 +61,7 @@ def retrain(
     `approve_as` is who approves the candidate if it passes; it is then released at once. `tune` is
     how many sets of parameters are tried on the training window first.
     """
-    if approve_as is not None:
-        check_approver(approve_as)
-    plan = plan_retrain(model, as_of, tune)
-    store = open_store(plan.root)
-    published = find_version(store, plan.definition.name, plan.version)
+    plan, store, published = begin(model, as_of, approve_as, tune)
     if published is None:
         with work_folder(store) as folder:
             published = make_candidate(plan, store, folder)
@@ -86,15 +82,22 @@ def find_done(
     model: str, as_of: datetime | None = None, approve_as: str | None = None, tune: int = 0
 ) -> dict[str, Any] | None:
     """Find the candidate that `retrain` would make, where nothing is left to do about it."""
-    if approve_as is not None:
-        check_approver(approve_as)
-    plan = plan_retrain(model, as_of, tune)
-    store = open_store(plan.root)
-    published = find_version(store, plan.definition.name, plan.version)
+    plan, store, published = begin(model, as_of, approve_as, tune)
     if published is None:
         return None
     made = describe_version(store, published)
     return made if name_approver(plan, store, made, approve_as) is None else None
+
+
+def begin(
+    model: str, as_of: datetime | None, approve_as: str | None, tune: int
+) -> tuple[Plan, Store, Published | None]:
+    """Plan a run, and find the version that it would make, if it is there already."""
+    if approve_as is not None:
+        check_approver(approve_as)
+    plan = plan_retrain(model, as_of, tune)
+    store = open_store(plan.root)
+    return plan, store, find_version(store, plan.definition.name, plan.version)
 
 
 def name_approver(
@@ -157,10 +160,8 @@ def make_candidate(
         analysis = analyse(plan, snapshot, folder)
     with timed("preparation", steps):
         prepared = prepare(plan, snapshot, folder)
-    trials: tuple[Trial, ...] = ()
-    if plan.tune:
-        with timed("tuning", steps):
-            trials = search(plan, prepared)
+    with timed("tuning", steps) if plan.tune else nullcontext():
+        trials = search(plan, prepared) if plan.tune else ()
     with timed("training", steps):
         trained = train(take_best(plan, trials), prepared, folder)
     with timed("evaluation", steps):

@@ -16,19 +16,19 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from bentos.columns import Column, read_columns, read_values
-from tasks.core.definition import Definition, parse_definition
+from tasks.core.definition import Definition
 from tasks.core.definition_file import find_definition, project_of
 from tasks.extraction.run_plan import SCHEMAS
 from tasks.features.feature_tables import plan_tables, used_tables
-from tasks.features.transform import Features, Vocabulary
+from tasks.features.transform import Features
 from tasks.prediction.batch_scoring import Scorer, find_forest, score_table
 from tasks.prediction.log_schema import part_path
-from tasks.registry.versions import Published, read_file, read_json
+from tasks.registry.versions import Published, read_json
 from tasks.sources.file_contents import refuse_moved
 from tasks.sources.files import find_files, scan_source
 from tasks.sources.preflight import check_target, need_champion
 from tasks.storage.store import Store, open_store, reaching, work_folder
-from tasks.training.train import read_model
+from tasks.training.published_model import load
 
 Word = Annotated[str, Field(min_length=1)]
 
@@ -45,7 +45,7 @@ def score(model: Word, source: Word, target: Word, log: bool = False) -> dict[st
         logged = publish_log(store, model, folder) if log else 0
     return {
         "model": model,
-        "version": champion.path.rpartition("/")[2],
+        "version": champion.version,
         "rows": rows,
         "output": target,
         "log_parts": logged,
@@ -66,22 +66,15 @@ def score_champion(
 
 def load_scorer(store: Store, published: Published) -> Scorer:
     """Read what scoring needs of a version, each file checked against the manifest."""
-    features = Features.model_validate_json(read_file(store, published, "features.json"))
-    text = read_file(store, published, "definition.toml").decode()
-    definition = parse_definition(text, published.path)
-    model = read_file(store, published, "model.txt").decode()
-    booster = read_model(model)
-    profiled = read_json(store, published, "analysis.json")["columns"]
-    columns = read_columns(definition, features, profiled)
+    model = load(store, published)
+    definition, features = model.definition, model.features
+    columns = read_columns(
+        definition, features, read_json(store, published, "analysis.json")["columns"]
+    )
     schemas = read_json(store, published, SCHEMAS) if SCHEMAS in published.manifest.files else {}
-    vocabulary = Vocabulary.model_validate_json(read_file(store, published, "vocabulary.json"))
     return Scorer(
-        version=published.path.rpartition("/")[2],
-        definition=definition,
-        features=features,
-        vocabulary=vocabulary,
-        booster=booster,
-        forest=find_forest(definition, model, booster),
+        model=model,
+        forest=find_forest(model) if definition.serving.predictor == "compiled" else None,
         types={
             column.name: column.dtype for column in (*columns, *read_values(definition, features))
         },

@@ -1,7 +1,7 @@
-"""Signs that a column is not what it was: distances between the counts of two windows.
+"""Distances between the histograms of two windows: the signs that a column has changed.
 
-Owns the measures, which take any number of windows at once. Refuses to say how far is too far:
-`alarms` does.
+All measures take any number of windows at once: counts have shape (..., places), as `histograms`
+makes them, and distances have shape (...). Not responsible for how far is too far (`thresholds`).
 """
 
 from typing import Literal
@@ -9,16 +9,17 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tasks.alarms.histograms import FIRST, MISSING, UNSEEN, Gauge
+from tasks.alarms.histograms import FIRST, MISSING, UNSEEN, Gauge, Window
 
 Array = npt.NDArray[np.float64]
 Sign = Literal["missing", "unseen", "repeated", "clock", "shape", "shift"]
+DistanceKey = tuple[str, Sign]  # a column and what changed in it
 
 _FEW = 2  # times as many rows as there were to learn from, in the same bin: half of them are new
 
 
 def measure_signs(gauge: Gauge, before: Array, now: Array, learned: Array) -> dict[Sign, Array]:
-    """Measure how far one column went from one window to another, in the ways that it can."""
+    """Measure how far a column moved between two windows, by each sign that its kind has."""
     (old, was), (new, is_) = (
         (each[..., FIRST:], each[..., FIRST:].sum(-1)) for each in (before, now)
     )
@@ -41,7 +42,12 @@ def measure_signs(gauge: Gauge, before: Array, now: Array, learned: Array) -> di
 
 
 def compare_shares(part: Array, whole: Array, part_before: Array, whole_before: Array) -> Array:
-    """Measure the Hellinger distance between having something or not, before and now."""
+    """Measure the Hellinger distance of two shares, from 0 (equal) to 1 (none and all).
+
+    >>> nothing, whole = np.array([0.0]), np.array([10.0])
+    >>> compare_shares(nothing, whole, whole, whole)
+    array([1.])
+    """
     now = part / np.maximum(whole, 1)
     before = part_before / np.maximum(whole_before, 1)
     overlap = np.sqrt(now * before) + np.sqrt((1 - now) * (1 - before))
@@ -49,14 +55,14 @@ def compare_shares(part: Array, whole: Array, part_before: Array, whole_before: 
 
 
 def measure_shape(old: Array, new: Array) -> Array:
-    """Measure the Hellinger distance of two distributions; nothing is no distance from nothing."""
+    """Measure the Hellinger distance of two distributions; 0 where one of them has no values."""
     overlap = np.sqrt(_shares(old) * _shares(new)).sum(-1)
     either = (old.sum(-1) > 0) & (new.sum(-1) > 0)
     return np.where(either, np.sqrt(np.maximum(0, 1 - overlap)), 0.0)
 
 
 def measure_shift(gauge: Gauge, old: Array, new: Array, learned: Array) -> Array:
-    """Measure how far values went (Wasserstein-1), in standard deviations of what was learned."""
+    """Measure the Wasserstein-1 distance, in standard deviations of what the model learned."""
     middles = gauge.middles
     share = _shares(learned)
     mean = share @ middles
@@ -67,10 +73,31 @@ def measure_shift(gauge: Gauge, old: Array, new: Array, learned: Array) -> Array
 
 
 def measure_newness(gauge: Gauge, learned: Array, now: Array) -> Array:
-    """Measure the share of rows that lie where the model had few to learn from."""
+    """Measure the share of rows in bins where the model had few rows to learn from."""
     places = [MISSING, *range(FIRST, gauge.places)]
     beyond = _shares(now[..., places]) - _FEW * _shares(learned[..., places])
     return np.asarray(np.maximum(0, beyond).sum(-1))
+
+
+def describe_sign(key: DistanceKey, before: Window, now: Window, value: float, most: float) -> str:
+    """Say in one line what changed in a column, in units that a person knows."""
+    column, sign = key
+    if sign == "repeated":
+        was, is_ = (each.repeated[0] / max(each.rows[0], 1) for each in (before, now))
+        return f"{is_:.1%} of rows repeat a key, {was:.1%} in the windows before"
+    old, new = (each.columns[column][0] for each in (before, now))
+    if sign == "missing":
+        was, is_ = (
+            each[MISSING] / max(each[MISSING] + each[FIRST:].sum(), 1) for each in (old, new)
+        )
+        return f"{column}: missing in {is_:.1%} of rows, in {was:.1%} of the windows before"
+    if sign == "unseen":
+        was, is_ = (each[UNSEEN] / max(each[FIRST:].sum(), 1) for each in (old, new))
+        return f"{column}: {is_:.1%} of values were never seen, {was:.1%} in the windows before"
+    if sign == "shift":
+        return f"{column}: values went {value:.1f} standard deviations at once (usual: {most:.1f})"
+    what = "the hours of the day lie" if sign == "clock" else "values lie"
+    return f"{column}: {what} elsewhere at once (distance {value:.2f} of 1, usual: {most:.2f})"
 
 
 def _shares(counts: Array) -> Array:

@@ -1,14 +1,14 @@
-"""What a stretch of rows looks like, as counts that add up: hours make a day, days a window.
+"""Histograms of rows, in chunks of time (mostly days) that add up to windows.
 
-Owns which columns are watched and how each is counted: numbers between fixed cuts, text by level,
-times by the hour of the day. Refuses to compare: `alarms` does. Counts are plain vectors, so that
-resampling a year of days is arithmetic.
+Responsible for which columns are watched and how each is counted: numbers in fixed bins, text by
+level, times by the hour of the day. Counts are plain vectors, so that a year of days is resampled
+by arithmetic. Not responsible for comparing them (`distances`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ Counts = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 
 REPEATED = "repeated rows"
-RECENT = 4  # windows that one is held against, and that quality is judged on: one is too few days
+RECENT = 4  # windows that one is compared with, and that quality is judged on: one is too short
 _HOUR = "hour of "
 _CUTS = 64  # inside a number's history
 _BEYOND = (0.5, 1, 2, 4, 8, 16, 32, 64, 128)  # cuts outside of it, in widths of the history
@@ -62,9 +62,10 @@ class Gauge(Frozen):
 
 @dataclass(frozen=True)
 class Window:
-    """Counts of stretches that follow each other (mostly days), a row each, by column.
+    """Counts of chunks that follow each other.
 
-    `repeated` are rows beyond the first of one key.
+    `rows` and `repeated` (rows beyond the first of one key) have shape (chunks,), the counts of
+    each column (chunks, places).
     """
 
     rows: Counts
@@ -74,18 +75,18 @@ class Window:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, places: slice | npt.NDArray[np.int64]) -> "Window":
+    def take(self, places: slice | Places) -> "Window":
         columns = {name: counts[places] for name, counts in self.columns.items()}
         return Window(self.rows[places], self.repeated[places], columns)
 
     def total(self) -> "Window":
-        """Add all stretches up to a single one."""
+        """Add all chunks up to a single one."""
         columns = {name: counts.sum(axis=0)[None] for name, counts in self.columns.items()}
         return Window(self.rows.sum()[None], self.repeated.sum()[None], columns)
 
 
 def join_windows(windows: Sequence[Window]) -> Window:
-    """Put stretches one after the other."""
+    """Put chunks one after the other."""
     names = windows[0].columns
     return Window(
         np.concatenate([each.rows for each in windows]),
@@ -95,10 +96,10 @@ def join_windows(windows: Sequence[Window]) -> Window:
 
 
 def watch_columns(definition: Definition, features: Features, frame: pl.DataFrame) -> pl.DataFrame:
-    """Take from raw rows what is watched: features, the hours of times, predictions, repeats.
+    """Compute the watched columns: features, hours of times, predictions and repeated keys.
 
-    Raw rows carry their event time (`TIME`) and, where there is one, a `PREDICTION`: a number,
-    or the probability of each class.
+    `frame` is raw rows with their event time (`TIME`) and, where there is one, a `PREDICTION`: a
+    number, or the probability of each class.
     """
     clock = [definition.extract.time] if definition.extract.time else []
     times = [
@@ -120,7 +121,7 @@ def watch_columns(definition: Definition, features: Features, frame: pl.DataFram
 
 
 def make_gauges(watched: pl.DataFrame, weights: Mapping[str, float]) -> tuple[Gauge, ...]:
-    """Settle how each column is counted from a history of watched rows."""
+    """Choose the bins of each column from a history of watched rows."""
     return tuple(
         _make_gauge(column, weights.get(column.name, 0.0))
         for column in watched.drop(TIME, REPEATED)
@@ -167,11 +168,8 @@ def _make_cuts(values: Counts) -> tuple[float, ...]:
     return tuple(np.unique(np.concatenate([beyond, alone, inside])).tolist())
 
 
-def count_stretches(gauges: Sequence[Gauge], watched: pl.DataFrame, length: timedelta) -> Window:
-    """Count watched rows in stretches of equal length, the last of which ends with the last row.
-
-    Some may be empty.
-    """
+def count_chunks(gauges: Sequence[Gauge], watched: pl.DataFrame, length: timedelta) -> Window:
+    """Count watched rows in chunks of equal length, the last of which ends with the last row."""
     places = _place_rows(watched, length)
     return _count(gauges, watched, places, int(places.max(initial=-1)) + 1)
 
@@ -179,14 +177,13 @@ def count_stretches(gauges: Sequence[Gauge], watched: pl.DataFrame, length: time
 def count_history(
     gauges: Sequence[Gauge], watched: pl.DataFrame, length: timedelta, window: int
 ) -> Window:
-    """Count the rows that gauges were made from, in stretches.
+    """Count the rows that gauges were made from, in chunks.
 
-    History has seen all of its own values. Those that lie within one window were never seen by the
-    rest of it: so are they counted, or nothing new would ever be usual. A history of hardly more
-    than a window has no rest.
+    Values that lie within one window only were never seen by the rest of history: they are counted
+    as unseen, or nothing new would ever be usual. A history of hardly more than a window has no
+    rest.
     """
-    places = _place_rows(watched, length)
-    counted = _count(gauges, watched, places, int(places.max()) + 1)
+    places, counted = _place_rows(watched, length), count_chunks(gauges, watched, length)
     for gauge in gauges if len(counted) > 2 * window else ():
         if gauge.steps or gauge.kind == "category":
             lonely = _find_lonely(watched[gauge.column], places, window)
@@ -196,7 +193,7 @@ def count_history(
 
 
 def count_window(gauges: Sequence[Gauge], watched: pl.DataFrame) -> Window:
-    """Count watched rows as one stretch."""
+    """Count watched rows as one chunk."""
     return _count(gauges, watched, np.zeros(len(watched), dtype=np.int64), 1)
 
 
@@ -214,22 +211,18 @@ def _find_lonely(column: pl.Series, places: Places, window: int) -> npt.NDArray[
     return seen.select(lonely).to_series().to_numpy()
 
 
-def _count(
-    gauges: Sequence[Gauge], watched: pl.DataFrame, place: npt.NDArray[Any], stretches: int
-) -> Window:
-    columns = {}
+def _count(gauges: Sequence[Gauge], watched: pl.DataFrame, place: Places, chunks: int) -> Window:
+    columns, repeated = {}, watched[REPEATED].cast(pl.Float64).to_numpy()
     for gauge in gauges:
         bins, unseen = _find_places(gauge, watched[gauge.column])
         width = gauge.places
-        counted = np.bincount(place * width + bins, minlength=stretches * width)
-        columns[gauge.column] = counted.reshape(stretches, width).astype(np.float64)
-        columns[gauge.column][:, UNSEEN] = np.bincount(place, weights=unseen, minlength=stretches)
+        counted = np.bincount(place * width + bins, minlength=chunks * width)
+        columns[gauge.column] = counted.reshape(chunks, width).astype(np.float64)
+        columns[gauge.column][:, UNSEEN] = np.bincount(place, weights=unseen, minlength=chunks)
     return Window(
-        rows=np.bincount(place, minlength=stretches).astype(np.float64),
-        repeated=np.bincount(
-            place, weights=watched[REPEATED].cast(pl.Float64).to_numpy(), minlength=stretches
-        ).astype(np.float64),
-        columns=columns,
+        np.bincount(place, minlength=chunks).astype(np.float64),
+        np.bincount(place, weights=repeated, minlength=chunks).astype(np.float64),
+        columns,
     )
 
 

@@ -134,11 +134,23 @@ def check_features(plan: Plan, profile: Profile) -> Iterator[Check]:
 
 def check_labels(plan: Plan, snapshot: Snapshot) -> Iterator[Check]:
     """Check how many matured rows have a label and, for a binary target, how many are true."""
-    target, _ = settle_target(plan, snapshot.scan())
-    matured = label_rows(plan, snapshot.scan(), target).filter(MATURED)
+    definition, as_of, scan = plan.definition, plan.as_of, snapshot.scan()
+    target, _ = settle_target(definition, as_of, scan, plan.origin)
+    matured = label_rows(definition, as_of, scan, target).filter(MATURED)
     known, rate = pl.col(TARGET).count().alias("known"), pl.col(TARGET).mean()
     rows, labelled, mean = matured.select(pl.len(), known, rate).collect().row(0)
     contract = plan.definition.checks
+    definition, as_of, scan = plan.definition, plan.as_of, snapshot.scan()
+    target, _ = settle_target(definition, as_of, scan, plan.origin)
+    matured = label_rows(definition, as_of, scan, target).filter(MATURED)
+    rows, labelled, mean = (
+        matured.select(
+            pl.len().alias("rows"), pl.col(TARGET).count().alias("known"), pl.col(TARGET).mean()
+        )
+        .collect()
+        .row(0)
+    )
+    contract = definition.checks
     yield share_at_most(
         "unlabelled", rows - labelled, rows, contract.unlabelled, "lack a label though matured"
     )

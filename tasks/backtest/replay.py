@@ -1,7 +1,7 @@
-"""A replay: a stretch of history, what policies did in it, and how good their answers were.
+"""The replay of a backtest: a period of history, what each policy did, and how well it predicted.
 
-Owns the nouns of a backtest and how its answers are measured. Refuses to train, to serve and to
-decide: it is told what happened.
+Responsible for the records of a backtest and for measuring them. Not responsible for training,
+serving and deciding (`flows/backtest_simulation`).
 """
 
 import re
@@ -12,18 +12,19 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]
 
+from tasks.backtest.policies import Policy
 from tasks.core.columns import MATURED, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen, Metric
 from tasks.core.durations import parse_duration
 from tasks.core.errors import DefinitionError
-from tasks.evaluation.metrics import Array, Interval, compare, error_of
+from tasks.evaluation.bootstrap import Interval, compare, group_rows
+from tasks.evaluation.metrics import Array, error_of
 from tasks.extraction.run_plan import Plan
 from tasks.monitoring.holdout_comparison import measure_rows
-from tasks.monitoring.retrain_triggers import Policy
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.sources.query import collect, holding, open_table
-from tasks.validation.gate import group_rows
 
 _MONTHS = re.compile(r"(\d{1,3})mo")
 _MOST_DATES = 1_000
@@ -60,8 +61,8 @@ class Retrain(Frozen):
 class Track(Frozen):
     """What one policy came to. The first model, which all policies share, is no retrain.
 
-    `broken` counts the looks at which data seemed broken, `watching` the seconds that yardsticks
-    took.
+    `broken` counts the looks at which data seemed broken, `watching` the seconds that training
+    challengers took.
     """
 
     policy: Policy
@@ -99,21 +100,27 @@ class Replay(Frozen):
 
 
 def list_dates(start: datetime, end: datetime, every: str) -> list[datetime]:
-    """Give the calendar dates from start to end: each month (`1mo`) or duration (`2w`) later."""
+    """Give the calendar dates from start to end, each a month (`1mo`) or duration (`2w`) later.
+
+    DefinitionError where there are none, or too many. A month's last day stays a last day:
+
+    >>> [f"{each:%m-%d}" for each in list_dates(datetime(2013, 1, 31), datetime(2013, 4, 1), "1mo")]
+    ['01-31', '02-28', '03-31', '04-01']
+    """
     if start >= end:
         raise DefinitionError(f"--from {start:%Y-%m-%d} is not before --to {end:%Y-%m-%d}")
-    found, step = _MONTHS.fullmatch(every), None
+    months = _MONTHS.fullmatch(every)
     try:
-        step = timedelta(0) if found else parse_duration(every)
+        step = relativedelta(months=int(months[1])) if months else parse_duration(every)
     except ValueError as error:
         raise DefinitionError(f"--every {every!r}: {error}, or months as in '1mo'") from error
-    if not step and not (found and int(found[1])):
+    if not step:
         raise DefinitionError(f"--every {every!r}: must be longer than nothing")
     dates = [start]
     while dates[-1] < end:
         if (count := len(dates)) > _MOST_DATES:
             raise DefinitionError(f"--every {every!r}: gives more than {_MOST_DATES:,} dates")
-        dates.append(_add_months(start, count * int(found[1])) if found else start + count * step)
+        dates.append(start + count * step)
     return [*dates[:-1], end]
 
 
@@ -129,22 +136,26 @@ def read_history(plan: Plan, end: datetime) -> tuple[pl.DataFrame, tuple[str, ..
     table = open_table(plan.definition, plan.project, plan.sources)
     assert table.time is not None, "a replay needs rows with a time"
     with holding(table, plan.sources):
-        target, classes = settle_target(plan, table.rows)
-        rows = label_rows(plan, table.rows, target).filter(table.time <= end).drop(MATURED)
+        definition, as_of = plan.definition, plan.as_of
+        target, classes = settle_target(definition, as_of, table.rows, plan.origin)
+        rows = (
+            label_rows(definition, as_of, table.rows, target)
+            .filter(table.time <= end)
+            .drop(MATURED)
+        )
         return collect(table, rows).sort(TIME, maintain_order=True), classes
 
 
 def measure_periods(
     definition: Definition, history: pl.DataFrame, dates: Sequence[datetime]
 ) -> tuple[Period, ...]:
-    """Measure the answers of each period whose rows came true."""
+    """Measure the predictions of each period that has labels enough."""
     periods = []
     for start, end in pairwise(dates):
         inside = pl.col(TIME).is_between(start, end, closed="right")
         rows = history.filter(inside, pl.col(TARGET).is_not_null())
         if len(rows) >= _FEWEST and rows[TARGET].n_unique() > 1:
-            known = rows.select(TARGET, pl.col(PREDICTION).alias(PREDICTION))
-            metrics = measure_rows(definition, known)
+            metrics = measure_rows(definition, rows)
             periods.append(Period(start=start, end=end, rows=len(rows), metrics=metrics))
     return tuple(periods)
 
@@ -193,15 +204,3 @@ def describe_replay(replay: Replay, report: str) -> dict[str, Any]:
         for track in replay.tracks
     }
     return {**described, "policies": tracks, "report": report}
-
-
-def _add_months(moment: datetime, count: int) -> datetime:
-    """Go so many months on; a day that a month lacks becomes its last."""
-    month = moment.month - 1 + count
-    year, month = moment.year + month // 12, month % 12 + 1
-    for day in range(moment.day, 27, -1):
-        try:
-            return moment.replace(year=year, month=month, day=day)
-        except ValueError:
-            continue
-    return moment.replace(year=year, month=month)

@@ -1,7 +1,7 @@
-"""Drilling: faults made on copies of a version's own data, and which guard catches each.
+"""The drill of the data guards: the newest rows spoiled in each way, on copies.
 
-Owns which guards are asked of data and candidates, in the order in which a real run would meet
-them. Every guard is the real one. Refuses to touch the root: what is spoilt is a copy.
+Responsible for asking the data contract and the drift alarms, in the order in which a real run
+would meet them. Both are the real ones; the root is not touched.
 """
 
 from collections.abc import Iterator
@@ -9,35 +9,28 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 import polars as pl
 
-from tasks.alarms.detector import Calibration, calibrate, count_rows, judge
+from tasks.alarms.drift_decision import Calibration, count_rows, judge
+from tasks.alarms.thresholds import calibrate
 from tasks.analysis.data_contract import check_contract
 from tasks.analysis.profile import profile_table
 from tasks.core.checks import failed
-from tasks.core.columns import PREDICTION, ROLE, TARGET, TIME
+from tasks.core.columns import PREDICTION, TIME
 from tasks.core.definition import Definition
-from tasks.drill.faults import CANDIDATE_FAULTS, DATA_FAULTS
-from tasks.drill.testbed import CLEAN, Drilled, Testbed, as_snapshot, make_folder
-from tasks.evaluation.evaluate import evaluate_models
-from tasks.evaluation.metrics import Array
-from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import Snapshot
-from tasks.features.transform import compile_features, encode
-from tasks.preparation.labels import label_rows, settle_target
-from tasks.preparation.split import Prepared, SplitRole, prepare_rows
-from tasks.training.datasets import model_input
-from tasks.training.train import read_model, train_models
-from tasks.validation.champion_predictions import ChampionPredictions
-from tasks.validation.gate import judge as judge_candidate
+from tasks.core.timestamps import UTC_TIME
+from tasks.drill.faults import DATA_FAULTS
+from tasks.drill.testbed import CLEAN, Drilled, Testbed
+from tasks.extraction.snapshot import open_snapshot
+from tasks.sources.query import event_time
+from tasks.training.published_model import as_column
 
 _MONTHS, _LEAST_SPAN = 12, timedelta(days=60)
 
 
-def drill_data(ground: Testbed, folder: Path) -> Iterator[Drilled]:
+def drill_data(testbed: Testbed, folder: Path) -> Iterator[Drilled]:
     """Spoil the newest window, once in each way, and ask the data contract and the alarms."""
-    rows, plan = label_time(ground), ground.plan
+    rows, plan = add_time(testbed, testbed.snapshot.scan().collect()), testbed.plan
     edge = find_edge(plan.definition, rows[TIME])
     newest = pl.lit(False) if edge is None else (pl.col(TIME) > edge).fill_null(False)
     history, window = rows.filter(~newest), rows.filter(newest)
@@ -45,16 +38,18 @@ def drill_data(ground: Testbed, folder: Path) -> Iterator[Drilled]:
     if edge is None:  # without a time nothing is the newest: the last rows are
         history, window = rows[: len(rows) * 4 // 5], rows[len(rows) * 4 // 5 :]
     else:
-        known = add_predictions(ground, history.drop_nulls(TIME))
-        calibration = calibrate(plan.definition, plan.features, ground.importance, known)
-    yield ask_data_guards(ground, CLEAN, history, window, calibration, folder)
+        known = add_predictions(testbed, history.drop_nulls(TIME))
+        calibration = calibrate(
+            plan.definition, plan.features, testbed.model.read_importance(), known
+        )
+    yield ask_data_guards(testbed, CLEAN, history, window, calibration, folder)
     for fault in DATA_FAULTS:
-        spoilt = fault.strike(window.drop(TIME), ground.columns)
-        if spoilt is not None:
-            timed = add_time(ground, spoilt)
-            yield ask_data_guards(ground, fault.name, history, timed, calibration, folder)
+        spoiled = fault.strike(window.drop(TIME), testbed.columns)
+        if spoiled is not None:
+            timed = add_time(testbed, spoiled)
+            yield ask_data_guards(testbed, fault.name, history, timed, calibration, folder)
     if (lost := lose_partition(rows)) is not None:
-        yield ask_data_guards(ground, "missing partition", lost, lost[:0], None, folder)
+        yield ask_data_guards(testbed, "missing partition", lost, lost[:0], None, folder)
 
 
 def find_edge(definition: Definition, times: pl.Series) -> datetime | None:
@@ -67,22 +62,14 @@ def find_edge(definition: Definition, times: pl.Series) -> datetime | None:
     return min(newest - definition.monitoring.window, enough)
 
 
-def label_time(ground: Testbed) -> pl.DataFrame:
-    return add_time(ground, ground.snapshot.scan().collect())
-
-
-def add_time(ground: Testbed, rows: pl.DataFrame) -> pl.DataFrame:
+def add_time(testbed: Testbed, rows: pl.DataFrame) -> pl.DataFrame:
     """Add each row's event time, as training reads it."""
-    target, _ = settle_target(ground.plan, ground.snapshot.scan())
-    time = label_rows(ground.plan, rows.lazy(), target).select(TIME).collect()
-    return rows.with_columns(time[TIME])
+    time = event_time(testbed.plan.definition, rows.schema)
+    return rows.with_columns((pl.lit(None, UTC_TIME) if time is None else time).alias(TIME))
 
 
-def add_predictions(ground: Testbed, rows: pl.DataFrame) -> pl.DataFrame:
-    numbers = encode(rows.lazy(), ground.plan.features, ground.vocabulary).collect()
-    predicted = np.asarray(read_model(ground.model).predict(model_input(numbers)))
-    values = predicted.tolist() if predicted.ndim == 2 else predicted
-    return rows.with_columns(pl.Series(PREDICTION, values))
+def add_predictions(testbed: Testbed, rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(as_column(testbed.model.predict(rows)).alias(PREDICTION))
 
 
 def lose_partition(rows: pl.DataFrame) -> pl.DataFrame | None:
@@ -95,7 +82,7 @@ def lose_partition(rows: pl.DataFrame) -> pl.DataFrame | None:
 
 
 def ask_data_guards(
-    ground: Testbed,
+    testbed: Testbed,
     fault: str,
     history: pl.DataFrame,
     window: pl.DataFrame,
@@ -104,104 +91,23 @@ def ask_data_guards(
 ) -> Drilled:
     """Ask the contract, then the alarms, as a run and the monitor would."""
     rows = pl.concat([history, window], how="vertical_relaxed")  # a new level is text again
-    broken = ask_contract(ground, rows.drop(TIME), folder)
+    broken = ask_contract(testbed, rows.drop(TIME), folder)
     if broken or calibration is None:
         return Drilled(fault=fault, guard="data contract" if broken else "", detail=broken)
-    timed = add_predictions(ground, window.drop_nulls(TIME))
-    counted = count_rows(calibration, ground.plan.definition, ground.plan.features, timed)
+    timed = add_predictions(testbed, window.drop_nulls(TIME))
+    counted = count_rows(calibration, testbed.plan.definition, testbed.plan.features, timed)
     alarms = [each for each in judge(calibration, None, counted) if each.kind == "data-broken"]
     if not alarms:
         return Drilled(fault=fault, guard="", detail="")
     return Drilled(fault=fault, guard="alarm", detail=f"{alarms[0].kind}: {alarms[0].detail}")
 
 
-def ask_contract(ground: Testbed, rows: pl.DataFrame, folder: Path) -> str:
+def ask_contract(testbed: Testbed, rows: pl.DataFrame, folder: Path) -> str:
     """Hold rows to the data contract; give the first breach."""
-    part = folder / "spoilt.parquet"
-    order = [name for name in (ground.columns.time, *ground.columns.key) if name]
+    part = folder / "spoiled.parquet"
+    order = [name for name in (testbed.columns.time, *testbed.columns.key) if name]
     (rows.sort(order, nulls_last=True) if order else rows).write_parquet(part)
-    snapshot = as_snapshot(ground.plan, (part,))
+    snapshot = open_snapshot(testbed.plan, (part,))
     profile = profile_table(snapshot.scan())
-    broken = failed(check_contract(ground.plan, snapshot, profile, ground.table))
+    broken = failed(check_contract(testbed.plan, snapshot, profile, testbed.table))
     return f"{broken[0].name}: {broken[0].detail}" if broken else ""
-
-
-def drill_candidates(ground: Testbed, folder: Path) -> Iterator[Drilled]:
-    """Spoil a candidate's predictions and its labels, and ask the gate, with itself as champion."""
-    plan = with_rounds(ground)
-    prepared = prepare_rows(plan, ground.snapshot, make_folder(folder, "sound"))
-    scored = score(plan, ground.snapshot, prepared, folder / "sound")
-    inside = np.ones(len(scored), dtype=bool)
-    opponent = ChampionPredictions(
-        version=ground.published.version, inside=inside, predicted=scored["predicted"].to_numpy()
-    )
-    yield ask_gate(plan, CLEAN, scored, opponent)
-    slices = [name for name in scored.columns if name.startswith("slice:")]
-    for fault in CANDIDATE_FAULTS:
-        level = largest_slice(scored, slices)
-        spoilt = fault.strike(scored["predicted"].to_numpy(), level)
-        column = pl.Series("predicted", spoilt.tolist() if spoilt.ndim == 2 else spoilt)
-        rival = None if fault.first else opponent
-        yield ask_gate(plan, fault.name, scored.with_columns(column), rival)
-    yield ask_gate(
-        plan, "shuffled labels", score_shuffled(plan, ground, prepared, folder), opponent
-    )
-    leaking = leak_target(plan, ground.snapshot)
-    leaked = prepare_rows(leaking, ground.snapshot, make_folder(folder, "leak"))
-    scored = score(leaking, ground.snapshot, leaked, folder / "leak")
-    yield ask_gate(leaking, "label leak", scored, opponent)
-
-
-def with_rounds(ground: Testbed) -> Plan:
-    """Train as the version was trained, without settling the number of rounds again."""
-    training = ground.plan.definition.training
-    known = {"rounds": ground.rounds, "early_stopping": 0}
-    return with_definition(ground.plan, training=training.model_copy(update=known))
-
-
-def with_definition(plan: Plan, **changes: object) -> Plan:
-    definition: Definition = plan.definition.model_copy(update=changes)
-    return plan.model_copy(update={"definition": definition})
-
-
-def leak_target(plan: Plan, snapshot: Snapshot) -> Plan:
-    """Add a feature that holds what is to be predicted."""
-    given = {**plan.features.expressions, "leak": plan.definition.target.value}
-    leaking = with_definition(plan, features=given)
-    schema = snapshot.scan().collect_schema()
-    features = compile_features(leaking.definition, schema, plan.origin)
-    return leaking.model_copy(update={"features": features})
-
-
-def score(plan: Plan, snapshot: Snapshot, prepared: Prepared, folder: Path) -> pl.DataFrame:
-    trained = train_models(plan, prepared, folder)
-    return evaluate_models(plan, snapshot, prepared, trained, folder)[1].read()
-
-
-def score_shuffled(plan: Plan, ground: Testbed, prepared: Prepared, folder: Path) -> pl.DataFrame:
-    """Train on labels that belong to other rows, and score the holdout's true ones."""
-    rows = prepared.scan().collect()
-    shuffled = pl.when(pl.col(ROLE) != SplitRole.HOLDOUT).then(pl.col(TARGET).shuffle(1))
-    labels = rows.select(shuffled.otherwise(pl.col(TARGET)).forward_fill().alias(TARGET))
-    target = make_folder(folder, "shuffled")
-    rows.with_columns(labels[TARGET]).write_ipc(target / "prepared.arrow")
-    spoilt = prepared.model_copy(update={"path": target / "prepared.arrow"})
-    return score(plan, ground.snapshot, spoilt, target)
-
-
-def largest_slice(scored: pl.DataFrame, slices: list[str]) -> Array:
-    """Tell which rows belong to the largest level of the first slice; half where there is none."""
-    if not slices:
-        return np.asarray(np.arange(len(scored)) % 2 == 0)
-    level = scored[slices[0]].value_counts(sort=True)[slices[0]][0]
-    inside: Array = (scored[slices[0]] == level).to_numpy()
-    return inside
-
-
-def ask_gate(
-    plan: Plan, fault: str, scored: pl.DataFrame, opponent: ChampionPredictions | None
-) -> Drilled:
-    bad = failed(judge_candidate(plan, scored, opponent).checks)
-    if not bad:
-        return Drilled(fault=fault, guard="", detail="")
-    return Drilled(fault=fault, guard="gate", detail=f"{bad[0].name}: {bad[0].detail}")

@@ -1,6 +1,6 @@
-"""Faults: what goes wrong with data and candidates, made on purpose, one at a time.
+"""Faults of data and candidates, made on purpose, one at a time.
 
-Owns the faults. Refuses to know who should catch them: `drilling` asks each guard.
+Not responsible for who should catch them: `data_guards` and `gate_guards` ask each guard.
 """
 
 from collections.abc import Callable, Sequence

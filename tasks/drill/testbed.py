@@ -1,27 +1,20 @@
-"""The ground of a drill: a version's plan, rows and files, fetched to be spoilt in copies.
-
-Owns what is fetched, and what became of a fault. Refuses to spoil anything, and to ask a guard.
-"""
+"""The testbed of a drill: a version's plan, rows and files, fetched to be spoiled in copies."""
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from tasks.analysis.point_in_time_check import check_point_in_time
 from tasks.core.checks import failed
 from tasks.core.definition import Frozen
-from tasks.core.errors import DefinitionError, PerennialError, first_line
+from tasks.core.errors import DataRefused, DefinitionError, PerennialError, first_line
 from tasks.drill.faults import Columns, find_columns
 from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import Snapshot
-from tasks.features.transform import Features, Vocabulary
-from tasks.registry.snapshots import fetch_snapshot, snapshot_path
-from tasks.registry.versions import Published, find, read_file, read_json
-from tasks.serving.expected_answers import recall_plan
+from tasks.extraction.snapshot import Snapshot, open_snapshot
+from tasks.registry.versions import Published
 from tasks.sources.query import SourceTable, open_table
 from tasks.storage.store import Store
+from tasks.training.published_model import PublishedModel, load
 
 log = logging.getLogger("perennial.drill")
 
@@ -42,50 +35,42 @@ class Drilled(Frozen):
 
 @dataclass(frozen=True)
 class Testbed:
-    """A version to be drilled: its plan, its rows split where the newest window begins, its files.
+    """A version to be drilled, the plan that made it, and its rows.
 
-    `rounds` are those that it was trained with. `table` is what its feature tables are made from,
-    where that still is what it was.
+    `table` is what its feature tables are made from, where that still is what it was.
     """
 
     store: Store
-    published: Published
+    model: PublishedModel
     plan: Plan
     snapshot: Snapshot
     table: SourceTable | None
     columns: Columns
-    vocabulary: Vocabulary
-    model: str
-    importance: dict[str, float]
-    rounds: int
-    code: str
+
+    @property
+    def published(self) -> Published:
+        return self.model.published
 
 
-def prepare_ground(store: Store, published: Published, folder: Path) -> Testbed:
-    """Fetch all that the drill spoils copies of."""
-    lineage = read_json(store, published, "lineage.json")
-    features = Features.model_validate(read_json(store, published, "features.json"))
-    plan = recall_plan(store, published, lineage, features)
-    kept = find(store, snapshot_path(plan.snapshot))
-    if kept is None:
-        raise DefinitionError(f"{published.path}: its snapshot is gone; retrain, then drill that")
-    parts = tuple(fetch_snapshot(store, kept, folder / "snapshot"))
-    ranked = read_json(store, published, "evaluation.json")["importance"]
-    importance = {each["feature"]: each["share"] for each in ranked}
-    snapshot = as_snapshot(plan, parts)
-    schema = snapshot.scan().collect_schema()
+def prepare_testbed(store: Store, published: Published, folder: Path) -> Testbed:
+    """Fetch all that the drill spoils copies of; DefinitionError where the snapshot is gone."""
+    model = load(store, published)
+    plan = model.recall_plan(Path.cwd())
+    try:
+        parts = tuple(model.fetch_snapshot(folder / "snapshot"))
+    except DataRefused as gone:
+        raise DefinitionError(
+            f"{published.path}: its snapshot is gone; retrain, then drill that"
+        ) from gone
+    snapshot = open_snapshot(plan, parts)
+    schema, ranked = snapshot.scan().collect_schema(), list(model.read_importance())
     return Testbed(
         store=store,
-        published=published,
+        model=model,
         plan=plan,
         snapshot=snapshot,
         table=open_events(plan, snapshot) if plan.definition.tables else None,
-        columns=find_columns(plan.definition, features, schema, list(importance)),
-        vocabulary=Vocabulary.model_validate(read_json(store, published, "vocabulary.json")),
-        model=read_file(store, published, "model.txt").decode(),
-        importance=importance,
-        rounds=lineage["rounds"],
-        code=lineage["code"],
+        columns=find_columns(plan.definition, plan.features, schema, ranked),
     )
 
 
@@ -106,11 +91,6 @@ def open_events(plan: Plan, snapshot: Snapshot) -> SourceTable | None:
         )
         return None
     return table
-
-
-def as_snapshot(plan: Plan, parts: tuple[Path, ...]) -> Snapshot:
-    rows = pl.scan_parquet(list(parts), glob=False).select(pl.len()).collect().item()
-    return Snapshot(digest=plan.snapshot, parts=parts, rows=rows, future_rows=0, newest=plan.as_of)
 
 
 def make_folder(folder: Path, name: str) -> Path:

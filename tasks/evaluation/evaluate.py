@@ -1,9 +1,11 @@
-"""Step 5, evaluation: models on the holdout, measured beside a baseline and a simple model.
+"""Evaluation: models on the holdout, measured beside a baseline and a simple model.
 
-Owns what is measured and on which rows. Refuses to say whether it is good enough: the gate does.
+Responsible for what is measured and on which rows. Not responsible for whether that is good enough:
+the gate is (`validation.gate`).
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -12,32 +14,24 @@ import polars as pl
 from lightgbm import Booster
 
 from tasks.core.columns import ROLE, ROW, TARGET, TIME
-from tasks.core.definition import Frozen, Metric
-from tasks.evaluation.metrics import Array, measure, rank_bins, read_certainty
+from tasks.core.definition import Definition, Frozen, Metric
+from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
+from tasks.evaluation.curves import draw_curves
+from tasks.evaluation.metrics import Array, measure
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
-from tasks.features.transform import compile_expression
+from tasks.features.transform import Features, Vocabulary, compile_expression
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.storage.store import reaching
 from tasks.training.datasets import model_input
 from tasks.training.train import Trained, read_model
 
-_CURVE_POINTS, _RESIDUAL_BINS = 100, 20
-_RESIDUAL_SHARES = (10, 25, 50, 75, 90)
 _TRAIN_ROWS = 100_000
 _CONTRIBUTION_ROWS, _FEWEST_CONTRIBUTION_ROWS = 2_000, 200
 _CONTRIBUTIONS = 100_000  # rows times trees: a tree's contributions take far longer than its value
 _SLICE_LEVELS = 20
 SLICE = "slice:"  # what the columns of a slice begin with in scored rows
 _META = (ROW, TIME, TARGET, ROLE)
-
-
-class Bin(Frozen):
-    """Rows of near predictions: how many, the mean prediction and what came true."""
-
-    rows: int
-    predicted: float
-    observed: float
 
 
 class Slice(Frozen):
@@ -93,16 +87,18 @@ def evaluate_models(
     evaluation = Evaluation(
         rows=len(rows),
         metrics={
-            "holdout": measure_rows(plan, target, predicted),
-            "train": measure_rows(plan, seen[TARGET].to_numpy(), predict(twin, seen)),
+            "holdout": measure_rows(plan.definition, target, predicted),
+            "train": measure_rows(plan.definition, seen[TARGET].to_numpy(), predict(twin, seen)),
         },
-        baseline=measure_rows(plan, target, baseline),
-        simple=measure_rows(plan, target, simply),
+        baseline=measure_rows(plan.definition, target, baseline),
+        simple=measure_rows(plan.definition, target, simply),
         calibration=calibrate(target, predicted),
-        calibration_error=calibration_error(target, predicted, calibration_unit(plan, target)),
+        calibration_error=calibration_error(
+            target, predicted, calibration_unit(plan.definition.target.kind, target)
+        ),
         slices=measure_slices(plan, slices, target, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
-        curves=draw_curves(plan, trained, target, predicted),
+        curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     columns = [pl.Series(name, values) for name, values in predictions.items()]
@@ -112,8 +108,8 @@ def evaluate_models(
     return evaluation, Scored(path=path)
 
 
-def measure_rows(plan: Plan, target: Array, predicted: Array) -> dict[Metric, float]:
-    definition = plan.definition
+def measure_rows(definition: Definition, target: Array, predicted: Array) -> dict[Metric, float]:
+    """Compute every metric that fits the definition's target, by its threshold."""
     return measure(definition.target.kind, target, predicted, definition.serving.threshold)
 
 
@@ -125,8 +121,8 @@ def predict(booster: Booster, rows: pl.DataFrame) -> Array:
 
 
 def predict_holdout(plan: Plan, prepared: Prepared, *models: Booster) -> tuple[Array, ...]:
-    """Let models predict the holdout, a stretch at a time."""
-    frames = prepared.stretches(list(plan.features.expressions), SplitRole.HOLDOUT)
+    """Let models predict the holdout, a batch at a time."""
+    frames = prepared.batches(list(plan.features.expressions), SplitRole.HOLDOUT)
     predicted = [[predict(model, frame) for model in models] for frame in frames]
     return tuple(np.concatenate(each) for each in zip(*predicted, strict=True))
 
@@ -147,41 +143,50 @@ def sample_training(plan: Plan, prepared: Prepared) -> pl.DataFrame:
     They are drawn by a hash: every tenth row could be the same shop each day.
     """
     step = math.ceil((prepared.rows["fit"] + prepared.rows["stop"]) / _TRAIN_ROWS)
-    frames = prepared.stretches(
+    frames = prepared.batches(
         (ROW, TARGET, *plan.features.expressions), SplitRole.FIT, SplitRole.STOP
     )
     return pl.concat(frame.filter(pl.col(ROW).hash() % step == 0) for frame in frames)
 
 
-def slice_rows(
-    plan: Plan, snapshot: Snapshot, prepared: Prepared, numbers: pl.Series
-) -> list[pl.Series]:
-    """Give each slice's value for these rows as text: those asked for, or the small categories."""
-    schema = snapshot.scan().collect_schema()
-    small = {
-        name: plan.features.expressions[name]
-        for name, levels in prepared.vocabulary.categories.items()
+def choose_slices(
+    definition: Definition, features: Features, vocabulary: Vocabulary
+) -> dict[str, str]:
+    """Name the slices to watch, with their SQL: those asked for, or the small categories."""
+    if definition.gate.slices is not None:
+        return {sql: sql for sql in definition.gate.slices}
+    return {
+        name: features.expressions[name]
+        for name, levels in vocabulary.categories.items()
         if 2 <= len(levels) <= _SLICE_LEVELS
     }
-    asked = plan.definition.gate.slices
-    given = small if asked is None else {sql: sql for sql in asked}
-    expressions = [
-        compile_expression(sql, schema, f"{plan.origin}: [gate] slices")
+
+
+def slice_columns(slices: Mapping[str, str], schema: pl.Schema, origin: str) -> list[pl.Expr]:
+    """Give each slice's value as text; DefinitionError where its SQL does not fit the columns."""
+    return [
+        compile_expression(sql, schema, f"{origin}: [gate] slices")
         .cast(pl.String)
         .fill_null("(missing)")
         .alias(SLICE + name)
-        for name, sql in given.items()
+        for name, sql in slices.items()
     ]
-    if not expressions:
-        return []
-    return read_rows(snapshot, numbers, expressions).get_columns()
+
+
+def slice_rows(
+    plan: Plan, snapshot: Snapshot, prepared: Prepared, numbers: pl.Series
+) -> list[pl.Series]:
+    """Give each slice's value for the numbered rows."""
+    slices = choose_slices(plan.definition, plan.features, prepared.vocabulary)
+    expressions = slice_columns(slices, snapshot.scan().collect_schema(), plan.origin)
+    return read_rows(snapshot, numbers, expressions).get_columns() if expressions else []
 
 
 def read_rows(snapshot: Snapshot, numbers: pl.Series, expressions: list[pl.Expr]) -> pl.DataFrame:
     """Evaluate expressions over the numbered rows of a snapshot, and read little else of it."""
     first, last = cast(int, numbers.min()), cast(int, numbers.max())
-    stretch = snapshot.scan().slice(first, last - first + 1).select(expressions).collect()
-    return stretch[numbers - first]
+    rows = snapshot.scan().slice(first, last - first + 1).select(expressions).collect()
+    return rows[numbers - first]
 
 
 def measure_slices(
@@ -195,55 +200,9 @@ def measure_slices(
         for level, rows in largest.head(_SLICE_LEVELS).iter_rows():
             if rows >= plan.definition.gate.slice_rows:
                 inside = (column == level).to_numpy()
-                metrics = measure_rows(plan, target[inside], predicted[inside])
+                metrics = measure_rows(plan.definition, target[inside], predicted[inside])
                 measured.append(Slice(slice=name, level=level, rows=rows, metrics=metrics))
     return tuple(measured)
-
-
-def calibrate(target: Array, predicted: Array) -> tuple[Bin, ...]:
-    """Group rows by prediction into tenths and set what was predicted against what came true.
-
-    For several classes, the prediction is the likeliest class's and it came true if it was right.
-    """
-    came_true, told = read_certainty(target, predicted)
-    tenths = rank_bins(told)
-    groups = [tenths == tenth for tenth in np.unique(tenths)]
-    return tuple(
-        Bin(
-            rows=int(group.sum()),
-            predicted=float(told[group].mean()),
-            observed=float(came_true[group].mean()),
-        )
-        for group in groups
-    )
-
-
-def calibration_error(target: Array, predicted: Array, unit: float) -> float:
-    """Average the gap between predicted and observed over all rows."""
-    bins = calibrate(target, predicted)
-    gaps = sum(each.rows * abs(each.predicted - each.observed) for each in bins)
-    return gaps / len(target) / unit
-
-
-def calibration_excess(target: Array, predicted: Array, unit: float) -> float:
-    """Average the gap that chance does not explain: of its square, a bin's variance is taken off.
-
-    A bin of ten rows lies far from the truth though every probability is right.
-    """
-    came_true, told = read_certainty(target, predicted)
-    tenths, misses = rank_bins(told), told - came_true
-    total = 0.0
-    for tenth in np.unique(tenths):
-        inside = misses[tenths == tenth]
-        chance = float(inside.var(ddof=1)) / len(inside) if len(inside) > 1 else 0.0
-        total += len(inside) * math.sqrt(max(float(inside.mean()) ** 2 - chance, 0.0))
-    return total / len(target) / unit
-
-
-def calibration_unit(plan: Plan, target: Array) -> float:
-    """Give what calibration is measured in: probabilities as they are, values in deviations."""
-    spread = float(target.std()) if plan.definition.target.kind == "regression" else 1.0
-    return spread or 1.0
 
 
 def rank_features(
@@ -254,7 +213,7 @@ def rank_features(
     wanted = min(affordable, _CONTRIBUTION_ROWS, len(numbers))
     chosen = numbers.sample(wanted, seed=plan.definition.training.seed).implode()
     names = list(plan.features.expressions)
-    frames = prepared.stretches((ROW, *names), SplitRole.HOLDOUT)
+    frames = prepared.batches((ROW, *names), SplitRole.HOLDOUT)
     sample = pl.concat(frame.filter(pl.col(ROW).is_in(chosen)) for frame in frames).drop(ROW)
     parts = np.asarray(booster.predict(model_input(sample), pred_contrib=True))
     by_class = parts.reshape(len(sample), -1, len(names) + 1)[:, :, :-1]  # the last is the bias
@@ -264,48 +223,3 @@ def rank_features(
     return tuple(
         Importance(feature=name, contribution=mean, share=mean / total) for name, mean in ranked
     )
-
-
-def draw_curves(
-    plan: Plan, trained: Trained, target: Array, predicted: Array
-) -> dict[str, dict[str, tuple[float, ...]]]:
-    """Give the points of the plots that fit the target, few enough to be kept as JSON."""
-    curves: dict[str, dict[str, tuple[float, ...]]] = {}
-    if trained.curve:
-        rounds = _spread(len(trained.curve))
-        curves["learning"] = _points(round=rounds + 1, loss=np.array(trained.curve)[rounds])
-    if plan.definition.target.kind == "binary":
-        hits, told = count_hits(target, predicted)
-        misses, positives = told - hits, hits[-1]
-        recall, false_alarms = hits / positives, misses / misses[-1]
-        curves["roc"] = _points(false_positive_rate=false_alarms, true_positive_rate=recall)
-        curves["precision_recall"] = _points(recall=recall, precision=hits / told)
-    if plan.definition.target.kind == "regression":
-        tenths = rank_bins(predicted, _RESIDUAL_BINS)
-        groups = [tenths == tenth for tenth in np.unique(tenths)]
-        errors = [target[group] - predicted[group] for group in groups]
-        curves["residuals"] = _points(
-            predicted=np.array([predicted[group].mean() for group in groups]),
-            **{
-                f"q{share}": np.array([np.quantile(each, share / 100) for each in errors])
-                for share in _RESIDUAL_SHARES
-            },
-        )
-    return curves
-
-
-def count_hits(target: Array, predicted: Array) -> tuple[Array, Array]:
-    """Count positives, and rows, from the highest prediction down to some of the lower ones."""
-    order = np.argsort(-predicted, kind="stable")
-    ends = np.flatnonzero(np.diff(predicted[order], append=-np.inf))  # ties come in together
-    at = np.unique(ends[np.searchsorted(ends, _spread(len(order)))])
-    return np.cumsum(target[order])[at], at + 1
-
-
-def _spread(count: int) -> Array:
-    """Give places from the first to the last, as many as a curve has points."""
-    return np.unique(np.linspace(0, count - 1, _CURVE_POINTS).astype(np.int64))
-
-
-def _points(**series: Array) -> dict[str, tuple[float, ...]]:
-    return {name: tuple(values.astype(float).tolist()) for name, values in series.items()}

@@ -1,35 +1,20 @@
-"""Metrics from sums over groups of rows, so that a bootstrap only weighs groups anew.
+"""Metrics of predictions, by sums over groups of rows, so that a bootstrap only weighs them anew.
 
-Rows of one day rise and fall together, and so do days that follow each other: an interval that
-draws single rows is far too narrow (on the flights, a nominal 95 % covers 17 to 50 %). Here runs
-of whole groups are drawn (days, where rows carry a time), and a resample costs one row of a small
-matrix product, whatever the number of rows. Refuses to know models, files and gates.
+By hand, because a bootstrap asks a thousand times: scikit-learn is the oracle in the tests.
 """
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri, stdtrit  # type: ignore[import-untyped]
 
-from tasks.core.definition import METRICS, Frozen, Metric, TargetKind
+from tasks.core.definition import METRICS, Metric, TargetKind
 
 Array = npt.NDArray[Any]
 HIGHER_IS_BETTER: frozenset[Metric] = frozenset({"auc", "accuracy", "macro_f1", "r2"})
 _SMALLEST = float(np.finfo(np.float64).eps)  # a probability of 0 that came true costs 36, not all
 _ROUNDING = 1e-12
 _RANK_BINS, _CALIBRATION_BINS = 256, 10
-_RESAMPLES = 1000
-
-
-class Interval(Frozen):
-    """A difference and its confidence interval; above 0 means that the first is better."""
-
-    value: float
-    low: float
-    high: float
 
 
 def measure(
@@ -67,14 +52,14 @@ def group_sums(
     """Sum up in each group what the metric is made of; shape (groups, parts)."""
     if metric == "auc":
         place = rank_bins(predicted, _RANK_BINS)
-        return np.hstack([_tabulate(groups, place, target), _tabulate(groups, place, 1 - target)])
+        return np.hstack([tabulate(groups, place, target), tabulate(groups, place, 1 - target)])
     if metric == "macro_f1":
         chosen, classes = predicted.argmax(axis=1), predicted.shape[1]
         true = target.astype(np.int64)
         every = np.ones(len(target))
-        hits = _tabulate(groups, chosen, chosen == true, classes)
-        told = _tabulate(groups, chosen, every, classes)
-        return np.hstack([hits, told, _tabulate(groups, true, every, classes)])
+        hits = tabulate(groups, chosen, chosen == true, classes)
+        guessed = tabulate(groups, chosen, every, classes)
+        return np.hstack([hits, guessed, tabulate(groups, true, every, classes)])
     parts = [np.ones(len(target)), row_losses(metric, target, predicted, threshold)]
     if metric == "r2":
         centred = target - target.mean()  # squares of large values would swallow their differences
@@ -87,9 +72,9 @@ def from_sums(metric: Metric, sums: Array) -> Array:
     if metric == "auc":
         return _area(sums)
     if metric == "macro_f1":
-        hits, told, true = np.split(sums, 3, axis=1)
-        present = (told + true) > 0
-        scores = np.divide(2 * hits, told + true, out=np.zeros(hits.shape), where=present)
+        hits, guessed, true = np.split(sums, 3, axis=1)
+        present = (guessed + true) > 0
+        scores = np.divide(2 * hits, guessed + true, out=np.zeros(hits.shape), where=present)
         return np.asarray(scores.sum(axis=1) / present.sum(axis=1))
     count, total = sums[:, 0], sums[:, 1]
     if metric == "rmse":
@@ -129,176 +114,7 @@ def rank_bins(predicted: Array, bins: int = _CALIBRATION_BINS) -> Array:
     return np.searchsorted(edges, predicted, side="right")
 
 
-def compare(
-    metric: Metric,
-    target: Array,
-    one: Array,
-    other: Array,
-    groups: Array,
-    *,
-    confidence: float,
-    threshold: float,
-    seed: int,
-) -> Interval:
-    """Bootstrap by how much `one` is better than `other` on the same rows."""
-    sign = 1 if metric in HIGHER_IS_BETTER else -1
-    ours, theirs = (group_sums(metric, target, each, groups, threshold) for each in (one, other))
-    gain = _bootstrap(ours, theirs, lambda sums: sign * from_sums(metric, sums), confidence, seed)
-    if metric != "auc":
-        return gain
-    # The bins that make resampling cheap cost some exactness: give it back.
-    exact = area_under_curve(target, one) - area_under_curve(target, other)
-    return Interval(
-        value=exact, low=gain.low - gain.value + exact, high=gain.high - gain.value + exact
-    )
-
-
-def compare_apart(
-    metric: Metric,
-    one: tuple[Array, Array, Array],
-    other: tuple[Array, Array, Array],
-    *,
-    confidence: float,
-    threshold: float,
-    seed: int,
-) -> Interval:
-    """Bootstrap by how much better predictions did on some rows than on others.
-
-    Each side is target, predictions and groups of its own rows, and is resampled by itself.
-    """
-    sign = 1 if metric in HIGHER_IS_BETTER else -1
-    sums = [group_sums(metric, *side, threshold) for side in (one, other)]
-    values = [sign * float(from_sums(metric, each.sum(axis=0)[None, :])[0]) for each in sums]
-    spread = [
-        sign * from_sums(metric, draw_groups(len(each), seed + place) @ each)
-        for place, each in enumerate(sums)
-    ]
-    gain = values[0] - values[1]
-    fewest = min(len(each) for each in sums)
-    low, high = _reach(spread[0] - spread[1] - gain, fewest, confidence)
-    if metric == "auc":  # exact, where the bins that make resampling cheap are not
-        gain = area_under_curve(*one[:2]) - area_under_curve(*other[:2])
-    return Interval(value=gain, low=gain + low, high=gain + high)
-
-
-def measure_surely(
-    metric: Metric,
-    target: Array,
-    predicted: Array,
-    groups: Array,
-    *,
-    confidence: float,
-    threshold: float,
-    seed: int,
-) -> Interval:
-    """Bootstrap a metric itself, with the interval that other such rows would give."""
-    sums = group_sums(metric, target, predicted, groups, threshold)
-    value = float(from_sums(metric, sums.sum(axis=0)[None, :])[0])
-    strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - value
-    low, high = _reach(strays, len(sums), confidence)
-    if metric == "auc":
-        value = area_under_curve(target, predicted)
-    return Interval(value=value, low=value + low, high=value + high)
-
-
-def compare_means_apart(
-    one: tuple[Array, Array], other: tuple[Array, Array], *, confidence: float
-) -> Interval:
-    """Compare the mean loss of some rows with that of others; each side is losses and groups.
-
-    For many comparisons at once, as `compare_means`.
-    """
-    value = float(other[0].mean() - one[0].mean())
-    error = math.hypot(*(_standard_error(losses, groups) for losses, groups in (one, other)))
-    fewest = min(len(np.bincount(groups)) for _, groups in (one, other))
-    margin = error * _deviations(fewest, confidence)
-    return Interval(value=value, low=value - margin, high=value + margin)
-
-
-def compare_calibration(
-    target: Array, one: Array, other: Array, groups: Array, *, confidence: float, seed: int
-) -> Interval:
-    """Bootstrap by how much closer to the truth `one` is in its bins than `other`."""
-
-    def gaps(predicted: Array) -> Array:
-        came_true, told = read_certainty(target, predicted)
-        table = _tabulate(groups, rank_bins(told), told - came_true)
-        return np.column_stack([table, np.bincount(groups)])
-
-    def closeness(sums: Array) -> Array:
-        return np.asarray(-np.abs(sums[:, :-1]).sum(axis=1) / sums[:, -1])
-
-    return _bootstrap(gaps(one), gaps(other), closeness, confidence, seed)
-
-
-def compare_means(ours: Array, theirs: Array, groups: Array, *, confidence: float) -> Interval:
-    """Compare two models' losses by row, by how their difference spreads over runs of groups.
-
-    For many comparisons at once, whose confidence lies too far out for a bootstrap's resamples.
-    """
-    difference = theirs - ours
-    value = float(difference.mean())
-    error = _standard_error(difference, groups)
-    margin = error * _deviations(len(np.bincount(groups)), confidence)
-    return Interval(value=value, low=value - margin, high=value + margin)
-
-
-def _standard_error(values: Array, groups: Array) -> float:
-    """Say how far the mean of rows strays, by how their groups' sums spread over runs of them."""
-    sizes = np.bincount(groups)
-    strays = np.bincount(groups, weights=values) - float(values.mean()) * sizes
-    runs = _add_up_runs(strays[None, :])[0]
-    return math.sqrt((runs**2).sum() / _run_length(len(sizes))) / len(values)
-
-
-def draw_groups(count: int, seed: int) -> Array:
-    """Draw how often each group counts in each resample; shape (resamples, groups).
-
-    Groups are drawn in runs: what follows each other is alike (a storm outlasts midnight).
-    """
-    runs = -(-count // _run_length(count))
-    starts = np.random.default_rng(seed).multinomial(runs, np.full(count, 1 / count), _RESAMPLES)
-    return _add_up_runs(starts.astype(np.float64))
-
-
-def _bootstrap(
-    ours: Array, theirs: Array, score: Callable[[Array], Array], confidence: float, seed: int
-) -> Interval:
-    """Resample the difference of two scores; a resample holds the same groups for both."""
-    weights = draw_groups(len(ours), seed)
-    value = float((score(ours.sum(axis=0)[None, :]) - score(theirs.sum(axis=0)[None, :]))[0])
-    strays = score(weights @ ours) - score(weights @ theirs) - value
-    low, high = _reach(strays, len(ours), confidence)
-    return Interval(value=value, low=value + low, high=value + high)
-
-
-def _reach(strays: Array, count: int, confidence: float) -> tuple[float, float]:
-    """Turn how far resamples strayed into an interval's ends, wider where groups are few."""
-    tail = (1 - confidence) / 2
-    widening = _deviations(count, confidence) / -float(ndtri(tail))
-    low, high = np.quantile(strays, [tail, 1 - tail]) * widening
-    return float(low), float(high)
-
-
-def _run_length(count: int) -> int:
-    return max(1, round(math.cbrt(count)))
-
-
-def _add_up_runs(values: Array) -> Array:
-    """Add to each group's value those of the groups before it, as many as a run is long."""
-    length = _run_length(values.shape[1])
-    return sum(np.roll(values, step, axis=1) for step in range(1, length)) + values
-
-
-def _deviations(count: int, confidence: float) -> float:
-    """Say how many standard errors an interval reaches; further, the fewer runs there are."""
-    length = _run_length(count)
-    assert count > length, "the rows of one group have no spread to judge by"
-    student = float(stdtrit(count / length - 1, (1 + confidence) / 2))
-    return student * math.sqrt(count / (count - length))
-
-
-def _tabulate(groups: Array, places: Array, weights: Array, width: int = 0) -> Array:
+def tabulate(groups: Array, places: Array, weights: Array, width: int = 0) -> Array:
     """Add up weights by group and place; shape (groups, places)."""
     width = width or int(places.max()) + 1
     size = (int(groups.max()) + 1) * width

@@ -1,8 +1,8 @@
-"""Feature tables looked up a stretch of time after the other: memory does not grow with rows.
+"""Point-in-time lookups a chunk of rows at a time, so that memory does not grow with the rows.
 
-What a table's events came to by the end of a stretch is carried into the next: sums are added up in
-the same order as over the whole, and have the same last bit. Owns stretches and what is carried.
-Refuses to know what a value is (`tables`) and in what order rows are written.
+What a table's events came to by the end of a chunk is carried into the next one: sums are added up
+in the same order as over the whole, and have the same last bit. What a value is says
+`features.feature_tables`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,11 +15,11 @@ from tasks.core.definition import Definition
 from tasks.features.point_in_time_join import Events, give_values, look_up, settle
 from tasks.sources.query import SourceTable, collect
 
-STRETCH = 250_000  # rows
+CHUNK_ROWS = 250_000  # rows
 _GROUP = 100_000  # rows of events that are read together
 
 
-def look_up_stretches(
+def look_up_chunks(
     definition: Definition,
     table: SourceTable,
     parts: Sequence[Path],
@@ -27,16 +27,16 @@ def look_up_stretches(
     size: int | None = None,
 ) -> Iterator[pl.LazyFrame]:
     """Give the rows of parts that follow each other in time, with what was known at their times."""
-    stretches = [each for part in parts for each in cut(part, size or STRETCH)]
+    chunks = [each for part in parts for each in cut(part, size or CHUNK_ROWS)]
     if table.time is None:
-        untils: list[datetime | None] = [None] * len(stretches)
+        untils: list[datetime | None] = [None] * len(chunks)
     else:
-        untils = [rows.select(table.time.max()).collect().item() for rows in stretches]
+        untils = [rows.select(table.time.max()).collect().item() for rows in chunks]
     walks = [
         walk(events, spill(table, events, folder / f"{name}.parquet"), untils)
         for name, events in table.events.items()
     ]
-    for rows, *known in zip(stretches, *walks, strict=True):
+    for rows, *known in zip(chunks, *walks, strict=True):
         planned = dict(zip(table.events, known, strict=True))
         yield look_up(rows, table.time, definition.tables, planned)
 
@@ -48,7 +48,7 @@ def cut(part: Path, size: int) -> Iterator[pl.LazyFrame]:
 
 
 def spill(table: SourceTable, events: Events, file: Path) -> Path:
-    """Write what a table is made of where stretches of it are soon found: sources may be large."""
+    """Write what a table is made of where chunks of it are soon found: sources may be large."""
     file.parent.mkdir(exist_ok=True)
     collect(table, events.frame.sink_parquet(file, row_group_size=_GROUP, lazy=True))
     return file

@@ -1,8 +1,8 @@
-"""Partitions: stretches of one source's files that a snapshot can be made from one by one.
+"""Partitions: groups of one source's files from which a snapshot can be made one by one.
 
-Owns the proof that the rows of a whole are those of its partitions, and what names a partition, so
-that an earlier snapshot's rows are taken instead of read anew. Refuses to guess: where the proof
-fails there are no partitions, and all is read.
+A partition has a name, so that rows of an earlier snapshot are taken instead of read anew. This is
+done only where it is proven that the rows of the partitions are those of the whole; else there are
+none, and all is read.
 
 The proof holds for one source of Parquet files of the same columns, where the query, if there is
 one, takes that source first and once, chooses, computes and filters row by row, and joins others to

@@ -1,7 +1,8 @@
-"""A plan: all that a run of one model is settled to be before any work is done."""
+"""What a run is settled to be, before any work is done: its inputs, and retrain's plan."""
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -11,12 +12,11 @@ from tasks.features.transform import Features
 SCHEMAS = "schemas.json"  # a version's file of them
 
 
-class Plan(Frozen):
-    """`origin` is the definition's file, `sources` and `snapshot` are digests, `root` an address.
+class RunInputs(Frozen):
+    """What a run reads: a definition, its sources as they are, and as of when.
 
-    `asked_at` is when the data should be fresh: as-of if it was asked for, or else now. Equal
-    inputs give an equal `version`: see `registry.name_version`. `tune` is how many sets of
-    parameters are tried before training. `schemas` are the sources' columns as they were read.
+    `origin` is the definition's file, `root` the store's address; `sources` are digests by name.
+    `asked_at` is when the data should be fresh: as-of if it was asked for, or else now.
     """
 
     definition: Definition
@@ -26,8 +26,23 @@ class Plan(Frozen):
     as_of: datetime | None
     asked_at: datetime
     sources: dict[str, str]
-    snapshot: str
     features: Features
+
+
+class Plan(RunInputs):
+    """A retrain: equal inputs give an equal `version`, see `registry.versions.name_version`.
+
+    `snapshot` is a digest. `tune` is how many sets of parameters are tried before training.
+    `schemas` are the sources' columns as they were read, by source.
+    """
+
+    snapshot: str
     version: str
     tune: int = 0
     schemas: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+    def with_training(self, **changes: Any) -> Self:
+        """Give a plan with other keys of [training]; its names say nothing of them."""
+        training = self.definition.training.model_copy(update=changes)
+        definition = self.definition.model_copy(update={"training": training})
+        return self.model_copy(update={"definition": definition})

@@ -1,7 +1,6 @@
-"""Step 1, extraction: one immutable snapshot of the rows that were known as of a time.
+"""A snapshot: the immutable rows that were known as of a time, and what names it.
 
-Owns what a snapshot is and what names it. Refuses to know what the columns mean: it judges no
-value and leaves out no row but those after as-of or before the window.
+Rows after as-of or before the window are left out, and no others: values are not judged here.
 """
 
 import hashlib
@@ -113,6 +112,12 @@ def describe_snapshot(plan: Plan, table: SourceTable, parts: tuple[Path, ...]) -
     return Snapshot(
         digest=plan.snapshot, parts=parts, rows=count, future_rows=future, newest=newest
     )
+
+
+def open_snapshot(plan: Plan, parts: tuple[Path, ...]) -> Snapshot:
+    """Take parts for the plan's snapshot; its sources are not asked."""
+    rows = pl.scan_parquet(list(parts), glob=False).select(pl.len()).collect().item()
+    return Snapshot(digest=plan.snapshot, parts=parts, rows=rows, future_rows=0, newest=plan.as_of)
 
 
 def _explain_empty(plan: Plan, table: SourceTable) -> str:

@@ -1,7 +1,7 @@
-"""Parts: the Parquet files of a snapshot, each with a partition's rows, or one with all.
+"""The Parquet files of a snapshot: one for each partition, or one with all rows.
 
-Owns which rows belong to a snapshot, their order, and who writes them: this process, or the
-workers of a cluster. Refuses to know what a snapshot is called and where it is kept.
+Responsible for which rows belong to a snapshot, their order, and who writes them: this process, or
+the workers of a cluster. Not responsible for its name and where it is kept.
 """
 
 import logging
@@ -18,7 +18,7 @@ import polars as pl
 from tasks.cluster.dask_cluster import open_cluster
 from tasks.core.definition import Definition
 from tasks.core.errors import PerennialError, first_line
-from tasks.extraction.chunked_join import look_up_stretches
+from tasks.extraction.chunked_join import look_up_chunks
 from tasks.extraction.partitions import (
     Partition,
     find_partitions,
@@ -63,7 +63,7 @@ def look_up_parts(
 ) -> tuple[Path, ...]:
     """Write the rows of parts anew, with what was known at their times, in the same order."""
     found = []
-    joined = look_up_stretches(plan.definition, table, parts, events)
+    joined = look_up_chunks(plan.definition, table, parts, events)
     for number, rows in enumerate(joined):
         part = folder / f"part-{number:04}.parquet"
         ordered = _order_rows(plan.definition, table, rows)

@@ -1,7 +1,7 @@
-"""Reproduction: a published version made once more from its lineage alone, byte against byte.
+"""Reproduce: make a published version once more from its lineage alone, and compare the bytes.
 
-Owns what must come out the same, and naming the cause where it does not. Refuses to publish: what
-is made here is compared and thrown away.
+Responsible for what must come out the same, and for naming the cause where it does not. What is
+made here is compared and thrown away.
 """
 
 import logging
@@ -10,23 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from tasks.core.definition import Frozen
 from tasks.core.errors import DefinitionError, SourceError, StoreError, first_line
 from tasks.evaluation.evaluate import evaluate_models
 from tasks.extraction.run_plan import Plan
-from tasks.extraction.snapshot import Snapshot, extract_snapshot
-from tasks.features.transform import Features, compile_features
+from tasks.extraction.snapshot import Snapshot, extract_snapshot, open_snapshot
+from tasks.features.transform import compile_features
 from tasks.preparation.split import prepare_rows
 from tasks.registry.code_digest import maker_digest, package_versions
 from tasks.registry.snapshots import fetch_snapshot, snapshot_path
-from tasks.registry.versions import Published, find, read_json
-from tasks.serving.expected_answers import recall_plan
-from tasks.sources.query import digest_sources, holding, open_table
+from tasks.registry.versions import Published, find
+from tasks.sources.query import SourceTable, digest_sources, holding, open_table
 from tasks.storage.store import Store, digest_file
 from tasks.training.lightgbm_params import model_parameters
 from tasks.training.optuna_search import tuner
+from tasks.training.published_model import load
 from tasks.training.train import refit_model, train_models
 from tasks.training.tuning import search_parameters, take_best
 
@@ -51,9 +49,8 @@ def reproduce_version(
     store: Store, published: Published, folder: Path, project: Path
 ) -> Reproduction:
     """Make a version's models and numbers again, and compare their digests with its manifest."""
-    lineage = read_json(store, published, "lineage.json")
-    features = Features.model_validate(read_json(store, published, "features.json"))
-    plan = recall_plan(store, published, lineage, features).model_copy(update={"project": project})
+    model = load(store, published)
+    lineage, plan = model.lineage, model.recall_plan(project)
     snapshot = recall_snapshot(store, plan, folder)
     made = make_again(plan, snapshot, lineage, folder)
     digests = {name: digest_file(path) for name, path in made.items()}
@@ -72,17 +69,15 @@ def recall_snapshot(store: Store, plan: Plan, folder: Path) -> Snapshot:
     kept = find(store, snapshot_path(plan.snapshot))
     target = folder / "snapshot"
     parts = tuple(fetch_snapshot(store, kept, target)) if kept else extract_again(plan, target)
-    rows = pl.scan_parquet(list(parts), glob=False).select(pl.len()).collect().item()
-    log.info("%s rows %s", f"{rows:,}", "from the root" if kept else "extracted anew")
-    return Snapshot(digest=plan.snapshot, parts=parts, rows=rows, future_rows=0, newest=None)
+    snapshot = open_snapshot(plan, parts)
+    log.info("%s rows %s", f"{snapshot.rows:,}", "from the root" if kept else "extracted anew")
+    return snapshot
 
 
 def extract_again(plan: Plan, folder: Path) -> tuple[Path, ...]:
     """Extract a snapshot that the root has lost; StoreError where its sources have changed."""
     table = open_table(plan.definition, plan.project)
-    found = digest_sources(table)
-    changed = [name for name, digest in plan.sources.items() if found.get(name) != digest]
-    if changed:
+    if changed := find_changed(plan, table):
         raise StoreError(
             f"{plan.origin}: its snapshot {plan.snapshot} is gone from {plan.root}, and source "
             f"{changed[0]!r} is no longer what it was made of; restore either"
@@ -136,10 +131,15 @@ def name_changes(plan: Plan, lineage: dict[str, Any]) -> Iterator[str]:
 def _name_data(plan: Plan) -> Iterator[str]:
     try:
         table = open_table(plan.definition, plan.project)
-        found = digest_sources(table)
+        changed = find_changed(plan, table)
     except (SourceError, DefinitionError) as error:
         yield f"data: the sources cannot be read any more: {first_line(error)}"
         return
-    for name, digest in plan.sources.items():
-        if found.get(name) != digest:
-            yield f"data: source {name!r} has changed since; its snapshot was taken instead"
+    for name in changed:
+        yield f"data: source {name!r} has changed since; its snapshot was taken instead"
+
+
+def find_changed(plan: Plan, table: SourceTable) -> list[str]:
+    """Name the sources that are no longer what a version was made of."""
+    found = digest_sources(table)
+    return [name for name, digest in plan.sources.items() if found.get(name) != digest]

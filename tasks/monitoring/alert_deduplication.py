@@ -1,8 +1,8 @@
-"""Which causes were told already: once each, again only if nobody heard, and none about the past.
+"""Alert deduplication: each alert is sent once, and again only if no server took it.
 
-A cause is remembered after it was told, so that a kill in between tells it twice and never loses
-it. What is told goes forward in time: a look as of before the newest one only looks. Owns that
-memory, under `monitoring/NAME/raised/`. Refuses to know when something is worth it.
+An alert is remembered after it was sent, so that a kill in between sends it twice and never loses
+it. A look as of before the newest one sends nothing. Sent alerts are kept under
+`monitoring/NAME/raised/`. Not responsible for what is an alert (`findings`).
 """
 
 import hashlib
@@ -13,50 +13,50 @@ from typing import Any, Literal
 
 from tasks.core.definition import Frozen
 from tasks.core.errors import EventLost, first_line
-from tasks.monitoring.events import Alert, emit
+from tasks.monitoring.events import AlertKind, emit
 from tasks.storage.store import Store, reaching
 
 State = Literal["raised", "known", "held back", "not heard"]
-RETRAINING: tuple[Alert, ...] = ("new-data", "quality-lost", "distribution-moved")
+RETRAINING: tuple[AlertKind, ...] = ("new-data", "quality-lost", "distribution-moved")
 
 
-class Cause(Frozen):
-    """Something to tell. `key` makes it the same cause the next time that it is found."""
+class Alert(Frozen):
+    """What a person or an automation is told; one with the same kind and `key` is the same one."""
 
-    kind: Alert
+    kind: AlertKind
     reason: str
     key: str
     found: dict[str, Any]
 
 
-class SentAlerts(Frozen):
-    """What became of a cause: told now, known already, held back, or not heard by the server."""
+class SentAlert(Frozen):
+    """What became of an alert: sent now, known already, held back, or not taken by the server."""
 
-    kind: Alert
+    kind: AlertKind
     reason: str
     key: str
     state: State
     detail: str = ""
 
 
-def raise_causes(
-    store: Store, model: str, causes: Iterable[Cause], as_of: datetime, waiting: str
-) -> Iterator[SentAlerts]:
-    """Tell each cause once. A server that did not hear one is not asked again in the same look.
+def send_once(
+    store: Store, model: str, alerts: Iterable[Alert], as_of: datetime, waiting: str
+) -> Iterator[SentAlert]:
+    """Send each alert once. After one that the server did not take, the server is not asked again.
 
-    None that retrains is told while a candidate, named by `waiting`, waits for a decision.
+    Alerts that retrain are suppressed while a candidate, named by `waiting`, awaits approval.
     """
-    deaf, later = "", _find_later(store, model, as_of)
-    for cause in causes:
-        told = _hold_back(store, model, cause, later, waiting) or (
-            _say(cause, "not heard", deaf) if deaf else _tell(store, model, cause)
+    failed, later = "", _find_later(store, model, as_of)
+    for alert in alerts:
+        sent = _hold_back(store, model, alert, later, waiting) or (
+            _describe(alert, "not heard", failed) if failed else _send(store, model, alert)
         )
-        deaf = deaf or (told.detail if told.state == "not heard" else "")
-        yield told
+        failed = failed or (sent.detail if sent.state == "not heard" else "")
+        yield sent
 
 
 def remember_look(store: Store, model: str, as_of: datetime) -> None:
-    """Remember how far time has come for what is told."""
+    """Remember the as-of time of the newest look."""
     if _find_later(store, model, as_of) is None:
         with reaching(store.root):
             store.replace(_newest(model), as_of.isoformat().encode())
@@ -71,32 +71,32 @@ def _find_later(store: Store, model: str, as_of: datetime) -> datetime | None:
 
 
 def _hold_back(
-    store: Store, model: str, cause: Cause, later: datetime | None, waiting: str
-) -> SentAlerts | None:
+    store: Store, model: str, alert: Alert, later: datetime | None, waiting: str
+) -> SentAlert | None:
     with reaching(store.root):
-        if store.read_many([_path(model, cause)]):
-            return _say(cause, "known")
+        if store.read_many([_path(model, alert)]):
+            return _describe(alert, "known")
     if later is not None:
-        said = f"the past: the newest look was as of {later:%Y-%m-%d %H:%M} UTC"
-        return _say(cause, "held back", said)
-    if waiting and cause.kind in RETRAINING:
-        return _say(cause, "held back", f"{waiting} waits for a decision")
+        detail = f"the past: the newest look was as of {later:%Y-%m-%d %H:%M} UTC"
+        return _describe(alert, "held back", detail)
+    if waiting and alert.kind in RETRAINING:
+        return _describe(alert, "held back", f"{waiting} waits for a decision")
     return None
 
 
-def _tell(store: Store, model: str, cause: Cause) -> SentAlerts:
+def _send(store: Store, model: str, alert: Alert) -> SentAlert:
     try:
-        emit(model, cause.kind, cause.reason, cause.key, found=cause.found)
+        emit(model, alert.kind, alert.reason, alert.key, found=alert.found)
     except EventLost as error:
-        return _say(cause, "not heard", first_line(error))
+        return _describe(alert, "not heard", first_line(error))
     with suppress(FileExistsError), reaching(store.root):  # or another run told it just now
-        store.create(_path(model, cause), cause.model_dump_json().encode())
-    return _say(cause, "raised")
+        store.create(_path(model, alert), alert.model_dump_json().encode())
+    return _describe(alert, "raised")
 
 
-def _say(cause: Cause, state: State, detail: str = "") -> SentAlerts:
-    return SentAlerts(
-        kind=cause.kind, reason=cause.reason, key=cause.key, state=state, detail=detail
+def _describe(alert: Alert, state: State, detail: str = "") -> SentAlert:
+    return SentAlert(
+        kind=alert.kind, reason=alert.reason, key=alert.key, state=state, detail=detail
     )
 
 
@@ -104,6 +104,6 @@ def _newest(model: str) -> str:
     return f"monitoring/{model}/raised/newest-look"
 
 
-def _path(model: str, cause: Cause) -> str:
-    digest = hashlib.sha256(cause.key.encode()).hexdigest()[:16]
-    return f"monitoring/{model}/raised/{cause.kind}-{digest}.json"
+def _path(model: str, alert: Alert) -> str:
+    digest = hashlib.sha256(alert.key.encode()).hexdigest()[:16]
+    return f"monitoring/{model}/raised/{alert.kind}-{digest}.json"

@@ -1,31 +1,35 @@
-"""A yardstick: a quick model of all that was known by a time, for a champion to be held against.
+"""The challenger: a quick model trained on all labels known by a time, to compare a champion with.
 
-Owns how one is made and asked. Refuses to keep any, and to say when a champion has fallen behind
-(`policies`).
+It shares the champion's features and encoding. Not responsible for keeping challengers, nor for
+when a champion is worse (`staleness`).
 """
 
 from datetime import datetime
 
-import numpy as np
 import polars as pl
 
 from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.evaluation.metrics import Array
-from tasks.features.transform import Features, Vocabulary, encode
-from tasks.training.datasets import model_input
+from tasks.features.transform import Features, Vocabulary
+from tasks.training.datasets import category_places
+from tasks.training.published_model import encode_rows, predict_rows
 from tasks.training.train import read_model, train_quick
 
 
 class Challenger(Frozen):
-    """The model's text. It learned from `learned` rows, whose labels were known `as_of` a time."""
+    """LightGBM's `model` text, trained on `learned` rows whose labels were known `as_of` a time."""
 
     as_of: datetime
     learned: int
     model: str
 
+    def predict(self, features: Features, vocabulary: Vocabulary, rows: pl.DataFrame) -> Array:
+        """Predict raw rows, encoded as the champion does; shape (rows,) or (rows, classes)."""
+        return predict_rows(read_model(self.model), features, vocabulary, rows)
 
-def make_yardstick(
+
+def train_challenger(
     definition: Definition,
     features: Features,
     vocabulary: Vocabulary,
@@ -33,22 +37,12 @@ def make_yardstick(
     known: pl.DataFrame,
     as_of: datetime,
 ) -> Challenger:
-    """Train on rows with a known label, numbered as a champion does."""
-    names = list(features.expressions)
+    """Train on raw rows with a known `TARGET`, encoded as the champion does."""
     booster = train_quick(
         definition,
-        number_rows(features, vocabulary, known),
+        encode_rows(features, vocabulary, known),
         known[TARGET].to_numpy(),
-        [names.index(name) for name in features.categories],
+        category_places(features),
         classes,
     )
     return Challenger(as_of=as_of, learned=len(known), model=booster.model_to_string())
-
-
-def answer(model: str, features: Features, vocabulary: Vocabulary, rows: pl.DataFrame) -> Array:
-    """Let a yardstick or a champion, whose numbers they share, predict raw rows."""
-    return np.asarray(read_model(model).predict(number_rows(features, vocabulary, rows)))
-
-
-def number_rows(features: Features, vocabulary: Vocabulary, rows: pl.DataFrame) -> pl.DataFrame:
-    return model_input(encode(rows.lazy(), features, vocabulary).collect())

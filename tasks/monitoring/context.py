@@ -1,6 +1,6 @@
-"""What a run of the monitor is about: whose champion, as of when, and what its log holds.
+"""The context of a run of the monitor: which champion, as of when, and which rows were served.
 
-Owns the nouns that the monitor's steps share, and how far back they look. Refuses to judge.
+Responsible for how far back the monitor looks. Not responsible for any measure or alert.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -13,34 +13,28 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.definition_check import check_rules
 from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import DefinitionError, PerennialError, first_line, in_definition
-from tasks.extraction.run_plan import Plan
+from tasks.extraction.run_plan import RunInputs
 from tasks.extraction.snapshot import settle_as_of
 from tasks.monitoring.prediction_log import LoggedPredictions, add_moment, read_log
-from tasks.registry.versions import Published, find_champion
+from tasks.registry.versions import find_champion
 from tasks.sources.query import digest_sources, open_table
 from tasks.storage.store import Store, open_store
-from tasks.validation.champion_predictions import Recipe, read_recipe
+from tasks.training.published_model import PublishedModel, load
 
-WINDOWS = 13  # that are looked back on: a quarter of a year, where a window is a week
+WINDOWS = 13  # looked back on: a quarter of a year, where a window is a week
 _CLOCKS = timedelta(minutes=5)  # by which the clocks of two machines may disagree
 
 
-class MonitoringContext(Frozen):
-    """A champion to be watched. `plan` has its features, tables, target; the file's the rest.
+class MonitoringContext(RunInputs):
+    """A champion to be monitored: features, tables and target are its own, the rest the file's.
 
     `asked` is the as-of time that was asked for. `problem` says why the sources cannot be read.
     """
 
-    plan: Plan
-    champion: Published
-    recipe: Recipe
+    champion: PublishedModel
     asked: datetime | None
     now: datetime
     problem: str = ""
-
-    @property
-    def definition(self) -> Definition:
-        return self.plan.definition
 
     @property
     def version(self) -> str:
@@ -52,10 +46,10 @@ class MonitoringContext(Frozen):
 
 
 class ServedRows(Frozen):
-    """The log, and the moments that are looked at: after `since`, up to `until`.
+    """The prediction log, and the period that is looked at: after `since`, up to `until`.
 
-    `rows` count them by version. `ahead` were logged by a clock that is ahead of ours, and `later`
-    are about moments after `until`: both are kept, and looked at when their time has come.
+    `rows` are counted by version. `ahead` counts rows logged by a clock that is ahead of ours,
+    `later` those about moments after `until`: both are looked at when their time has come.
     """
 
     log: LoggedPredictions
@@ -69,18 +63,21 @@ class ServedRows(Frozen):
     def scan(
         self, watch: MonitoringContext, version: str, length: timedelta | None = None
     ) -> pl.LazyFrame:
-        """Scan a version's rows, with their moment; only the last of them where a length is given.
+        """Scan a version's rows with their `TIME`; only the last ones where a length is given.
 
-        A version that logged nothing has no columns, so ask for one that `rows` names.
+        The version must be one of `rows`: one that logged nothing has no columns.
         """
         rows = add_moment(watch.definition, self.log.scan(version)).drop(FILE)
         since = self.since if length is None else self.until - length
         return rows.filter(pl.col(TIME) > since, pl.col(TIME) <= self.until)
 
 
-def settle_watch(model: str, as_of: datetime | None) -> MonitoringContext | Definition:
-    """Settle whom to watch, and as of when; a model without champion gives its definition only."""
-    path = find_definition(model)
+def settle_watch(name: str, as_of: datetime | None) -> MonitoringContext | Definition:
+    """Find the champion to monitor, and as of when; without a champion, give the definition only.
+
+    DefinitionError where `as_of` is in the future, or where rows carry no time.
+    """
+    path = find_definition(name)
     file, project, store = load_definition(path), project_of(path), open_store()
     now = datetime.now(UTC)
     asked = as_of if as_of is None or as_of.tzinfo else as_of.replace(tzinfo=UTC)
@@ -89,12 +86,12 @@ def settle_watch(model: str, as_of: datetime | None) -> MonitoringContext | Defi
     champion = find_champion(store, file.name)
     if champion is None:
         return file
-    recipe = read_recipe(store, champion, champion.version)
-    theirs = recipe.definition
+    model = load(store, champion)
+    theirs = model.definition
     own = {"target": theirs.target, "serving": theirs.serving, "tables": theirs.tables}
     definition = file.model_copy(update=own)
     sources, settled, problem = _settle_sources(definition, str(path), project, asked, now)
-    plan = Plan(
+    return MonitoringContext(
         definition=definition,
         origin=str(path),
         project=project,
@@ -102,30 +99,28 @@ def settle_watch(model: str, as_of: datetime | None) -> MonitoringContext | Defi
         as_of=settled,
         asked_at=asked or now,
         sources=sources,
-        snapshot="",
-        features=recipe.features,
-        version=champion.version,
-    )
-    return MonitoringContext(
-        plan=plan, champion=champion, recipe=recipe, asked=asked, now=now, problem=problem
+        features=model.features,
+        champion=model,
+        asked=asked,
+        now=now,
+        problem=problem,
     )
 
 
 def look_at_log(watch: MonitoringContext, store: Store, folder: Path) -> ServedRows:
-    """Gather what was logged, and settle which moments are looked at."""
+    """Gather the prediction log, and settle which period is looked at."""
     before = WINDOWS * watch.window + watch.definition.target.matures_after
     oldest = (watch.asked or watch.now) - before
     log = read_log(store, watch.definition.name, oldest, watch.now, folder)
+    moment = pl.Datetime("us", "UTC")
+    nothing = pl.LazyFrame(schema={TIME: moment, LOGGED_TIME: moment, "version": pl.String})
     frames = [
         add_moment(watch.definition, log.scan(version)).select(
             TIME, LOGGED_TIME, pl.lit(version).alias("version")
         )
         for version in log.files
     ]
-    if not frames:
-        until = watch.asked or watch.now
-        return ServedRows(log=log, since=until - before, until=until, rows={})
-    moments = pl.concat(frames).collect()
+    moments = pl.concat([nothing, *frames]).collect()
     past = moments.filter(pl.col(TIME) <= watch.now)[TIME].max()
     until = watch.asked or (past if isinstance(past, datetime) else watch.now)
     since = until - before

@@ -1,7 +1,7 @@
-"""Events: what the watch over a model tells Prefect, for `prefect.yaml` to act on.
+"""Prefect events: how an alert reaches Prefect's server, whose automations act on it.
 
-Owns their names and their form. Refuses to know when something is worth telling (`monitoring`,
-`alarms`, `arrivals`) and what is done about it (the triggers in `prefect.yaml`).
+Responsible for the names and the form of events. Not responsible for when one is sent
+(`alert_deduplication`), nor for what follows (the triggers in `prefect.yaml`).
 """
 
 from typing import Any, Literal
@@ -13,13 +13,13 @@ from prefect.events import Event, Resource
 from tasks.core.errors import EventLost, first_line
 
 # The first three retrain the model; data that is broken is for a person.
-Alert = Literal["new-data", "quality-lost", "distribution-moved", "data-broken"]
+AlertKind = Literal["new-data", "quality-lost", "distribution-moved", "data-broken"]
 
 
-def emit(model: str, kind: Alert, reason: str, key: str, **payload: Any) -> Event:
-    """Tell Prefect's server at once what was found about a model; EventLost if it did not hear.
+def emit(model: str, kind: AlertKind, reason: str, key: str, **payload: Any) -> Event:
+    """Send an event to Prefect's server at once; EventLost if the server did not take it.
 
-    `reason` is one line for people. Events with the same `key` have the same cause.
+    `reason` is one line for people. Events with the same `key` are about the same alert.
     """
     event = Event(
         event=f"perennial.{kind}",

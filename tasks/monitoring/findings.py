@@ -1,7 +1,7 @@
-"""What a look at a champion found: what is a cause to act, and what a person should know.
+"""What the monitor found: which findings are an alert, and which a person should know anyway.
 
-Owns when a finding is worth telling and what makes it the same one the next time. Refuses to
-measure (`served` did) and to tell anyone (`raised` does).
+Responsible for when a finding becomes an alert, and for the key that makes it the same alert at
+the next look. Not responsible for measuring, nor for sending (`alert_deduplication`).
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from tasks.alarms.drift_decision import list_ringing
 from tasks.core.checks import Check, failed
 from tasks.core.definition import Frozen
 from tasks.features.feature_tables import tabled_values
-from tasks.monitoring.alert_deduplication import Cause, SentAlerts
+from tasks.monitoring.alert_deduplication import Alert, SentAlert
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.drift import ServedDrift
 from tasks.monitoring.ground_truth_join import GroundTruth
@@ -28,7 +28,7 @@ _NAMED = 3
 
 
 class MonitoringResult(Frozen):
-    """All that one look found out about a champion."""
+    """All that the monitor found out about a champion at one look."""
 
     watch: MonitoringContext
     asked: ServedRows
@@ -40,11 +40,11 @@ class MonitoringResult(Frozen):
     checks: tuple[Check, ...]
     service: ServiceHealth
     arrivals: NewData | None
-    raised: tuple[SentAlerts, ...] = ()
+    raised: tuple[SentAlert, ...] = ()
 
 
-def find_causes(found: MonitoringResult) -> Iterator[Cause]:
-    """Name what is worth telling; a cause stays the same within one window of one champion."""
+def find_alerts(found: MonitoringResult) -> Iterator[Alert]:
+    """Turn findings into alerts; an alert keeps its key within one window of one champion."""
     watch = found.watch
     place = (found.asked.until - datetime(1970, 1, 1, tzinfo=UTC)) // watch.window
 
@@ -54,18 +54,19 @@ def find_causes(found: MonitoringResult) -> Iterator[Cause]:
     arrivals = found.arrivals
     if arrivals is not None and arrivals.enough:
         numbers = arrivals.model_dump(mode="json")
-        yield Cause(kind="new-data", reason=arrivals.reason, key=arrivals.key, found=numbers)
-    if reasons := list(_find_lost(found)):
-        quality = found.judged.quality
-        numbers = {
-            **(quality.model_dump(mode="json") if quality else {}),
-            "behind": found.behind.model_dump(mode="json"),
-        }
-        yield Cause(
-            kind="quality-lost", reason="; ".join(reasons), key=key("quality-lost"), found=numbers
+        yield Alert(kind="new-data", reason=arrivals.reason, key=arrivals.key, found=numbers)
+    quality, behind = found.judged.quality, found.behind
+    reasons = [behind.lost, quality.detail if quality is not None and quality.lost else ""]
+    if any(reasons):
+        numbers = quality.model_dump(mode="json") if quality else {}
+        yield Alert(
+            kind="quality-lost",
+            reason="; ".join(filter(None, reasons)),
+            key=key("quality-lost"),
+            found={**numbers, "behind": behind.model_dump(mode="json")},
         )
     for alarm in list_ringing(found.drifted.alarms):
-        yield Cause(
+        yield Alert(
             kind=alarm.kind,
             reason=alarm.detail,
             key=key(alarm.kind, alarm.name),
@@ -73,22 +74,38 @@ def find_causes(found: MonitoringResult) -> Iterator[Cause]:
         )
     for name, reason, numbers in _find_broken(found):
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        yield Cause(
+        yield Alert(
             kind="data-broken", reason=reason, key=key("data-broken", digest), found=numbers
         )
 
 
 def warn_of(found: MonitoringResult) -> Iterator[str]:
-    """Say what a person should know although it raises no alarm."""
-    asked, outcomes = found.asked, found.outcomes
-    for path, reason in list(asked.log.torn.items())[:_NAMED]:
+    """List what a person should know although it is no alert."""
+    yield from _warn_of_log(found.asked)
+    yield from _warn_of_ground_truth(found.outcomes)
+    if found.judged.seen:
+        yield f"{found.judged.seen:,} answers are about rows that the champion learned from"
+    yield from filter(None, (found.outcomes.problem, found.judged.problem, found.drifted.problem))
+    for problem in (found.skew.prediction_problem, found.skew.column_problem):
+        if problem and found.skew.rows:
+            yield f"training/serving skew: {problem}"
+    yield from _find_late(found)
+    yield from _warn_of_service(found.service)
+
+
+def _warn_of_log(asked: ServedRows) -> Iterator[str]:
+    torn = asked.log.torn
+    for path, reason in list(torn.items())[:_NAMED]:
         yield f"log part {path} {reason}; it was left out"
-    if more := len(asked.log.torn) - _NAMED:
-        yield from [f"{more} more log parts could not be read"] if more > 0 else []
+    if len(torn) > _NAMED:
+        yield f"{len(torn) - _NAMED} more log parts could not be read"
     if asked.ahead:
         yield f"{asked.ahead:,} rows were logged by a clock that is ahead of this machine's"
     if asked.later:
         yield f"{asked.later:,} rows are about moments after {asked.until:%Y-%m-%d %H:%M} UTC"
+
+
+def _warn_of_ground_truth(outcomes: GroundTruth) -> Iterator[str]:
     counted = {
         "again": "answers were asked for again: the last before the event counts",
         "unknown": "answers have a key that the sources do not hold",
@@ -99,35 +116,20 @@ def warn_of(found: MonitoringResult) -> Iterator[str]:
     for name, words in counted.items():
         if count := getattr(outcomes, name):
             yield f"{count:,} {words}"
-    if found.judged.seen:
-        yield f"{found.judged.seen:,} answers are about rows that the champion learned from"
-    for problem in (outcomes.problem, found.judged.problem, found.drifted.problem):
-        if problem:
-            yield problem
-    for problem in (found.skew.prediction_problem, found.skew.column_problem):
-        if problem and found.skew.rows:
-            yield f"training/serving skew: {problem}"
-    yield from _find_late(found)
-    if found.service.failing:
-        yield f"{found.service.failed:,} of {found.service.answers:,} requests failed (5xx)"
-    if found.service.counters and (lost := sum(found.service.counters.dropped.values())):
+
+
+def _warn_of_service(service: ServiceHealth) -> Iterator[str]:
+    if service.failing:
+        yield f"{service.failed:,} of {service.answers:,} requests failed (5xx)"
+    if service.counters and (lost := sum(service.counters.dropped.values())):
         yield f"{lost:,} rows could not be logged: look at the disk under the root"
-    for path in found.service.damaged:
+    for path in service.damaged:
         yield f"{path} is damaged; it was left out"
 
 
-def _find_lost(found: MonitoringResult) -> Iterator[str]:
-    """Say how quality is lost: answers are worse than promised, or worse than they could be now."""
-    if found.behind.lost:
-        yield found.behind.lost
-    quality = found.judged.quality
-    if quality is not None and quality.lost:
-        yield quality.detail
-
-
 def _find_late(found: MonitoringResult) -> Iterator[str]:
-    """Say which looked-up values were not yet what the sources say by now: tables lag a little."""
-    values = tabled_values(found.watch.recipe.definition)
+    """Say which looked-up values differ from the sources by now: feature tables lag a little."""
+    values = tabled_values(found.watch.champion.definition)
     for each in found.skew.columns:
         if each.column in values and each.share > _DIFFERENT:
             yield (
@@ -137,7 +139,7 @@ def _find_late(found: MonitoringResult) -> Iterator[str]:
 
 
 def _find_broken(found: MonitoringResult) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Name what only a person can mend: sources, contract, or a service that answers otherwise."""
+    """Name what a person must repair: sources, data contract, or training/serving skew."""
     if problem := found.watch.problem or (found.arrivals and found.arrivals.problem):
         yield "sources", f"the sources cannot be read: {problem}", {}
     if broken := failed(found.checks):
@@ -148,7 +150,7 @@ def _find_broken(found: MonitoringResult) -> Iterator[tuple[str, str, dict[str, 
     if skew is not None and skew.rows:
         reason = f"{skew.rows:,} of {skew.compared:,} answers are not what the training path gives"
         yield "skew", reason, skew.model_dump(mode="json")
-    late = tabled_values(found.watch.recipe.definition)
+    late = tabled_values(found.watch.champion.definition)
     differing = [
         each for each in found.skew.columns if each.share > _DIFFERENT and each.column not in late
     ]

@@ -1,7 +1,7 @@
-"""What came true of what was predicted: logged answers joined by key to the sources' labels.
+"""The ground truth join: logged predictions joined by key to the labels in the sources.
 
-Owns which answer counts where a row was asked about twice, and which label where a key has several.
-Refuses to judge: every row is kept, and what has no label yet says so by having none.
+Responsible for which prediction counts where a row was asked about twice, and which label where a
+key has several. Every row is kept; one without a label yet has a null target.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,9 +22,9 @@ from tasks.core.columns import (
 )
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, PerennialError, first_line
-from tasks.evaluation.evaluate import SLICE
-from tasks.extraction.run_plan import Plan
-from tasks.features.transform import compile_expression, compile_target
+from tasks.evaluation.evaluate import slice_columns
+from tasks.extraction.run_plan import RunInputs
+from tasks.features.transform import compile_target
 from tasks.monitoring.prediction_log import LoggedPredictions, add_moment
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.sources.query import SourceTable, collect, open_table
@@ -32,7 +32,7 @@ from tasks.storage.store import reaching
 
 
 class GroundTruth(Frozen):
-    """Answers in one local Arrow file, with the `TARGET` that came true where it is known.
+    """Predictions in one local Arrow file, with the `TARGET` (ground truth) where it is known.
 
     `rows` are those that count: `again` were asked about once more later. Of them `labelled` have
     a label, `waiting` are too young for one, `overdue` are old enough and have none, `unknown` have
@@ -57,59 +57,52 @@ class GroundTruth(Frozen):
         return pl.scan_ipc(self.path).filter(pl.col(LOGGED_VERSION) == version).collect()
 
 
-def join_outcomes(
-    plan: Plan,
+def join_ground_truth(
+    inputs: RunInputs,
     classes: tuple[str, ...],
     slices: Mapping[str, str],
     log: LoggedPredictions,
     folder: Path,
 ) -> GroundTruth:
-    """Join every answer of the log to what came true by as-of."""
-    answers, again = choose_answers(plan, gather_answers(plan, log))
-    counts: dict[str, int] = {"again": again}
-    problem = ""
+    """Join every prediction of the log to the label that is known by as-of."""
+    answers, again = choose_answers(inputs, gather_answers(inputs, log))
+    problem, counts = "", {"again": again}
     try:
-        labels, more = collect_labels(plan, classes, slices, answers)
-        counts |= more
+        labels, more = collect_labels(inputs, classes, slices, answers)
+        rows = attach_labels(inputs, answers, labels)
+        counts |= more | count_labels(inputs, rows)
     except PerennialError as error:
         problem = first_line(error)
-        labels = None
-    rows = answers if labels is None else attach_labels(plan, answers, labels)
-    if labels is None:
-        rows = rows.with_columns(pl.lit(None, pl.Float64).alias(TARGET))
-    else:
-        counts |= count_outcomes(plan, rows)
+        rows = answers.with_columns(pl.lit(None, pl.Float64).alias(TARGET))
     path = folder / "answers.arrow"
     with reaching(str(path)):
-        key = plan.definition.extract.key
+        key = inputs.definition.extract.key
         rows.drop(FOUND, MATURED, *key, strict=False).write_ipc(path)
     return GroundTruth(path=path, rows=len(rows), problem=problem, **counts)
 
 
-def gather_answers(plan: Plan, log: LoggedPredictions) -> pl.DataFrame:
-    """Read moment, answer and key of every logged row."""
-    key, several = plan.definition.extract.key, plan.definition.target.kind == "multiclass"
+def gather_answers(inputs: RunInputs, log: LoggedPredictions) -> pl.DataFrame:
+    """Read time, prediction and key of every logged row."""
+    key, several = inputs.definition.extract.key, inputs.definition.target.kind == "multiclass"
     wanted: pl.DataType = pl.List(pl.Float64) if several else pl.Float64()
     frames = []
     for version in log.files:
-        rows = add_moment(plan.definition, log.scan(version))
+        rows = add_moment(inputs.definition, log.scan(version))
         held = rows.collect_schema()
         lacking = [pl.lit(None).alias(name) for name in key if name not in held]
-        alike = (
-            isinstance(held[LOGGED_PREDICTION], pl.List) == several
-        )  # or it answered another question
+        # A version that predicted another kind of target has no prediction here.
+        alike = isinstance(held[LOGGED_PREDICTION], pl.List) == several
         answer = pl.col(LOGGED_PREDICTION).cast(wanted) if alike else pl.lit(None, wanted)
+        rows = rows.with_columns(lacking)
         frames.append(
-            rows.with_columns(lacking).select(
-                TIME, LOGGED_TIME, LOGGED_VERSION, answer.alias(PREDICTION), *key
-            )
+            rows.select(TIME, LOGGED_TIME, LOGGED_VERSION, answer.alias(PREDICTION), *key)
         )
     return pl.concat(frames, how="diagonal_relaxed").collect() if frames else _no_answers(key)
 
 
-def choose_answers(plan: Plan, answers: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Keep one answer of a version for each key: the last before the event, or else the last."""
-    key = list(plan.definition.extract.key)
+def choose_answers(inputs: RunInputs, answers: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Keep one prediction by version and key: the last before the event, or else the last."""
+    key = list(inputs.definition.extract.key)
     if not key:
         return answers, 0
     keyed = pl.all_horizontal(pl.col(key).is_not_null())
@@ -117,30 +110,27 @@ def choose_answers(plan: Plan, answers: pl.DataFrame) -> tuple[pl.DataFrame, int
     ordered = ordered.sort(EARLY, LOGGED_TIME, maintain_order=True)
     kept = ordered.unique([LOGGED_VERSION, *key], keep="last", maintain_order=True).drop(EARLY)
     again = len(ordered) - len(kept)
-    # In one order always: what is resampled hangs on it where rows share a moment.
+    # In one order always: where rows share a time, the bootstrap depends on it.
     return pl.concat([kept, answers.filter(~keyed)]).sort(TIME, maintain_order=True), again
 
 
 def collect_labels(
-    plan: Plan, classes: tuple[str, ...], slices: Mapping[str, str], answers: pl.DataFrame
+    inputs: RunInputs, classes: tuple[str, ...], slices: Mapping[str, str], answers: pl.DataFrame
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Read key, label, maturity and slices of the sources' rows in the answers' period."""
-    key = list(plan.definition.extract.key)
+    key = list(inputs.definition.extract.key)
     if not key:
-        raise DataRefused(f"{plan.origin}: [extract] key is missing: no answer leads to its label")
-    table = open_table(plan.definition, plan.project)
-    where = f"{plan.origin}: [gate] slices"
+        raise DataRefused(
+            f"{inputs.origin}: [extract] key is missing: no answer leads to its label"
+        )
+    table = open_table(inputs.definition, inputs.project)
+    # Of a million rows, text several times over would be a lot.
     named = [
-        compile_expression(sql, table.columns, where)
-        .cast(pl.String)
-        .fill_null("(missing)")
-        .cast(pl.Categorical)  # a million rows of text several times over would be a lot
-        .alias(SLICE + name)
-        for name, sql in slices.items()
+        each.cast(pl.Categorical) for each in slice_columns(slices, table.columns, inputs.origin)
     ]
-    rows = _in_period(plan, table, answers)
-    target, strange = target_of(plan, classes, table, rows)
-    labelled = label_rows(plan, rows, target)
+    rows = _in_period(inputs, table, answers)
+    target, strange = target_of(inputs, classes, table, rows)
+    labelled = label_rows(inputs.definition, inputs.as_of, rows, target)
     chosen = labelled.select(*key, TARGET, MATURED, strange.alias(FOUND), *named)
     found = collect(table, chosen)
     counted = found.filter(pl.col(MATURED))
@@ -152,9 +142,9 @@ def collect_labels(
     return labels, counts
 
 
-def attach_labels(plan: Plan, answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+def attach_labels(inputs: RunInputs, answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """Put labels beside answers; one that has not matured by as-of is not known yet."""
-    key = list(plan.definition.extract.key)
+    key = list(inputs.definition.extract.key)
     keyed = answers.with_columns(_as_key(name, labels.schema[name]) for name in key)
     joined = keyed.join(
         labels.with_columns(pl.lit(True).alias(FOUND)), on=key, how="left", maintain_order="left"
@@ -162,15 +152,15 @@ def attach_labels(plan: Plan, answers: pl.DataFrame, labels: pl.DataFrame) -> pl
     return joined.with_columns(pl.when(pl.col(MATURED)).then(TARGET).alias(TARGET))
 
 
-def count_outcomes(plan: Plan, rows: pl.DataFrame) -> dict[str, int]:
-    """Count what became of the answers."""
-    key = list(plan.definition.extract.key)
+def count_labels(inputs: RunInputs, rows: pl.DataFrame) -> dict[str, int]:
+    """Count the predictions with a label, and the others by why they have none."""
+    key = list(inputs.definition.extract.key)
     keyless = pl.any_horizontal(pl.col(key).is_null())
     found = pl.col(FOUND).fill_null(False)
     known = pl.col(TARGET).is_not_null()
     due = pl.lit(True)
-    if plan.as_of is not None:
-        due = pl.col(TIME) <= plan.as_of - plan.definition.target.matures_after
+    if inputs.as_of is not None:
+        due = pl.col(TIME) <= inputs.as_of - inputs.definition.target.matures_after
     return rows.select(
         labelled=known.sum(),
         waiting=(~keyless & ~known & ~due).sum(),
@@ -181,12 +171,12 @@ def count_outcomes(plan: Plan, rows: pl.DataFrame) -> dict[str, int]:
 
 
 def target_of(
-    plan: Plan, classes: tuple[str, ...], table: SourceTable, rows: pl.LazyFrame
+    inputs: RunInputs, classes: tuple[str, ...], table: SourceTable, rows: pl.LazyFrame
 ) -> tuple[pl.Expr, pl.Expr]:
     """Give the label as a model counts it, and whether it is one that the model cannot know."""
-    if plan.definition.target.kind != "multiclass":
-        return settle_target(plan, rows)[0], pl.lit(False)
-    value = compile_target(plan.definition, table.columns, plan.origin).cast(pl.String)
+    if inputs.definition.target.kind != "multiclass":
+        return settle_target(inputs.definition, inputs.as_of, rows, inputs.origin)[0], pl.lit(False)
+    value = compile_target(inputs.definition, table.columns, inputs.origin).cast(pl.String)
     codes = pl.Series(range(len(classes)), dtype=pl.Float64)
     code = value.replace_strict(pl.Series(classes, dtype=pl.String), codes, default=None)
     return code, value.is_not_null() & code.is_null()
@@ -204,10 +194,10 @@ def _no_answers(key: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def _in_period(plan: Plan, table: SourceTable, answers: pl.DataFrame) -> pl.LazyFrame:
+def _in_period(inputs: RunInputs, table: SourceTable, answers: pl.DataFrame) -> pl.LazyFrame:
     """Leave out source rows that no answer can be about: by time, or else by key."""
-    key = plan.definition.extract.key
-    if table.time is not None and plan.definition.extract.time in key:
+    key = inputs.definition.extract.key
+    if table.time is not None and inputs.definition.extract.time in key:
         moments = answers[TIME]
         return table.rows.filter(table.time.is_between(moments.min(), moments.max()))
     asked = answers.lazy().select(_as_key(name, table.columns[name]) for name in key).unique()

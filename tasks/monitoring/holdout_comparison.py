@@ -1,8 +1,8 @@
-"""How good predictions turned out, once it is known what came true, against what was promised.
+"""The holdout comparison: quality on served rows with a label, against quality on the holdout.
 
-Owns when quality counts as lost: surely worse than on the holdout, by more than the gate's margin.
-Frames in, small frozen values out. Refuses to know where predictions were kept and how labels came
-to them, and to retrain anything.
+Quality is lost where it is surely worse than on the holdout (the whole interval, bootstrapped by
+days), by more than the gate's margin. Not responsible for how labels came to predictions
+(`ground_truth_join`).
 """
 
 from collections.abc import Iterable
@@ -12,25 +12,23 @@ import polars as pl
 
 from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen, Metric
-from tasks.evaluation.evaluate import SLICE
-from tasks.evaluation.metrics import (
-    Array,
+from tasks.evaluation.bootstrap import (
     Interval,
     compare_apart,
     compare_means_apart,
-    error_of,
-    measure,
+    describe_gain,
+    group_rows,
     measure_surely,
-    row_losses,
 )
-from tasks.validation.gate import group_rows
+from tasks.evaluation.evaluate import SLICE
+from tasks.evaluation.metrics import Array, error_of, measure, row_losses
 
 _FEWEST_OF_A_CLASS = 20
 _SLICE_LEVELS = 20
 
 
 class HoldoutComparison(Frozen):
-    """One metric on rows whose label is known, and on the holdout that promised it.
+    """One metric on served rows whose label is known, and on the holdout.
 
     `gain` is by how much the rows did better than the holdout, and is below 0 where they did worse.
     `lost` means that all of it lies below `-allowed`. Without `gain`, `reason` says why nothing
@@ -50,11 +48,10 @@ class HoldoutComparison(Frozen):
     def detail(self) -> str:
         if self.gain is None:
             return f"{self.metric} on {self.rows:,} rows says nothing yet: {self.reason}"
-        gain = self.gain
         return (
             f"{self.metric} {self.value:.4f} on {self.rows:,} rows against {self.holdout:.4f} on "
-            f"the holdout: better by {gain.value:+.4f} (interval {gain.low:+.4f} to "
-            f"{gain.high:+.4f}); lost if all of that is below {-self.allowed:.4f}"
+            f"the holdout: {describe_gain(self.gain)}; lost if all of that is below "
+            f"{-self.allowed:.4f}"
         )
 
 
@@ -71,7 +68,7 @@ def judge_quality(
 ) -> HoldoutComparison:
     """Compare predictions whose labels are known with those of the holdout.
 
-    Both frames hold a row's `TIME`, `TARGET` and `PREDICTED` (a number, or each class's
+    Both frames hold a row's `TIME`, `TARGET` and `PREDICTION` (a number, or each class's
     probability); rows without a target are left out. The two are resampled apart, by days.
     """
     chosen, least = metric or definition.metric, definition.monitoring.rows
@@ -149,10 +146,10 @@ def _slices(
     for column in sorted(name for name in live.columns if name.startswith(SLICE)):
         if column not in holdout.columns:
             continue
-        promised = dict(holdout[column].value_counts().iter_rows())
+        held = dict(holdout[column].value_counts().iter_rows())
         counts = live[column].value_counts().sort(["count", column], descending=[True, False])
         for level, rows in counts.head(_SLICE_LEVELS).iter_rows():
-            if level is not None and min(rows, promised.get(level, 0)) >= least:
+            if level is not None and min(rows, held.get(level, 0)) >= least:
                 yield column, level
 
 
@@ -160,14 +157,11 @@ def _judge_slice(
     definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame, confidence: float
 ) -> HoldoutComparison:
     metric: Metric = "rmse" if definition.target.kind == "regression" else "log_loss"
-    losses = [
-        row_losses(metric, side[TARGET].to_numpy(), as_array(side[PREDICTION]))
-        for side in (live, holdout)
-    ]
-    groups = [group_rows(side[TIME], definition.training.seed) for side in (live, holdout)]
-    one, other = zip(losses, groups, strict=True)
-    gain = compare_means_apart(one, other, confidence=confidence)
-    ours, theirs = (float(each.mean()) for each in losses)
+    sides = []
+    for target, predicted, groups in (_side(definition, side) for side in (live, holdout)):
+        sides.append((row_losses(metric, target, predicted), groups))
+    gain = compare_means_apart(*sides, confidence=confidence)
+    ours, theirs = (float(losses.mean()) for losses, _ in sides)
     return _conclude(metric, len(live), ours, theirs, gain, definition.gate.slice_margin * theirs)
 
 

@@ -1,22 +1,18 @@
-"""Arrivals: what came into the sources since the champion learned, and whether it is worth a run.
+"""New data: rows that came into the sources since the champion was trained, and if they suffice.
 
-Owns what counts as new. It compares the sources with the champion's lineage and remembers nothing
-itself, so that a watch which slept for a day misses nothing. Refuses to train, and to tell anyone
-(`events`).
+The sources are compared with the champion's lineage and nothing is remembered, so that a monitor
+which did not run for a day misses nothing. Not responsible for the alert (`findings`).
 """
 
 import math
-from datetime import datetime
-from typing import Any
 
 import polars as pl
 
-from tasks.core.definition import Definition, Frozen, parse_definition
-from tasks.extraction.run_plan import Plan
+from tasks.core.definition import Definition, Frozen
+from tasks.extraction.run_plan import RunInputs
 from tasks.features.transform import compile_target
-from tasks.registry.versions import Published, read_file, read_json
 from tasks.sources.query import SourceTable, collect, open_table
-from tasks.storage.store import Store
+from tasks.training.published_model import PublishedModel
 
 
 class NewData(Frozen):
@@ -49,17 +45,17 @@ class NewData(Frozen):
         return f"{what}: {never}; {self.needed:,} are worth a retrain"
 
 
-def find_arrivals(plan: Plan, store: Store, champion: Published) -> NewData:
+def find_new_data(inputs: RunInputs, champion: PublishedModel) -> NewData:
     """Compare the sources with those that a champion was made of; nothing is trained or written."""
-    lineage = read_json(store, champion, "lineage.json")
+    lineage = champion.lineage
     then: dict[str, str] = lineage["sources"]
-    changed = {name for name in then | plan.sources if then.get(name) != plan.sources.get(name)}
-    same = not changed and lineage["as_of"] == (plan.as_of and plan.as_of.isoformat())
+    changed = {name for name in then | inputs.sources if then.get(name) != inputs.sources.get(name)}
+    same = not changed and lineage["as_of"] == (inputs.as_of and inputs.as_of.isoformat())
     return NewData(
         champion=champion.version,
         changed=tuple(sorted(changed)),
-        rows=0 if same else _count_new(plan, store, champion, lineage),
-        needed=count_needed(plan.definition, count_learned(lineage)),
+        rows=0 if same else _count_new(inputs, champion),
+        needed=count_needed(inputs.definition, champion.learned),
     )
 
 
@@ -68,42 +64,30 @@ def count_needed(definition: Definition, learned: int) -> int:
     return max(1, math.ceil(definition.monitoring.new_rows * learned))
 
 
-def count_learned(lineage: dict[str, Any]) -> int:
-    """Count the rows that a champion's model learned from."""
-    rows: dict[str, int] = lineage["rows"]
-    return sum(rows.values()) if lineage["refit"] else rows["fit"] + rows["stop"]
-
-
-def _count_new(plan: Plan, store: Store, champion: Published, lineage: dict[str, Any]) -> int:
+def _count_new(inputs: RunInputs, champion: PublishedModel) -> int:
     """Count rows after the champion's own, and rows or labels of its own time that came late."""
-    table = open_table(plan.definition, plan.project)
-    labelled = table.rows.filter(_has_label(plan, table))
-    known, ended = sum(lineage["rows"].values()), lineage["split"]["matured"]
-    if table.time is None or plan.as_of is None or ended is None:
+    table = open_table(inputs.definition, inputs.project)
+    labelled = table.rows.filter(_has_label(inputs, table))
+    known, end = sum(champion.lineage["rows"].values()), champion.split.matured
+    if table.time is None or inputs.as_of is None or champion.as_of is None or end is None:
         return int(max(0, collect(table, labelled.select(pl.len())).item() - known))
-    end = datetime.fromisoformat(ended)
     since = table.time.is_between(
-        end, plan.as_of - plan.definition.target.matures_after, closed="right"
+        end, inputs.as_of - inputs.definition.target.matures_after, closed="right"
     )
-    before = _read_definition(store, champion)
+    before = champion.definition
     own = table.time <= end
     if before.extract.window is not None:
-        own &= table.time > datetime.fromisoformat(lineage["as_of"]) - before.extract.window
+        own &= table.time > champion.as_of - before.extract.window
     new, old = collect(table, labelled.select(new=since.sum(), old=own.sum())).row(0)
-    comparable = _meaning(before) == _meaning(plan.definition)
+    comparable = _meaning(before) == _meaning(inputs.definition)
     late = max(0, old - known) if comparable else 0
     return int(new + late)
 
 
-def _has_label(plan: Plan, table: SourceTable) -> pl.Expr:
-    value = compile_target(plan.definition, table.columns, plan.origin)
+def _has_label(inputs: RunInputs, table: SourceTable) -> pl.Expr:
+    value = compile_target(inputs.definition, table.columns, inputs.origin)
     is_float = table.rows.select(value).collect_schema().dtypes()[0].is_float()
     return (value.fill_nan(None) if is_float else value).is_not_null()
-
-
-def _read_definition(store: Store, champion: Published) -> Definition:
-    text = read_file(store, champion, "definition.toml").decode()
-    return parse_definition(text, champion.path)
 
 
 def _meaning(definition: Definition) -> tuple[object, ...]:

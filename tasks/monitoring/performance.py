@@ -1,7 +1,7 @@
-"""How good a champion's answers are: measured where labels are known, estimated where not.
+"""Performance of served predictions: measured where labels are known, estimated where not.
 
-Owns which answers count for what: by version, by window, and against the holdout. Refuses to say
-what is worth telling anyone (`findings`).
+Responsible for which predictions count: by version, by window, and compared with the holdout. Not
+responsible for alerts (`findings`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from tasks.alarms.histograms import RECENT
 from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Frozen, Metric
 from tasks.core.errors import StoreError
-from tasks.evaluation.metrics import Interval
+from tasks.evaluation.bootstrap import Interval
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.holdout_comparison import (
@@ -34,7 +34,7 @@ _SPAN_ROWS = 100  # labelled rows that a window needs to be measured by itself
 
 
 class Span(Frozen):
-    """One window: what came true of it, and what was estimated of all and of the labelled rows.
+    """One window: metrics of its labelled rows, and estimates for all and for the labelled rows.
 
     `surely` is the gate's metric with its interval.
     """
@@ -50,7 +50,7 @@ class Span(Frozen):
 
 
 class Answered(Frozen):
-    """What is known of another version's answers, too."""
+    """The performance of one version's predictions."""
 
     version: str
     rows: int
@@ -61,7 +61,7 @@ class Answered(Frozen):
 
 
 class Performance(Frozen):
-    """How good answers are. `seen` rows were in what the champion learned from, and do not count.
+    """The champion's performance. `seen` rows were learned from, and do not count.
 
     `estimate` is of the last window, `off` how far estimates were from the truth on average, by the
     gate's metric. `problem` says why nothing can be compared with the holdout.
@@ -78,18 +78,20 @@ class Performance(Frozen):
     problem: str = ""
 
 
-def judge_answers(
+def measure_performance(
     watch: MonitoringContext,
     asked: ServedRows,
     outcomes: GroundTruth,
-    promise: ChampionReference | None,
-    problem: str,
+    reference: ChampionReference | str,
 ) -> Performance:
-    """Measure answers whose label is known, and estimate those whose label is not."""
+    """Measure predictions whose label is known, and estimate the quality of the others (CBPE).
+
+    A `reference` of text says why there is none; then nothing is compared with the holdout.
+    """
     versions = tuple(describe_versions(watch, asked, outcomes))
-    if promise is None:
-        return Performance(versions=versions, holdout={}, estimate={}, problem=problem)
-    definition, holdout = watch.definition, promise.holdout()
+    if isinstance(reference, str):
+        return Performance(versions=versions, holdout={}, estimate={}, problem=reference)
+    definition, holdout = watch.definition, reference.holdout()
     answers = _inside(asked, outcomes.read(watch.version))
     unseen = _drop_seen(watch, answers)
     estimator = fit_estimator(definition, holdout[TARGET].to_numpy(), as_array(holdout[PREDICTION]))
@@ -113,7 +115,7 @@ def judge_answers(
 def measure_span(
     watch: MonitoringContext, estimator: Estimator, start: datetime, rows: pl.DataFrame
 ) -> Span:
-    """Measure one window's answers, and what would have been estimated of them."""
+    """Measure one window, and estimate it as if no label were known."""
     definition, known = watch.definition, rows.drop_nulls(TARGET)
     enough = len(known) >= _SPAN_ROWS
     return Span(
@@ -132,7 +134,7 @@ def describe_versions(
     watch: MonitoringContext, asked: ServedRows, outcomes: GroundTruth
 ) -> Iterator[Answered]:
     """Measure each version's answers by themselves."""
-    store = open_store(watch.plan.root)
+    store = open_store(watch.root)
     for version in sorted(asked.rows):
         rows = _inside(asked, outcomes.read(version))
         known = rows.drop_nulls([TARGET, PREDICTION])
@@ -163,9 +165,9 @@ def _inside(asked: ServedRows, answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def _drop_seen(watch: MonitoringContext, answers: pl.DataFrame) -> pl.DataFrame:
-    """Leave out answers about rows that the champion learned from: on those it looks too good."""
-    split = watch.recipe.split
-    end = split.matured if watch.recipe.refit else split.gap
+    """Leave out rows that the champion learned from: on those it looks too good."""
+    split = watch.champion.split
+    end = split.matured if watch.champion.refit else split.gap
     return answers if end is None else answers.filter(pl.col(TIME) > end)
 
 
@@ -173,7 +175,7 @@ def _knows_classes(watch: MonitoringContext, rows: pl.DataFrame) -> bool:
     """Tell whether answers are about as many classes as the champion knows."""
     if not isinstance(rows.schema[PREDICTION], pl.List):
         return True
-    classes = len(watch.recipe.vocabulary.classes)
+    classes = len(watch.champion.vocabulary.classes)
     return bool((rows[PREDICTION].list.len() == classes).all())
 
 

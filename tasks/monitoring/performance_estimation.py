@@ -1,10 +1,9 @@
-"""How good predictions are likely to be while nobody knows what came true.
+"""Performance estimation: the metrics to expect of predictions before their labels are known.
 
-A model that can be taken at its word says itself how often it is wrong: from calibrated
-probabilities follow the metrics to be expected of them (confidence-based performance estimation).
-It sees what moves the predictions, and is blind to a world that answers differently for the same
-row: so it is compared with the truth as soon as there is one. A value says nothing of its error;
-there the holdout's errors for near predictions stand in. Refuses to judge.
+CBPE (confidence-based performance estimation, NannyML) on recalibrated probabilities: a calibrated
+probability says how often it is wrong, and the expected metrics follow. It sees a change of the
+inputs, but not a change of what inputs mean (concept drift): so estimates are compared with the
+ground truth once there is some. A regression's error is that of the holdout for near predictions.
 """
 
 import numpy as np
@@ -20,10 +19,10 @@ _BINS = 20
 
 
 class Estimator(Frozen):
-    """How a model's word is to be taken, learned from its holdout.
+    """How a model's predictions are recalibrated, fitted on its holdout.
 
-    Odds are raised to `slope` and moved by `intercept`. For values, `squares` and `sizes` are
-    the mean squared and absolute error between the `edges` of predictions.
+    Log odds become `slope` * log odds + `intercept` (Platt scaling). For regression, `squares` and
+    `sizes` are the mean squared and absolute error between the `edges` of predictions.
     """
 
     slope: float = 1.0
@@ -34,7 +33,10 @@ class Estimator(Frozen):
 
 
 def fit_estimator(definition: Definition, target: Array, predicted: Array) -> Estimator:
-    """Learn from holdout rows how far predictions can be taken at their word."""
+    """Fit the recalibration on holdout rows.
+
+    `target` has shape (rows,); `predicted` too, or (rows, classes) for several classes.
+    """
     kind = definition.target.kind
     if kind == "binary":
         slope, intercept = _fit_odds(target, predicted)
@@ -73,7 +75,11 @@ def estimate_metrics(
 
 
 def calibrate_chances(estimator: Estimator, predicted: Array) -> Array:
-    """Turn a binary model's probabilities into what came true of such on the holdout."""
+    """Recalibrate a binary model's probabilities, shape (rows,).
+
+    >>> calibrate_chances(Estimator(intercept=1.0), np.array([0.5])).round(3)
+    array([0.731])
+    """
     odds = logit(np.clip(predicted, _SURE, 1 - _SURE))
     return np.asarray(expit(estimator.slope * odds + estimator.intercept))
 
@@ -113,7 +119,7 @@ def _expect_classes(chances: Array, predicted: Array) -> dict[Metric, float]:
 
 
 def _fit_odds(target: Array, predicted: Array) -> tuple[float, float]:
-    """Fit a straight line from predicted to true log odds, by Newton's method."""
+    """Fit Platt scaling, a line from predicted to true log odds, by Newton's method."""
     odds = logit(np.clip(predicted, _SURE, 1 - _SURE))
     design = np.column_stack([odds, np.ones(len(odds))])
     line = np.array([1.0, 0.0])

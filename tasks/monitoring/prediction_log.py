@@ -1,14 +1,14 @@
-"""The prediction log, read back: what was asked and answered, as few files by version.
+"""The prediction log, read back: rows and predictions as few files, by version.
 
-A busy service writes a part every few seconds. Parts of hours that are over are put together once,
-under `monitoring/NAME/pieces/DATE/`; those that come late make a piece of their own. Owns which
-parts were taken and which could not be. Refuses to change or remove a part, and to know labels.
+A busy service writes a small file (a part) every few seconds. Parts of hours that are over are put
+together once, as a piece under `monitoring/NAME/pieces/DATE/`; late parts make a piece of their
+own. Parts are never changed or removed.
 """
 
-import itertools
 import logging
 import secrets
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -25,19 +25,14 @@ from tasks.storage.store import Store, is_bucket, reaching, scan_options
 
 log = logging.getLogger("perennial.monitoring")
 
-
 _CLOSES = timedelta(minutes=10)  # after its hour: a part is named when it is written
 _SETTLES = timedelta(days=1)  # after that nobody looks for late parts any more
 _AT_ONCE = _MANY = 64
-_PARSED_AT_ONCE = 4
-_PIECE_ROWS = 250_000
+_PARSED_AT_ONCE, _PIECE_ROWS = 4, 250_000
 
 
 class Piece(Frozen):
-    """Parts of one day put together: those taken, those that could not be, and the files made.
-
-    `files` and `rows` are by version.
-    """
+    """Parts of one day put together; `torn` ones could not be read. `files`, `rows` by version."""
 
     parts: tuple[str, ...]
     torn: dict[str, str]
@@ -53,7 +48,7 @@ class LoggedPredictions(Frozen):
     torn: dict[str, str]
 
     def scan(self, version: str) -> pl.LazyFrame:
-        """Scan a version's rows, with the `FILE` of each; a column that a file lacks is null."""
+        """Scan a version's rows, each with its `FILE`; a column that a file lacks is null."""
         frames = [
             pl.scan_parquet(
                 found,
@@ -69,7 +64,7 @@ class LoggedPredictions(Frozen):
         return pl.concat(frames, how="diagonal_relaxed")
 
     def only(self, version: str, files: Sequence[str]) -> "LoggedPredictions":
-        """Leave out all but some of a version's files."""
+        """Keep some of a version's files only."""
         return self.model_copy(update={"files": {version: tuple(files)}})
 
 
@@ -77,14 +72,12 @@ def read_log(
     store: Store, model: str, since: datetime, now: datetime, folder: Path
 ) -> LoggedPredictions:
     """Gather the rows that were logged since a time; the newest are copied into `folder`."""
-    found: list[Piece] = []
-    for day in _list_days(store, model, since):
-        found += _read_day(store, model, day, now, folder)
-    return _gather(found)
+    days = _list_days(store, model, since)
+    return _gather(piece for day in days for piece in _read_day(store, model, day, now, folder))
 
 
 def add_moment(definition: Definition, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Add each row's `TIME`: its event time, or when it was asked where it carries none."""
+    """Add each row's `TIME`: its event time, or when it was logged where it carries none."""
     schema, name = rows.collect_schema(), definition.extract.time
     asked = pl.col(LOGGED_TIME)
     if name is None or name not in schema:
@@ -93,44 +86,47 @@ def add_moment(definition: Definition, rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.with_columns((asked if event is None else event.fill_null(asked)).alias(TIME))
 
 
-def forget_pieces(store: Store, model: str, oldest: datetime) -> None:
-    """Remove what was put together of the days before a time."""
+def forget_days(store: Store, folder: str, oldest: datetime) -> None:
+    """Remove the folders of days before a time."""
     with reaching(store.root):
-        for day in store.children(f"monitoring/{model}/pieces"):
+        for day in store.children(folder):
             if day < f"{oldest:%Y-%m-%d}":
-                store.remove(f"monitoring/{model}/pieces/{day}")
+                store.remove(f"{folder}/{day}")
 
 
 def _list_days(store: Store, model: str, since: datetime) -> list[str]:
-    first = f"{since:%Y-%m-%d}"
     with reaching(store.root):
         raw = store.children(f"predictions/{model}")
-        kept = store.children(f"monitoring/{model}/pieces")
-    days = {day.removeprefix("date=") for day in raw if day.startswith("date=")} | {*kept}
-    return sorted(day for day in days if day >= first)
+        days = {*store.children(f"monitoring/{model}/pieces")}
+    days |= {day.removeprefix("date=") for day in raw if day.startswith("date=")}
+    return sorted(day for day in days if day >= f"{since:%Y-%m-%d}")
 
 
 def _read_day(store: Store, model: str, day: str, now: datetime, folder: Path) -> Iterator[Piece]:
-    """Give the pieces of a day, then what was not yet in one of them.
-
-    Parts of hours that are over become a piece when the day is over, or when there are many.
-    """
-    at = f"monitoring/{model}/pieces/{day}"
-    with reaching(store.root):
-        names = [name for name in store.children(at) if name.endswith(".json")]
-        kept = store.read_many(f"{at}/{name}" for name in names)
-    pieces = [Piece.model_validate_json(data) for data in kept.values()]
+    """Give the pieces of a day, then the parts that are not in one of them."""
+    pieces = _read_pieces(store, f"monitoring/{model}/pieces/{day}")
     yield from (_locate(store, each) for each in pieces)
     if pieces and now - _parse(day) > timedelta(days=1) + _SETTLES:
         return
     known = {part for each in pieces for part in each.parts}
     new = [part for part in _list_parts(store, model, day) if part not in known]
-    over = [part for part in new if now - _parse(day, part[:2]) > timedelta(hours=1) + _CLOSES]
-    if over and (len(over) >= _MANY or now - _parse(day) > timedelta(days=1) + _CLOSES):
-        yield _locate(store, _keep(store, model, day, over, len(pieces), folder))
-        new = [part for part in new if part not in {*over}]
-    if new:
-        yield _put_together(store, f"predictions/{model}/date={day}", new, "", folder)
+    if closed := _choose_closed(new, day, now):
+        yield _locate(store, _keep(store, model, day, closed, len(pieces), folder))
+    if rest := [part for part in new if part not in {*closed}]:
+        yield _put_together(store, model, day, rest, "", folder)
+
+
+def _read_pieces(store: Store, path: str) -> list[Piece]:
+    with reaching(store.root):
+        names = [name for name in store.children(path) if name.endswith(".json")]
+        kept = store.read_many(f"{path}/{name}" for name in names)
+    return [Piece.model_validate_json(data) for data in kept.values()]
+
+
+def _choose_closed(parts: Sequence[str], day: str, now: datetime) -> list[str]:
+    """Choose parts of hours that are over, when the day is over too or when there are many."""
+    found = [part for part in parts if now - _parse(day, part[:2]) > timedelta(hours=1) + _CLOSES]
+    return found if len(found) >= _MANY or now - _parse(day) > timedelta(days=1) + _CLOSES else []
 
 
 def _list_parts(store: Store, model: str, day: str) -> list[str]:
@@ -149,9 +145,9 @@ def _list_parts(store: Store, model: str, day: str) -> list[str]:
 def _keep(
     store: Store, model: str, day: str, parts: Sequence[str], number: int, folder: Path
 ) -> Piece:
-    """Put parts together for good; what another run did meanwhile is the same rows."""
+    """Put parts together for good; a run at the same time makes the same rows."""
     target = f"monitoring/{model}/pieces/{day}"
-    made = _put_together(store, f"predictions/{model}/date={day}", parts, target, folder)
+    made = _put_together(store, model, day, parts, target, folder)
     try:
         with reaching(store.root):
             store.create(f"{target}/{number:03}.json", made.model_dump_json().encode())
@@ -161,22 +157,21 @@ def _keep(
 
 
 def _put_together(
-    store: Store, path: str, parts: Sequence[str], target: str, folder: Path
+    store: Store, model: str, day: str, parts: Sequence[str], target: str, folder: Path
 ) -> Piece:
     """Write parts' rows as few files: under the root at `target`, or into `folder` without one."""
     torn: dict[str, str] = {}
-    files: dict[str, list[str]] = {}
-    rows: dict[str, int] = {}
+    files: dict[str, tuple[str, ...]] = {}
+    rows: Counter[str] = Counter()
     waiting: list[pl.DataFrame] = []
 
     def flush() -> None:
         for version, frame in _by_version(waiting).items():
-            place = _write(store, frame, target, folder)
-            files.setdefault(version, []).append(place)
-            rows[version] = rows.get(version, 0) + len(frame)
+            files[version] = (*files.get(version, ()), _write(store, frame, target, folder))
+            rows[version] += len(frame)
         waiting.clear()
 
-    paths = [f"{path}/hour={part}" for part in parts]
+    paths = [f"predictions/{model}/date={day}/hour={part}" for part in parts]
     for name, part in _read_parts(store, paths):
         if isinstance(part, str):
             torn[name] = part
@@ -185,16 +180,11 @@ def _put_together(
         if sum(map(len, waiting)) >= _PIECE_ROWS:
             flush()
     flush()
-    return Piece(
-        parts=tuple(parts),
-        torn=torn,
-        files={version: tuple(each) for version, each in files.items()},
-        rows=rows,
-    )
+    return Piece(parts=tuple(parts), torn=torn, files=files, rows=rows)
 
 
 def _read_parts(store: Store, parts: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame | str]]:
-    """Read parts, a few at a time; what is no part of a log comes as the reason why."""
+    """Read parts, a few at a time; one that cannot be read gives the reason."""
     with ThreadPoolExecutor(_PARSED_AT_ONCE) as pool:
         for start in range(0, len(parts), _AT_ONCE):
             with reaching(store.root):
@@ -214,7 +204,6 @@ def _parse_part(data: bytes) -> pl.DataFrame | str:
 
 
 def _by_version(parts: Sequence[pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """Put the rows of each version together; columns may differ between versions only."""
     found: dict[str, list[pl.DataFrame]] = {}
     for part in parts:
         for (version,), rows in part.partition_by(LOGGED_VERSION, as_dict=True).items():
@@ -225,10 +214,9 @@ def _by_version(parts: Sequence[pl.DataFrame]) -> dict[str, pl.DataFrame]:
 def _write(store: Store, frame: pl.DataFrame, target: str, folder: Path) -> str:
     name = f"{secrets.token_hex(8)}.parquet"
     if not target:
-        path = folder / name
-        with reaching(str(path)):
-            frame.write_parquet(path, compression="lz4")
-        return str(path)
+        with reaching(str(folder)):
+            frame.write_parquet(folder / name, compression="lz4")
+        return str(folder / name)
     buffer = BytesIO()
     frame.write_parquet(buffer, compression="zstd")
     with reaching(store.root):
@@ -237,25 +225,24 @@ def _write(store: Store, frame: pl.DataFrame, target: str, folder: Path) -> str:
 
 
 def _locate(store: Store, piece: Piece) -> Piece:
-    """Give the addresses of files that are kept under the root, which may move."""
-    for name in itertools.chain(*piece.files.values()):
-        check_plain(name, store.root)
-    located = {
-        version: tuple(f"{store.root}/{name}" for name in names)
-        for version, names in piece.files.items()
-    }
+    """Give the full addresses of a piece's files: the root may move."""
+    located = {}
+    for version, names in piece.files.items():
+        for name in names:
+            check_plain(name, store.root)
+        located[version] = tuple(f"{store.root}/{name}" for name in names)
     return piece.model_copy(update={"files": located})
 
 
-def _gather(pieces: Sequence[Piece]) -> LoggedPredictions:
+def _gather(pieces: Iterable[Piece]) -> LoggedPredictions:
     files: dict[str, tuple[str, ...]] = {}
-    rows: dict[str, int] = {}
+    rows: Counter[str] = Counter()
     torn: dict[str, str] = {}
     for piece in pieces:
         torn |= piece.torn
+        rows.update(piece.rows)
         for version, names in piece.files.items():
             files[version] = files.get(version, ()) + names
-            rows[version] = rows.get(version, 0) + piece.rows[version]
     return LoggedPredictions(files=files, rows=rows, torn=torn)
 
 

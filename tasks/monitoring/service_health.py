@@ -1,6 +1,6 @@
-"""What served rows break, and how they were served: contract, freshness, errors and time taken.
+"""Service health: the data contract on served rows, freshness of the data, errors and latency.
 
-Owns which rows and hours are looked at. Refuses to say what is worth telling anyone (`findings`).
+Responsible for which rows and hours count. Not responsible for alerts (`findings`).
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ class ServiceHealth(Frozen):
 def check_served(
     watch: MonitoringContext, asked: ServedRows, outcomes: GroundTruth
 ) -> Iterator[Check]:
-    """Hold the last window's rows to the data contract, and see how fresh everything is."""
+    """Check the last window's rows by the data contract, and how fresh the sources are."""
     definition = watch.definition
     if watch.version in asked.rows:
         rows = asked.scan(watch, watch.version, watch.window)
@@ -54,20 +54,15 @@ def check_served(
         yield share_at_most(
             "labels twice", outcomes.twice, outcomes.rows, definition.checks.duplicates, what
         )
-    if definition.checks.max_age is not None and watch.plan.as_of is not None:
-        age = watch.plan.asked_at - watch.plan.as_of
-        yield Check(
-            name="freshness of the sources",
-            passed=age <= definition.checks.max_age,
-            detail=f"the newest row is {_days(age)} old, "
-            f"at most {_days(definition.checks.max_age)} allowed",
-            numbers={"age_seconds": age.total_seconds()},
-        )
+    if definition.checks.max_age is not None and watch.as_of is not None:
+        age, limit = watch.asked_at - watch.as_of, definition.checks.max_age
+        said = f"the newest row is {_days(age)} old"
+        yield _check_age("freshness of the sources", said, age, limit)
 
 
 def check_tables(watch: MonitoringContext, store: Store) -> Iterator[Check]:
-    """See that what the champion looks up is there, and how far it reaches."""
-    definition = watch.recipe.definition
+    """Check that the champion's feature tables are there, and how fresh they are."""
+    definition = watch.champion.definition
     if not definition.tables:
         return
     name, found = "feature tables", find_materialised(store, definition)
@@ -77,17 +72,11 @@ def check_tables(watch: MonitoringContext, store: Store) -> Iterator[Check]:
         return
     known = [each.as_of for each in read_listing(store, found).tables.values() if each.as_of]
     if known:
-        age, limit = watch.plan.asked_at - min(known), definition.checks.max_age
-        yield Check(
-            name=name,
-            passed=limit is None or age <= limit,
-            detail=f"events are known until {_days(age)} ago"
-            + ("" if limit is None else f", at most {_days(limit)} allowed"),
-            numbers={"age_seconds": age.total_seconds()},
-        )
+        age, limit = watch.asked_at - min(known), definition.checks.max_age
+        yield _check_age(name, f"events are known until {_days(age)} ago", age, limit)
 
 
-def look_at_service(watch: MonitoringContext, asked: ServedRows, store: Store) -> ServiceHealth:
+def look_at_service(watch: MonitoringContext, store: Store) -> ServiceHealth:
     """Add up what every server counted in the last window of the clock."""
     end = watch.asked or watch.now
     counted, damaged = read_counters(store, watch.definition.name, end - watch.window, end)
@@ -106,6 +95,15 @@ def look_at_service(watch: MonitoringContext, asked: ServedRows, store: Store) -
         failed=count(500, 599),
         refused=count(400, 498),
         damaged=tuple(damaged),
+    )
+
+
+def _check_age(name: str, said: str, age: timedelta, limit: timedelta | None) -> Check:
+    return Check(
+        name=name,
+        passed=limit is None or age <= limit,
+        detail=said + ("" if limit is None else f", at most {_days(limit)} allowed"),
+        numbers={"age_seconds": age.total_seconds()},
     )
 
 

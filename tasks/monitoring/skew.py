@@ -1,7 +1,7 @@
-"""Does serving answer as training would? Logged rows taken once more through the training path.
+"""Training/serving skew: whether serving predicts as the training path does, for logged rows.
 
-Owns the comparison cell by cell: a prediction with the one that was logged, and each raw column
-with what the sources say of the same key. Refuses to say how much of a difference is too much.
+Compares cell by cell: a logged prediction with that of the training path, and each raw column with
+the sources' row of the same key. Not responsible for how much difference is too much (`findings`).
 """
 
 from collections.abc import Iterable
@@ -14,14 +14,12 @@ from tasks.core.columns import LOGGED_PREDICTION, LOGGED_REQUEST
 from tasks.core.definition import Frozen
 from tasks.core.errors import PerennialError, first_line
 from tasks.evaluation.metrics import Array
-from tasks.extraction.run_plan import Plan
+from tasks.extraction.run_plan import RunInputs
 from tasks.features.point_in_time_join import look_up
-from tasks.features.transform import Features, Vocabulary, encode
 from tasks.monitoring.holdout_comparison import as_array
 from tasks.sources.file_formats import FAILURES
 from tasks.sources.query import collect, open_table
-from tasks.training.datasets import model_input
-from tasks.training.train import read_model
+from tasks.training.published_model import PublishedModel, encode_rows
 
 SAMPLE = 10_000
 _SAME = 1e-9
@@ -73,60 +71,59 @@ def sample_rows(rows: pl.LazyFrame, count: int, most: int = SAMPLE) -> pl.DataFr
     return rows.filter(picked).collect()
 
 
-def measure_skew(plan: Plan, vocabulary: Vocabulary, model_text: str, logged: pl.DataFrame) -> Skew:
+def measure_skew(inputs: RunInputs, model: PublishedModel, logged: pl.DataFrame) -> Skew:
     """Compare logged rows with what training's own path and the sources make of them."""
     found: dict[str, Any] = {"rows": len(logged)}
     try:
-        found["predictions"] = compare_predictions(plan.features, vocabulary, model_text, logged)
+        found["predictions"] = compare_predictions(model, logged)
     except _CannotCompare as why:
         found["prediction_problem"] = str(why)
     try:
-        found["columns"] = tuple(compare_columns(plan, logged))
+        found["columns"] = tuple(compare_columns(inputs, logged))
     except (PerennialError, _CannotCompare) as why:
         found["column_problem"] = first_line(why)
     return Skew(**found)
 
 
-def compare_predictions(
-    features: Features, vocabulary: Vocabulary, model_text: str, logged: pl.DataFrame
-) -> Difference:
+def compare_predictions(model: PublishedModel, logged: pl.DataFrame) -> Difference:
     """Predict logged rows by the training path, and compare with what was answered."""
-    lacking = [name for name in features.columns if name not in logged.columns]
+    lacking = [name for name in model.features.columns if name not in logged.columns]
     if lacking:
         named = ", ".join(map(repr, lacking))
         raise _CannotCompare(f"the log does not hold {named} ([serving] log_without)")
     if logged.is_empty():
         raise _CannotCompare("no row was logged")
     try:
-        numbered = encode(logged.lazy(), features, vocabulary).collect()
+        numbered = encode_rows(model.features, model.vocabulary, logged)
     except FAILURES as error:
         raise _CannotCompare(f"features fail on logged rows: {first_line(error)}") from error
-    if changed := [name for name, dtype in numbered.schema.items() if not dtype.is_numeric()]:
-        told = ", ".join(f"{name!r} is {numbered.schema[name]}" for name in changed)
+    types = zip(model.features.expressions, numbered.dtypes, strict=True)
+    if changed := [f"{name!r} is {dtype}" for name, dtype in types if not dtype.is_numeric()]:
+        told = ", ".join(changed)
         raise _CannotCompare(f"features are no numbers on logged rows: {told}")
-    expected = np.asarray(read_model(model_text).predict(model_input(numbered)))
+    expected = np.asarray(model.booster.predict(numbered))
     answered = as_array(logged[LOGGED_PREDICTION])
     if answered.shape != expected.shape:
         raise _CannotCompare("logged answers have another shape than the model's")
     return _compare_answers(logged, answered, expected)
 
 
-def compare_columns(plan: Plan, logged: pl.DataFrame) -> Iterable[Difference]:
+def compare_columns(inputs: RunInputs, logged: pl.DataFrame) -> Iterable[Difference]:
     """Compare each raw column with the sources' row of the same key, where there is one."""
-    key = [name for name in plan.definition.extract.key if name in logged.columns]
-    if not key or len(key) < len(plan.definition.extract.key):
+    key = [name for name in inputs.definition.extract.key if name in logged.columns]
+    if not key or len(key) < len(inputs.definition.extract.key):
         raise _CannotCompare("logged rows carry no whole [extract] key")
-    table = open_table(plan.definition, plan.project)
+    table = open_table(inputs.definition, inputs.project)
     columns = [
         name
-        for name in plan.features.columns
+        for name in inputs.features.columns
         if name in logged.columns and name in table.columns and name not in key
     ]
     asked = logged.drop_nulls(key).with_columns(
         pl.col(name).cast(table.columns[name], strict=False) for name in key
     )
     plain = table.plain.join(asked.lazy().select(key).unique(), on=key, how="semi")
-    rows = look_up(plain, table.time, plan.definition.tables, table.tables)
+    rows = look_up(plain, table.time, inputs.definition.tables, table.tables)
     wanted = rows.select(*key, *(pl.col(name).alias(_SOURCE + name) for name in columns))
     told = collect(table, wanted)
     pairs = asked.join(told.unique(key, keep="last", maintain_order=True), on=key, how="inner")

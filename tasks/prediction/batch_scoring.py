@@ -1,7 +1,7 @@
-"""Scoring: a table of raw rows in, the champion's predictions for all of them out.
+"""Batch scoring: a table of raw rows in, the champion's predictions for all of them out.
 
-Owns how a table of any size passes through in parts, and that its answer appears whole. Refuses to
-know who asked: rows become numbers by the same code as in training and serving.
+A table of any size passes through in batches, and the output appears when it is whole. Rows are
+transformed by the same code as in training and serving.
 """
 
 import logging
@@ -13,19 +13,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-import lightgbm
 import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 from pydantic import Field
 
 from tasks.core.columns import ROW
-from tasks.core.definition import Definition, Frozen
+from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, first_line
 from tasks.evaluation.metrics import Array
 from tasks.features.feature_tables import asked_columns, tabled_values, used_tables
 from tasks.features.point_in_time_join import look_up
-from tasks.features.transform import Features, Vocabulary, encode
 from tasks.prediction.compiled_forest import CompiledForest, NoForest, compile_forest
 from tasks.prediction.log_schema import make_part, write_part
 from tasks.sources.file_contents import refuse_moved
@@ -33,7 +31,7 @@ from tasks.sources.input_table import InputTable, open_input
 from tasks.sources.preflight import check_target
 from tasks.sources.query import event_time
 from tasks.storage.store import deliver, is_disk_full, reaching
-from tasks.training.datasets import model_input
+from tasks.training.published_model import PublishedModel, encode_rows
 
 log = logging.getLogger("perennial.scoring")
 
@@ -47,11 +45,7 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     rows that come without the values that are in them.
     """
 
-    version: str
-    definition: Definition
-    features: Features
-    vocabulary: Vocabulary
-    booster: lightgbm.Booster
+    model: PublishedModel
     forest: CompiledForest | None = None
     types: dict[str, pl.DataType]
     schemas: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
@@ -136,17 +130,21 @@ def open_rows(scorer: Scorer, uri: str) -> InputTable:
     """Open a table lazily, and refuse one that lacks a column that the features need."""
 
     def needed(found: Collection[str]) -> Sequence[str]:
-        columns = list(scorer.features.columns)
-        return asked_columns(scorer.definition, columns) if needs_tables(scorer, found) else columns
+        columns = list(scorer.model.features.columns)
+        return (
+            asked_columns(scorer.model.definition, columns)
+            if needs_tables(scorer, found)
+            else columns
+        )
 
-    return open_input(scorer.definition, scorer.schemas, scorer.types, needed, uri)
+    return open_input(scorer.model.definition, scorer.schemas, scorer.types, needed, uri)
 
 
 def find_types(scorer: Scorer, table: InputTable) -> dict[str, pl.DataType]:
     """Tell which columns a table's rows are answered from."""
     given = table.takes if table.row_query is None else table.row_query.gives
     held = {name: dtype for name, dtype in scorer.types.items() if name in given}
-    return held | {name: scorer.types[name] for name in scorer.features.columns}
+    return held | {name: scorer.types[name] for name in scorer.model.features.columns}
 
 
 def take_columns(
@@ -159,33 +157,40 @@ def take_columns(
 
 def needs_tables(scorer: Scorer, columns: Collection[str]) -> bool:
     """Tell whether values that features need are to be looked up, as rows do not hold them."""
-    values = tabled_values(scorer.definition)
-    return any(name in values and name not in columns for name in scorer.features.columns)
+    values = tabled_values(scorer.model.definition)
+    return any(name in values and name not in columns for name in scorer.model.features.columns)
 
 
 def look_up_values(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     """Give rows what feature tables knew at their time; they keep their order."""
-    used = used_tables(scorer.definition, scorer.features.columns)
-    rows = batch.drop(tabled_values(scorer.definition), strict=False).lazy().with_row_index(ROW)
-    moment = event_time(scorer.definition, batch.schema) if scorer.definition.extract.time else None
+    used = used_tables(scorer.model.definition, scorer.model.features.columns)
+    rows = (
+        batch.drop(tabled_values(scorer.model.definition), strict=False).lazy().with_row_index(ROW)
+    )
+    moment = (
+        event_time(scorer.model.definition, batch.schema)
+        if scorer.model.definition.extract.time
+        else None
+    )
     return look_up(rows, moment, used, scorer.tables).sort(ROW).drop(ROW).collect()
 
 
 def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     """Predict a part of a table; give its keys and the answers."""
-    keys = batch.select(name for name in scorer.definition.extract.key if name in batch.columns)
-    numbers = encode(batch.lazy(), scorer.features, scorer.vocabulary).collect()
-    classes = np.asarray(scorer.vocabulary.classes)
+    keys = batch.select(
+        name for name in scorer.model.definition.extract.key if name in batch.columns
+    )
+    classes = np.asarray(scorer.model.vocabulary.classes)
     if batch.is_empty():
         predicted = np.zeros((0, len(classes)) if len(classes) else 0)
     else:
-        predicted = predict_rows(scorer, numbers)
+        predicted = predict(scorer, batch)
     if predicted.ndim == 1:
         answers = keys.with_columns(pl.Series("prediction", predicted))
-        if scorer.definition.target.kind == "regression":
+        if scorer.model.definition.target.kind == "regression":
             return answers
         return answers.with_columns(
-            label=pl.col("prediction") >= scorer.definition.serving.threshold
+            label=pl.col("prediction") >= scorer.model.definition.serving.threshold
         )
     chances = [
         pl.Series(f"probability_{name}", chance)
@@ -195,25 +200,23 @@ def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     return keys.with_columns(pl.Series("label", likeliest, dtype=pl.String), *chances)
 
 
-def find_forest(
-    definition: Definition, text: str, booster: lightgbm.Booster
-) -> CompiledForest | None:
-    """Compile the model where its definition asks for that, and this machine can."""
-    if definition.serving.predictor != "compiled":
-        return None
+def find_forest(model: PublishedModel) -> CompiledForest | None:
+    """Compile a model's trees, where this machine can."""
+    booster = model.booster
     try:
         return compile_forest(
-            text, booster.num_feature(), lambda rows: np.asarray(booster.predict(rows))
+            model.read_text(), booster.num_feature(), lambda rows: np.asarray(booster.predict(rows))
         )
     except NoForest as reason:
         log.warning("LightGBM predicts, not the compiled predictor: %s", reason)
         return None
 
 
-def predict_rows(scorer: Scorer, numbers: pl.DataFrame) -> Array:
-    if scorer.forest is not None:
-        return scorer.forest.predict(numbers.cast(pl.Float64).to_numpy())
-    return np.asarray(scorer.booster.predict(model_input(numbers)))
+def predict(scorer: Scorer, batch: pl.DataFrame) -> Array:
+    if scorer.forest is None:
+        return scorer.model.predict(batch)
+    numbers = encode_rows(scorer.model.features, scorer.model.vocabulary, batch)
+    return scorer.forest.predict(numbers.cast(pl.Float64).to_numpy())
 
 
 def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder: Path) -> None:
@@ -223,8 +226,8 @@ def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder
     chances = [name for name in answers.columns if name.startswith("probability_")]
     predicted = pl.concat_list(chances) if chances else pl.col("prediction")
     part = make_part(
-        scorer.definition,
-        scorer.version,
+        scorer.model.definition,
+        scorer.model.version,
         rows.select(list(scorer.types)),
         predictions=answers.select(predicted).to_series(),
         asked=[time.time_ns() // 1_000] * len(rows),

@@ -1,11 +1,10 @@
-"""LightGBM's trees as tables, answered many rows at a time to LightGBM's last bit.
+"""LightGBM's trees as tables, which predict many rows at a time, equal to the last bit.
 
-A test of a tree is held against 32 rows at once, and clears the leaves that it rules out; the
-lowest leaf left is the one that walking down the tree would reach. Leaves are numbered from left
-to right, and 64 of them are a unit. They are added up in LightGBM's own order, and go through the
-same `exp`.
-
-Owns that translation. Refuses (NoForest) what it would not answer exactly.
+A test of a tree is compared with 32 rows at once, and clears the leaves that it rules out; the
+lowest leaf left is the one that walking down the tree would reach (as in QuickScorer, Lucchese et
+al. 2015). Leaves are numbered from left to right, and 64 of them are a unit. They are added up in
+LightGBM's own order, and go through the same `exp`. A model that cannot be predicted exactly is
+refused (NoForest).
 """
 
 from collections.abc import Callable, Mapping

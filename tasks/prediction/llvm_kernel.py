@@ -1,7 +1,7 @@
-"""The loop that tries every test of every tree on 32 rows at once, compiled for this machine.
+"""The loop of the compiled forest: every test of every tree on 32 rows at once, in LLVM's language.
 
-Owns llvmlite and the loop's text, which is the same for all models: compiling it takes a tenth of
-a second. Refuses to know LightGBM: what the tables hold is told in `forest`.
+The loop's text is the same for all models: compiling it takes a tenth of a second. What its tables
+hold says `compiled_forest`.
 """
 
 import ctypes

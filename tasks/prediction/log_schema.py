@@ -1,8 +1,8 @@
-"""The parts of a prediction log: their columns, how they are made, and where they lie.
+"""The schema of the prediction log: the columns of its Parquet parts, and where parts lie.
 
-Parts lie at `predictions/NAME/date=…/hour=…/`, each of one version: `ASKED`, `REQUEST`, `VERSION`,
-`PREDICTION`, then the raw columns: those that features need, the key and the time, as far as
-[serving] log_without leaves them in. Owns that form, whoever answers: the service, or `score`.
+Parts lie at `predictions/NAME/date=…/hour=…/`, each of one version. First the columns of
+`core.columns.LOGGED`, then the raw ones: those that features need, the key and the time, as far as
+[serving] log_without leaves them in. The service and `score` both write by this.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,7 @@ import polars as pl
 
 from tasks.core.columns import LOGGED_PREDICTION, LOGGED_REQUEST, LOGGED_TIME, LOGGED_VERSION
 from tasks.core.definition import Definition
-
-_MOMENT = pl.Datetime("us", "UTC")
+from tasks.core.timestamps import UTC_TIME
 
 
 def make_part(
@@ -30,7 +29,7 @@ def make_part(
     answers = pl.List(pl.Float64) if definition.target.kind == "multiclass" else pl.Float64()
     return pl.DataFrame(
         [
-            pl.Series(LOGGED_TIME, asked, dtype=pl.Int64).cast(_MOMENT),
+            pl.Series(LOGGED_TIME, asked, dtype=pl.Int64).cast(UTC_TIME),
             pl.Series(LOGGED_REQUEST, requests, dtype=pl.String),
             pl.Series(LOGGED_VERSION, [version]).new_from_index(0, len(asked)),
             pl.Series(LOGGED_PREDICTION, predictions, dtype=answers),

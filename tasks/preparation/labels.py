@@ -1,51 +1,57 @@
-"""Labels: what is to be predicted, as a number, and since when it is known.
+"""Labels: the target as a number, and whether it is known yet (label maturity).
 
-Owns the classes, label maturity and the names of the columns that rows get on their way to a model.
-Refuses to know what rows are for, and leaves none of them out.
+Not responsible for what rows are used for; no row is left out here.
 """
+
+from datetime import datetime
 
 import polars as pl
 
 from tasks.core.columns import MATURED, ROW, TARGET, TIME
-from tasks.core.definition import TargetKind
+from tasks.core.definition import Definition, TargetKind
 from tasks.core.errors import DataRefused, DefinitionError, first_line
-from tasks.extraction.run_plan import Plan
+from tasks.core.timestamps import UTC_TIME
 from tasks.features.transform import compile_target
 from tasks.sources.query import event_time
 
-# No table of a user's has columns of these names.
 _MOST_CLASSES = 1000
 
 
-def settle_target(plan: Plan, rows: pl.LazyFrame) -> tuple[pl.Expr, tuple[str, ...]]:
+def settle_target(
+    definition: Definition, as_of: datetime | None, rows: pl.LazyFrame, origin: str
+) -> tuple[pl.Expr, tuple[str, ...]]:
     """Turn the target into a number: 0 and 1, the place of a class, or the value itself.
 
     Rows whose label has not matured have no say in what is a class or an odd value.
     """
-    where = f"{plan.origin}: [target] value"
-    value = compile_target(plan.definition, rows.collect_schema(), plan.origin)
-    matured = rows.filter(_clock(plan, rows)[1])
+    where = f"{origin}: [target] value"
+    value = compile_target(definition, rows.collect_schema(), origin)
+    matured = rows.filter(_clock(definition, as_of, rows)[1])
     try:
-        if plan.definition.target.kind == "multiclass":
+        if definition.target.kind == "multiclass":
             return _settle_classes(value, matured, where)
-        return _settle_number(plan.definition.target.kind, value, matured, where), ()
+        return _settle_number(definition.target.kind, value, matured, where), ()
     except pl.exceptions.PolarsError as error:
         raise DefinitionError(f"{where}: fails on the data: {first_line(error)}") from error
 
 
-def label_rows(plan: Plan, rows: pl.LazyFrame, target: pl.Expr) -> pl.LazyFrame:
+def label_rows(
+    definition: Definition, as_of: datetime | None, rows: pl.LazyFrame, target: pl.Expr
+) -> pl.LazyFrame:
     """Add row number, event time, target (null where unknown) and whether the label has matured."""
-    time, matured = _clock(plan, rows)
+    time, matured = _clock(definition, as_of, rows)
     added = (time.alias(TIME), target.alias(TARGET), matured.alias(MATURED))
     return rows.with_row_index(ROW).with_columns(added)
 
 
-def _clock(plan: Plan, rows: pl.LazyFrame) -> tuple[pl.Expr, pl.Expr]:
+def _clock(
+    definition: Definition, as_of: datetime | None, rows: pl.LazyFrame
+) -> tuple[pl.Expr, pl.Expr]:
     """Give the event time, and whether a label has matured by as-of."""
-    time = event_time(plan.definition, rows.collect_schema())
-    if time is None or plan.as_of is None:
-        return pl.lit(None, pl.Datetime("us", "UTC")), pl.lit(True)
-    known_by = plan.as_of - plan.definition.target.matures_after
+    time = event_time(definition, rows.collect_schema())
+    if time is None or as_of is None:
+        return pl.lit(None, UTC_TIME), pl.lit(True)
+    known_by = as_of - definition.target.matures_after
     return time, (time <= known_by).fill_null(False)
 
 

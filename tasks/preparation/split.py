@@ -1,7 +1,7 @@
-"""Step 3, preparation: a snapshot in, numbered rows split by time and a frozen vocabulary out.
+"""Preparation: a snapshot in; numbered rows, a split by time and a frozen vocabulary out.
 
-Owns who is in training and who is in the holdout, label maturity and the vocabulary. Refuses to
-know what learns from the rows.
+Responsible for which rows are for training and which for the holdout. Not responsible for what
+learns from them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ from tasks.preparation.labels import label_rows, settle_target
 from tasks.sources.file_formats import FAILURES
 from tasks.storage.store import reaching
 
-STRETCH = 200_000  # rows that are in memory at once, with all their columns
+BATCH_ROWS = 200_000  # rows that are in memory at once, with all their columns
 _PART_ROWS, _CLASS_ROWS = 50, 10
 
 
@@ -65,20 +65,20 @@ class Prepared(Frozen):
         rows = pl.scan_ipc(self.path)
         return rows.filter(pl.col(ROLE).is_in([int(part) for part in parts])) if parts else rows
 
-    def stretches(self, columns: Sequence[str], *parts: SplitRole) -> Iterator[pl.DataFrame]:
+    def batches(self, columns: Sequence[str], *parts: SplitRole) -> Iterator[pl.DataFrame]:
         """Read the rows of some parts in turn: a scan of every column would hold the whole file."""
         parted = self.scan().select(ROLE).collect()[ROLE]
         inside = parted.is_in([int(part) for part in parts])
-        for start in range(0, len(inside), STRETCH):
-            taken = inside[start : start + STRETCH]
+        for start in range(0, len(inside), BATCH_ROWS):
+            taken = inside[start : start + BATCH_ROWS]
             if taken.any():
-                yield self.scan().slice(start, STRETCH).select(columns).collect().filter(taken)
+                yield self.scan().slice(start, BATCH_ROWS).select(columns).collect().filter(taken)
 
 
 def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
     """Label, split, learn the vocabulary from training rows only, and number every feature."""
-    target, classes = settle_target(plan, snapshot.scan())
-    rows = label_rows(plan, snapshot.scan(), target)
+    target, classes = settle_target(plan.definition, plan.as_of, snapshot.scan(), plan.origin)
+    rows = label_rows(plan.definition, plan.as_of, snapshot.scan(), target)
     matured, labelled = pl.col(MATURED), pl.col(TARGET).is_not_null()
     unlabelled, immature = rows.select(
         (matured & ~labelled).sum().alias("unlabelled"), (~matured).sum().alias("immature")

@@ -12,7 +12,7 @@ from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
 from tasks.reports.formatting import escape_markdown, format_number, format_score, markdown_table
-from tasks.training.train import warn_of_rounds
+from tasks.training.early_stopping import warn_of_rounds
 from tasks.validation.candidate import Candidate
 
 MOVED, MOVED_FAR = 0.1, 0.25  # the field's rules of thumb for the PSI
@@ -98,7 +98,12 @@ def _warn_of_rows_and_rounds(candidate: Candidate) -> Iterator[str]:
         yield f"{unlabelled:,} matured rows have no label and were left out."
     if training.early_stopping and candidate.trained.rounds == training.rounds:
         yield f"The loss still fell in the last of {training.rounds:,} rounds: allow more of them."
-    yield from map(_as_sentence, warn_of_rounds(candidate.plan.definition, candidate.trained))
+    yield from map(
+        _as_sentence,
+        warn_of_rounds(
+            candidate.plan.definition, candidate.trained.rounds, candidate.trained.curve
+        ),
+    )
 
 
 def _as_sentence(warning: str) -> str:

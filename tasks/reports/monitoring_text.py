@@ -122,7 +122,7 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
     return {
         "model": watch.definition.name,
         "champion": watch.version,
-        "as_of": watch.plan.as_of and watch.plan.as_of.isoformat(),
+        "as_of": watch.as_of and watch.as_of.isoformat(),
         "until": asked.until.isoformat(),
         "rows": asked.rows,
         "outcomes": found.outcomes.model_dump(include=fields),

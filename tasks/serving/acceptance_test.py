@@ -25,8 +25,9 @@ from tasks.features.feature_tables import tables_digest
 from tasks.processes.bento_server import booting_server
 from tasks.registry.versions import Published
 from tasks.serving.bento_client import ARROW, JSON, Caller, read_predictions, write_rows
-from tasks.serving.expected_answers import ExpectedAnswers, compute_reference, read_definition
+from tasks.serving.expected_answers import ExpectedAnswers, compute_reference
 from tasks.storage.store import Store
+from tasks.training.published_model import read_definition
 
 # Few rows may take another way through the service than many; every row is sent each way.
 _WAYS = ((JSON, 100), (JSON, 1_000), (ARROW, 10_000))

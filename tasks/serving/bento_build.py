@@ -42,10 +42,10 @@ from tasks.serving.bento_archive import (
     unpack,
     unpack_bento,
 )
-from tasks.serving.expected_answers import read_definition
 from tasks.serving.requirements import COMPILED_LOCK, read_lock, serving_requirements
 from tasks.serving.sbom import BILL, draw_bill
 from tasks.storage.store import Store, digest_file, reaching
+from tasks.training.published_model import read_definition
 
 log = logging.getLogger("perennial.serving")
 

@@ -1,7 +1,7 @@
-"""Forests that a cluster's workers grow together, each on its share of the rows.
+"""Training on a Dask cluster: each worker has a share of the rows, all train one model together.
 
-Owns how rows are cut and sent, and what is grown on them where they lie. Refuses to know what
-a worker does with its share (`shares`), and where it is (`cluster`).
+Responsible for cutting and sending the rows, and for what is trained on them. Not responsible for
+what a worker does with its share (`dask_worker`), nor for the cluster (`cluster.dask_cluster`).
 """
 
 import uuid
@@ -14,8 +14,9 @@ from tasks.cluster.dask_cluster import Cluster, open_cluster
 from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.training.dask_worker import Growth, Share, SharedForest, cut_curve, grow_share
+from tasks.training.dask_worker import Growth, Share, SharedForest, grow_share
 from tasks.training.datasets import Parameters, category_places, plain_names
+from tasks.training.early_stopping import cut_curve
 
 _SLICE_ROWS = 200_000  # sent in one piece, and what LightGBM looks at to find bins
 
@@ -36,7 +37,7 @@ def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Para
 
     Rows stay where they were sent, so that the models on all training rows need no second journey.
     """
-    training, places = plan.definition.training, tuple(category_places(plan))
+    training, places = plan.definition.training, tuple(category_places(plan.features))
     rounds, curve = training.rounds, tuple[float, ...]()
     with open_cluster(training) as cluster:
         sample = send_sample(cluster, _label_first(plan, prepared, SplitRole.FIT, SplitRole.STOP))
@@ -61,7 +62,7 @@ def grow_again(plan: Plan, prepared: Prepared, params: Parameters, rounds: int) 
     rows = _label_first(plan, prepared, *SplitRole)
     with open_cluster(plan.definition.training) as cluster:
         shares, sample = send_shares(cluster, rows), send_sample(cluster, rows)
-        growth = Growth(params, tuple(category_places(plan)), rounds)
+        growth = Growth(params, tuple(category_places(plan.features)), rounds)
         (forest,) = grow(cluster, [growth], shares, sample)
         return forest.text
 

@@ -1,7 +1,7 @@
-"""A share of the rows on one Dask worker, which grows a forest together with the others.
+"""What one Dask worker does: train a model on its share of the rows, together with the others.
 
-Owns the network by which LightGBM's workers find each other, and how they stop in the same round.
-Refuses to know where the rows come from and what they mean: the first column is the label.
+Responsible for LightGBM's network between workers, and for stopping all in the same round. Not
+responsible for what the rows mean: the first column is the label.
 """
 
 import io
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import lightgbm
 import polars as pl
+
+from tasks.training.early_stopping import cut_curve
 
 _BLOCK = 20  # rounds between two words of the first worker on whether to go on
 _WORD_SECONDS = 600
@@ -86,17 +88,6 @@ def _grow(
     booster.free_network()
     curve = next(iter(curves["valid_0"].values())) if curves else []
     return SharedForest(_forget_network(booster.model_to_string(num_iteration=-1)), tuple(curve))
-
-
-def cut_curve(curve: Sequence[float], patience: int) -> tuple[float, ...]:
-    """Cut a curve where a single process would have stopped: `patience` rounds after the best."""
-    best = 0
-    for place, loss in enumerate(curve):
-        if loss < curve[best]:
-            best = place
-        if place - best >= patience:
-            return tuple(curve[: place + 1])
-    return tuple(curve)
 
 
 def _agree_to_stop(growth: Growth, share: Share, curves: Mapping[str, Any]) -> Any:

@@ -1,7 +1,7 @@
-"""Binned rows, which are all that LightGBM learns from: made in stretches, and kept by content.
+"""LightGBM's datasets: rows binned a batch at a time, and kept by their content.
 
-Owns LightGBM's datasets and the files in which they are kept, so that a retry, or another trial on
-the same rows, does not bin them again. Refuses to know what grows on them.
+Kept bins spare a retry, or another trial on the same rows, the binning. Not responsible for what
+is trained on them.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ import polars as pl
 
 from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
+from tasks.features.transform import Features
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.registry.code_digest import package_versions
 from tasks.storage.local_cache import cache_file, cache_folder, find_cached
@@ -47,7 +48,7 @@ def open_bins(
     plan: Plan, prepared: Prepared, params: Parameters, *parts: SplitRole
 ) -> lightgbm.Dataset:
     """Give the bins of the rows of some parts: those that are kept, or new ones."""
-    params = {**params, **name_categories(plan)}
+    params = {**params, **name_categories(plan.features)}
     rows = sum(prepared.rows[part.name.lower()] for part in parts)
     if rows < _WORTH_KEEPING:
         return bin_rows(plan, prepared, params, parts)
@@ -67,12 +68,12 @@ def open_bins(
 def bin_rows(
     plan: Plan, prepared: Prepared, params: Parameters, parts: tuple[SplitRole, ...]
 ) -> lightgbm.Dataset:
-    """Bin rows a stretch at a time, as LightGBM bins a whole frame; never are all in memory."""
+    """Bin rows a batch at a time, as LightGBM bins a whole frame; never are all in memory."""
     names = list(plan.features.expressions)
     target = prepared.scan(*parts).select(pl.col(TARGET).cast(pl.Float32)).collect()[TARGET]
     unbinned = _Unbinned(None, params=params)
-    _choose_bins(unbinned, prepared.stretches(names, *parts), len(target))
-    for frame in prepared.stretches(names, *parts):
+    _choose_bins(unbinned, prepared.batches(names, *parts), len(target))
+    for frame in prepared.batches(names, *parts):
         for few in frame.iter_slices(_PUSHED):
             unbinned._push_rows(few.cast(pl.Float64).to_numpy(order="c"))  # missing becomes NaN
     dataset = lightgbm.Dataset(None, params=params)
@@ -81,15 +82,24 @@ def bin_rows(
     return dataset.set_feature_name(plain_names(names))
 
 
-def name_categories(plan: Plan) -> dict[str, str]:
+def take_rows(rows: lightgbm.Dataset, chosen: Any) -> lightgbm.Dataset:
+    """Take the rows that an array of booleans chooses; `subset` would list millions of numbers."""
+    places: Any = np.flatnonzero(chosen).astype(np.int32)
+    subset = rows.subset([])
+    subset.used_indices = places
+    return subset
+
+
+def name_categories(features: Features) -> dict[str, str]:
     """Give LightGBM's parameter that says which features are categories; none without any."""
-    places = ",".join(map(str, category_places(plan)))
+    places = ",".join(map(str, category_places(features)))
     return {"categorical_column": places} if places else {}
 
 
-def category_places(plan: Plan) -> list[int]:
-    names = list(plan.features.expressions)
-    return [names.index(name) for name in plan.features.categories]
+def category_places(features: Features) -> list[int]:
+    """Give the places of the features that are categories."""
+    names = list(features.expressions)
+    return [names.index(name) for name in features.categories]
 
 
 def model_input(features: pl.DataFrame) -> pl.DataFrame:

@@ -1,7 +1,6 @@
-"""The parameters that LightGBM is given: what a definition may set, and what is settled for it.
+"""LightGBM's parameters: what a definition may set, and what is fixed so that a rerun is the same.
 
-Owns what a rerun's bytes hang on, and that LightGBM takes a definition's parameters. Refuses to
-know what is trained by them.
+Responsible for refusing what LightGBM would not take, before anything is trained.
 """
 
 import os

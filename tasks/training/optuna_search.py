@@ -1,6 +1,6 @@
-"""Proposals: which parameters are searched, between which limits, and what is to be tried next.
+"""Which parameters are searched, between which limits, and what Optuna proposes to try next.
 
-Owns Optuna. Refuses to train anything: it is told what was tried and what came of it.
+Not responsible for training (`tuning`): it is told what was tried, and the losses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -130,7 +130,5 @@ def _move_inside(limits: Limits, value: bool | int | float | str) -> float:
 
 def complete_parameters(params: Parameters, asked: Mapping[str, Any]) -> Parameters:
     """Give what a trial sets; a share of the rows has no effect without how often it is drawn."""
-    often = (
-        {} if "bagging_freq" in params or "bagging_fraction" not in asked else {"bagging_freq": 1}
-    )
-    return {**asked, **often}
+    often = {"bagging_freq": 1} if "bagging_fraction" in asked else {}
+    return {**asked, **{name: value for name, value in often.items() if name not in params}}

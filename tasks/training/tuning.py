@@ -1,8 +1,8 @@
-"""Tuning: LightGBM's parameters searched on the training window, before the model is trained.
+"""Hyperparameter tuning: LightGBM's parameters searched on the training window, before training.
 
-Owns how a trial is judged, on slices of the training window that are later than the rows that it
-learned from, and that a killed search goes on where it was. Refuses to look at the holdout, and to
-know what is tried next (`proposals`). The definition's own parameters are the first trial.
+A trial is judged on slices of the window that are later than the rows it learned from (forward
+chaining). The definition's own parameters are the first trial. A killed search goes on where it
+was. What to try next says `optuna_search`; the holdout is never read.
 """
 
 import itertools
@@ -24,10 +24,11 @@ from tasks.preparation.split import Prepared, SplitRole
 from tasks.registry.code_digest import model_code_digest
 from tasks.registry.versions import name_version
 from tasks.storage.store import reaching
-from tasks.training.datasets import Parameters
+from tasks.training.datasets import Parameters, take_rows
+from tasks.training.early_stopping import find_best_round
 from tasks.training.lightgbm_params import model_parameters
 from tasks.training.optuna_search import Trial, complete_parameters, propose, tuner
-from tasks.training.train import make_dataset, take_rows
+from tasks.training.train import make_dataset
 
 log = logging.getLogger("perennial.tuning")
 
@@ -135,27 +136,14 @@ def _try_next(
 
 def _judge(plan: Plan, params: Parameters, slices: Sequence[TuningSlice]) -> Iterator[float]:
     """Train on what is older than each slice, and give the loss on it where training stops."""
-    training = plan.definition.training
     for older, judged in slices:
-        curves: dict[str, dict[str, list[float]]] = {}
-        watch: list[Any] = [lightgbm.record_evaluation(curves)]
-        if training.early_stopping:
-            watch.append(lightgbm.early_stopping(training.early_stopping, verbose=False))
-        booster = lightgbm.train(
-            dict(params), older, training.rounds, valid_sets=[judged], callbacks=watch,
-            keep_training_booster=True,
-        )  # fmt: skip
-        (curve,) = curves["valid_0"].values()
-        yield curve[booster.best_iteration - 1]  # without early stopping it is 0, and this the last
+        best, curve = find_best_round(plan.definition.training, params, older, judged)
+        yield curve[best - 1]
 
 
 def _adjust(plan: Plan, params: Parameters) -> Plan:
     """Give a plan whose definition sets these parameters; it says nothing of its digest."""
-    training = plan.definition.training
-    known = {**training.params, **params}
-    adjusted = training.model_copy(update={"params": known})
-    definition = plan.definition.model_copy(update={"training": adjusted})
-    return plan.model_copy(update={"definition": definition})
+    return plan.with_training(params={**plan.definition.training.params, **params})
 
 
 def _read_search(kept: Path, key: str) -> tuple[Trial, ...]:

@@ -1,7 +1,6 @@
-"""A candidate on its way into the registry.
+"""A candidate on its way into the registry: which files a version has, and its lineage.
 
-Owns which files a version holds and what its lineage says. Refuses to make any of it: every value
-comes from a step.
+Not responsible for making any of it: every value comes from a step.
 """
 
 import json
@@ -27,8 +26,9 @@ from tasks.registry.ledger import name_os_user
 from tasks.registry.snapshots import snapshot_path
 from tasks.registry.versions import Published, publish_once, version_path
 from tasks.storage.store import Store, reaching
+from tasks.training.early_stopping import warn_of_rounds
 from tasks.training.optuna_search import Trial, tuner
-from tasks.training.train import Trained, warn_of_rounds
+from tasks.training.train import Trained
 from tasks.training.tuning import best_trial
 from tasks.validation.gate import Verdict
 
@@ -116,7 +116,7 @@ def _read_definition(plan: Plan) -> str:
 
 def trace_lineage(candidate: Candidate) -> dict[str, Any]:
     """Tell where a version comes from. Metrics are those of the twin: it alone has a holdout."""
-    plan, champion = candidate.plan, candidate.verdict.champion
+    plan, trained, champion = candidate.plan, candidate.trained, candidate.verdict.champion
     return {
         "model": plan.definition.name,
         "version": plan.version,
@@ -128,9 +128,9 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         "code": model_code_digest(),
         "modules": maker_digest(),
         "packages": package_versions() | (tuner() if candidate.trials else {}),
-        "parameters": candidate.trained.params,
-        "rounds": candidate.trained.rounds,
-        "warnings": list(warn_of_rounds(plan.definition, candidate.trained)),
+        "parameters": trained.params,
+        "rounds": trained.rounds,
+        "warnings": list(warn_of_rounds(plan.definition, trained.rounds, trained.curve)),
         "tuning": trace_tuning(candidate.trials),
         "refit": candidate.refitted is not None,
         "split": candidate.prepared.split.model_dump(mode="json"),

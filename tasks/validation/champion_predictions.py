@@ -1,7 +1,7 @@
-"""The champion as an opponent: its predictions for the holdout rows of a candidate.
+"""The champion's predictions for the holdout rows of a candidate.
 
-Owns which rows a champion has not seen and which of its two models is judged on them. Its own
-definition says how it reads and transforms the data. Refuses to say who is better.
+Responsible for which rows the champion has not seen, and which of its two models predicts them. Its
+own definition says how it reads and transforms the data. Not responsible for who is better.
 """
 
 from typing import Literal
@@ -10,20 +10,17 @@ import numpy as np
 import polars as pl
 
 from tasks.core.columns import FOUND, ROW, TIME
-from tasks.core.definition import Definition, Frozen, parse_definition
+from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DefinitionError, SourceChanged, SourceError, first_line
 from tasks.evaluation.evaluate import read_rows
 from tasks.evaluation.metrics import Array
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
-from tasks.features.transform import Features, Vocabulary, encode
-from tasks.preparation.split import Split, SplitRole, part_of_row
-from tasks.registry.versions import Published, read_file, read_json
+from tasks.features.transform import Features
+from tasks.preparation.split import SplitRole, part_of_row
 from tasks.sources.file_formats import FAILURES
 from tasks.sources.query import collect, open_table
-from tasks.storage.store import Store
-from tasks.training.datasets import model_input
-from tasks.training.train import read_model
+from tasks.training.published_model import PublishedModel
 
 _UNSEEN_SHARE = 0.2  # of the holdout: with less than this unseen, the twin is asked instead
 _LOST_SHARE = 0.01  # of the holdout: rows that the champion's own extraction may lack
@@ -44,16 +41,6 @@ class ChampionPredictions(Frozen, arbitrary_types_allowed=True):
     reason: str = ""
 
 
-class Recipe(Frozen):
-    """What a champion needs to know of itself to predict: how it reads, and what it has seen."""
-
-    definition: Definition
-    features: Features
-    vocabulary: Vocabulary
-    split: Split
-    refit: bool
-
-
 class NotComparableError(Exception):
     """Why a champion cannot be asked about a candidate's holdout."""
 
@@ -63,72 +50,56 @@ def meet_champion(
     snapshot: Snapshot,
     holdout: pl.DataFrame,
     classes: tuple[str, ...],
-    store: Store,
-    champion: Published,
+    champion: PublishedModel,
 ) -> ChampionPredictions:
     """Let the champion predict a candidate's holdout (its ROW and TIME), as it reads the data."""
-    version = champion.path.rpartition("/")[2]
-    recipe = read_recipe(store, champion, version)
+    version = champion.version
     try:
-        refuse_strangers(plan, recipe)
-        rows = read_holdout(plan, recipe, snapshot, holdout)
-        model, inside = choose_model(plan, recipe, rows)
-        file = "twin.txt" if model == "twin" and recipe.refit else "model.txt"
-        text = read_file(store, champion, file).decode()
-        predicted = predict(recipe, text, rows.filter(pl.Series(inside)))
-        matched = match_classes(predicted, recipe.vocabulary.classes, classes)
+        refuse_incomparable(plan, champion)
+        rows = read_holdout(plan, champion, snapshot, holdout)
+        model, inside = choose_model(plan, champion, rows)
+        predicted = predict(champion, model, rows.filter(pl.Series(inside)))
+        matched = match_classes(predicted, champion.vocabulary.classes, classes)
     except NotComparableError as why:
         return ChampionPredictions(version=version, reason=str(why))
     return ChampionPredictions(version=version, model=model, inside=inside, predicted=matched)
 
 
-def read_recipe(store: Store, champion: Published, version: str) -> Recipe:
-    text = read_file(store, champion, "definition.toml").decode("utf-8-sig")
-    lineage = read_json(store, champion, "lineage.json")
-    return Recipe(
-        definition=parse_definition(text, version),
-        features=Features.model_validate(read_json(store, champion, "features.json")),
-        vocabulary=Vocabulary.model_validate(read_json(store, champion, "vocabulary.json")),
-        split=Split.model_validate(lineage["split"]),
-        refit=lineage["refit"],
-    )
-
-
-def refuse_strangers(plan: Plan, recipe: Recipe) -> None:
+def refuse_incomparable(plan: Plan, champion: PublishedModel) -> None:
     """Refuse a champion that answers another question, or whose rows cannot be told to be ours."""
-    ours, theirs = plan.definition, recipe.definition
+    ours, theirs = plan.definition, champion.definition
     if ours.target.kind != theirs.target.kind or not _same_target(ours, theirs):
         raise NotComparableError(f"it predicts another target, {theirs.target.value!r}")
     if not _same_data(ours, theirs) and (
         ours.extract.key != theirs.extract.key or not ours.extract.key
     ):
         raise NotComparableError("it reads other data, and no common [extract] key joins the two")
-    if recipe.split.gap is not None and plan.as_of is None:
+    if champion.split.gap is not None and plan.as_of is None:
         raise NotComparableError("it knows what it has seen by time, and these rows carry none")
 
 
 def read_holdout(
-    plan: Plan, recipe: Recipe, snapshot: Snapshot, holdout: pl.DataFrame
+    plan: Plan, champion: PublishedModel, snapshot: Snapshot, holdout: pl.DataFrame
 ) -> pl.DataFrame:
     """Read the holdout's raw rows, in its order: from the snapshot, or as the champion extracts."""
-    if not _same_data(plan.definition, recipe.definition):
-        return _join_holdout(plan, recipe, snapshot, holdout)
+    if not _same_data(plan.definition, champion.definition):
+        return _join_holdout(plan, champion, snapshot, holdout)
     known = snapshot.scan().collect_schema()
-    _refuse_changed(recipe.features, known)
-    hashed = recipe.definition.extract.key or known.names()
-    needed = {*recipe.features.columns, *(() if recipe.split.gap else hashed)}
+    _refuse_changed(champion.features, known)
+    hashed = champion.definition.extract.key or known.names()
+    needed = {*champion.features.columns, *(() if champion.split.gap else hashed)}
     columns = [pl.col(name) for name in known if name in needed]  # whole rows are hashed in order
     rows = read_rows(snapshot, holdout[ROW], columns)
     return rows.with_columns(holdout[TIME], pl.lit(True).alias(FOUND))
 
 
-def choose_model(plan: Plan, recipe: Recipe, rows: pl.DataFrame) -> tuple[Model, Array]:
+def choose_model(plan: Plan, champion: PublishedModel, rows: pl.DataFrame) -> tuple[Model, Array]:
     """Choose the released model where enough rows are new to it, or else its evaluated twin."""
     lost = int((~rows[FOUND]).sum())
     if lost > _LOST_SHARE * len(rows):
         raise NotComparableError(f"its own extraction lacks {lost:,} of {len(rows):,} holdout rows")
     enough = max(plan.definition.gate.rows, int(_UNSEEN_SHARE * len(rows)))
-    unseen = find_unseen(recipe, rows)
+    unseen = find_unseen(champion, rows)
     for model, inside in unseen.items():
         if inside.sum() >= enough:
             return model, inside
@@ -138,15 +109,15 @@ def choose_model(plan: Plan, recipe: Recipe, rows: pl.DataFrame) -> tuple[Model,
     )
 
 
-def find_unseen(recipe: Recipe, rows: pl.DataFrame) -> dict[Model, Array]:
+def find_unseen(champion: PublishedModel, rows: pl.DataFrame) -> dict[Model, Array]:
     """Tell which rows are later than, or were held out from, what each champion's model saw."""
-    split = recipe.split
+    split = champion.split
     if split.gap is None:
         columns = [name for name in rows.columns if name not in (TIME, FOUND)]
-        twin = released = part_of_row(recipe.definition, split, columns) == SplitRole.HOLDOUT
+        twin = released = part_of_row(champion.definition, split, columns) == SplitRole.HOLDOUT
     else:
         twin = released = pl.col(TIME) >= split.gap
-        if recipe.refit:
+        if champion.refit:
             released = pl.col(TIME) > split.matured
     masks: dict[Model, pl.Expr] = {"released": released, "twin": twin}
     return {
@@ -155,13 +126,12 @@ def find_unseen(recipe: Recipe, rows: pl.DataFrame) -> dict[Model, Array]:
     }
 
 
-def predict(recipe: Recipe, text: str, rows: pl.DataFrame) -> Array:
-    """Predict raw rows, numbered as the champion numbers them."""
+def predict(champion: PublishedModel, model: Model, rows: pl.DataFrame) -> Array:
+    """Let one of the champion's models predict raw rows."""
     try:
-        numbered = encode(rows.lazy(), recipe.features, recipe.vocabulary).collect()
+        return champion.predict(rows, twin=model == "twin")
     except FAILURES as error:
         raise NotComparableError(f"its features fail on this data: {first_line(error)}") from error
-    return np.asarray(read_model(text).predict(model_input(numbered)))
 
 
 def match_classes(predicted: Array, theirs: tuple[str, ...], ours: tuple[str, ...]) -> Array:
@@ -175,20 +145,20 @@ def match_classes(predicted: Array, theirs: tuple[str, ...], ours: tuple[str, ..
 
 
 def _join_holdout(
-    plan: Plan, recipe: Recipe, snapshot: Snapshot, holdout: pl.DataFrame
+    plan: Plan, champion: PublishedModel, snapshot: Snapshot, holdout: pl.DataFrame
 ) -> pl.DataFrame:
-    theirs, key = recipe.definition, list(plan.definition.extract.key)
+    theirs, key = champion.definition, list(plan.definition.extract.key)
     asked = read_rows(snapshot, holdout[ROW], [pl.col(name) for name in key])
     try:
         table = open_table(theirs, plan.project)
-        _refuse_changed(recipe.features, table.columns)
+        _refuse_changed(champion.features, table.columns)
         for name in key:
             if asked.schema[name] != table.columns[name]:
                 raise NotComparableError(f"key {name!r} is of another type there")
         period = table.rows
         if table.time is not None and theirs.extract.time == plan.definition.extract.time:
             period = period.filter(table.time.is_between(holdout[TIME].min(), holdout[TIME].max()))
-        wanted = sorted({*key, *recipe.features.columns})
+        wanted = sorted({*key, *champion.features.columns})
         once = period.select(wanted).unique(key, keep="first", maintain_order=True)
         found = collect(table, once.with_columns(pl.lit(True).alias(FOUND)))
     except SourceChanged:  # this run may be made again, and then compared

@@ -9,6 +9,7 @@ from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.split import Prepared
 from tasks.registry.versions import find_champion
 from tasks.storage.store import open_store
+from tasks.training.published_model import load
 from tasks.validation.champion_predictions import meet_champion
 from tasks.validation.gate import Verdict, judge
 
@@ -21,10 +22,10 @@ def validate(plan: Plan, snapshot: Snapshot, prepared: Prepared, scored: Scored)
     store = open_store(plan.root)
     holdout, champion = scored.read(), find_champion(store, plan.definition.name)
     classes = prepared.vocabulary.classes
-    opponent = (
-        meet_champion(plan, snapshot, holdout, classes, store, champion) if champion else None
-    )
-    verdict = judge(plan, holdout, opponent)
+    opponent = None
+    if champion is not None:
+        opponent = meet_champion(plan, snapshot, holdout, classes, load(store, champion))
+    verdict = judge(plan.definition, holdout, opponent)
     for check in verdict.checks:
         log.info("%s %s: %s", "passed" if check.passed else "FAILED", check.name, check.detail)
     return verdict

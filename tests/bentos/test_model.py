@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 from any_model import TABLE
+from models import unpublished
 from servers import Versions, alter
 
 from bentos.model import Model, check_model, load_folder
@@ -53,11 +54,13 @@ def test_a_table_is_scored_as_the_service_answers(
 ) -> None:
     model: Model = request.getfixturevalue(kind)
     scorer = Scorer(
-        version=model.version,
-        definition=model.definition,
-        features=model.features,
-        vocabulary=model.vocabulary,
-        booster=model.predictor._booster,
+        model=unpublished(
+            model.definition,
+            model.features,
+            model.predictor._booster,
+            model.vocabulary,
+            model.version,
+        ),
         types=model.schema.types,
     )
     path = tmp_path / "rows.parquet"

@@ -63,23 +63,6 @@ def test_policies_are_replayed_and_compared(
     assert not any((root / "tmp").glob("run-*/"))
 
 
-def test_same_retrain_is_made_once(eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    from flows import backtest_simulation
-    from flows.backtest import backtest
-
-    made: list[datetime] = []
-    steps = backtest_simulation.make
-
-    def count(*arguments: Any) -> Any:
-        made.append(arguments[-1])
-        return steps(*arguments)
-
-    monkeypatch.setattr(backtest_simulation, "make", count)
-    done = backtest("flight-delay", START, END, "2w", "never,schedule")
-    assert made == [START, datetime(2013, 7, 15, tzinfo=UTC)]
-    assert done["policies"]["schedule"]["retrains"][0]["version"] != done["first"]
-
-
 CLASSES = """CASE WHEN flight % 7 = 0 AND DATE_PART('doy', time_hour) > 191 THEN 'a new one'
   WHEN flight % 3 = 0 THEN 'any' WHEN sched_dep_time < 1200 THEN 'morning' ELSE 'late' END"""
 

@@ -16,8 +16,6 @@ from servers import serves, wait_for
 
 from flows.release import release
 from flows.score import load_scorer, score
-from tasks.features.transform import encode
-from tasks.prediction.batch_scoring import predict_rows
 from tasks.processes.bento_server import find_port, is_ready
 from tasks.registry.overview import describe_model
 from tasks.registry.versions import find_champion
@@ -102,5 +100,4 @@ def expect(root: str, files: Any) -> tuple[pl.DataFrame, np.ndarray]:
     scorer = load_scorer(store, champion)
     (source,) = files.glob(f"{root}/snapshots/*/part*.parquet")[:1]
     rows = read_bucket([f"s3://{source}"]).select(list(scorer.types))
-    numbers = encode(rows.lazy(), scorer.features, scorer.vocabulary).collect()
-    return rows, predict_rows(scorer.model_copy(update={"forest": None}), numbers)
+    return rows, scorer.model.predict(rows)

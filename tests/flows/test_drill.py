@@ -12,10 +12,7 @@ import pytest
 
 from flows import cli
 from flows.drill import choose_version, drill
-from tasks.core.definition_file import load_definition
-from tasks.core.errors import DefinitionError, StorageFull
-from tasks.drill.data_guards import find_edge
-from tasks.drill.registry_guards import catch
+from tasks.core.errors import DefinitionError
 from tasks.storage.store import open_store
 
 if TYPE_CHECKING:
@@ -73,22 +70,6 @@ def test_model_without_a_version_cannot_be_drilled(project: Path, prefect_harnes
 
 def test_champion_is_drilled_rather_than_a_newer_candidate(released: "Released") -> None:
     assert choose_version(open_store(), "flight-delay").version == released.older
-
-
-def test_rows_without_a_time_have_no_newest_window() -> None:
-    times = pl.Series([None, None], dtype=pl.Datetime("us", "UTC"))
-    definition = load_definition(REPOSITORY / "deployments" / "flight_delay.toml")
-    assert find_edge(definition, times) is None
-
-
-def test_work_that_no_guard_stopped_is_not_caught_and_a_full_disk_is_no_guard() -> None:
-    assert not catch("forged approval", "ledger", lambda: None).caught
-
-    def fill() -> None:
-        raise StorageFull("the disk is full")
-
-    with pytest.raises(StorageFull):
-        catch("forged approval", "ledger", fill)
 
 
 def test_version_whose_snapshot_is_gone_cannot_be_drilled(released: "Released") -> None:

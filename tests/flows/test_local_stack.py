@@ -19,9 +19,10 @@ from system import MODEL, REPOSITORY, System, wait_for
 
 from flows.automations import register_automations
 from flows.retrain import plan_retrain
-from tasks.monitoring.new_data import find_arrivals
+from tasks.monitoring.new_data import find_new_data
 from tasks.registry.versions import find_champion, list_versions
 from tasks.storage.store import open_store
+from tasks.training.published_model import load
 
 if TYPE_CHECKING:
     from conftest import Released
@@ -203,7 +204,7 @@ def test_new_data(here: System) -> None:
     flights.gather_every(97).write_parquet("data/nycflights13/flights-2013-08.parquet")
     champion = find_champion(open_store(), MODEL)
     assert champion is not None
-    found = find_arrivals(plan_retrain(MODEL, None), open_store(), champion)
+    found = find_new_data(plan_retrain(MODEL, None), load(open_store(), champion))
     assert found.enough
     here.emit(MODEL, "new-data", found.key)
     here.wait_for_run(f"retrain/{MODEL}", place=1)

@@ -20,7 +20,7 @@ from bentos.model import Model, load_folder, with_tables
 from flows import cli
 from tasks.core.errors import DefinitionError, StoreError
 from tasks.drill.data_guards import ask_contract
-from tasks.drill.testbed import open_events, prepare_ground
+from tasks.drill.testbed import open_events, prepare_testbed
 from tasks.feature_store.materialise import make_tables
 from tasks.registry.versions import find_champion
 from tasks.serving.expected_answers import ExpectedAnswers, compute_reference
@@ -111,18 +111,18 @@ def test_values_that_are_spoilt_after_the_join_break_the_contract(
     monkeypatch.chdir(tabled.project)
     champion = find_champion(tabled.store, MODEL)
     assert champion is not None
-    ground = prepare_ground(tabled.store, champion, tmp_path)
-    rows = ground.snapshot.scan().collect()
+    testbed = prepare_testbed(tabled.store, champion, tmp_path)
+    rows = testbed.snapshot.scan().collect()
     swapped = rows.rename({"carrier_late": "origin_late", "origin_late": "carrier_late"})
-    assert ask_contract(ground, rows, tmp_path) == ""
+    assert ask_contract(testbed, rows, tmp_path) == ""
     for spoilt in (swapped, rows.with_columns(pl.col("origin_late") * 2.54)):
-        assert "was known at their times" in ask_contract(ground, spoilt, tmp_path)
+        assert "was known at their times" in ask_contract(testbed, spoilt, tmp_path)
     planes = tabled.project / "data" / "nycflights13" / "planes.parquet"
     known = pl.read_parquet(planes)
     known.with_columns(pl.col("seats") + 9).write_parquet(planes)
-    assert open_events(ground.plan, ground.snapshot) is None
+    assert open_events(testbed.plan, testbed.snapshot) is None
     planes.unlink()
-    assert open_events(ground.plan, ground.snapshot) is None
+    assert open_events(testbed.plan, testbed.snapshot) is None
     known.write_parquet(planes)
 
 
@@ -175,8 +175,9 @@ def seats(model: Model, tailnum: str) -> int:
 def test_scored_rows_get_what_was_known_at_their_time_and_are_free_of_skew(
     tabled: Tabled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.score import load_scorer, score
+    from flows.score import score
     from tasks.monitoring.skew import compare_predictions
+    from tasks.training.published_model import load
 
     monkeypatch.chdir(tabled.project)
     rows = tabled.reference.rows.with_columns(pl.lit("not asked").alias("other"))
@@ -190,9 +191,7 @@ def test_scored_rows_get_what_was_known_at_their_time_and_are_free_of_skew(
     assert same.mean() > 0.99  # seats are one more by now
     champion = find_champion(tabled.store, MODEL)
     assert champion is not None
-    scorer = load_scorer(tabled.store, champion)
-    text = (tabled.folder / "model.txt").read_text()
-    skew = compare_predictions(scorer.features, scorer.vocabulary, text, logged)
+    skew = compare_predictions(load(tabled.store, champion), logged)
     assert (skew.rows, skew.compared) == (0, len(rows))
 
 

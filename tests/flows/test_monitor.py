@@ -20,11 +20,11 @@ from bentos.model import load_folder
 from bentos.prediction_log_writer import PredictionLog
 from flows import cli
 from flows.score import load_scorer, publish_log
-from tasks.alarms.detector import Alarm
+from tasks.alarms.drift_decision import Alarm
 from tasks.core.errors import PerennialError
 from tasks.monitoring.context import MonitoringContext, settle_watch
-from tasks.monitoring.findings import find_causes
-from tasks.monitoring.staleness import look_behind
+from tasks.monitoring.findings import find_alerts
+from tasks.monitoring.staleness import find_staleness
 from tasks.prediction.batch_scoring import score_table
 from tasks.registry.versions import get_version
 from tasks.reports.monitoring import write_page
@@ -39,8 +39,8 @@ def watched_once(few_flights: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
-def promised_once(watched_once: Watched, prefect_harness: None) -> Watched:
-    """Look once, so that what the champion promised is worked out for all tests."""
+def referenced_once(watched_once: Watched, prefect_harness: None) -> Watched:
+    """Look once, so that the champion's reference is computed for all tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(watched_once.project)
         patch.setenv("PERENNIAL_ROOT", str(watched_once.root))
@@ -56,8 +56,8 @@ KEY = ("time_hour", "carrier", "flight", "origin")
 
 
 @pytest.fixture
-def watched(promised_once: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
-    copied = promised_once.copy(tmp_path)
+def watched(referenced_once: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    copied = referenced_once.copy(tmp_path)
     monkeypatch.chdir(copied.project)
     monkeypatch.setenv("PERENNIAL_ROOT", str(copied.root))
     return copied
@@ -94,7 +94,7 @@ def test_scored_rows_are_logged_as_served_ones_and_get_the_same_live_quality(
     store, table = open_store(), tmp_path / "rows.parquet"
     plan = settle_watch(MODEL, UNTIL)
     assert isinstance(plan, MonitoringContext)
-    made = open_table(plan.definition, plan.plan.project)
+    made = open_table(plan.definition, plan.project)
     assert made.time is not None
     rows = made.rows.filter(made.time > AS_OF, made.time <= UNTIL).drop("arr_delay").collect()
     rows.write_parquet(table)
@@ -182,7 +182,7 @@ def test_champion_is_held_against_what_a_quick_model_learned_since(watched: Watc
     other.write_text("of a champion that was replaced")
     first, second = look(datetime(2013, 7, 1, tzinfo=UTC)), look()
     assert not other.parent.exists()
-    assert first["behind"]["problem"].startswith("a yardstick was made")
+    assert first["behind"]["problem"].startswith("a challenger was trained")
     assert second["behind"]["as_of"].startswith("2013-07-01")
     assert second["behind"]["rows"] > 100
     assert second["behind"]["lost"] == ""
@@ -377,11 +377,11 @@ def test_full_disk_under_the_log_is_told_and_nothing_is_lost(
         assert look()["outcomes"]["labelled"] > 400
 
 
-def test_source_that_goes_during_a_look_leaves_no_yardstick_and_says_so(watched: Watched) -> None:
+def test_source_that_goes_during_a_look_leaves_no_challenger_and_says_so(watched: Watched) -> None:
     watch = settle_watch(MODEL, UNTIL)
     assert isinstance(watch, MonitoringContext)
     (watched.project / "data" / "nycflights13" / "weather.parquet").unlink()
-    assert "weather.parquet" in look_behind(watch, open_store()).problem
+    assert "weather.parquet" in find_staleness(watch, open_store()).problem
 
 
 def test_champion_that_answers_since_lately_rings_no_alarm(watched: Watched) -> None:
@@ -456,7 +456,7 @@ def test_quiet_look_warns_of_nothing_and_what_looks_broken_is_no_reason_to_retra
         for kind in ("distribution-moved", "data-broken")
     )
     moved = found.drifted.model_copy(update={"alarms": alarms})
-    causes = {each.kind for each in find_causes(quiet.model_copy(update={"drifted": moved}))}
+    causes = {each.kind for each in find_alerts(quiet.model_copy(update={"drifted": moved}))}
     assert "data-broken" in causes
     assert "distribution-moved" not in causes
 

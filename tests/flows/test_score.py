@@ -20,13 +20,12 @@ from tasks.core.errors import (
     PerennialError,
     SourceChanged,
 )
-from tasks.features.transform import encode
 from tasks.prediction import batch_scoring
 from tasks.prediction.batch_scoring import score_table
 from tasks.prediction.compiled_forest import NoForest
 from tasks.registry.versions import find_champion
 from tasks.storage.store import open_store
-from tasks.training.datasets import model_input
+from tasks.training.published_model import load
 
 if TYPE_CHECKING:
     from conftest import Released
@@ -44,9 +43,7 @@ def expect(path: Path) -> np.ndarray:
     store = open_store()
     champion = find_champion(store, MODEL)
     assert champion is not None
-    scorer = load_scorer(store, champion)
-    numbers = encode(pl.scan_parquet(path), scorer.features, scorer.vocabulary).collect()
-    return np.asarray(scorer.booster.predict(model_input(numbers)))
+    return load(store, champion).predict(pl.read_parquet(path))
 
 
 def test_parquet_is_scored_in_parts_as_the_model_answers(
@@ -182,15 +179,6 @@ def test_missing_column_is_named_with_the_nearest(table: Path, tmp_path: Path) -
     pl.read_parquet(table).rename({"distance": "distanc"}).write_parquet(source)
     with pytest.raises(DefinitionError, match="no column 'distance'; did you mean 'distanc'"):
         score(MODEL, str(source), str(tmp_path / "out.csv"))
-
-
-def test_full_disk_is_not_the_fault_of_the_rows() -> None:
-    full = pl.exceptions.ComputeError("No space left on device (os error 28)")
-    with pytest.raises(pl.exceptions.ComputeError), batch_scoring.refusing_rows("rows.csv"):
-        raise full
-    said = r"rows.csv: cannot be scored: odd"
-    with pytest.raises(DataRefused, match=said), batch_scoring.refusing_rows("rows.csv"):
-        raise pl.exceptions.ComputeError("odd")
 
 
 def test_input_that_changes_while_it_is_scored_gives_no_output(

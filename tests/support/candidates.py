@@ -16,7 +16,7 @@ from tasks.preparation.task import prepare
 from tasks.reports.candidate import draw_report
 from tasks.training.task import train
 from tasks.validation.candidate import Candidate, TimedStep, timed
-from tasks.validation.gate import ChampionScores
+from tasks.validation.champion_comparison import ChampionScores
 from tasks.validation.task import validate
 
 STEERING = "\x1b\u202e"

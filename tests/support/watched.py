@@ -7,17 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 from prefect.client.orchestration import get_client
 
 from tasks.core.columns import TIME
-from tasks.features.transform import encode
 from tasks.registry.ledger import append_entry
 from tasks.sources.query import open_table
 from tasks.storage.store import open_store, work_folder
-from tasks.training.datasets import model_input
+from tasks.training.published_model import load
 
 MODEL = "flight-delay"
 AS_OF = datetime(2013, 6, 1, tzinfo=UTC)
@@ -26,9 +24,9 @@ MONITORING = '[monitoring]\nwindow = "28d"\nrows = 100\n'
 
 
 STEPS = (
-    *("read_asked", "read_outcomes", "measure_quality", "measure_behind", "measure_drifted"),
-    "measure_skewed",
-    *("check_contract", "read_service", "read_arrivals", "tell_causes"),
+    *("read_asked", "read_ground_truth", "read_reference"),
+    *("measure_quality", "measure_staleness", "measure_drift", "measure_skewed"),
+    *("check_contract", "read_service", "read_new_data", "send_alerts"),
 )
 Found = dict[str, Any]
 
@@ -70,7 +68,6 @@ class Watched:
 def make_watched(few_flights: Path, folder: Path) -> Watched:
     """Train without Prefect's engine, and release by the ledger alone."""
     import flows.retrain as steps
-    from flows.score import load_scorer
 
     project, root = folder / "project", folder / "root"
     shutil.copytree(few_flights, project)
@@ -88,11 +85,10 @@ def make_watched(few_flights: Path, folder: Path) -> Watched:
         signed |= {"version": made.version, "manifest": made.digest}
         append_entry(store, MODEL, action="approve", **signed)
         append_entry(store, MODEL, action="release", **signed)
-        scorer, table = load_scorer(store, made), open_table(plan.definition, plan.project)
+        model, table = load(store, made), open_table(plan.definition, plan.project)
         rows = table.rows.filter(table.time > AS_OF).collect().sort("time_hour")  # type: ignore[operator]
         rows = rows.filter(pl.col("tailnum").is_not_null())
-    numbered = encode(rows.lazy(), scorer.features, scorer.vocabulary).collect()
-    predicted = np.asarray(scorer.booster.predict(model_input(numbered)))
+    predicted = model.predict(rows)
     asked = dict.fromkeys([*plan.features.columns, *plan.definition.extract.key])
     answers = rows.select(
         pl.col("time_hour").dt.offset_by("-1h").alias("__time"),

@@ -19,14 +19,13 @@ import polars as pl
 import psutil
 
 from flows.score import load_scorer
-from tasks.features.transform import encode
-from tasks.prediction.batch_scoring import predict_rows
 from tasks.processes.bento_server import find_port, is_ready
 from tasks.registry.ledger import read_ledger
 from tasks.registry.snapshots import fetch_snapshot
 from tasks.registry.versions import find, find_champion, get_version, read_json
 from tasks.serving.bento_client import JSON, Caller, write_rows
 from tasks.storage.store import Store
+from tasks.training.published_model import load
 
 _PAUSE_SECONDS = 0.02
 _READY_SECONDS, _FOLLOW_SECONDS = 90.0, 60.0  # it looks again half a minute after a failure
@@ -97,9 +96,7 @@ class Followed:
                 self.answered[said["version"], tuple(said["predictions"])] += 1
 
     def _predict(self, version: str) -> np.ndarray:
-        scorer = load_scorer(self.store, get_version(self.store, self.model, version))
-        numbers = encode(self.rows.lazy(), scorer.features, scorer.vocabulary).collect()
-        return np.asarray(predict_rows(scorer.model_copy(update={"forest": None}), numbers))
+        return load(self.store, get_version(self.store, self.model, version)).predict(self.rows)
 
 
 @contextmanager

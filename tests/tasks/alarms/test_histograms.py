@@ -10,8 +10,8 @@ from tasks.alarms.histograms import (
     MISSING,
     REPEATED,
     UNSEEN,
+    count_chunks,
     count_history,
-    count_stretches,
     count_window,
     join_windows,
     make_gauges,
@@ -34,7 +34,7 @@ GAUGES = make_gauges(ROWS, {"x": 0.7})
 
 
 def test_days_add_up_to_the_whole() -> None:
-    days = count_stretches(GAUGES, ROWS, DAY)
+    days = count_chunks(GAUGES, ROWS, DAY)
     whole = count_window(GAUGES, ROWS)
     assert len(days) == 100
     assert days.total().rows[0] == whole.rows[0] == 400
@@ -45,7 +45,7 @@ def test_days_add_up_to_the_whole() -> None:
 
 
 def test_parts_joined_are_the_whole() -> None:
-    days = count_stretches(GAUGES, ROWS, DAY)
+    days = count_chunks(GAUGES, ROWS, DAY)
     joined = join_windows([days.take(slice(0, 30)), days.take(slice(30, None))])
     np.testing.assert_array_equal(joined.columns["x"], days.columns["x"])
     np.testing.assert_array_equal(joined.rows, days.rows)
@@ -77,7 +77,7 @@ def test_history_counts_what_a_single_window_of_it_holds_as_unseen() -> None:
 
 def test_nothing_but_nulls_and_no_rows_are_counted() -> None:
     empty = ROWS.clear()
-    assert len(count_stretches(GAUGES, empty, DAY)) == 0
+    assert len(count_chunks(GAUGES, empty, DAY)) == 0
     assert count_window(GAUGES, empty).rows.sum() == 0
     nulls = ROWS.with_columns(x=pl.lit(None, pl.Float64), c=pl.lit(None, pl.String))
     counted = count_window(GAUGES, nulls)

@@ -15,10 +15,9 @@ from tasks.backtest.replay import (
     list_looks,
     measure_periods,
 )
-from tasks.core.columns import CHALLENGER_PREDICTION, PREDICTION, TARGET, TIME
+from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError
-from tasks.monitoring.retrain_triggers import has_enough_new, look_for_loss, parse_policies
 from tasks.reports.backtest import draw_comparison, name_starts
 
 DEFINITION = Definition.model_validate(
@@ -87,14 +86,6 @@ def test_dates_that_lead_nowhere_are_refused(start: str, end: str, every: str, s
         list_dates(day(start), day(end), every)
 
 
-def test_policies_are_named_once_and_known() -> None:
-    assert parse_policies("drift, never,drift") == ("never", "drift")
-    with pytest.raises(DefinitionError, match="there is no 'drifts'; did you mean 'drift'"):
-        parse_policies("never,drifts")
-    with pytest.raises(DefinitionError, match="name some of never"):
-        parse_policies(" ,")
-
-
 def test_periods_count_alike_and_an_empty_one_not_at_all() -> None:
     history = rows(30, 0.9)
     dates = [START, START + timedelta(days=10), START + timedelta(days=30), day("2021-01-01")]
@@ -145,24 +136,3 @@ def test_promoted_model_that_is_worse_is_told() -> None:
         None,
         False,
     )
-
-
-def test_only_what_matured_by_now_can_be_lost() -> None:
-    fell, quick = rows(30, 0.1), rows(30, 1.0)[PREDICTION].alias(CHALLENGER_PREDICTION)
-    end = START + timedelta(days=30)
-    lost = look_for_loss(DEFINITION, fell.with_columns(quick), end)
-    assert lost.startswith("auc of a quick model is better by 0.")
-    assert look_for_loss(DEFINITION, rows(30, 1.0).with_columns(quick), end) == ""
-    late = fell.with_columns(
-        pl.when(pl.col(TIME) > end - timedelta(days=1)).then(0.0).otherwise(TARGET).alias(TARGET)
-    )
-    assert look_for_loss(DEFINITION, late.with_columns(quick), end) == lost
-    assert look_for_loss(DEFINITION, fell.with_columns(quick).head(900), end) == ""
-
-
-def test_a_retrain_needs_rows_to_learn_from() -> None:
-    history, later = rows(30, 1.0), START + timedelta(days=12)
-    assert has_enough_new(DEFINITION, 10_000, START, history, later)
-    assert not has_enough_new(DEFINITION, 12_000, START, history, later)
-    unlabelled = history.with_columns(pl.lit(None, pl.Float64).alias(TARGET))
-    assert not has_enough_new(DEFINITION, 100, START, unlabelled, later)

@@ -11,14 +11,7 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from flows.retrain import plan_retrain
 from tasks.core.columns import ROW, TARGET
-from tasks.evaluation.evaluate import (
-    SLICE,
-    Evaluation,
-    calibrate,
-    calibration_error,
-    count_hits,
-    predict,
-)
+from tasks.evaluation.evaluate import SLICE, Evaluation, predict, slice_columns
 from tasks.evaluation.task import evaluate
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
@@ -205,26 +198,17 @@ def test_roc_and_precision_recall_are_scikit_learn_s(made: Evaluate) -> None:
     assert points[-1] == (1, pytest.approx(target.mean()))
 
 
-def test_tied_predictions_enter_a_curve_together() -> None:
-    target = np.array([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])
-    hits, told = count_hits(target, np.array([0.9, 0.9, 0.5, 0.5, 0.5, 0.1]))
-    assert (hits.tolist(), told.tolist()) == ([1, 3, 3], [2, 5, 6])
-
-
-def test_calibration_covers_all_rows_and_finds_a_shift() -> None:
-    random = np.random.default_rng(1)
-    truth = random.random(20_000)
-    target = (random.random(20_000) < truth).astype(np.float64)
-    bins = calibrate(target, truth)
-    assert [each.rows for each in bins] == [2_000] * 10
-    assert calibration_error(target, truth, 1.0) == pytest.approx(0, abs=0.015)
-    assert calibration_error(target, truth + 0.1, 1.0) == pytest.approx(0.1, abs=0.015)
-    constant = calibrate(target, np.full(20_000, 0.5))
-    assert [(each.rows, each.observed) for each in constant] == [(20_000, target.mean())]
-
-
 def test_the_same_inputs_give_the_same_evaluation(
     made: Evaluate, few_flights: Path, tmp_path: Path
 ) -> None:
     again = Evaluated(few_flights, tmp_path, "multiclass")
     assert again.found == made("multiclass").found
+
+
+def test_slices_are_text_and_a_missing_value_is_one_of_them() -> None:
+    rows = pl.DataFrame({"k": [1, None], "c": ["a", "b"]})
+    found = rows.select(slice_columns({"k": "k", "is a": "c = 'a'"}, rows.schema, "made.toml"))
+    assert found.to_dict(as_series=False) == {
+        f"{SLICE}k": ["1", "(missing)"],
+        f"{SLICE}is a": ["true", "false"],
+    }

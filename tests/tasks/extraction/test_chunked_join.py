@@ -1,4 +1,4 @@
-"""Looked up a stretch after the other, rows get what they get when all are looked up at once."""
+"""Looked up a chunk after the other, rows get what they get when all are looked up at once."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from tables import Project, define, write_file
 
 from tasks.extraction import chunked_join, partitions
-from tasks.extraction.chunked_join import look_up_stretches
+from tasks.extraction.chunked_join import look_up_chunks
 from tasks.extraction.snapshot import extract_snapshot
 from tasks.sources.query import open_table
 
@@ -24,7 +24,7 @@ IS = ("", {"size": "x"})
 
 @given(EVENTS, ROWS, st.integers(1, 7), st.sampled_from([LIVED, LATEST, IS]))
 @settings(max_examples=40)
-def test_stretches_carry_on_to_the_same_last_bit(
+def test_chunks_carry_on_to_the_same_last_bit(
     drawn: Any, asked: Any, size: int, kind: tuple[str, dict[str, str]]
 ) -> None:
     definition, rows = define_table(*kind), make_rows(asked).sort("t", nulls_last=True)
@@ -34,14 +34,12 @@ def test_stretches_carry_on_to_the_same_last_bit(
         write_file(make_events(drawn), folder / "events.parquet")
         table = open_table(definition, folder)
         whole = table.rows.sort("id").collect()
-        stretches = look_up_stretches(
-            definition, table, [folder / "s.parquet"], folder / "work", size
-        )
-        found = pl.concat([each.collect() for each in stretches]).sort("id")
+        chunks = look_up_chunks(definition, table, [folder / "s.parquet"], folder / "work", size)
+        found = pl.concat([each.collect() for each in chunks]).sort("id")
     assert_frame_equal(found, whole, check_exact=True)
 
 
-def test_partitions_and_stretches_make_the_snapshot_of_the_whole(
+def test_partitions_and_chunks_make_the_snapshot_of_the_whole(
     made: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hours = pl.int_range(40).cast(pl.Int64)
@@ -61,7 +59,7 @@ def test_partitions_and_stretches_make_the_snapshot_of_the_whole(
     table = open_table(plan.definition, plan.project)
     whole = extract_snapshot(plan, table, made.folder / "whole" / "snapshot")
     monkeypatch.setattr(partitions, "_ROWS", 1)
-    monkeypatch.setattr(chunked_join, "STRETCH", 7)
+    monkeypatch.setattr(chunked_join, "CHUNK_ROWS", 7)
     parts = extract_snapshot(plan, table, made.folder / "parts" / "snapshot")
     assert (len(whole), len(parts)) == (1, 6)
     assert [each.name for each in parts[0].parent.parent.iterdir()] == ["snapshot"]

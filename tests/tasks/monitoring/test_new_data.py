@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from flows.retrain import plan_retrain
-from tasks.monitoring.new_data import NewData, find_arrivals
+from tasks.monitoring.new_data import NewData, find_new_data
 from tasks.registry.versions import get_version
 from tasks.storage.store import open_store
+from tasks.training.published_model import load
 
 MODEL = "flight-delay"
 Retrain = Callable[..., dict[str, Any]]
@@ -33,7 +34,7 @@ def look(july: Path, retrain: Retrain) -> Look:
     def look_now(as_of: datetime | None = None) -> NewData:
         store = open_store()
         champion = get_version(store, MODEL, version)
-        return find_arrivals(plan_retrain(MODEL, as_of), store, champion)
+        return find_new_data(plan_retrain(MODEL, as_of), load(store, champion))
 
     return look_now
 
@@ -100,7 +101,7 @@ def test_table_without_time_has_what_is_more_than_before(
     ROWS.write_parquet(tmp_path / "s.parquet")
     store = open_store()
     champion = get_version(store, "made", version)
-    assert find_arrivals(plan_retrain("made.toml", None), store, champion).rows == 100
+    assert find_new_data(plan_retrain("made.toml", None), load(store, champion)).rows == 100
 
 
 def test_rows_that_fell_out_of_the_champions_window_are_not_new(
@@ -113,5 +114,5 @@ def test_rows_that_fell_out_of_the_champions_window_are_not_new(
     champion = get_version(open_store(), MODEL, retrain()["version"])
     rows = pl.read_parquet(july)
     deliver(rows[:50], project, "flights-2013-07-1.parquet")
-    found = find_arrivals(plan_retrain(MODEL, None), open_store(), champion)
+    found = find_new_data(plan_retrain(MODEL, None), load(open_store(), champion))
     assert 0 < found.rows <= 50

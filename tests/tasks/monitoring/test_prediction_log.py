@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from tasks.monitoring import prediction_log
-from tasks.monitoring.prediction_log import LoggedPredictions, forget_pieces, read_log
+from tasks.monitoring.prediction_log import LoggedPredictions, forget_days, read_log
 from tasks.storage.store import Store, open_store
 
 NOW = datetime(2020, 1, 3, 12, 30, tzinfo=UTC)
@@ -91,7 +91,7 @@ def test_older_days_are_left_alone_and_forgotten_in_time(store: Store, tmp_path:
     write(store, SINCE - timedelta(days=1), rows=7)
     write(store, SINCE, rows=1)
     assert read(store, tmp_path).rows == {"v1": 1}
-    forget_pieces(store, "m", NOW)
+    forget_days(store, "monitoring/m/pieces", NOW)
     assert kept(store) == []
     assert read(store, tmp_path).rows == {"v1": 1}
 
@@ -154,5 +154,5 @@ def test_day_that_another_run_put_together_meanwhile_is_read_once(
 def test_pieces_of_days_that_are_kept_stay(store: Store, tmp_path: Path) -> None:
     write(store, NOW - timedelta(days=1), rows=10)
     read(store, tmp_path)
-    forget_pieces(store, "m", NOW - timedelta(days=1))
+    forget_days(store, "monitoring/m/pieces", NOW - timedelta(days=1))
     assert kept(store) == ["2020-01-02/000"]

@@ -4,11 +4,11 @@ import lightgbm
 import numpy as np
 import polars as pl
 import pytest
+from models import unpublished
 from tables import ROWS, Project
 
 from tasks.core.columns import LOGGED_PREDICTION, LOGGED_REQUEST
 from tasks.extraction.run_plan import Plan
-from tasks.features.transform import Vocabulary
 from tasks.monitoring.skew import Skew, measure_skew, sample_rows
 
 QUIET = {"verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5}
@@ -31,7 +31,7 @@ def log_of(booster: lightgbm.Booster) -> pl.DataFrame:
 
 
 def measure(plan: Plan, booster: lightgbm.Booster, logged: pl.DataFrame) -> Skew:
-    return measure_skew(plan, Vocabulary(categories={}), booster.model_to_string(), logged)
+    return measure_skew(plan, unpublished(plan.definition, plan.features, booster), logged)
 
 
 @pytest.fixture

@@ -19,8 +19,13 @@ def target(kind: str, value: str = "y") -> str:
 
 def labels(made: Project, y: pl.Expr, kind: str, value: str = "y") -> list[float | None]:
     plan, snapshot = made.extract(ROWS.with_columns(y=y), target=target(kind, value))
-    settled, _ = settle_target(plan, snapshot.scan())
-    return label_rows(plan, snapshot.scan(), settled).select(TARGET).collect()[TARGET].to_list()
+    settled, _ = settle_target(plan.definition, plan.as_of, snapshot.scan(), plan.origin)
+    return (
+        label_rows(plan.definition, plan.as_of, snapshot.scan(), settled)
+        .select(TARGET)
+        .collect()[TARGET]
+        .to_list()
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +46,7 @@ def test_missing_and_nan_targets_are_unknown(made: Project) -> None:
 
 def test_classes_are_text_in_order(made: Project) -> None:
     plan, snapshot = made.extract(target=target("multiclass", "c"))
-    settled, classes = settle_target(plan, snapshot.scan())
+    settled, classes = settle_target(plan.definition, plan.as_of, snapshot.scan(), plan.origin)
     assert classes == ("east", "north", "south", "west")
     found = snapshot.scan().select("c", place=settled).unique().sort("place").collect()
     assert found["c"].to_list() == list(classes)
@@ -50,9 +55,13 @@ def test_classes_are_text_in_order(made: Project) -> None:
 def test_label_matures_after_its_time_and_only_then_counts(made: Project) -> None:
     rows = ROWS.with_columns(c=pl.when(ID > 376).then(pl.lit("new")).otherwise("c"))
     plan, snapshot = made.extract(rows, target=target("multiclass", "c") + '\nmatures_after = "1d"')
-    settled, classes = settle_target(plan, snapshot.scan())
+    settled, classes = settle_target(plan.definition, plan.as_of, snapshot.scan(), plan.origin)
     assert "new" not in classes
-    rows = label_rows(plan, snapshot.scan(), settled).filter(pl.col(MATURED)).collect()
+    rows = (
+        label_rows(plan.definition, plan.as_of, snapshot.scan(), settled)
+        .filter(pl.col(MATURED))
+        .collect()
+    )
     last = START + timedelta(hours=375)
     assert rows[TIME].max() == last.replace(tzinfo=UTC)
 
@@ -74,7 +83,7 @@ def test_target_of_too_many_classes_is_refused(made: Project) -> None:
     rows = pl.concat([ROWS] * 3).with_columns(id=pl.int_range(1200), y=pl.int_range(1200))
     plan, snapshot = made.extract(rows, target=target("multiclass"))
     with pytest.raises(DataRefused, match="has 1,200 classes; is it a regression"):
-        settle_target(plan, snapshot.scan())
+        settle_target(plan.definition, plan.as_of, snapshot.scan(), plan.origin)
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,9 @@ def test_no_row_is_on_two_sides_and_none_learns_from_what_was_not_known(
     plan = Plan.model_construct(definition=definition, origin="made.toml", as_of=end)
     at = [None if hour is None else START + timedelta(hours=hour) for hour in hours]
     rows = pl.LazyFrame({"t": pl.Series(at, dtype=pl.Datetime("us")), "y": [True] * len(at)})
-    known = label_rows(plan, rows, pl.col("y").cast(pl.Float64)).filter(pl.col(MATURED))
+    known = label_rows(plan.definition, plan.as_of, rows, pl.col("y").cast(pl.Float64)).filter(
+        pl.col(MATURED)
+    )
     try:
         split = split_by_time(plan, known)
     except DataRefused:  # no labelled row is left to train on

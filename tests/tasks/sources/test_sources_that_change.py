@@ -16,7 +16,7 @@ from faults import FaultyS3
 from polars.testing import assert_frame_equal
 from tables import ROWS, START, Project, write_file
 
-from flows.backtest_simulation import Past, make
+from flows.backtest_candidates import Past, make
 from flows.retrain import find_done
 from tasks.backtest.replay import read_history
 from tasks.core.errors import SourceChanged

@@ -24,8 +24,8 @@ TRAINING = (SplitRole.FIT, SplitRole.STOP)
 
 @pytest.fixture
 def steps(made: Project, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, Prepared]:
-    """Prepare the made-up rows, some values missing, and read them in many stretches."""
-    monkeypatch.setattr(split, "STRETCH", 37)
+    """Prepare the made-up rows, some values missing, and read them in many batches."""
+    monkeypatch.setattr(split, "BATCH_ROWS", 37)
     monkeypatch.setattr(datasets, "_PUSHED", 10)
     monkeypatch.setattr(datasets, "_WORTH_KEEPING", 0)
     gaps = pl.col("id") % 7 == 0
@@ -60,7 +60,7 @@ def test_bins_by_stretches_are_those_of_a_whole_frame(
         categorical_feature=[list(plan.features.expressions).index("c")],
         params=params,
     )
-    binned = bin_rows(plan, prepared, params | name_categories(plan), parts)
+    binned = bin_rows(plan, prepared, params | name_categories(plan.features), parts)
     assert grow(binned, params) == grow(whole, params)
 
 
@@ -107,3 +107,12 @@ def test_other_rows_parts_and_bins_are_kept_apart_and_the_oldest_goes(
         open_bins(plan, prepared, params | others, *TRAINING)
     assert len(list(folder.iterdir())) == 4
     assert not first.exists()
+
+
+def test_feature_names_that_lightgbm_cannot_write_are_made_plain() -> None:
+    names = ["a b", "a[b]", 'c:"d"', "é", "", "f0_a_b"]
+    frame = pl.DataFrame({name: [1.0, 2.0] for name in names})
+    plain = model_input(frame).columns
+    assert len(set(plain)) == len(names)
+    assert all(name.isascii() and name.replace("_", "a").isalnum() for name in plain)
+    assert model_input(frame.select("a b")).columns == ["a_b"]

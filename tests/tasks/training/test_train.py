@@ -15,27 +15,17 @@ from sklearn.metrics import log_loss, roc_auc_score
 import tasks  # noqa: F401  OpenMP reads what it sets when LightGBM is imported
 from flows.retrain import plan_retrain
 from tasks.core.columns import ROLE, TARGET
-from tasks.core.definition import Definition, parse_definition
 from tasks.core.errors import DefinitionError
 from tasks.evaluation.task import evaluate
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.task import extract
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.task import prepare
-from tasks.training.datasets import model_input
-from tasks.training.lightgbm_params import check_parameters, model_parameters
 from tasks.training.task import refit, train
 from tasks.training.train import Trained, read_model
 
 REPOSITORY = Path(__file__).parents[3]
 DATA = REPOSITORY / "data" / "nycflights13"
-BARE = """
-name = "flights"
-sources.flights = "flights.parquet"
-target = {{ value = "{target}", kind = "{kind}" }}
-[training.params]
-{params}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +55,6 @@ def with_labels(prepared: Prepared, folder: Path, label: pl.Expr) -> Prepared:
 
 def flip(part: SplitRole) -> pl.Expr:
     return pl.when(pl.col(ROLE) == part).then(1 - pl.col(TARGET)).otherwise(TARGET)
-
-
-def define(params: str = "", target: str = "arr_delay > 15", kind: str = "binary") -> Definition:
-    return parse_definition(BARE.format(target=target, kind=kind, params=params), "flights.toml")
 
 
 def texts(trained: Trained) -> tuple[str, str]:
@@ -154,9 +140,9 @@ TRAIN = """
 import hashlib, sys
 from pathlib import Path
 from flows.retrain import plan_retrain
-from tasks.extraction.snapshot import extract
-from tasks.preparation.split import prepare
-from tasks.training.train import train
+from tasks.extraction.task import extract
+from tasks.preparation.task import prepare
+from tasks.training.task import train
 folder = Path(sys.argv[1])
 plan = plan_retrain("flight-delay", None)
 trained = train.fn(plan, prepare.fn(plan, extract.fn(plan, folder), folder), folder)
@@ -224,34 +210,6 @@ def test_boosting_that_cannot_stop_early_takes_all_rounds(
     assert (trained.rounds, len(trained.curve)) == (7, 7)
 
 
-@pytest.mark.parametrize(
-    ("params", "said"),
-    [
-        ("num_leafs = 31", r"num_leafs: LightGBM has no such parameter; did you mean 'num_leaf"),
-        ("n_estimators = 5", r"n_estimators: cannot be set here; set \[training\] rounds instead"),
-        ("random_state = 5", r"random_state: cannot be set here; set \[training\] seed instead"),
-        ("n_jobs = 5", r"n_jobs: cannot be set here; set \[training\] threads instead"),
-        ("deterministic = false", r"deterministic: cannot be set; Perennial settles it"),
-        ("save_binary = true", r"save_binary: cannot be set; Perennial settles it"),
-        ("objective = 'poisson'", r"'poisson' does not fit a binary target; one of binary, cross"),
-        ("num_leaves = 1", r"LightGBM refuses: Check failed: \(num_leaves\) > \(1\)$"),
-        ("num_leaves = 31.5", r"LightGBM refuses: Parameter num_leaves should be of type int"),
-        ("boosting = 'bagging'", r"LightGBM refuses: Unknown boosting type bagging"),
-    ],
-)
-def test_parameters_that_cannot_be_are_refused(
-    params: str, said: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(DefinitionError, match=rf"flights.toml: \[training.params\].*{said}"):
-        check_parameters(define(params), "flights.toml")
-    assert capfd.readouterr().out == ""
-
-
-@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
-def test_a_list_by_feature_is_left_for_training_to_check(kind: str) -> None:
-    check_parameters(define("monotone_constraints = '1,0,-1'", kind=kind), "flights.toml")
-
-
 def test_what_lightgbm_finds_out_while_training_names_the_definition(
     steps: tuple[Plan, Prepared], tmp_path: Path
 ) -> None:
@@ -259,22 +217,6 @@ def test_what_lightgbm_finds_out_while_training_names_the_definition(
     wrong = with_training(plan, params={"monotone_constraints": "1,0"})
     with pytest.raises(DefinitionError, match=r"flight_delay.toml: \[training.params\]: LightGBM"):
         train.fn(wrong, prepared, tmp_path)
-
-
-def test_an_alias_counts_like_the_name() -> None:
-    definition = define("application = 'huber'\neta = 0.5", "arr_delay", "regression")
-    params = model_parameters(definition, 0)
-    assert (params["objective"], params["learning_rate"]) == ("huber", 0.5)
-    assert "application" not in params
-
-
-def test_feature_names_that_lightgbm_cannot_write_are_made_plain() -> None:
-    names = ["a b", "a[b]", 'c:"d"', "é", "", "f0_a_b"]
-    frame = pl.DataFrame({name: [1.0, 2.0] for name in names})
-    plain = model_input(frame).columns
-    assert len(set(plain)) == len(names)
-    assert all(name.isascii() and name.replace("_", "a").isalnum() for name in plain)
-    assert model_input(frame.select("a b")).columns == ["a_b"]
 
 
 @pytest.mark.parametrize("module", ["flows.cli", "tasks.training.train"])

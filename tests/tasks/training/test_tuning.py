@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from tasks.registry.versions import find_version, read_file, read_json
 from tasks.storage.store import open_store
 from tasks.training import tuning
 from tasks.training.lightgbm_params import model_parameters
-from tasks.training.optuna_search import Trial, _settle_limits
+from tasks.training.optuna_search import Trial
 from tasks.training.tuning import Search, best_trial, cut_slices, search_parameters
 
 MODEL = "flight-delay"
@@ -144,18 +143,6 @@ def test_tuned_version_is_told_and_made_again_byte_for_byte(
     assert (found.reproduced, found.causes) == (True, ())
 
 
-def test_missing_package_is_named_with_its_cure(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(name: str) -> str:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr("tasks.training.optuna_search.version", missing)
-    with pytest.raises(DefinitionError, match=r"run `make tune` or `pip install"):
-        plan_retrain(MODEL, None, 2)
-    assert plan_retrain(MODEL, None).tune == 0
-
-
 @pytest.mark.parametrize("count", [-1, 5000])
 def test_odd_number_of_trials_is_refused(project: Path, count: int) -> None:
     with pytest.raises(DefinitionError, match=r"--tune .*: must be a number of trials"):
@@ -184,8 +171,3 @@ def test_hopeless_trial_is_given_up_and_rounds_may_be_fixed(
     given_up = tuning._try_next(plan, params, slices, perfect)
     assert given_up.pruned
     assert len(given_up.losses) < len(slices)
-
-
-def test_rows_are_not_drawn_where_the_forest_draws_its_own() -> None:
-    assert "bagging_fraction" in _settle_limits({})
-    assert "bagging_fraction" not in _settle_limits({"boosting": "rf"})

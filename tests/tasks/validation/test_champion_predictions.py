@@ -21,6 +21,7 @@ from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.task import prepare
 from tasks.registry.versions import Published, publish
 from tasks.storage.store import open_store
+from tasks.training.published_model import load
 from tasks.training.task import refit, train
 from tasks.training.train import read_model
 from tasks.validation.champion_predictions import ChampionPredictions, meet_champion
@@ -65,7 +66,7 @@ class Made:
     def meet(self, champion: "Made") -> ChampionPredictions:
         classes, store = self.prepared.vocabulary.classes, open_store(self.plan.root)
         return meet_champion(
-            self.plan, self.snapshot, self.holdout, classes, store, champion.published
+            self.plan, self.snapshot, self.holdout, classes, load(store, champion.published)
         )
 
     def predict_own(self, file: str, numbers: pl.Series) -> list[float]:

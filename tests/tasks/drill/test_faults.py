@@ -1,15 +1,10 @@
 """Faults strike what they can, and leave alone what cannot have them."""
 
-from datetime import datetime
-
 import numpy as np
 import polars as pl
 import pytest
 
-from tasks.core.columns import TIME
-from tasks.drill.data_guards import largest_slice, lose_partition
 from tasks.drill.faults import CANDIDATE_FAULTS, DATA_FAULTS, Columns
-from tasks.evaluation.evaluate import SLICE
 
 ROWS = pl.DataFrame({"x": [1.0, 2.0] * 50, "k": range(100), "c": ["a", "b"] * 50, "t": [0] * 100})
 BARE = Columns(numbers=(), texts=(), time=None, key=())
@@ -36,15 +31,3 @@ def test_values_are_exaggerated_as_probabilities_are() -> None:
     assert exaggerate.strike(np.array([0.25, 1.0]), nowhere).tolist() == [0.5, 1.0]
     classes = exaggerate.strike(np.array([[0.25, 0.75]]), nowhere[:1])
     assert classes.sum() == pytest.approx(1)
-
-
-def test_what_has_no_time_or_slice_is_cut_in_halves() -> None:
-    scored = pl.DataFrame({f"{SLICE}c": ["a", "b", "b"]})
-    assert largest_slice(scored, [f"{SLICE}c"]).tolist() == [False, True, True]
-    assert largest_slice(scored, []).tolist() == [True, False, True]
-
-
-def test_history_that_is_short_loses_no_month() -> None:
-    short = pl.DataFrame({TIME: [datetime(2020, 1, day) for day in (1, 2)]})
-    assert lose_partition(short) is None
-    assert lose_partition(short.with_columns(pl.lit(None, pl.Datetime).alias(TIME))) is None

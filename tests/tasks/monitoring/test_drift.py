@@ -7,13 +7,14 @@ import polars as pl
 import pytest
 from tables import ROWS, define
 
-from tasks.alarms.detector import Calibration, calibrate
+from tasks.alarms.drift_decision import Calibration
+from tasks.alarms.thresholds import calibrate
 from tasks.core.columns import PREDICTION, TIME
 from tasks.core.definition import Definition, parse_definition
 from tasks.features.transform import compile_features
-from tasks.monitoring import daily_profiles
-from tasks.monitoring.daily_profiles import Sketcher, StretchProfile, forget_stretches
-from tasks.monitoring.prediction_log import LoggedPredictions, read_log
+from tasks.monitoring import drift
+from tasks.monitoring.drift import ChunkProfile, ChunkProfiler
+from tasks.monitoring.prediction_log import LoggedPredictions, forget_days, read_log
 from tasks.storage.store import Store, open_store
 
 SINCE, NOW = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 11, 2, tzinfo=UTC)
@@ -22,7 +23,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def every_stretch_is_worth_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daily_profiles, "_WORTH", 1)
+    monkeypatch.setattr(drift, "_WORTH", 1)
 
 
 @pytest.fixture
@@ -49,14 +50,14 @@ def sketch(
     version: str = "v1",
     extract: str = 'time = "t"\nkey = ["id"]',
     calibration: Calibration | None = None,
-) -> list[StretchProfile]:
+) -> list[ChunkProfile]:
     folder = tmp_path / "work"
     folder.mkdir(exist_ok=True)
     log: LoggedPredictions = read_log(store, "made", SINCE, NOW, folder)
     definition: Definition = parse_definition(define(extract=extract), "made.toml")
     features = compile_features(definition, ROWS.schema, "made.toml")
-    sketcher = Sketcher(store, version, definition, features, calibration, DAY)
-    return sketcher.sketch(log, SINCE, NOW)
+    profiler = ChunkProfiler(store, version, definition, features, calibration, DAY)
+    return profiler.profile(log, SINCE, NOW)
 
 
 def kept(store: Store) -> list[str]:
@@ -106,7 +107,7 @@ def test_old_stretches_are_forgotten_and_others_stay(store: Store, tmp_path: Pat
     write(store, ROWS.head(240))
     sketch(store, tmp_path)
     before = len(kept(store))
-    forget_stretches(store, "made", SINCE + 5 * DAY)
+    forget_days(store, "monitoring/made/stretches", SINCE + 5 * DAY)
     assert 0 < len(kept(store)) < before
 
 

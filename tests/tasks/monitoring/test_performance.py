@@ -1,0 +1,51 @@
+"""A window's quality is measured where enough labels are known, and estimated of all its rows."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from tables import define
+
+from tasks.core.columns import PREDICTION, TARGET, TIME
+from tasks.core.definition import parse_definition
+from tasks.monitoring.context import MonitoringContext
+from tasks.monitoring.performance import Span, measure_span
+from tasks.monitoring.performance_estimation import fit_estimator
+
+START = datetime(2020, 1, 1, tzinfo=UTC)
+DEFINITION = parse_definition(define(), "made.toml")
+
+
+def rows(count: int, labelled: int) -> pl.DataFrame:
+    """Make calibrated predictions, of which some have a label."""
+    draw = np.random.default_rng(1)
+    chance = draw.uniform(0.05, 0.95, count)
+    target = (draw.random(count) < chance).astype(float)
+    known = pl.Series(TARGET, target).set(pl.Series(np.arange(count) >= labelled), None)
+    times = [START + timedelta(minutes=minute) for minute in range(count)]
+    return pl.DataFrame({TIME: times, PREDICTION: chance, TARGET: known})
+
+
+def measure(count: int, labelled: int) -> Span:
+    whole = rows(4000, 4000)
+    estimator = fit_estimator(
+        DEFINITION, *(whole[name].to_numpy() for name in (TARGET, PREDICTION))
+    )
+    watch = MonitoringContext.model_construct(definition=DEFINITION)
+    return measure_span(watch, estimator, START, rows(count, labelled))
+
+
+def test_estimate_is_near_the_truth_and_the_truth_has_an_interval() -> None:
+    span = measure(2000, 2000)
+    assert span.end == START + DEFINITION.monitoring.window
+    assert span.estimate["auc"] == pytest.approx(span.truth["auc"], abs=0.03)
+    assert span.surely is not None
+    assert span.surely.low < span.truth["auc"] < span.surely.high
+
+
+def test_window_with_few_labels_is_estimated_only() -> None:
+    span = measure(2000, 99)
+    assert (span.rows, span.labelled) == (2000, 99)
+    assert (span.truth, span.surely) == ({}, None)
+    assert span.estimate.keys() == {"auc", "log_loss", "brier", "accuracy"}
