@@ -34,13 +34,13 @@ torture: .venv/dev  ## Kill retrain and release 200 times each, on disk and S3, 
 KILLS ?= 200
 SEED := $(or $(SEED),$(shell date +%s))
 
-check: .venv/dev  ## Lint, check formatting, types, and what is imported from where
+check: .venv/dev  ## Lint, check formatting, types, what is imported from where, and examples
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/deptry .
 	$(BIN)/lint-imports
-	$(BIN)/pytest tests/test_house.py
+	$(BIN)/pytest --doctest-modules --ignore=bentos/service.py bentos flows tasks tests/test_house.py
 
 fuzz: .venv/dev  ## Fuzz what reads requests, manifests, ledgers and definitions (FUZZ= seconds each)
 	$(INSTALL) --require-hashes -r tests/fuzz/atheris.lock

@@ -162,7 +162,7 @@ def _hold(name: str, values: Sequence[Any], kind: type, wanted: pl.DataType) -> 
         dtype = pl.Int128()
     try:
         return pl.Series(name, values, dtype)
-    except OverflowError:
+    except (OverflowError, TypeError):  # beyond 128 bits, or 127 with a sign
         raise CoercionError(f"holds a number that {wanted} as in training cannot") from None
 
 

@@ -63,6 +63,13 @@ def test_json_values_of_several_kinds_are_taken_each_alone() -> None:
         take_objects("x", [[1]], pl.Float64())
 
 
+@pytest.mark.parametrize("number", [2**63, 2**127, -(2**127) - 1, 2**128, 10**4_000])
+@pytest.mark.parametrize("others", [[], [1], [-1], [2.5]])
+def test_a_number_of_any_length_is_refused_by_name(number: int, others: list[float]) -> None:
+    with pytest.raises(CoercionError, match=r"Int64 as in training|cannot"):
+        take_objects("x", [*others, number], pl.Int64())
+
+
 def test_types_are_parsed_as_polars_prints_them() -> None:
     for dtype in (pl.Int8(), pl.Datetime("ms", "UTC"), pl.Decimal(10, 2), pl.Date()):
         assert (
