@@ -3,7 +3,7 @@
 A decision that cannot be is refused here, before Prefect is loaded; the flow refuses it again.
 """
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,9 +11,6 @@ from flows import console
 from flows.commands.flow_runs import running
 from flows.commands.options import Approver, AsJson, Model, Reason, Version, name_of
 from tasks.storage.store import open_store
-
-if TYPE_CHECKING:
-    from tasks.registry.decisions import DecisionAction
 
 
 def approve(
@@ -27,14 +24,15 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Approve a candidate: its bento is built and tested, then it is the champion."""
-    _release(model, version, "approve", approver, reason, override, as_json=as_json)
+    said = {"version": version, "approver": approver, "reason": reason, "override": override}
+    _release(model, as_json, action="approve", **said)
 
 
 def reject(
     model: Model, version: Version, approver: Approver, reason: Reason, as_json: AsJson = False
 ) -> None:
     """Reject a candidate for good."""
-    _release(model, version, "reject", approver, reason, as_json=as_json)
+    _release(model, as_json, action="reject", version=version, approver=approver, reason=reason)
 
 
 def rollback(
@@ -45,7 +43,7 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Make an earlier champion the champion again."""
-    _release(model, to, "rollback", approver, reason, as_json=as_json)
+    _release(model, as_json, action="rollback", version=to, approver=approver, reason=reason)
 
 
 def accept(model: Model, approver: Approver, reason: Reason, as_json: AsJson = False) -> None:
@@ -62,30 +60,14 @@ def accept(model: Model, approver: Approver, reason: Reason, as_json: AsJson = F
     console.out.print(said, soft_wrap=True)
 
 
-def _release(
-    model: str,
-    version: str,
-    action: "DecisionAction",
-    approver: str,
-    reason: str,
-    override: bool = False,
-    *,
-    as_json: bool,
-) -> None:
+def _release(model: str, as_json: bool, **said: Any) -> None:
     """Check a decision against the ledger, then run the release flow with it."""
     from tasks.registry.decisions import Decision, refuse_beforehand
     from tasks.registry.signatures import take_own_key
 
-    decision = Decision(
-        model=name_of(model),
-        version=version,
-        action=action,
-        approver=approver,
-        reason=reason,
-        override=override,
-    )
+    decision = Decision(model=name_of(model), **said)
     take_own_key(decision.model)
     refuse_beforehand(open_store(), decision)
     with running("release") as flows:
-        done = flows.release(decision.model, version, action, approver, reason, override)
+        done = flows.release(*decision.model_dump().values())  # in the same order
     console.print_json(done) if as_json else console.print_release(done)

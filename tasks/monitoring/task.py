@@ -32,7 +32,6 @@ from tasks.monitoring.service_health import (
 from tasks.monitoring.skew import SAMPLE, Skew, measure_skew, sample_rows
 from tasks.monitoring.staleness import Staleness, find_staleness
 from tasks.registry.overview import describe_model
-from tasks.serving.request_counts import forget_counters
 from tasks.storage.store import open_store
 
 log = logging.getLogger("perennial.monitoring")
@@ -45,8 +44,7 @@ def read_asked(watch: MonitoringContext, folder: Path) -> ServedRows:
     asked = look_at_log(watch, store, folder)
     kept_since = watch.now - watch.definition.serving.log_keep - timedelta(days=1)
     oldest = min(asked.since, kept_since)
-    forget_counters(store, model, oldest)
-    for kept in ("pieces", "stretches"):
+    for kept in ("pieces", "stretches", "service"):
         forget_days(store, f"monitoring/{model}/{kept}", oldest)
     log.info("%s rows logged, %d versions", f"{sum(asked.rows.values()):,}", len(asked.rows))
     return asked

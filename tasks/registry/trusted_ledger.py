@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -126,42 +127,38 @@ def accept_ledger(store: Store, model: str, approver: str, reason: str) -> Entry
 def sign_decision(model: str) -> Sign | None:
     """Give the function that signs a person's decision; None where no signers are named."""
     signers = find_signers(model)
-    if signers is None:
-        return None
-
-    def signing(data: bytes, name: str) -> tuple[str, str]:
-        key = os.environ.get(SIGNING_KEY)
-        if not key:
-            raise DecisionRefused(
-                f"{model}: a decision is signed by a key in {signers}, which is not here; decide "
-                f"on your own machine, with `perennial approve`, `reject` or `rollback`"
-            )
-        made = sign(data, Path(key).expanduser(), signers, name)
-        if made.signer != name:
-            raise DecisionRefused(f"--as {name}: the key {key} is that of {made.signer}; say so")
-        return made.signer, made.armour
-
-    return signing
+    return None if signers is None else partial(_sign_as_person, model, signers)
 
 
 def sign_consequence(model: str) -> Sign | None:
     """Give the function that signs a release: with the system's key, or else the approver's."""
     signers = find_signers(model)
-    if signers is None:
-        return None
+    return None if signers is None else partial(_sign_as_system, model, signers)
 
-    def signing(data: bytes, name: str) -> tuple[str, str]:
-        system, own = os.environ.get(SYSTEM_KEY), os.environ.get(SIGNING_KEY)
-        key = system or own
-        if not key:
-            raise DecisionRefused(
-                f"{model}: the release of what was approved is signed, too; set {SYSTEM_KEY} to "
-                f"the key of {SYSTEM!r} in {signers}, and approve again"
-            )
-        made = sign(data, Path(key).expanduser(), signers, SYSTEM if system else name)
-        return made.signer, made.armour
 
-    return signing
+def _sign_as_person(model: str, signers: Path, data: bytes, name: str) -> tuple[str, str]:
+    key = os.environ.get(SIGNING_KEY)
+    if not key:
+        raise DecisionRefused(
+            f"{model}: a decision is signed by a key in {signers}, which is not here; decide "
+            f"on your own machine, with `perennial approve`, `reject` or `rollback`"
+        )
+    made = sign(data, Path(key).expanduser(), signers, name)
+    if made.signer != name:
+        raise DecisionRefused(f"--as {name}: the key {key} is that of {made.signer}; say so")
+    return made.signer, made.armour
+
+
+def _sign_as_system(model: str, signers: Path, data: bytes, name: str) -> tuple[str, str]:
+    system = os.environ.get(SYSTEM_KEY)
+    key = system or os.environ.get(SIGNING_KEY)
+    if not key:
+        raise DecisionRefused(
+            f"{model}: the release of what was approved is signed, too; set {SYSTEM_KEY} to "
+            f"the key of {SYSTEM!r} in {signers}, and approve again"
+        )
+    made = sign(data, Path(key).expanduser(), signers, SYSTEM if system else name)
+    return made.signer, made.armour
 
 
 def refuse_shorter(entries: Sequence[Entry], seen: Seen, model: str) -> None:

@@ -63,14 +63,6 @@ def read_counters(
     return counted, damaged
 
 
-def forget_counters(store: Store, model: str, oldest: datetime) -> None:
-    """Remove the days before a time."""
-    with reaching(store.root):
-        for day in store.children(f"monitoring/{model}/service"):
-            if day < f"{oldest:%Y-%m-%d}":
-                store.remove(f"monitoring/{model}/service/{day}")
-
-
 def add_up(counted: Iterable[Counters]) -> Counters | None:
     """Put hours and servers together; None where there are none, or their bounds differ."""
     total: Counters | None = None

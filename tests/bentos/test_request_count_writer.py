@@ -9,10 +9,10 @@ from servers import MODEL, Versions, serving, stop, wait_for
 from bentos import request_count_writer
 from bentos.metrics import Metrics
 from bentos.request_count_writer import RequestCountWriter
+from tasks.monitoring.prediction_log import forget_days
 from tasks.serving.request_counts import (
     Counters,
     add_up,
-    forget_counters,
     quantile,
     read_counters,
 )
@@ -79,7 +79,7 @@ def test_each_hour_is_counted_by_itself_and_written_only_when_it_changed(
     total = add_up(read(store))
     assert total is not None
     assert total.responses == {"/predict 200": 11, "/predict 500": 1}
-    forget_counters(store, MODEL, datetime(2020, 1, 2, tzinfo=UTC))
+    forget_days(store, f"monitoring/{MODEL}/service", datetime(2020, 1, 2, tzinfo=UTC))
     assert read(store) == []
 
 
