@@ -1,4 +1,4 @@
-"""The production steps, one file each, and the nouns they share."""
+"""The production steps, one room each, and what they share; docs/contributing.md shows them."""
 
 import os
 
