@@ -14,6 +14,7 @@ from uv import find_uv_bin
 from tasks.processes.bento_server import leash
 
 REPOSITORY = Path(__file__).parents[1]
+TEMPLATES = "tasks/reports/templates"
 LOCKS = {"tasks/serving/requirements.lock", "tasks/serving/requirements-compiled.lock"}
 
 
@@ -68,6 +69,7 @@ def test_wheel_holds_all_modules_and_the_locks_and_nothing_else(wheel: Path) -> 
     ours = [
         path for room in ("bentos", "flows", "tasks") for path in (REPOSITORY / room).rglob("*.py")
     ]
+    ours += (REPOSITORY / TEMPLATES).iterdir()
     modules = {str(path.relative_to(REPOSITORY)) for path in ours}
     assert held == modules | LOCKS
 

@@ -14,38 +14,34 @@ DEFINITION = {
     "target": {"value": "y", "kind": "binary"},
 }
 FEATURES: dict[str, Any] = {"expressions": {"temp": "temp"}, "categories": (), "columns": {}}
-PLAN = {
-    "definition": DEFINITION,
-    "origin": "made.toml",
-    "project": ".",
-    "root": "root",
-    "as_of": UNTIL,
-    "asked_at": UNTIL,
-    "sources": {},
-    "snapshot": "",
-    "features": FEATURES,
-    "version": "v1",
+PUBLISHED = {
+    "path": "models/made/v1",
+    "digest": "d",
+    "manifest": {"time": SINCE, "files": {}},
 }
-RECIPE = {
+CHAMPION = {
+    "root": "root",
+    "published": PUBLISHED,
     "definition": DEFINITION,
     "features": FEATURES,
-    "split": {},
-    "refit": False,
     "vocabulary": {"categories": {}},
+    "lineage": {},
 }
 GAIN = {"value": -0.2424, "low": -0.3, "high": -0.1}
 QUALITY = {"metric": "auc", "rows": 553, "value": 0.65, "holdout": 0.8924, "gain": GAIN}
 FOUND: dict[str, Any] = {
     "watch": {
-        "plan": PLAN,
-        "recipe": RECIPE,
+        "definition": DEFINITION,
+        "origin": "made.toml",
+        "project": ".",
+        "root": "root",
+        "as_of": UNTIL,
+        "asked_at": UNTIL,
+        "sources": {},
+        "features": FEATURES,
         "asked": None,
         "now": UNTIL,
-        "champion": {
-            "path": "models/made/v1",
-            "digest": "d",
-            "manifest": {"time": SINCE, "files": {}},
-        },
+        "champion": CHAMPION,
     },
     "asked": {
         "log": {"files": {}, "rows": {}, "torn": {}},

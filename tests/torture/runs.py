@@ -45,7 +45,7 @@ STEPS = {
         "decision": "flows.release.decide",
         "build": "flows.release.build_bento",
         "proof": "flows.release.prove_bento",
-        "publication": "tasks.serving.bento_build.publish_bento",
+        "publication": "tasks.serving.task.publish_bento",
         "offer": "flows.release.offer_bento",
         "promotion": "flows.release.promote",
         "artifact": "flows.release.create_markdown_artifact",

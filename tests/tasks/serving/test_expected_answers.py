@@ -8,9 +8,9 @@ import pytest
 
 from tasks.core.errors import DataRefused, ProofFailed
 from tasks.registry.versions import Published, read_json
-from tasks.serving import expected_answers
 from tasks.serving.expected_answers import compute_reference, read_holdout
 from tasks.storage.store import Store
+from tasks.training.published_model import load
 
 if TYPE_CHECKING:
     from conftest import Released
@@ -19,15 +19,14 @@ if TYPE_CHECKING:
 def test_holdout_that_cannot_be_read_anew_is_told(
     released: "Released", store: Store, newer: Published, tmp_path: Path
 ) -> None:
-    lineage = read_json(store, newer, "lineage.json")
-    changed = {**lineage, "rows": {**lineage["rows"], "holdout": 1}}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(expected_answers, "read_json", lambda *_: changed)
-        with pytest.raises(ProofFailed, match=r"its holdout has \d+ instead of 1 rows when it is"):
-            read_holdout(store, newer, ["carrier"], tmp_path / "snapshot")
+    model = load(store, newer)
+    lineage = {**model.lineage, "rows": {**model.lineage["rows"], "holdout": 1}}
+    changed = model.model_copy(update={"lineage": lineage})
+    with pytest.raises(ProofFailed, match=r"its holdout has \d+ instead of 1 rows when it is"):
+        read_holdout(changed, ["carrier"], tmp_path / "snapshot")
     shutil.rmtree(released.root / "snapshots")
     with pytest.raises(DataRefused, match=r"its snapshot .* is gone"):
-        read_holdout(store, newer, ["carrier"], tmp_path / "snapshot")
+        read_holdout(model, ["carrier"], tmp_path / "snapshot")
 
 
 def test_rows_are_predicted_as_their_evaluation_counted_them(
