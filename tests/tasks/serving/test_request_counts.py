@@ -5,10 +5,10 @@ from pathlib import Path
 
 from servers import MODEL
 
+from tasks.monitoring.prediction_log import forget_days
 from tasks.serving.request_counts import (
     Counters,
     add_up,
-    forget_counters,
     quantile,
     read_counters,
     write_counters,
@@ -31,7 +31,7 @@ def test_only_hours_between_count_and_days_since_are_kept(tmp_path: Path) -> Non
     since, until = (datetime(2020, 1, 1, hour, tzinfo=UTC) for hour in (4, 6))
     counted, _ = read_counters(store, MODEL, since, until)
     assert [each.hour.hour for each in counted] == [5]
-    forget_counters(store, MODEL, datetime(2020, 1, 1, 23, tzinfo=UTC))
+    forget_days(store, f"monitoring/{MODEL}/service", datetime(2020, 1, 1, 23, tzinfo=UTC))
     assert len(read(store)) == 3
 
 
