@@ -1,7 +1,7 @@
 """Monitor: how a champion does in production, and which alerts that gives (step 8).
 
 0. The champion, as of when. A model without champion has nothing to be monitored yet.
-1. The prediction log: what was asked and predicted, put together by the hour.
+1. The prediction log: what was served and predicted, put together by the hour.
 2. Ground truth: predictions joined by key to matured labels.
 3. Quality, measured and estimated, compared with the holdout's and with a challenger's.
 4. Drift of inputs and predictions, and its alarms.
@@ -50,21 +50,21 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
         return {"model": watch.name, "champion": None, "events": [], "warnings": [said]}
     store = open_store(watch.root)
     with work_folder(store) as folder:
-        asked = read_asked(watch, folder)
-        outcomes = read_ground_truth(watch, asked, folder)
+        served = read_asked(watch, folder)
+        ground_truth = read_ground_truth(watch, served, folder)
         reference = read_reference(watch, folder)
         found = MonitoringResult(
             watch=watch,
-            asked=asked,
-            outcomes=outcomes,
-            judged=measure_quality(watch, asked, outcomes, reference),
-            behind=measure_staleness(watch),
-            drifted=measure_drift(watch, asked, reference),
-            skew=measure_skewed(watch, asked),
-            checks=check_contract(watch, asked, outcomes),
+            served=served,
+            ground_truth=ground_truth,
+            performance=measure_quality(watch, served, ground_truth, reference),
+            staleness=measure_staleness(watch),
+            drift=measure_drift(watch, served, reference),
+            skew=measure_skewed(watch, served),
+            checks=check_contract(watch, served, ground_truth),
             service=read_service(watch),
-            arrivals=read_new_data(watch),
+            new_data=read_new_data(watch),
         )
-    found = found.model_copy(update={"raised": send_alerts(found)})
+    found = found.model_copy(update={"alerts": send_alerts(found)})
     create_markdown_artifact(key=f"monitor-{watch.definition.name}", markdown=write_summary(found))
     return describe(found, keep_report(store, found))

@@ -31,31 +31,31 @@ class MonitoringResult(Frozen):
     """All that the monitor found out about a champion at one look."""
 
     watch: MonitoringContext
-    asked: ServedRows
-    outcomes: GroundTruth
-    judged: Performance
-    behind: Staleness
-    drifted: ServedDrift
+    served: ServedRows
+    ground_truth: GroundTruth
+    performance: Performance
+    staleness: Staleness
+    drift: ServedDrift
     skew: Skew
     checks: tuple[Check, ...]
     service: ServiceHealth
-    arrivals: NewData | None
-    raised: tuple[SentAlert, ...] = ()
+    new_data: NewData | None
+    alerts: tuple[SentAlert, ...] = ()
 
 
 def find_alerts(found: MonitoringResult) -> Iterator[Alert]:
     """Turn findings into alerts; an alert keeps its key within one window of one champion."""
     watch = found.watch
-    place = (found.asked.until - datetime(1970, 1, 1, tzinfo=UTC)) // watch.window
+    place = (found.served.until - datetime(1970, 1, 1, tzinfo=UTC)) // watch.window
 
     def key(*parts: str) -> str:
         return "/".join([watch.version, *parts, str(place)])
 
-    arrivals = found.arrivals
+    arrivals = found.new_data
     if arrivals is not None and arrivals.enough:
         numbers = arrivals.model_dump(mode="json")
         yield Alert(kind="new-data", reason=arrivals.reason, key=arrivals.key, found=numbers)
-    quality, behind = found.judged.quality, found.behind
+    quality, behind = found.performance.quality, found.staleness
     reasons = [behind.lost, quality.detail if quality is not None and quality.lost else ""]
     if any(reasons):
         numbers = quality.model_dump(mode="json") if quality else {}
@@ -65,7 +65,7 @@ def find_alerts(found: MonitoringResult) -> Iterator[Alert]:
             key=key("quality-lost"),
             found={**numbers, "behind": behind.model_dump(mode="json")},
         )
-    for alarm in list_ringing(found.drifted.alarms):
+    for alarm in list_ringing(found.drift.alarms):
         yield Alert(
             kind=alarm.kind,
             reason=alarm.detail,
@@ -81,11 +81,13 @@ def find_alerts(found: MonitoringResult) -> Iterator[Alert]:
 
 def warn_of(found: MonitoringResult) -> Iterator[str]:
     """List what a person should know although it is no alert."""
-    yield from _warn_of_log(found.asked)
-    yield from _warn_of_ground_truth(found.outcomes)
-    if found.judged.seen:
-        yield f"{found.judged.seen:,} answers are about rows that the champion learned from"
-    yield from filter(None, (found.outcomes.problem, found.judged.problem, found.drifted.problem))
+    yield from _warn_of_log(found.served)
+    yield from _warn_of_ground_truth(found.ground_truth)
+    if found.performance.seen:
+        yield f"{found.performance.seen:,} answers are about rows that the champion learned from"
+    yield from filter(
+        None, (found.ground_truth.problem, found.performance.problem, found.drift.problem)
+    )
     for problem in (found.skew.prediction_problem, found.skew.column_problem):
         if problem and found.skew.rows:
             yield f"training/serving skew: {problem}"
@@ -140,7 +142,7 @@ def _find_late(found: MonitoringResult) -> Iterator[str]:
 
 def _find_broken(found: MonitoringResult) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Name what a person must repair: sources, data contract, or training/serving skew."""
-    if problem := found.watch.problem or (found.arrivals and found.arrivals.problem):
+    if problem := found.watch.problem or (found.new_data and found.new_data.problem):
         yield "sources", f"the sources cannot be read: {problem}", {}
     if broken := failed(found.checks):
         named = "; ".join(f"{check.name}: {check.detail}" for check in broken[:_NAMED])

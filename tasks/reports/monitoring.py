@@ -28,7 +28,7 @@ from tasks.storage.store import Store, reaching
 
 def keep_report(store: Store, found: MonitoringResult) -> str:
     """Keep the page under the root, the last of each day, and give its address."""
-    model, day = found.watch.definition.name, f"{found.asked.until:%Y-%m-%d}"
+    model, day = found.watch.definition.name, f"{found.served.until:%Y-%m-%d}"
     path = f"monitoring/{model}/reports/{day}/report.html"
     with reaching(store.root):
         store.replace(path, write_page(found).encode())
@@ -50,7 +50,7 @@ def write_page(found: MonitoringResult) -> str:
         numbers=_list_numbers(found),
         events=[
             (EVENTS[each.kind], STATES[each.state], each.reason, each.detail)
-            for each in found.raised
+            for each in found.alerts
         ],
         warnings=list(warn_of(found)),
         quality=describe_quality(found),
@@ -59,7 +59,7 @@ def write_page(found: MonitoringResult) -> str:
         windows=list(_list_windows(found)),
         versions=list(_list_versions(found)),
         drift=describe_drift(found),
-        alarms=[(each.kind, each.detail) for each in found.drifted.alarms],
+        alarms=[(each.kind, each.detail) for each in found.drift.alarms],
         drift_chart=draw_drift(found),
         drifted=list(_list_drifted(found)),
         skew=describe_skew(found),
@@ -75,7 +75,7 @@ def write_page(found: MonitoringResult) -> str:
 
 def _list_numbers(found: MonitoringResult) -> dict[str, str]:
     """Give the numbers that matter most, by what they are called."""
-    metric, judged = found.watch.definition.metric, found.judged
+    metric, judged = found.watch.definition.metric, found.performance
     values = {
         f"{name_metric(metric)}, live": judged.quality.value if judged.quality else None,
         "Estimated, last window": judged.estimate.get(metric),
@@ -83,14 +83,14 @@ def _list_numbers(found: MonitoringResult) -> dict[str, str]:
     }
     return {
         **{name: format_score(value) for name, value in values.items() if value is not None},
-        "Predictions": f"{sum(found.asked.rows.values()):,}",
-        "With a label": f"{found.outcomes.labelled:,}",
+        "Predictions": f"{sum(found.served.rows.values()):,}",
+        "With a label": f"{found.ground_truth.labelled:,}",
     }
 
 
 def _list_windows(found: MonitoringResult) -> Iterator[list[str]]:
     metric = found.watch.definition.metric
-    for each in found.judged.spans:
+    for each in found.performance.spans:
         sure = each.surely
         yield [
             format_time(each.end),
@@ -103,7 +103,7 @@ def _list_windows(found: MonitoringResult) -> Iterator[list[str]]:
 
 
 def _list_versions(found: MonitoringResult) -> Iterator[list[str]]:
-    for each in found.judged.versions:
+    for each in found.performance.versions:
         sure = each.surely
         interval = f" ({format_score(sure.low)} to {format_score(sure.high)})" if sure else ""
         yield [
@@ -117,7 +117,7 @@ def _list_versions(found: MonitoringResult) -> Iterator[list[str]]:
 
 
 def _list_drifted(found: MonitoringResult) -> Iterator[list[str]]:
-    drifted = found.drifted
+    drifted = found.drift
     for each in rank_drifted(found):
         levels = drifted.new_levels.get(each.column, ())
         yield [

@@ -21,7 +21,7 @@ def draw_quality(found: MonitoringResult) -> Iterator[Figure]:
 
 
 def _draw_over_time(found: MonitoringResult) -> Iterator[Figure]:
-    metric, spans = found.watch.definition.metric, list(reversed(found.judged.spans))
+    metric, spans = found.watch.definition.metric, list(reversed(found.performance.spans))
     points = [
         charts.MetricPoint(
             at=each.end.isoformat(),
@@ -38,7 +38,7 @@ def _draw_over_time(found: MonitoringResult) -> Iterator[Figure]:
             f"{title} of each window: measured (line, with its interval) and estimated before "
             "labels were known (dots). Dashed: the holdout."
         )
-        holdout = found.judged.holdout[metric]
+        holdout = found.performance.holdout[metric]
         drawn = charts.draw_over_time(points, holdout, title, f"{title} by window")
         yield Figure("Quality over time", text, drawn)
 
@@ -62,7 +62,7 @@ def _draw_slices(found: MonitoringResult) -> Iterator[Figure]:
 
 def draw_drift(found: MonitoringResult) -> Figure | None:
     """Draw the columns that moved most, where there is something to compare with."""
-    ranked, weights = rank_drifted(found)[:MOST_BARS], found.drifted.weights
+    ranked, weights = rank_drifted(found)[:MOST_BARS], found.drift.weights
     if not ranked:
         return None
     bars = [

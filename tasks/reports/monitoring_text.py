@@ -29,15 +29,15 @@ STATES = {
 
 def explain_state(found: MonitoringResult) -> str:
     """Say in a sentence whether the champion needs action, and why."""
-    if not found.raised:
+    if not found.alerts:
         return f"{found.watch.version} needs no action."
-    named = "; ".join(dict.fromkeys(EVENTS[each.kind].lower() for each in found.raised))
+    named = "; ".join(dict.fromkeys(EVENTS[each.kind].lower() for each in found.alerts))
     return f"{found.watch.version} needs action: {named}."
 
 
 def describe_quality(found: MonitoringResult) -> str:
     """Say how good predictions are: measured as far as labels are known, and estimated."""
-    judged, metric = found.judged, found.watch.definition.metric
+    judged, metric = found.performance, found.watch.definition.metric
     said = judged.quality.detail if judged.quality else judged.problem
     if metric in judged.estimate:
         said += f"; {format_score(judged.estimate[metric])} is estimated for the last window"
@@ -48,7 +48,7 @@ def describe_quality(found: MonitoringResult) -> str:
 
 def describe_staleness(found: MonitoringResult) -> str:
     """Say whether a quick model of what is known by now would do better."""
-    behind = found.behind
+    behind = found.staleness
     if behind.as_of is None:
         return behind.problem
     quick = f"a quick model of what was known by {format_time(behind.as_of)} UTC"
@@ -62,7 +62,7 @@ def describe_staleness(found: MonitoringResult) -> str:
 
 def describe_drift(found: MonitoringResult) -> str:
     """Say how far inputs and predictions have drifted from the champion's training data."""
-    drifted = found.drifted
+    drifted = found.drift
     if drifted.moved is None:
         return drifted.problem
     ranked = rank_drifted(found)[:TOP]
@@ -100,24 +100,24 @@ def describe_service(service: ServiceHealth) -> str:
 
 def rank_drifted(found: MonitoringResult) -> list[ColumnDrift]:
     """Order features and predictions by how far they moved, weighted by importance."""
-    weights = found.drifted.weights
+    weights = found.drift.weights
 
     def rank(each: ColumnDrift) -> tuple[float, float]:
         distance = each.hellinger or 0.0
         return -weights.get(each.column, 0.0) * distance, -distance
 
-    return sorted((each for each in found.drifted.columns if each.psi is not None), key=rank)
+    return sorted((each for each in found.drift.columns if each.psi is not None), key=rank)
 
 
 def rank_slices(found: MonitoringResult) -> list[SliceQuality]:
     """Order slices by what they lost against the holdout, the worst first."""
-    known = [each for each in found.judged.slices if each.quality.gain is not None]
+    known = [each for each in found.performance.slices if each.quality.gain is not None]
     return sorted(known, key=lambda each: each.quality.gain.value if each.quality.gain else 0.0)
 
 
 def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
     """Give what `perennial monitor --json` prints: the numbers, and the alerts."""
-    watch, asked, judged, drifted = found.watch, found.asked, found.judged, found.drifted
+    watch, asked, judged, drifted = found.watch, found.served, found.performance, found.drift
     fields = {"rows", "labelled", "waiting", "overdue", "unknown", "keyless", "again", "twice"}
     return {
         "model": watch.definition.name,
@@ -125,9 +125,9 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
         "as_of": watch.as_of and watch.as_of.isoformat(),
         "until": asked.until.isoformat(),
         "rows": asked.rows,
-        "outcomes": found.outcomes.model_dump(include=fields),
+        "outcomes": found.ground_truth.model_dump(include=fields),
         "quality": judged.quality and judged.quality.model_dump(),
-        "behind": found.behind.model_dump(mode="json"),
+        "behind": found.staleness.model_dump(mode="json"),
         "versions": [each.model_dump() for each in judged.versions],
         "slices": [each.model_dump() for each in rank_slices(found)],
         "estimate": judged.estimate,
@@ -142,8 +142,8 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
         "skew": found.skew.model_dump(),
         "checks": [each.model_dump() for each in found.checks],
         "service": found.service.model_dump(mode="json"),
-        "new_data": found.arrivals and found.arrivals.model_dump(),
-        "events": [each.model_dump() for each in found.raised],
+        "new_data": found.new_data and found.new_data.model_dump(),
+        "events": [each.model_dump() for each in found.alerts],
         "summary": dict(list_states(found)),
         "warnings": list(warn_of(found)),
         "report": report,
@@ -152,10 +152,10 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
 
 def write_summary(found: MonitoringResult) -> str:
     """Write the short version in Markdown."""
-    watch, asked = found.watch, found.asked
-    events = [[EVENTS[each.kind], STATES[each.state], each.reason] for each in found.raised]
+    watch, asked = found.watch, found.served
+    events = [[EVENTS[each.kind], STATES[each.state], each.reason] for each in found.alerts]
     blocks = [
-        f"# {watch.definition.name}: {'action needed' if found.raised else 'no action needed'}",
+        f"# {watch.definition.name}: {'action needed' if found.alerts else 'no action needed'}",
         escape_markdown(explain_state(found)),
         f"{sum(asked.rows.values()):,} predictions for {format_period(found)} UTC.",
         markdown_table(["Finding", "Alert", "What was found"], events) if events else "",
@@ -169,7 +169,7 @@ def list_states(found: MonitoringResult) -> list[tuple[str, str]]:
     """List each part of the look with its sentence."""
     bad = failed(found.checks)
     contract = f"{len(found.checks) - len(bad)} of {len(found.checks)} checks passed"
-    new = found.arrivals.reason if found.arrivals else found.watch.problem
+    new = found.new_data.reason if found.new_data else found.watch.problem
     return [
         ("Quality", describe_quality(found)),
         ("Challenger", describe_staleness(found)),
@@ -183,7 +183,7 @@ def list_states(found: MonitoringResult) -> list[tuple[str, str]]:
 
 def list_counts(found: MonitoringResult) -> Iterator[list[str]]:
     """List what became of the predictions, with what each count means."""
-    outcomes = found.outcomes
+    outcomes = found.ground_truth
     meant = {
         "rows": "predictions that count, one for each key and version",
         "labelled": "of them have a label",
@@ -199,7 +199,7 @@ def list_counts(found: MonitoringResult) -> Iterator[list[str]]:
 
 
 def format_period(found: MonitoringResult) -> str:
-    return f"{format_time(found.asked.since)} to {format_time(found.asked.until)}"
+    return f"{format_time(found.served.since)} to {format_time(found.served.until)}"
 
 
 def name_column(each: ColumnDrift) -> str:

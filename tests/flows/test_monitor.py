@@ -440,11 +440,11 @@ def test_quiet_look_warns_of_nothing_and_what_looks_broken_is_no_reason_to_retra
     counted = dict.fromkeys(("again", "unknown", "keyless", "overdue", "strange"), 0)
     quiet = found.model_copy(
         update={
-            "asked": found.asked.model_copy(update={"later": 0, "ahead": 0}),
-            "outcomes": found.outcomes.model_copy(update=counted),
-            "drifted": found.drifted.model_copy(update={"problem": ""}),
+            "served": found.served.model_copy(update={"later": 0, "ahead": 0}),
+            "ground_truth": found.ground_truth.model_copy(update=counted),
+            "drift": found.drift.model_copy(update={"problem": ""}),
             "checks": (),
-            "raised": (),
+            "alerts": (),
         }
     )
     page = write_page(quiet)
@@ -455,8 +455,8 @@ def test_quiet_look_warns_of_nothing_and_what_looks_broken_is_no_reason_to_retra
         Alarm(kind=kind, name="n", score=2, threshold=1, columns=(), detail="far")
         for kind in ("distribution-moved", "data-broken")
     )
-    moved = found.drifted.model_copy(update={"alarms": alarms})
-    causes = {each.kind for each in find_alerts(quiet.model_copy(update={"drifted": moved}))}
+    moved = found.drift.model_copy(update={"alarms": alarms})
+    causes = {each.kind for each in find_alerts(quiet.model_copy(update={"drift": moved}))}
     assert "data-broken" in causes
     assert "distribution-moved" not in causes
 

@@ -43,14 +43,14 @@ FOUND: dict[str, Any] = {
         "now": UNTIL,
         "champion": CHAMPION,
     },
-    "asked": {
+    "served": {
         "log": {"files": {}, "rows": {}, "torn": {}},
         "since": SINCE,
         "until": UNTIL,
         "rows": {"v1": 1234},
     },
-    "outcomes": {"path": "labels.parquet", "rows": 1234, "labelled": 553, "waiting": 681},
-    "judged": {
+    "ground_truth": {"path": "labels.parquet", "rows": 1234, "labelled": 553, "waiting": 681},
+    "performance": {
         "quality": {**QUALITY, "allowed": 0.005, "lost": True},
         "slices": [{"slice": "carrier", "level": "AA", "quality": QUALITY}],
         "versions": [
@@ -65,8 +65,8 @@ FOUND: dict[str, Any] = {
         "estimate": {"auc": 0.6},
         "off": 0.05,
     },
-    "behind": {"as_of": SINCE, "rows": 1000},
-    "drifted": {
+    "staleness": {"as_of": SINCE, "rows": 1000},
+    "drift": {
         "rows": 600,
         "moved": 0.19,
         "weights": {"temp": 0.6},
@@ -111,8 +111,8 @@ FOUND: dict[str, Any] = {
         "slowest": None,
         "failed": 2,
     },
-    "arrivals": {"champion": "v1", "rows": 900, "needed": 100},
-    "raised": [
+    "new_data": {"champion": "v1", "rows": 900, "needed": 100},
+    "alerts": [
         {"kind": "quality-lost", "reason": "auc fell", "key": "k1", "state": "raised"},
         {"kind": "data-broken", "reason": "<i>temp</i>", "key": "k2", "state": "not heard"}
         | {"detail": "no server"},

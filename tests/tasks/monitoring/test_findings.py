@@ -27,10 +27,10 @@ def find(torn: int = 0, **findings: object) -> MonitoringResult:
     champion = PublishedModel.model_construct(definition=definition)
     quiet = {
         "watch": MonitoringContext.model_construct(champion=champion),
-        "asked": ServedRows(log=log, since=UNTIL - timedelta(days=7), until=UNTIL, rows={}),
-        "outcomes": GroundTruth(path=Path("answers.arrow"), rows=0),
-        "judged": Performance(holdout={}, estimate={}),
-        "drifted": ServedDrift(),
+        "served": ServedRows(log=log, since=UNTIL - timedelta(days=7), until=UNTIL, rows={}),
+        "ground_truth": GroundTruth(path=Path("answers.arrow"), rows=0),
+        "performance": Performance(holdout={}, estimate={}),
+        "drift": ServedDrift(),
         "skew": Skew(),
         "service": ServiceHealth(),
     }
@@ -57,8 +57,8 @@ def test_counts_and_problems_are_told_in_order() -> None:
         answers=(90, 10),
     )
     found = find(
-        outcomes=GroundTruth(path=Path("answers.arrow"), rows=9, overdue=2, problem="no key"),
-        drifted=ServedDrift(problem="too few rows"),
+        ground_truth=GroundTruth(path=Path("answers.arrow"), rows=9, overdue=2, problem="no key"),
+        drift=ServedDrift(problem="too few rows"),
         service=ServiceHealth(counters=hour, failed=10, damaged=("b.json",)),
     )
     assert list(warn_of(found)) == [

@@ -43,15 +43,15 @@ def test_each_section_has_its_numbers(page: str) -> None:
 
 def test_nothing_found_is_no_action_and_no_chart() -> None:
     nothing = {
-        "asked": FOUND["asked"] | {"rows": {}},
-        "outcomes": {"path": "none", "rows": 0},
-        "judged": {"holdout": {}, "estimate": {}, "problem": "no label yet"},
-        "drifted": {"weights": {}, "new_levels": {}, "problem": "nothing was logged"},
+        "served": FOUND["served"] | {"rows": {}},
+        "ground_truth": {"path": "none", "rows": 0},
+        "performance": {"holdout": {}, "estimate": {}, "problem": "no label yet"},
+        "drift": {"weights": {}, "new_levels": {}, "problem": "nothing was logged"},
         "skew": {},
         "checks": (),
         "service": {},
-        "arrivals": None,
-        "raised": (),
+        "new_data": None,
+        "alerts": (),
     }
     page = write_page(make_result(**nothing))
     assert "✓ No action needed" in page
@@ -61,7 +61,7 @@ def test_nothing_found_is_no_action_and_no_chart() -> None:
 
 def test_last_page_of_a_day_is_kept_under_the_root(tmp_path: Path, page: str) -> None:
     store = open_store(str(tmp_path))
-    address = keep_report(store, make_result(raised=()))
+    address = keep_report(store, make_result(alerts=()))
     assert keep_report(store, make_result()) == address
     kept = tmp_path / "monitoring" / "made" / "reports" / "2013-07-31" / "report.html"
     assert address.endswith("monitoring/made/reports/2013-07-31/report.html")

@@ -9,8 +9,8 @@ def test_quality_is_drawn_over_time_and_by_slice() -> None:
     over_time, slices = draw_quality(make_result())
     assert over_time.title == "Quality over time"
     assert ">carrier = AA (553)<" in slices.svg
-    bare = FOUND["judged"] | {"spans": (), "slices": ()}
-    assert list(draw_quality(make_result(judged=bare))) == []
+    bare = FOUND["performance"] | {"spans": (), "slices": ()}
+    assert list(draw_quality(make_result(performance=bare))) == []
 
 
 def test_drift_is_drawn_with_each_column_s_importance() -> None:

@@ -21,10 +21,10 @@ from tasks.reports.monitoring_text import (
 
 
 def test_state_names_each_finding_once() -> None:
-    twice = [*FOUND["raised"], FOUND["raised"][0]]
-    said = explain_state(make_result(raised=twice))
+    twice = [*FOUND["alerts"], FOUND["alerts"][0]]
+    said = explain_state(make_result(alerts=twice))
     assert said == "v1 needs action: quality has dropped; data looks broken: check it by hand."
-    assert explain_state(make_result(raised=())) == "v1 needs no action."
+    assert explain_state(make_result(alerts=())) == "v1 needs no action."
 
 
 def test_every_state_of_an_alert_has_words() -> None:
@@ -42,7 +42,7 @@ def test_every_state_of_an_alert_has_words() -> None:
     ],
 )
 def test_staleness_says_as_much_as_is_known(behind: dict[str, object], said: str) -> None:
-    assert describe_staleness(make_result(behind=behind)).startswith(said)
+    assert describe_staleness(make_result(staleness=behind)).startswith(said)
 
 
 def test_each_part_is_a_sentence_with_its_numbers() -> None:
@@ -63,7 +63,7 @@ def test_summary_has_the_alerts_and_escapes_them() -> None:
     assert summary.startswith("# made: action needed\n")
     assert "1,234 predictions for 2013-07-01 00:00 to 2013-07-31 00:00 UTC." in summary
     assert "&lt;i&gt;temp&lt;/i&gt;" in summary
-    assert write_summary(make_result(raised=())).startswith("# made: no action needed\n")
+    assert write_summary(make_result(alerts=())).startswith("# made: no action needed\n")
 
 
 def test_programs_get_an_object_with_names_that_stay() -> None:
