@@ -46,6 +46,12 @@ def test_every_file_that_the_guide_names_is_there() -> None:
     assert [each for each in named if not (REPOSITORY / each).exists()] == []
 
 
+@pytest.mark.parametrize("page", [REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")])
+def test_each_link_of_a_page_leads_to_a_file(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_each_module_has_a_test_of_its_name(module: Path) -> None:
     assert (REPOSITORY / "tests" / module.parent / f"test_{module.name}").is_file()
