@@ -83,8 +83,8 @@ def warn_of(found: MonitoringResult) -> Iterator[str]:
     """List what a person should know although it is no alert."""
     yield from _warn_of_log(found.served)
     yield from _warn_of_ground_truth(found.ground_truth)
-    if found.performance.seen:
-        yield f"{found.performance.seen:,} answers are about rows that the champion learned from"
+    if seen := found.performance.seen:
+        yield f"{seen:,} predictions are about rows that the champion learned from"
     yield from filter(
         None, (found.ground_truth.problem, found.performance.problem, found.drift.problem)
     )
@@ -109,10 +109,10 @@ def _warn_of_log(asked: ServedRows) -> Iterator[str]:
 
 def _warn_of_ground_truth(outcomes: GroundTruth) -> Iterator[str]:
     counted = {
-        "again": "answers were asked for again: the last before the event counts",
-        "unknown": "answers have a key that the sources do not hold",
-        "keyless": "answers came without the key that leads to what came true",
-        "overdue": "answers should have a label by now, and have none",
+        "again": "predictions were asked for again: the last before the event counts",
+        "unknown": "predictions have a key that the sources do not hold",
+        "keyless": "predictions came without the key that leads to what came true",
+        "overdue": "predictions should have a label by now, and have none",
         "strange": "labels are of a class that the model does not know",
     }
     for name, words in counted.items():
@@ -150,7 +150,9 @@ def _find_broken(found: MonitoringResult) -> Iterator[tuple[str, str, dict[str, 
         yield "contract " + " ".join(names), f"the contract is broken: {named}", {"checks": names}
     skew = found.skew.predictions
     if skew is not None and skew.rows:
-        reason = f"{skew.rows:,} of {skew.compared:,} answers are not what the training path gives"
+        reason = (
+            f"{skew.rows:,} of {skew.compared:,} predictions are not what the training path gives"
+        )
         yield "skew", reason, skew.model_dump(mode="json")
     late = tabled_values(found.watch.champion.definition)
     differing = [

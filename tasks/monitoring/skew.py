@@ -104,7 +104,7 @@ def compare_predictions(model: PublishedModel, logged: pl.DataFrame) -> Differen
     expected = np.asarray(model.booster.predict(numbered))
     answered = as_array(logged[LOGGED_PREDICTION])
     if answered.shape != expected.shape:
-        raise _CannotCompare("logged answers have another shape than the model's")
+        raise _CannotCompare("logged predictions have another shape than the model's")
     return _compare_answers(logged, answered, expected)
 
 

@@ -56,7 +56,7 @@ def read_ground_truth(watch: MonitoringContext, asked: ServedRows, folder: Path)
     classes = watch.champion.vocabulary.classes
     slices = choose_slices(watch.definition, watch.features, watch.champion.vocabulary)
     outcomes = join_ground_truth(watch, classes, slices, asked.log, folder)
-    log.info("%s of %s answers have a label", f"{outcomes.labelled:,}", f"{outcomes.rows:,}")
+    log.info("%s of %s predictions have a label", f"{outcomes.labelled:,}", f"{outcomes.rows:,}")
     return outcomes
 
 

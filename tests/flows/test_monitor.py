@@ -173,7 +173,7 @@ def test_world_that_turned_is_told_with_its_numbers(watched: Watched) -> None:
     assert kinds(found)["quality-lost"] == "raised"
     (payload,) = read_payloads("quality-lost")
     assert payload["found"]["value"] == found["quality"]["value"]
-    assert "answers are not what the training path gives" in str(found["events"])
+    assert "predictions are not what the training path gives" in str(found["events"])
 
 
 def test_champion_is_held_against_what_a_quick_model_learned_since(watched: Watched) -> None:
@@ -397,7 +397,7 @@ def test_rows_that_were_learned_from_do_not_count_and_slices_are_drawn(watched: 
     before = watched.answers.head(7).with_columns(pl.col("time_hour").dt.offset_by("-90d"))
     watched.log(pl.concat([watched.answers, before]))
     found = look()
-    assert "7 answers are about rows that the champion learned from" in found["warnings"]
+    assert "7 predictions are about rows that the champion learned from" in found["warnings"]
     assert {each["slice"] for each in found["slices"]} >= {"origin"}
     assert "Slices, worst first" in Path(found["report"]).read_text()
 

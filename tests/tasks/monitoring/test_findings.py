@@ -62,7 +62,7 @@ def test_counts_and_problems_are_told_in_order() -> None:
         service=ServiceHealth(counters=hour, failed=10, damaged=("b.json",)),
     )
     assert list(warn_of(found)) == [
-        "2 answers should have a label by now, and have none",
+        "2 predictions should have a label by now, and have none",
         "no key",
         "too few rows",
         "10 of 100 requests failed (5xx)",

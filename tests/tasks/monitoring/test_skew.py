@@ -72,7 +72,7 @@ def test_what_cannot_be_compared_says_why(plan: Plan) -> None:
     assert lacking.column_problem == "logged rows carry no whole [extract] key"
     assert measure(plan, booster, logged.clear()).prediction_problem == "no row was logged"
     shaped = measure(plan, grow(3), logged)
-    assert shaped.prediction_problem == "logged answers have another shape than the model's"
+    assert shaped.prediction_problem == "logged predictions have another shape than the model's"
     text = logged.with_columns(k=pl.lit("many"))
     assert measure(plan, booster, text).prediction_problem.startswith("features fail on logged")
     worded = measure(plan, booster, logged.with_columns(x=pl.lit("much")))
