@@ -44,7 +44,7 @@ def _check_claims(body: bytes, batch: int, length: int) -> None:
     `length` is of those data, in bytes. A value takes a bit at least, but in a column of nulls.
     """
     rows = _read(body, batch, _LENGTH, "<q")
-    if not rows >= 0:
+    if rows < 0:
         raise IndexError
     for values, nulls in _pairs(body, batch, _NODES):
         if not 0 <= nulls <= values <= max(rows, 8 * length):
@@ -58,14 +58,8 @@ def _pairs(body: bytes, batch: int, field: int) -> Iterator[tuple[int, int]]:
     """Read a vector of structs that are two numbers of eight bytes."""
     if place := _find(body, batch, field):
         vector = _follow(body, place)
-        start = vector + 4
-        yield from struct.iter_unpack("<qq", _slice(body, start, 16 * _unsigned(body, vector)))
-
-
-def _slice(body: bytes, start: int, length: int) -> bytes:
-    if start + length > len(body):
-        raise IndexError
-    return body[start : start + length]
+        numbers = struct.unpack_from(f"<{2 * _unsigned(body, vector)}q", body, vector + 4)
+        yield from zip(numbers[::2], numbers[1::2], strict=True)
 
 
 def _read_batches(body: bytes) -> Iterator[tuple[int, int, int]]:
