@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from counted import read_counts
 from servers import MODEL, Versions, serving, stop, wait_for
 
 from bentos import request_count_writer
@@ -11,20 +12,10 @@ from bentos.metrics import Metrics
 from bentos.request_count_writer import RequestCountWriter
 from tasks.monitoring.prediction_log import forget_days
 from tasks.serving.request_counts import (
-    Counters,
     add_up,
     quantile,
-    read_counters,
 )
-from tasks.storage.store import Store, open_store
-
-EVER = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-
-
-def read(store: Store) -> list[Counters]:
-    counted, damaged = read_counters(store, MODEL, *EVER)
-    assert not damaged
-    return sorted(counted, key=lambda each: each.hour)
+from tasks.storage.store import open_store
 
 
 def test_server_that_ends_leaves_its_responses_and_times(
@@ -38,7 +29,7 @@ def test_server_that_ends_leaves_its_responses_and_times(
                 client.post("/predict", json=question).raise_for_status()
             assert client.post("/predict", json={"no": 1}).status_code == 400
         stop(served.process)
-    (counters,) = read(open_store(str(root)))
+    (counters,) = read_counts(open_store(str(root)))
     assert counters.responses == {"/predict 200": 3, "/predict 400": 1}
     assert counters.versions == (versions.second,)
     assert (counters.rows, sum(counters.answers)) == (3, 3)
@@ -57,7 +48,7 @@ def test_each_hour_is_counted_by_itself_and_written_only_when_it_changed(
     metrics.model = (MODEL, "v1")
     counter = RequestCountWriter(store, metrics)
     counter._write()
-    assert read(store) == []
+    assert read_counts(store) == []
     metrics.responses["/predict", 200] += 5
     metrics.responses["/livez", 200] += 99
     counter._write()
@@ -66,7 +57,7 @@ def test_each_hour_is_counted_by_itself_and_written_only_when_it_changed(
     counter._write()
     metrics.responses["/predict", 500] += 1
     counter._write()
-    assert [each.responses for each in read(store)] == [
+    assert [each.responses for each in read_counts(store)] == [
         {"/predict 200": 7},
         {"/predict 200": 0, "/predict 500": 1},
     ]
@@ -74,13 +65,13 @@ def test_each_hour_is_counted_by_itself_and_written_only_when_it_changed(
     counter._write()
     metrics.responses["/predict", 200] += 4
     counter._write()
-    hours = [(each.hour.hour, each.responses.get("/predict 200")) for each in read(store)]
+    hours = [(each.hour.hour, each.responses.get("/predict 200")) for each in read_counts(store)]
     assert hours == [(8, 7), (9, 0), (12, 4)]
-    total = add_up(read(store))
+    total = add_up(read_counts(store))
     assert total is not None
     assert total.responses == {"/predict 200": 11, "/predict 500": 1}
     forget_days(store, f"monitoring/{MODEL}/service", datetime(2020, 1, 2, tzinfo=UTC))
-    assert read(store) == []
+    assert read_counts(store) == []
 
 
 def test_what_cannot_be_written_now_is_in_the_next_file(
@@ -96,7 +87,7 @@ def test_what_cannot_be_written_now_is_in_the_next_file(
     assert caplog.text.count("what was counted cannot be written") == 1
     (tmp_path / "monitoring").unlink()
     counter._write()
-    assert [each.responses for each in read(store)] == [{"/predict 200": 5}]
+    assert [each.responses for each in read_counts(store)] == [{"/predict 200": 5}]
 
 
 def test_counts_are_written_while_the_server_runs(
@@ -108,6 +99,6 @@ def test_counts_are_written_while_the_server_runs(
     counter = RequestCountWriter(store, metrics)
     counter.start()
     metrics.responses["/predict", 200] += 5
-    wait_for(lambda: read(store))
+    wait_for(lambda: read_counts(store))
     counter.stop()
-    assert [each.responses for each in read(store)] == [{"/predict 200": 5}]
+    assert [each.responses for each in read_counts(store)] == [{"/predict 200": 5}]

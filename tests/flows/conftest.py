@@ -11,10 +11,16 @@ import pytest
 from flows import cli
 
 Run = Callable[..., tuple[int, str, str]]
+EAGER = """
+[monitoring]
+rows = 100
+false_alarms = 20
+new_rows = 0.02
+"""
 
 
 @pytest.fixture
-def run(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+def run_here(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run one command in this process, and give its exit code and both outputs."""
 
     def run_command(*words: str) -> tuple[int, str, str]:
@@ -29,8 +35,20 @@ def run(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFix
 
 
 @pytest.fixture
+def run(project: Path, run_here: Run) -> Run:
+    """Run commands on the project of a few flights."""
+    return run_here
+
+
+@pytest.fixture
 def made(run: Run, prefect_harness: None) -> dict[str, Any]:
     code, out, _ = run("retrain", "flight-delay", "--json")
     assert code == 0
     result: dict[str, Any] = json.loads(out)
     return result
+
+
+@pytest.fixture
+def eager(definition_file: Path, prefect_harness: None) -> None:
+    """Let the policies look at the few flights that there are."""
+    definition_file.write_text(definition_file.read_text() + EAGER)

@@ -12,18 +12,6 @@ from flows import cli
 from tasks.core.errors import DataRefused, DefinitionError
 
 START, END = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 29, tzinfo=UTC)
-EAGER = """
-[monitoring]
-rows = 100
-false_alarms = 20
-new_rows = 0.02
-"""
-
-
-@pytest.fixture
-def eager(definition_file: Path, prefect_harness: None) -> None:
-    """Let the policies look at the few flights that there are."""
-    definition_file.write_text(definition_file.read_text() + EAGER)
 
 
 def test_policies_are_replayed_and_compared(

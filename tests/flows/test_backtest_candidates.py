@@ -1,24 +1,11 @@
 """A candidate that several policies ask for is made once, by the real steps."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 START, END = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 29, tzinfo=UTC)
-EAGER = """
-[monitoring]
-rows = 100
-false_alarms = 20
-new_rows = 0.02
-"""
-
-
-@pytest.fixture
-def eager(definition_file: Path, prefect_harness: None) -> None:
-    """Let the policies look at the few flights that there are."""
-    definition_file.write_text(definition_file.read_text() + EAGER)
 
 
 def test_same_retrain_is_made_once(eager: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,6 @@ from prefect.utilities.callables import parameter_schema
 from publishers import put_proof
 from servers import serves, wait_for
 
-from flows import cli
 from flows.release import prepare_rollback, release
 from flows.retrain import find_done, name_approver, plan_retrain, retrain
 from tasks.core.definition import Approval
@@ -42,21 +41,6 @@ MODEL = "flight-delay"
 Run = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run one command in this process, and give its exit code and both outputs."""
-
-    def run_command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["perennial", *words])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        printed = capfd.readouterr()
-        return int(stopped.value.code or 0), printed.out, printed.err
-
-    return run_command
-
-
 def processes_in(folder: Path) -> list[psutil.Process]:
     """List the living processes that were started for a folder."""
     found = []
@@ -66,15 +50,15 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def test_release_leaves_ledger_proof_and_history(released: "Released", run: Run) -> None:
-    code, out, _ = run("history", MODEL, "--json")
+def test_release_leaves_ledger_proof_and_history(released: "Released", run_here: Run) -> None:
+    code, out, _ = run_here("history", MODEL, "--json")
     assert code == 0
     found = json.loads(out)
     assert [entry["action"] for entry in found["ledger"]] == ["approve", "release"]
     assert {entry["approver"] for entry in found["ledger"]} == {"Ada"}
     assert found["proofs"][released.older]["largest_difference"] == 0
-    assert "answered as in training" in run("history", MODEL)[1].replace("\n", " ")
-    status = json.loads(run("status", MODEL, "--json")[1])["models"][MODEL]
+    assert "answered as in training" in run_here("history", MODEL)[1].replace("\n", " ")
+    status = json.loads(run_here("status", MODEL, "--json")[1])["models"][MODEL]
     assert (status["champion"], status["waiting"]) == (released.older, [released.newer])
 
 
@@ -104,24 +88,24 @@ def test_a_version_of_digits_alone_may_come_as_a_number(released: "Released") ->
     ],
 )
 def test_decision_that_is_not_open_is_one_line(
-    released: "Released", run: Run, words: list[str], code: int, said: str
+    released: "Released", run_here: Run, words: list[str], code: int, said: str
 ) -> None:
     names = {"older": released.older, "newer": released.newer}
-    exit_code, out, errors = run(*(word.format(**names) for word in words))
+    exit_code, out, errors = run_here(*(word.format(**names) for word in words))
     assert exit_code == code
     assert said in errors
     assert "Traceback" not in out + errors
     assert len(read_ledger(open_store(), MODEL)) == 2
 
 
-def test_rejected_candidate_waits_no_more(released: "Released", run: Run) -> None:
+def test_rejected_candidate_waits_no_more(released: "Released", run_here: Run) -> None:
     words = (MODEL, released.newer, "--as", "Ada", "--reason", "odd [red]slices[/]")
-    assert run("reject", *words)[0] == 0
+    assert run_here("reject", *words)[0] == 0
     assert describe_model(open_store(), MODEL)["waiting"] == []
-    code, _, errors = run("approve", *words)
+    code, _, errors = run_here("approve", *words)
     assert code == 3
     assert "was rejected by Ada" in errors
-    assert "[red]slices" in run("history", MODEL)[1]
+    assert "[red]slices" in run_here("history", MODEL)[1]
 
 
 def test_release_that_ended_before_its_promotion_goes_on_from_there(
@@ -163,7 +147,7 @@ def by_its_gate(plan: Plan) -> Plan:
     return plan.model_copy(update={"definition": trusting})
 
 
-def test_approval_beforehand_or_by_the_gate(released: "Released", run: Run) -> None:
+def test_approval_beforehand_or_by_the_gate(released: "Released", run_here: Run) -> None:
     plan = plan_retrain(MODEL, None)
     made = {"verdict": "passed"}
     store = open_store()

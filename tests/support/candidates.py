@@ -42,27 +42,32 @@ def run_steps(project: Path, kind: str, folder: Path) -> Candidate:
     own = shutil.copytree(project, folder / "project")
     definition = own / "deployments" / f"report_{kind}.toml"
     definition.write_text(DEFINITION.replace("VALUE", TARGETS[kind]).replace("KIND", kind))
-    steps: list[TimedStep] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERENNIAL_ROOT", str(folder / "root"))
-        plan = plan_retrain(str(definition), datetime(2013, 8, 1, tzinfo=UTC))
-        with timed("extraction", steps):
-            snapshot = extract.fn(plan, folder)
-        prepared = prepare.fn(plan, snapshot, folder)
-        trained = train.fn(plan, prepared, folder)
-        evaluation, scored = evaluate.fn(plan, snapshot, prepared, trained, folder)
-        return Candidate(
-            plan=plan,
-            snapshot=snapshot,
-            analysis=analyse.fn(plan, snapshot, folder),
-            prepared=prepared,
-            trained=trained,
-            evaluation=evaluation,
-            verdict=validate.fn(plan, snapshot, prepared, scored),
-            refitted=trained.twin,
-            steps=tuple(steps),
-            run_id="",
-        )
+        return take_steps(definition, datetime(2013, 8, 1, tzinfo=UTC), folder)
+
+
+def take_steps(definition: Path, as_of: datetime | None, folder: Path) -> Candidate:
+    """Take all six steps, as the flow does, but for the second fit."""
+    steps: list[TimedStep] = []
+    plan = plan_retrain(str(definition), as_of)
+    with timed("extraction", steps):
+        snapshot = extract.fn(plan, folder)
+    prepared = prepare.fn(plan, snapshot, folder)
+    trained = train.fn(plan, prepared, folder)
+    evaluation, scored = evaluate.fn(plan, snapshot, prepared, trained, folder)
+    return Candidate(
+        plan=plan,
+        snapshot=snapshot,
+        analysis=analyse.fn(plan, snapshot, folder),
+        prepared=prepared,
+        trained=trained,
+        evaluation=evaluation,
+        verdict=validate.fn(plan, snapshot, prepared, scored),
+        refitted=trained.twin,
+        steps=tuple(steps),
+        run_id="",
+    )
 
 
 def page(candidate: Candidate) -> str:

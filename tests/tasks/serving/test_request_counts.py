@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from counted import EVER, read_counts
 from servers import MODEL
 
 from tasks.monitoring.prediction_log import forget_days
@@ -13,15 +14,7 @@ from tasks.serving.request_counts import (
     read_counters,
     write_counters,
 )
-from tasks.storage.store import Store, open_store
-
-EVER = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-
-
-def read(store: Store) -> list[Counters]:
-    counted, damaged = read_counters(store, MODEL, *EVER)
-    assert not damaged
-    return sorted(counted, key=lambda each: each.hour)
+from tasks.storage.store import open_store
 
 
 def test_only_hours_between_count_and_days_since_are_kept(tmp_path: Path) -> None:
@@ -32,7 +25,7 @@ def test_only_hours_between_count_and_days_since_are_kept(tmp_path: Path) -> Non
     counted, _ = read_counters(store, MODEL, since, until)
     assert [each.hour.hour for each in counted] == [5]
     forget_days(store, f"monitoring/{MODEL}/service", datetime(2020, 1, 1, 23, tzinfo=UTC))
-    assert len(read(store)) == 3
+    assert len(read_counts(store)) == 3
 
 
 def test_servers_that_measure_by_other_bounds_are_not_added_up() -> None:

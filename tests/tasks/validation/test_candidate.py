@@ -8,21 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from candidates import take_steps
 from faults import FaultyS3
 
-from flows.retrain import plan_retrain
-from tasks.analysis.task import analyse
 from tasks.core.errors import DefinitionError, StoreError
-from tasks.evaluation.task import evaluate
-from tasks.extraction.task import extract
-from tasks.preparation.task import prepare
 from tasks.registry.ledger import append_entry
 from tasks.registry.overview import describe_history, describe_model, describe_version
 from tasks.registry.versions import Published, find_version, list_versions, read_file
 from tasks.storage.store import Store, open_store, work_folder
-from tasks.training.task import refit, train
+from tasks.training.task import refit
 from tasks.validation.candidate import Candidate, publish_candidate
-from tasks.validation.task import validate
 
 PUBLISHERS = Path(__file__).parents[2] / "support" / "publishers.py"
 PAGES = {"report.html": "<p>fine</p>", "report.md": "fine"}
@@ -35,23 +30,9 @@ def made(few_flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("candidate")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERENNIAL_ROOT", str(folder / "root"))
-        plan = plan_retrain(str(few_flights / "deployments" / "flight_delay.toml"), None)
-        snapshot = extract.fn(plan, folder)
-        prepared = prepare.fn(plan, snapshot, folder)
-        trained = train.fn(plan, prepared, folder)
-        evaluation, scored = evaluate.fn(plan, snapshot, prepared, trained, folder)
-        yield Candidate(
-            plan=plan,
-            snapshot=snapshot,
-            analysis=analyse.fn(plan, snapshot, folder),
-            prepared=prepared,
-            trained=trained,
-            evaluation=evaluation,
-            verdict=validate.fn(plan, snapshot, prepared, scored),
-            refitted=refit.fn(plan, prepared, trained, folder),
-            steps=(),
-            run_id="",
-        )
+        found = take_steps(few_flights / "deployments" / "flight_delay.toml", None, folder)
+        again = refit.fn(found.plan, found.prepared, found.trained, folder)
+        yield found.model_copy(update={"refitted": again, "steps": ()})
 
 
 @pytest.fixture
