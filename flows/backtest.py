@@ -38,6 +38,7 @@ from tasks.backtest.replay import (
 from tasks.core.columns import PREDICTION
 from tasks.core.definition_file import find_definition, load_definition
 from tasks.core.errors import DataRefused, DefinitionError
+from tasks.core.time_zones import in_utc
 from tasks.registry.versions import publish
 from tasks.reports.backtest import draw_comparison
 from tasks.storage.store import Store, open_store, work_folder
@@ -139,7 +140,3 @@ def keep_report(store: Store, replay: Replay, folder: Path) -> str:
     stamp = f"{replay.start:%Y%m%d}-{replay.end:%Y%m%d}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     published = publish(store, folder, f"backtests/{replay.model}/{stamp}")
     return f"{store.root}/{published.path_of('report.html')}"
-
-
-def in_utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -5,12 +5,13 @@
 """
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from prefect import flow
 
 from tasks.core.definition_file import find_definition, project_of
+from tasks.core.time_zones import in_utc
 from tasks.feature_store.task import materialise_tables
 from tasks.sources.preflight import find_tables
 from tasks.storage.store import open_store, work_folder
@@ -20,7 +21,7 @@ from tasks.storage.store import open_store, work_folder
 def materialise(model: str, as_of: datetime | None = None) -> dict[str, Any]:
     """Materialise a model's feature tables as of a time (UTC without a zone), or as of now."""
     begun, path, store = time.monotonic(), find_definition(model), open_store()
-    limit = as_of if as_of is None or as_of.tzinfo else as_of.replace(tzinfo=UTC)
+    limit = as_of and in_utc(as_of)
     definition = find_tables(model, limit)
     with work_folder(store) as folder:
         listing = materialise_tables(store.root, definition, project_of(path), limit, folder)

@@ -1,12 +1,13 @@
 """Arguments and options that several commands share, and how their text is read."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tasks.core.errors import DefinitionError
+from tasks.core.time_zones import in_utc
 
 Model = Annotated[str, typer.Argument(help="The model's name, or its definition file.")]
 Version = Annotated[str, typer.Argument(help="A version, or the letters it begins with.")]
@@ -31,7 +32,7 @@ def time_option(option: str, text: str) -> Any:
         except ValueError as error:
             hint = "write 2013-10-01 or 2013-10-01T06:00"
             raise DefinitionError(f"{option} {given!r} is no time; {hint}") from error
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return in_utc(moment)
 
     return typer.Option(option, help=text, parser=parse, metavar="<time>")
 

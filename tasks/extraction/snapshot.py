@@ -15,6 +15,7 @@ import polars as pl
 
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DataRefused, DefinitionError
+from tasks.core.time_zones import in_utc
 from tasks.extraction.partitions import recall_parts
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot_parts import write_parts
@@ -53,7 +54,7 @@ def settle_as_of(table: SourceTable, as_of: datetime | None, now: datetime) -> d
             raise DefinitionError("--as-of needs [extract] time: these rows carry no time")
         return None
     if as_of is not None:
-        settled = as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)
+        settled = in_utc(as_of)
         if not _EARLIEST <= settled <= now:
             when = "in the future" if settled > now else "before the year 1000"
             raise DefinitionError(f"--as-of {settled:{_MINUTE}} UTC is {when}")

@@ -13,6 +13,7 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.definition_check import check_rules
 from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import DefinitionError, PerennialError, first_line, in_definition
+from tasks.core.time_zones import in_utc
 from tasks.extraction.run_plan import RunInputs
 from tasks.extraction.snapshot import settle_as_of
 from tasks.monitoring.prediction_log import LoggedPredictions, add_moment, read_log
@@ -80,7 +81,7 @@ def settle_watch(name: str, as_of: datetime | None) -> MonitoringContext | Defin
     path = find_definition(name)
     file, project, store = load_definition(path), project_of(path), open_store()
     now = datetime.now(UTC)
-    asked = as_of if as_of is None or as_of.tzinfo else as_of.replace(tzinfo=UTC)
+    asked = as_of and in_utc(as_of)
     if asked is not None and asked > now:
         raise DefinitionError(f"--as-of {asked:%Y-%m-%d %H:%M} UTC is in the future")
     champion = find_champion(store, file.name)
