@@ -34,6 +34,7 @@ from bentos.hot_reload import HotReload
 from bentos.metrics import Metrics
 from bentos.model import load_folder, with_tables
 from bentos.prediction_log_writer import PredictionLog
+from bentos.quick_protocol import answer_quickly
 from bentos.request_count_writer import RequestCountWriter
 from bentos.request_head import Receive, Scope, Send
 from bentos.slow_clients import limit_slow_clients, sweep
@@ -63,6 +64,7 @@ class Running:
             self._follower = HotReload(name, store, metrics, self._server.swap)
             self._server.problem = lambda: self._follower.problem if self._follower else ""
         limit_slow_clients(model.definition.serving.timeout_s)
+        answer_quickly(self._server.quick)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
