@@ -120,7 +120,7 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    sys.setswitchinterval(0.00005)
+    sys.setswitchinterval(0.0001)
     access = logging.getLogger("uvicorn.access")
     access.handlers, access.propagate = [], False
 
