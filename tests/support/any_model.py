@@ -47,7 +47,7 @@ QUESTION = {
 }  # fmt: skip  # fmt: skip
 
 
-def make_model(folder: Path, target: str) -> Model:
+def make_model(folder: Path, target: str, params: str = "") -> Model:
     """Train by the plain functions, in a project of its own."""
     import flows.retrain as steps
 
@@ -58,7 +58,7 @@ def make_model(folder: Path, target: str) -> Model:
             patch.setattr(steps, name, getattr(steps, name).fn)
         Project(folder).write(TABLE)
         (folder / "deployments").mkdir()
-        training = "threads = 1\nrounds = 5\nparams = { min_data_in_leaf = 5 }"
+        training = f"threads = 1\nrounds = 5\nparams = {{ min_data_in_leaf = 5{params} }}"
         text = define(target=target, features=FEATURES, training=training)
         (folder / "deployments" / "made.toml").write_text(text)
         version = make_version(steps, None, "made")
