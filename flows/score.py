@@ -2,6 +2,7 @@
 
 1. The champion, as the ledger names it.
 2. Scoring: rows pass through the features and the model, into a file that appears when it is whole.
+   The contributions that count most stand beside the predictions, where they are asked for.
 3. The prediction log, where it is asked for: what the service would have kept of these rows.
 """
 
