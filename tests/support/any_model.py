@@ -47,7 +47,9 @@ QUESTION = {
 }  # fmt: skip  # fmt: skip
 
 
-def make_model(folder: Path, target: str, features: str = FEATURES) -> Model:
+def make_model(
+    folder: Path, target: str, features: str = FEATURES, params: str = ""
+) -> Model:
     """Train by the plain functions, in a project of its own."""
     import flows.retrain as steps
 
@@ -58,7 +60,7 @@ def make_model(folder: Path, target: str, features: str = FEATURES) -> Model:
             patch.setattr(steps, name, getattr(steps, name).fn)
         Project(folder).write(TABLE)
         (folder / "deployments").mkdir()
-        training = "threads = 1\nrounds = 5\nparams = { min_data_in_leaf = 5 }"
+        training = f"threads = 1\nrounds = 5\nparams = {{ min_data_in_leaf = 5{params} }}"
         text = define(target=target, features=features, training=training)
         (folder / "deployments" / "made.toml").write_text(text)
         version = make_version(steps, None, "made")
