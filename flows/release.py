@@ -71,11 +71,7 @@ def release(
     known = len(read_trusted_ledger(store, model))
     if decision == "rollback":
         asked = prepare_rollback(store, asked)
-    try:
-        entry = decide(store.root, asked)
-    except DecisionRefused:  # as where a run was killed after its promotion
-        offer_models(store, model)
-        raise
+    entry = decide_open(store, asked)
     going_on = entry.number <= known
     if entry.action == "approve":
         entry = release_approved(store, model, entry)
@@ -84,6 +80,18 @@ def release(
     described = describe_release(store, model, entry, going_on)
     create_markdown_artifact(key=f"release-{model}", markdown=described["summary"])
     return described
+
+
+def decide_open(store: Store, asked: Decision) -> Entry:
+    """Write a decision into the ledger; DecisionRefused where it is made already.
+
+    So it is after a run that was killed when it had promoted: what was left for it to do is done.
+    """
+    try:
+        return decide(store.root, asked)
+    except DecisionRefused:
+        offer_models(store, asked.model)
+        raise
 
 
 def prepare_rollback(store: Store, asked: Decision) -> Decision:

@@ -14,6 +14,7 @@ from bentoml._internal.models.model import ModelStore
 from tasks.processes.bento_server import bento_environment
 from tasks.registry.ledger import append_entry, read_ledger
 from tasks.registry.versions import Published, get_version, read_json
+from tasks.serving import bentoml_models
 from tasks.serving.bento_archive import bento_tag
 from tasks.serving.bentoml_models import find_period, offer_models
 from tasks.storage.store import Store
@@ -141,6 +142,22 @@ def test_several_that_offer_at_once_leave_one_whole_model_each(
     assert run_publishers("race", "offer_released", home, 4) == [str(BOTH)] * 4
     assert len(ModelStore(home / "models").list()) == BOTH
     assert [each.name for each in (home / "tmp").iterdir()] == ["lock"]
+
+
+def test_model_that_another_run_puts_there_meanwhile_is_kept(
+    released: "Released", store: Store, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = home / "models" / bento_tag(MODEL, released.older).replace(":", "/")
+
+    def be_second(path: Path) -> None:
+        if path.is_dir():
+            shutil.copytree(path, place)
+            (place / "first").touch()
+
+    monkeypatch.setattr(bentoml_models, "flush", be_second)
+    offer_models(store, MODEL)
+    assert (place / "first").exists()
+    assert (place.parent / "latest").read_text() == place.name
 
 
 def test_model_that_is_missing_is_made_again_as_it_was(
