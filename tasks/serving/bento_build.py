@@ -54,6 +54,9 @@ _PACKAGES = Path(__file__).parents[2]
 _OURS = ("bentos", "tasks")
 _ENTRY, _OPTIONS = "bentos.service", "bentofile.yaml"
 _BUILD_SECONDS = 300
+# Of a container made by `bentoml containerize`: its port is asked from outside.
+_CONTAINER = {"BENTOML_HOST": "0.0.0.0", "BENTOML_DO_NOT_TRACK": "true"}
+_SYSTEM_PACKAGES = ["libgomp1"]  # LightGBM's OpenMP
 _CROWNING = ("release", "rollback")
 
 
@@ -106,6 +109,8 @@ def lay_out(store: Store, published: Published, context: Path) -> None:
         "service": f"{_ENTRY}:service",
         "include": ["bentos/**", "tasks/**", "model/**", BILL],
         "python": {"packages": requirements.splitlines(), "lock_packages": False},
+        "docker": {"system_packages": _SYSTEM_PACKAGES},
+        "envs": [{"name": name, "value": value} for name, value in _CONTAINER.items()],
     }
     (context / BILL).write_text(list_materials(published, requirements))
     (context / _OPTIONS).write_text(json.dumps(options))  # JSON is YAML

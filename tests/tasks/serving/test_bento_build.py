@@ -165,7 +165,7 @@ def plant(store: Store, built: Bento, published: Published, folder: Path, **said
         ("src/sitecustomize.py", "", "print('mine')"),
         ("bento.yaml", "service: bentos.service:service", "service: bentos.other:service"),
         ("bento.yaml", "creation_time: '", "creation_time: !!python/name:os.system '"),
-        ("bento.yaml", "envs: []", "envs: [{name: PYTHONSTARTUP, value: /tmp/x.py}]"),
+        ("bento.yaml", "envs:\n", "envs:\n- name: PYTHONSTARTUP\n  value: /tmp/x.py\n"),
         ("env/python/requirements.txt", "polars==", "polars-mine=="),
     ],
 )
