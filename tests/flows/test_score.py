@@ -309,7 +309,7 @@ def test_other_number_of_contributions_leaves_nothing_of_an_earlier_run(
 
 def test_forest_of_averages_is_not_explained(tmp_path: Path) -> None:
     averaged = ', boosting = "rf", bagging_freq = 1, bagging_fraction = 0.5'
-    served = make_model(tmp_path, 'value = "y"\nkind = "binary"', averaged)
+    served = make_model(tmp_path, 'value = "y"\nkind = "binary"', params=averaged)
     store = open_store(str(tmp_path / "root"))
     published = find_version(store, "made", served.version)
     assert load_scorer(store, published).explain is None

@@ -47,9 +47,7 @@ QUESTION = {
 }  # fmt: skip  # fmt: skip
 
 
-def make_model(
-    folder: Path, target: str, features: str = FEATURES, params: str = ""
-) -> Model:
+def make_model(folder: Path, target: str, features: str = FEATURES, params: str = "") -> Model:
     """Train by the plain functions, in a project of its own."""
     import flows.retrain as steps
 
