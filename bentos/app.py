@@ -116,7 +116,8 @@ class PredictionApp:
         body = await self._bodies.read(receive, head, self.most_bytes)
         self.metrics.in_flight += 1  # what has not arrived takes no other's place
         try:
-            if self.metrics.in_flight > self.limits.concurrency:
+            others = self.metrics.elsewhere
+            if self.metrics.in_flight + (others() if others else 0) > self.limits.concurrency:
                 raise RequestRefused(429, "too many requests at once", retry_after=1)
             return await (self._predict if path == "/predict" else self._explain)(head, body)
         finally:

@@ -30,6 +30,7 @@ import bentoml
 from bentoml import Service
 
 from bentos.app import Application, PredictionApp
+from bentos.connection_sharing import share_connections
 from bentos.hot_reload import HotReload
 from bentos.metrics import Metrics
 from bentos.model import load_folder, with_tables
@@ -37,10 +38,16 @@ from bentos.prediction_log_writer import PredictionLog
 from bentos.quick_protocol import answer_quickly
 from bentos.request_count_writer import RequestCountWriter
 from bentos.request_head import Receive, Scope, Send
+from bentos.shared_metrics import SharedMetrics
 from bentos.slow_clients import limit_slow_clients, sweep
+from bentos.supervision import prepare_workers, settle_workers
+from bentos.worker_count import read_workers
+from bentos.worker_group import join_group
 from tasks.storage.store import Store, is_bucket, open_store
 
 log = logging.getLogger("perennial.serving")
+
+_NAME = "perennial"
 
 
 class Running:
@@ -48,12 +55,14 @@ class Running:
 
     def __init__(self, bento: Application) -> None:
         self._bento = bento
-        store, metrics = find_store(), Metrics()
+        group, store = join_group(bentoml.server_context.worker_index), find_store()
+        self._metrics = metrics = SharedMetrics(group) if group else Metrics()
         folder = os.environ.get("PERENNIAL_TABLES")
         model = with_tables(load_folder(find_model()), store, Path(folder) if folder else None)
         if store is None and model.definition.serving.log:
             log.warning("predictions are not logged: PERENNIAL_ROOT is not set")
-        self._server = PredictionApp(model, metrics, PredictionLog(store, metrics))
+        kept = PredictionLog(store, metrics, *([group.claim] if group else []))
+        self._server = PredictionApp(model, metrics, kept)
         self._counting = RequestCountWriter(store, metrics)
         self._server.token = os.environ.get("PERENNIAL_TOKEN", "").encode()
         self._follower: HotReload | None = None
@@ -65,6 +74,8 @@ class Running:
             self._server.problem = lambda: self._follower.problem if self._follower else ""
         limit_slow_clients(model.definition.serving.timeout_s)
         answer_quickly(self._server.quick)
+        if group:
+            share_connections(group)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -76,6 +87,8 @@ class Running:
         """Start and stop with BentoML's application."""
         self._server.log.start()
         self._counting.start()
+        if isinstance(self._metrics, SharedMetrics):
+            self._metrics.start()
         if self._follower is not None:
             self._follower.start(self._server.model)
         sweeping = asyncio.create_task(sweep())
@@ -100,6 +113,8 @@ class Running:
             self._follower.stop()
         self._server.log.stop()
         self._counting.stop()
+        if isinstance(self._metrics, SharedMetrics):
+            self._metrics.stop()
 
 
 def find_model() -> Path:
@@ -128,20 +143,30 @@ def calm_collector() -> None:
 class _Perennial(Service[Any]):  # type: ignore[misc]  # attrs hides the class
     """BentoML's service, answered by our application instead of BentoML's stack."""
 
+    def inject_config(self) -> None:
+        super().inject_config()
+        settle_workers(self.name)
+
     def to_asgi(self, is_main: bool = True) -> Any:
         return Running(super().to_asgi(is_main))
 
 
 @bentoml.service(
-    name="perennial",
+    name=_NAME,
     service_class=_Perennial,
-    workers=1,
+    workers=read_workers(find_model()),
     http={"host": "127.0.0.1"},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
 )
 class Answering:
     """Nothing is asked of this class: BentoML wants one to hang its life cycle on."""
+
+    @bentoml.on_deployment  # type: ignore[untyped-decorator]
+    @staticmethod
+    def begin() -> None:
+        """Be called once before there is a worker."""
+        prepare_workers(_NAME)
 
 
 service = Answering
