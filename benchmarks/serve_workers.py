@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -89,6 +90,7 @@ def load(address: str, body: Body, connections: int, seconds: float, folder: Pat
         f'wrk.method = "POST"\nwrk.headers["content-type"] = "{body.kind}"\n'
         f'local file = io.open("{data}", "rb")\nwrk.body = file:read("*a")\nfile:close()\n'
     )
+    time.sleep(0.5)  # for connections of the load before to be closed
     said = subprocess.run(
         ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(script),
          address + body.path],
