@@ -1,19 +1,20 @@
 """The service as one ASGI application: which path is answered how, and within which limits.
 
 Responsible for routing, concurrency, time limits and what is logged of a refusal. Not responsible
-for columns and features. BentoML's own application is kept for its life cycle; requests do not
-pass it.
+for columns and features. BentoML's own application is kept for its life cycle, and for what it says
+of its endpoints; no row passes it.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 import polars as pl
 
+from bentos.bentoml_routes import DESCRIPTIONS, STATIC, Application, ask_bentoml
 from bentos.errors import ClientGone, RequestRefused
 from bentos.metrics import CONTENT_TYPE, Metrics
 from bentos.microbatching import MicroBatcher
@@ -38,11 +39,10 @@ from tasks.core.hosts import named_hosts
 
 log = logging.getLogger("perennial.serving")
 
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Reply = tuple[bytes, bytes]
 
 _WORKERS = 2
-_OPEN = frozenset(("/livez", "/readyz", "/healthz"))
+_OPEN = frozenset(("/livez", "/readyz", "/healthz", *STATIC))
 
 
 class PredictionApp:
@@ -53,6 +53,7 @@ class PredictionApp:
         self.log = prediction_log
         self.problem: Callable[[], str] = lambda: ""
         self.token = b""
+        self.bento: Application | None = None
         self.hosts = named_hosts()
         self._bodies = RequestBodies()
         self._pipeline = PredictionPipeline(metrics, prediction_log)
@@ -108,6 +109,8 @@ class PredictionApp:
             raise RequestRefused(405, f"{path} takes {_METHODS[path]} only")
         if self.token and path not in _OPEN:
             check_token(head, self.token)
+        if path in STATIC or path in DESCRIPTIONS:
+            return await ask_bentoml(self.bento, path)
         if path not in _ASKED:
             return self._look(path)
         body = await self._bodies.read(receive, head, self.most_bytes)
@@ -153,6 +156,13 @@ class PredictionApp:
         explained = model.predictor.explain(matrix)
         return JSON, write_explanations(model, predicted, explained, asked.shape == "row")
 
+    def answer(self, path: str, head: RequestHead, body: bytes) -> Reply:
+        """Answer in this thread what did not come over our own way of HTTP."""
+        if len(body) > self.most_bytes:
+            raise RequestRefused(413, f"the body is larger than {self.most_bytes} bytes")
+        work = self._predict_body if path == "/predict" else self._explain_body
+        return work(self.model, head, body)
+
     async def _in_time(self, work: Callable[..., Reply], *given: Any) -> Reply:
         """Work off the event loop; what is late counts as in flight until it ends, if it began."""
         submitted = self._pool.submit(work, *given)
@@ -193,7 +203,7 @@ class PredictionApp:
 _ASKED = frozenset(("/predict", "/explain"))
 _METHODS = {
     **dict.fromkeys(_ASKED, "POST"),
-    **dict.fromkeys(("/", "/docs", "/openapi.json", "/model", "/metrics"), "GET"),
+    **dict.fromkeys(("/", "/docs", "/openapi.json", "/model", "/metrics", *DESCRIPTIONS), "GET"),
     **dict.fromkeys(_OPEN, "GET"),
 }
 

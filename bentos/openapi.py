@@ -7,13 +7,12 @@ template file would be one more thing that every bento has to carry.
 from html import escape
 from typing import Any
 
-import polars as pl
-
-from bentos.columns import Column, integer_range
+from bentos.json_schema import ANSWERS, ASKED, any_of, describe_schemas
 from bentos.model import Model
 
 JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"
+_PLACE = "#/components/schemas/"
 _REFUSALS = {
     "400": "The body is not what the schema says; `field` names what is wrong",
     "401": "A bearer token is needed, or this one is wrong",
@@ -34,14 +33,14 @@ def describe_api(model: Model, token: bool) -> dict[str, Any]:
             "description": model.definition.description,
         },
         "paths": {
-            "/predict": {"post": _operation("Predict rows", "Prediction", arrow=True)},
-            "/explain": {"post": _operation("Explain predictions", "Explanation", arrow=False)},
+            "/predict": {"post": _operation("predict", "Predict rows", arrow=True)},
+            "/explain": {"post": _operation("explain", "Explain predictions", arrow=False)},
             "/model": {"get": _look("The version that answers, its metrics and lineage")},
             "/livez": {"get": _look("Whether the process is alive")},
             "/readyz": {"get": _look("Whether a model answers, and what the next one lacks")},
             "/metrics": {"get": _look("Counters for Prometheus", "text/plain")},
         },
-        "components": {"schemas": _schemas(model)},
+        "components": {"schemas": describe_schemas(model, _PLACE)},
     }
     if token:
         document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
@@ -49,14 +48,12 @@ def describe_api(model: Model, token: bool) -> dict[str, Any]:
     return document
 
 
-def _operation(summary: str, answer: str, arrow: bool) -> dict[str, Any]:
-    asked: dict[str, Any] = {
-        JSON: {"schema": {"anyOf": [_ref("Row"), _ref("Rows"), _ref("Columns")]}}
-    }
-    given: dict[str, Any] = {JSON: {"schema": {"anyOf": [_ref(answer), _ref(answer + "s")]}}}
+def _operation(name: str, summary: str, arrow: bool) -> dict[str, Any]:
+    asked: dict[str, Any] = {JSON: {"schema": any_of(ASKED, _PLACE)}}
+    given: dict[str, Any] = {JSON: {"schema": any_of(ANSWERS[name], _PLACE)}}
     if arrow:
         asked[ARROW] = given[ARROW] = {"schema": {"type": "string", "format": "binary"}}
-    refusal = {JSON: {"schema": _ref("Refusal")}}
+    refusal = {JSON: {"schema": {"$ref": f"{_PLACE}Refusal"}}}
     return {
         "summary": summary,
         "requestBody": {"required": True, "content": asked},
@@ -75,80 +72,6 @@ def _look(summary: str, kind: str = JSON) -> dict[str, Any]:
             "401": {"description": _REFUSALS["401"], "content": {JSON: {}}},
         },
     }
-
-
-def _schemas(model: Model) -> dict[str, Any]:
-    columns = model.schema.columns
-    number: dict[str, Any] = {"type": "number"}
-    if model.predictor.classes > 1:
-        number = _list(number)
-    kind = {"binary": "boolean", "multiclass": "string"}.get(model.definition.target.kind)
-    label = {"label": {"type": kind}} if kind else {}
-    labels = {"labels": _list({"type": kind})} if kind else {}
-    version = {"version": {"type": "string"}}
-    values = {each.name: _value(each) for each in columns}
-    lists = {name: _list(value) for name, value in values.items()}
-    return {
-        "Row": _object(values, columns),
-        "Rows": {**_list(_ref("Row")), "minItems": 1, "maxItems": model.schema.max_rows},
-        "Columns": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["columns"],
-            "properties": {"columns": _object(lists, columns)},
-        },
-        "Prediction": _answer({"prediction": number, **label, **version}),
-        "Predictions": _answer({"predictions": _list(number), **labels, **version}),
-        "Explanation": {"type": "object", "required": ["prediction"]},
-        "Explanations": _answer({"explanations": _list(_ref("Explanation")), **version}),
-        "Refusal": {
-            "type": "object",
-            "required": ["error"],
-            "properties": {"error": {"type": "string"}, "field": {"type": "string"}},
-        },
-    }
-
-
-def _object(properties: dict[str, Any], columns: tuple[Column, ...]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [each.name for each in columns if each.required],
-        "properties": properties,
-    }
-
-
-def _answer(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def _list(items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items}
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _value(column: Column) -> dict[str, Any]:
-    """Describe one column's values in JSON Schema; any of them may be missing."""
-    dtype = column.dtype
-    described: dict[str, Any] = {"type": ["string", "null"]}
-    if dtype == pl.Boolean:
-        described = {"type": ["boolean", "null"]}
-    elif dtype.is_integer():
-        least, most = integer_range(dtype)
-        described = {"type": ["integer", "null"], "minimum": least, "maximum": most}
-    elif dtype.is_numeric():
-        described = {"type": ["number", "null"]}
-    elif dtype == pl.Null:
-        described = {"type": "null"}
-    elif isinstance(dtype, pl.Datetime):
-        described["format"] = "date-time" if dtype.time_zone else "local date-time"
-    elif dtype.is_temporal():
-        described["format"] = str(type(dtype).__name__).lower()
-    used = "" if column.required else "; kept in the prediction log, not used by the model"
-    return {**described, "description": f"{dtype}{used}"}
 
 
 def draw_page(model: Model) -> str:

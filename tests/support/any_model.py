@@ -47,7 +47,9 @@ QUESTION = {
 }  # fmt: skip  # fmt: skip
 
 
-def make_model(folder: Path, target: str) -> Model:
+def make_model(
+    folder: Path, target: str, features: str = FEATURES, table: pl.DataFrame = TABLE
+) -> Model:
     """Train by the plain functions, in a project of its own."""
     import flows.retrain as steps
 
@@ -56,10 +58,10 @@ def make_model(folder: Path, target: str) -> Model:
         patch.setenv("PERENNIAL_ROOT", str(folder / "root"))
         for name in ("extract", "analyse", "prepare", "train", "evaluate", "validate", "refit"):
             patch.setattr(steps, name, getattr(steps, name).fn)
-        Project(folder).write(TABLE)
+        Project(folder).write(table)
         (folder / "deployments").mkdir()
         training = "threads = 1\nrounds = 5\nparams = { min_data_in_leaf = 5 }"
-        text = define(target=target, features=FEATURES, training=training)
+        text = define(target=target, features=features, training=training)
         (folder / "deployments" / "made.toml").write_text(text)
         version = make_version(steps, None, "made")
     return load_folder(folder / "root" / "models" / "made" / version)
