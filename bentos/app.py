@@ -19,7 +19,8 @@ from bentos.errors import ClientGone, RequestRefused
 from bentos.metrics import CONTENT_TYPE, Metrics
 from bentos.microbatching import MicroBatcher
 from bentos.model import Model
-from bentos.openapi import describe_api, draw_page
+from bentos.openapi import describe_api
+from bentos.page import HEADERS, HTML, PAGE
 from bentos.prediction_log_writer import PredictionLog
 from bentos.prediction_pipeline import PredictionPipeline, evaluate
 from bentos.request_bodies import SMALL, RequestBodies
@@ -42,7 +43,7 @@ log = logging.getLogger("perennial.serving")
 Reply = tuple[bytes, bytes]
 
 _WORKERS = 2
-_OPEN = frozenset(("/livez", "/readyz", "/healthz", *STATIC))
+_OPEN = frozenset(("/livez", "/readyz", "/healthz", "/", "/docs", *STATIC))
 
 
 class PredictionApp:
@@ -95,6 +96,8 @@ class PredictionApp:
         ]
         if retry is not None:
             headers.append((b"retry-after", b"%d" % retry))
+        if kind is HTML:
+            headers.extend(HEADERS)
         if status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -181,7 +184,7 @@ class PredictionApp:
 
     def _look(self, path: str) -> Reply:
         if path in ("/", "/docs"):
-            return b"text/html; charset=utf-8", draw_page(self.model).encode()
+            return HTML, PAGE.encode()
         if path == "/openapi.json":
             return JSON, msgspec.json.encode(describe_api(self.model, bool(self.token)))
         if path == "/model":
@@ -203,7 +206,7 @@ class PredictionApp:
 _ASKED = frozenset(("/predict", "/explain"))
 _METHODS = {
     **dict.fromkeys(_ASKED, "POST"),
-    **dict.fromkeys(("/", "/docs", "/openapi.json", "/model", "/metrics", *DESCRIPTIONS), "GET"),
+    **dict.fromkeys(("/openapi.json", "/model", "/metrics", *DESCRIPTIONS), "GET"),
     **dict.fromkeys(_OPEN, "GET"),
 }
 

@@ -10,6 +10,7 @@ import polars as pl
 from bentos.columns import Column, integer_range
 
 _LONGEST_VALUE = 60
+_MORE_THAN_ANYONE_COUNTS = 2**63 - 1
 _TIMES = {
     "Date": "a date, as 2013-07-31",
     "Time": "a time of day, as 18:30:00",
@@ -36,6 +37,8 @@ def name_type(dtype: pl.DataType) -> str:
         return "true or false"
     if dtype.is_integer():
         least, most = integer_range(dtype)
+        if most >= _MORE_THAN_ANYONE_COUNTS:
+            return "a whole number" if least else "a whole number, not below 0"
         return f"a whole number from {least} to {most}"
     if isinstance(dtype, pl.Decimal):
         return f"a number with at most {dtype.scale} decimals"

@@ -8,11 +8,9 @@ from typing import Any
 
 import bentoml
 import httpx
-import polars as pl
 import pytest
-from any_model import QUESTION, ask, make_model, write
+from any_model import ODD, QUESTION, ask, make_model, write
 from servers import TOKEN, Served
-from tables import ROWS
 
 from bentos.app import PredictionApp
 from bentos.endpoints import Answering, make_endpoints, write_specification, write_value
@@ -21,25 +19,10 @@ from bentos.metrics import Metrics
 from bentos.model import Model
 from bentos.prediction_log_writer import PredictionLog
 
-ODD = ["a b", "_x", "self", "model_config", "größe", "asked"]
-
 
 @pytest.fixture(scope="session")
 def flags(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return make_model(tmp_path_factory.mktemp("flags"), 'value = "y"\nkind = "binary"')
-
-
-@pytest.fixture(scope="session")
-def odd(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """Train on columns whose names are no names in Python, or mean something to pydantic."""
-    table = ROWS.with_columns(pl.col("x").alias(name) + place for place, name in enumerate(ODD))
-    features = "".join(f"f{n} = {json.dumps(quote(name))}\n" for n, name in enumerate(ODD))
-    folder = tmp_path_factory.mktemp("odd")
-    return make_model(folder, 'value = "y"\nkind = "binary"', features, table)
-
-
-def quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def server_of(model: Model) -> PredictionApp:

@@ -11,7 +11,10 @@ from bentos.plain_words import describe_column, name_kind, name_type, show_value
     ("dtype", "words"),
     [
         (pl.Int8(), "a whole number from -128 to 127"),
+        (pl.Int64(), "a whole number"),
+        (pl.UInt64(), "a whole number, not below 0"),
         (pl.Float32(), "a number"),
+        (pl.Null(), "null, as training saw no value of it"),
         (pl.Decimal(10, 2), "a number with at most 2 decimals"),
         (pl.String(), "text"),
         (pl.Boolean(), "true or false"),
@@ -25,7 +28,8 @@ from bentos.plain_words import describe_column, name_kind, name_type, show_value
 def test_a_type_is_told_in_plain_words(dtype: pl.DataType, words: str) -> None:
     assert name_type(dtype) == words
     told = describe_column(Column(name="x", dtype=dtype))
-    assert told == f"{words.removeprefix('a ')}, may be missing"
+    always = "always missing" if dtype == pl.Null else f"{words.removeprefix('a ')}, may be missing"
+    assert told == always
 
 
 def test_values_and_their_kinds_are_told() -> None:

@@ -46,6 +46,15 @@ QUESTION = {
     "big": 2**63 + 5, "price": 3.25, "color": "north", "when": "2020-01-02",
 }  # fmt: skip  # fmt: skip
 
+# Names of columns that are no names in Python, mean something to pydantic, or are markup.
+ODD = ["a b", "_x", "self", "model_config", "größe", "asked", "<img src=x onerror=alert(1)>"]
+
+
+def make_odd_model(folder: Path) -> Model:
+    table = ROWS.with_columns(pl.col("x").alias(name) + place for place, name in enumerate(ODD))
+    features = "".join(f"f{place} = '\"{name}\"'\n" for place, name in enumerate(ODD))
+    return make_model(folder, 'value = "y"\nkind = "binary"', features, table)
+
 
 def make_model(
     folder: Path, target: str, features: str = FEATURES, table: pl.DataFrame = TABLE
