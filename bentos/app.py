@@ -23,6 +23,7 @@ from bentos.openapi import describe_api
 from bentos.page import HEADERS, HTML, PAGE
 from bentos.prediction_log_writer import PredictionLog
 from bentos.prediction_pipeline import PredictionPipeline, evaluate
+from bentos.quick_answers import QuickAnswers
 from bentos.request_bodies import SMALL, RequestBodies
 from bentos.request_head import Receive, RequestHead, Scope, Send, check_host, check_token
 from bentos.request_validation import ParsedRequest
@@ -58,6 +59,7 @@ class PredictionApp:
         self.hosts = named_hosts()
         self._bodies = RequestBodies()
         self._pipeline = PredictionPipeline(metrics, prediction_log)
+        self.quick = QuickAnswers(metrics, prediction_log, self._check_plain)
         self._batcher = MicroBatcher(self._pipeline)
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="batch")
         self.swap(model)
@@ -70,6 +72,7 @@ class PredictionApp:
         self.metrics.model = (model.name, model.version)
         self.metrics.lookup = model.lookup
         self.model = model
+        self.quick.swap(model)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; nothing that it holds can raise out of here."""
@@ -126,6 +129,15 @@ class PredictionApp:
             self.metrics.in_flight -= 1
             if len(body) > SMALL:
                 self._bodies.let_go(body)
+
+    def _check_plain(self, head: RequestHead, scope: Scope) -> None:
+        """Refuse, of the heads of one row as JSON, what is not plain or not taken."""
+        check_host(head, self.known_as, scope)
+        if self.token:
+            check_token(head, self.token)
+        check_json(head.kind)
+        if head.encoding or head.length > self.most_bytes:
+            raise RequestRefused(415, "not for the quick way")
 
     async def _predict(self, head: RequestHead, body: bytes) -> Reply:
         model = self.model

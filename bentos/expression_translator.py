@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from bentos.columns import integer_range
 
@@ -33,6 +31,12 @@ _DIVISION = {
     "Rem": "remainder({}, {})",
     "FloorDivide": "({} // {})",
     "Modulus": "({} % {})",
+}
+
+# The same for a plain column and a divisor above zero, without a call: rounded towards zero.
+_BY_SIZE = {
+    "IntDiv": "({0} // {1} if {0} >= 0 else -(-{0} // {1}))",
+    "Rem": "({0} % {1} if {0} >= 0 else -(-{0} % {1}))",
 }
 
 
@@ -66,10 +70,9 @@ class ExpressionTranslator:
         missing = " or ".join([f"{place} is None" for place in used] + self._zeros(tree))
         return f"(nan if {missing} else {value})" if missing else value
 
-    def find_singles(self, trees: Sequence[Any]) -> NDArray[np.intp]:
+    def find_singles(self, trees: Sequence[Any]) -> list[int]:
         """Tell which features are columns of 32 bits; arithmetic on those is left to Polars."""
-        found = [place for place, tree in enumerate(trees) if self._type(tree) == pl.Float32]
-        return np.array(found, dtype=np.intp)
+        return [place for place, tree in enumerate(trees) if self._type(tree) == pl.Float32]
 
     def _value(self, tree: Any) -> str:
         kind, inside = next(iter(tree.items()))
@@ -104,16 +107,53 @@ class ExpressionTranslator:
             value = f"({left} {_ARITHMETIC[operator]} {right})"
         elif operator in _DIVISION and dtype.is_integer():
             value = _DIVISION[operator].format(left, right)
+            if operator in _BY_SIZE and left.isidentifier() and self._range(inputs[1])[0] > 0:
+                value = _BY_SIZE[operator].format(left, right)
         elif operator in ("Div", "TrueDivide") and dtype == pl.Float64:
             return f"(float({left}) / float({right}))"
         else:
             raise Unknown
         if dtype.is_integer():
             least, most = integer_range(dtype)
-            return f"fit({value}, {least}, {most})"
+            lowest, highest = self._span(operator, *map(self._range, inputs))
+            fits = least <= lowest and highest <= most
+            return value if fits else f"fit({value}, {least}, {most})"
         if dtype != pl.Float64:
             raise Unknown
         return value
+
+    def _range(self, tree: Any) -> tuple[float, float]:
+        """Give the least and most that a whole number can be, as far as that is known."""
+        operator, inputs = _read_operation(tree)
+        dtype = self._type(tree)
+        if "Literal" in tree:
+            value = pl.select(_expression(tree)).item()
+            return value, value
+        if not dtype.is_integer():
+            return -math.inf, math.inf
+        least, most = integer_range(dtype)
+        if operator is None:
+            return least, most
+        lowest, highest = self._span(operator, *map(self._range, inputs))
+        return max(least, lowest), min(most, highest)
+
+    def _span(
+        self, operator: str, one: tuple[float, float], other: tuple[float, float]
+    ) -> tuple[float, float]:
+        """Give the range of an operation on two ranges, or all numbers where that is not known."""
+        sign = _ARITHMETIC.get(operator)
+        if sign == "+":
+            return one[0] + other[0], one[1] + other[1]
+        if sign == "-":
+            return one[0] - other[1], one[1] - other[0]
+        if sign == "*":
+            products = [a * b for a in one for b in other]
+            return min(products), max(products)
+        if operator in _BY_SIZE and other[0] > 0:
+            most = max(abs(one[0]), abs(one[1]))
+            most = most // other[0] if operator == "IntDiv" else min(most, other[1] - 1)
+            return (-most if one[0] < 0 else 0), most
+        return -math.inf, math.inf
 
     def _calendar(self, part: Any, inputs: list[Any]) -> str:
         if part not in _CALENDAR or len(inputs) != 1:
@@ -140,9 +180,13 @@ class ExpressionTranslator:
         """List the divisors whose being zero makes the value a missing one."""
         operator, inputs = _read_operation(tree)
         found = [zero for each in inputs for zero in self._zeros(each)]
-        if operator in (*_DIVISION, "Div", "TrueDivide"):
+        if operator in (*_DIVISION, "Div", "TrueDivide") and self._may_be_zero(inputs[1]):
             found.append(f"{self._value(inputs[1])} == 0")
         return found
+
+    def _may_be_zero(self, tree: Any) -> bool:
+        least, most = self._range(tree)
+        return least <= 0 <= most
 
     def _columns(self, tree: Any) -> set[str]:
         return {self.places[name] for name in _expression(tree).meta.root_names()}

@@ -8,6 +8,8 @@ here it is always the same.
 import ctypes
 import logging
 import threading
+from collections.abc import Sequence
+from struct import Struct
 from typing import Any
 
 import lightgbm
@@ -21,6 +23,7 @@ log = logging.getLogger("perennial.serving")
 Array = NDArray[np.float64]
 
 _LIB: Any = lightgbm.basic._LIB  # type: ignore[attr-defined]
+_SINGLE_ROW: Any = _LIB.LGBM_BoosterPredictForMatSingleRowFast
 _FLOAT64, _ROW_MAJOR = 1, 1
 _NORMAL, _CONTRIBUTIONS = 0, 3
 _ONE_THREAD = b"num_threads=1 verbosity=-1"
@@ -52,6 +55,13 @@ class Predictor:
         if self._forest is not None and len(matrix) >= _MANY:
             return self._forest.predict(matrix)
         return self._predict_many(matrix)
+
+    def predict_one(self, numbers: Sequence[float]) -> float | list[float]:
+        """Predict one row of numbers: its prediction, or one for each class."""
+        single = getattr(self._single, "call", None) or self._prepare_single()
+        single.fill(single.buffer, 0, *numbers)
+        single.predict()
+        return single.result.item() if self.classes == 1 else single.result.tolist()
 
     def explain(self, matrix: Array) -> Array:
         """Give SHAP contributions of shape (rows, classes, features + 1); the last is the base.
@@ -98,11 +108,7 @@ class Predictor:
         """Predict one row by LightGBM's prepared call, whose buffers are one thread's own."""
         single = getattr(self._single, "call", None) or self._prepare_single()
         single.row[:] = matrix[0]
-        _check(
-            _LIB.LGBM_BoosterPredictForMatSingleRowFast(
-                single.config, single.row_pointer, single.length, single.result_pointer
-            )
-        )
+        single.predict()
         result: Array = single.result.copy()
         return result if self.classes == 1 else result.reshape(1, -1)
 
@@ -128,10 +134,17 @@ class _SingleRow:
                 ctypes.byref(self.config),
             )
         )
+        self.fill = Struct(f"{features}d").pack_into
         self.row, self.result = np.empty(features), np.empty(classes)
+        self.buffer = self.row.data
         self.length = ctypes.byref(ctypes.c_int64())
         self.row_pointer = ctypes.c_void_p(self.row.ctypes.data)
         self.result_pointer = ctypes.c_void_p(self.result.ctypes.data)
+
+    def predict(self) -> None:
+        """Put what the model makes of `row` into `result`."""
+        if _SINGLE_ROW(self.config, self.row_pointer, self.length, self.result_pointer):
+            _check(1)
 
     def __del__(self) -> None:
         if self.config:

@@ -8,7 +8,7 @@ from small fixed sets.
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 
@@ -20,8 +20,6 @@ from prometheus_client.core import (
     Metric,
 )
 
-from bentos.lightgbm_predictor import Array
-from bentos.model import Model
 from bentos.online_features import OnlineFeatures
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -59,15 +57,16 @@ class Metrics:
         self.model = ("", "")
         self.lookup: OnlineFeatures | None = None
 
-    def count_answered(self, model: Model, matrix: Array, seconds: float) -> None:
-        """Count what one evaluation answered, for one request or for many."""
-        others = model.count_others(matrix).tolist()
+    def count_answered(
+        self, rows: int, others: Mapping[str, int] | Sequence[str], seconds: float
+    ) -> None:
+        """Count what one evaluation answered, and in which features values were unseen or rare."""
         with self._lock:
-            self.rows += len(matrix)
-            self.gathered.observe(len(matrix))
+            self.rows += rows
+            self.gathered.observe(rows)
             self.seconds.observe(seconds)
-            if any(others):
-                self.others.update(dict(zip(model.features.categories, others, strict=True)))
+            if others:
+                self.others.update(others)
 
     def render(self) -> bytes:
         """Write every counter in Prometheus' text format."""

@@ -123,10 +123,11 @@ class Model:
             return list((predicted >= self.definition.serving.threshold).tolist())
         return [self.vocabulary.classes[place] for place in predicted.argmax(axis=1)]
 
-    def count_others(self, matrix: Array) -> Array:
-        """Count the values of each category that training had not seen, or too rarely."""
-        counts: Array = (matrix[:, self.categories] == OTHER).sum(axis=0)
-        return counts
+    def count_others(self, matrix: Array) -> dict[str, int]:
+        """Count the values of categories that training had not seen, or too rarely."""
+        counts = (matrix[:, self.categories] == OTHER).sum(axis=0).tolist()
+        pairs = zip(self.features.categories, counts, strict=True)
+        return {name: count for name, count in pairs if count}
 
 
 def load_folder(folder: Path) -> Model:

@@ -12,9 +12,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import polars as pl
 
@@ -34,8 +33,7 @@ _CHUNK_ROWS = 1_000
 _COMPLAINT_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
+class _Batch(NamedTuple):  # quicker to make than a dataclass, for each request
     model: Model
     rows: Rows
     predictions: Sequence[Any]

@@ -41,7 +41,8 @@ class PredictionPipeline:
         rows, matrix, predicted = evaluate(model, rows)
         labels, values = model.label(predicted), predicted.tolist()
         self._log.add(model, rows, values, requests)
-        self._metrics.count_answered(model, matrix, perf_counter() - started)
+        others = model.count_others(matrix)
+        self._metrics.count_answered(len(matrix), others, perf_counter() - started)
         return values, labels
 
 

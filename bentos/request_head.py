@@ -37,7 +37,12 @@ class RequestHead:
         self.encoding = given.get(b"content-encoding", b"")
         length = given.get(b"content-length", b"")
         self.length = int(length) if length.isdigit() else 0
-        self.request = _plain(given.get(b"x-request-id", b"")) or f"{_PREFIX}-{next(_NUMBERS):x}"
+        self.request = _plain(given.get(b"x-request-id", b"")) or next_id()
+
+
+def next_id() -> str:
+    """Name a request that came without a name of its own."""
+    return f"{_PREFIX}-{next(_NUMBERS):x}"
 
 
 def check_token(head: RequestHead, token: bytes) -> None:

@@ -7,9 +7,11 @@ is used. What it does not know exactly is left to Polars, and so are all feature
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -26,21 +28,19 @@ _MOST_ROWS = 200  # more than this and Polars is quicker
 
 @dataclass(frozen=True)
 class RowProgram:
-    """The compiled function, and which features are to be rounded to 32 bits afterwards."""
+    """The compiled function, which gives the numbers of one row, and how many there are.
 
-    fill: Callable[[Sequence[Row], "array[float]"], None]
+    It raises OverflowError where only Polars knows.
+    """
+
+    encode: Callable[[Row], tuple[float, ...]]
     width: int
-    singles: NDArray[np.intp]
     most_rows: int = _MOST_ROWS
 
     def __call__(self, rows: Sequence[Row]) -> Array:
         """Give the matrix that Polars would; OverflowError where only Polars knows."""
-        values = array("d")
-        self.fill(rows, values)
-        matrix = np.frombuffer(values, dtype=np.float64).reshape(len(rows), self.width)
-        if len(self.singles):
-            matrix[:, self.singles] = matrix[:, self.singles].astype(np.float32)
-        return matrix
+        values = array("d", chain.from_iterable(map(self.encode, rows)))
+        return np.frombuffer(values, dtype=np.float64).reshape(len(rows), self.width)
 
 
 def compile_rows(
@@ -59,15 +59,28 @@ def compile_rows(
             values.append(f"level{place}({translator.text_column(tree)}, {OTHER})")
         else:
             values.append(translator.number(tree))
-    names = "".join(f"c{n}, " for n in range(len(columns)))
-    source = (
-        "def fill(rows, values):\n"
-        f"    for {names} in rows:\n"
-        f"        values.extend(({''.join(f'{value}, ' for value in values)}))\n"
-    ).replace(",  in rows", ", in rows")
+    singles = translator.find_singles(trees)
+    source = _write_function(len(columns), values, singles)
+    rounding = Struct(f"{len(singles)}f")  # which raises OverflowError beyond 32 bits
     scope: dict[str, Any] = {**_SCOPE, **levels, **translator.constants}
+    scope |= {"pack": rounding.pack, "unpack": rounding.unpack}
     exec(compile(source, "<feature expressions>", "exec"), scope)
-    return RowProgram(scope["fill"], len(features.expressions), translator.find_singles(trees))
+    return RowProgram(scope["encode"], len(features.expressions))
+
+
+def _write_function(columns: int, values: list[str], singles: Sequence[int]) -> str:
+    """Write the source of the function; values of 32 bits are rounded all at once."""
+    lines = [f"({_list(f'c{n}' for n in range(columns))}) = row"]
+    if singles:
+        rounded = _list(values[place] for place in singles)
+        lines.append(f"({_list(f's{place}' for place in singles)}) = unpack(pack({rounded}))")
+        values = [f"s{n}" if n in singles else value for n, value in enumerate(values)]
+    lines.append(f"return ({_list(values)})")
+    return "def encode(row):\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def _list(names: Iterable[str]) -> str:
+    return "".join(f"{name}, " for name in names)
 
 
 def _fit(value: int, least: int, most: int) -> int:

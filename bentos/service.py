@@ -36,6 +36,7 @@ from bentos.hot_reload import HotReload
 from bentos.metrics import Metrics
 from bentos.model import Model, load_folder, with_tables
 from bentos.prediction_log_writer import PredictionLog
+from bentos.quick_protocol import answer_quickly
 from bentos.request_count_writer import RequestCountWriter
 from bentos.request_head import Receive, Scope, Send
 from bentos.slow_clients import limit_slow_clients, sweep
@@ -68,6 +69,7 @@ class Running:
             self._server.problem = lambda: self._follower.problem if self._follower else ""
         limit_slow_clients(model.definition.serving.timeout_s)
         answering.set(self._server)
+        answer_quickly(self._server.quick)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -141,7 +143,7 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.0001)
     access = logging.getLogger("uvicorn.access")
     access.handlers, access.propagate = [], False
 

@@ -1,5 +1,6 @@
 """Two small versions, made by the plain training functions, and a server that most tests ask."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ import httpx
 import polars as pl
 import pytest
 from any_model import make_model, make_odd_model
+from connections import Connection, Open
 from servers import MODEL, TOKEN, Served, Versions, alter, make_version, serving, to_json
 
 from bentos.app import PredictionApp
@@ -100,6 +102,25 @@ def odd_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def odd(odd_folder: Path) -> Model:
     return load_folder(odd_folder)
+
+
+@pytest.fixture(scope="session")
+def binary(versions: Versions) -> Model:
+    return load_folder(versions.folder(versions.second))
+
+
+@pytest.fixture
+def connect() -> Iterator[Open]:
+    loop, opened = asyncio.new_event_loop(), []
+
+    def connect(app: PredictionApp, **options: Any) -> Connection:
+        opened.append(Connection(loop, app, **options))
+        return opened[-1]
+
+    yield connect
+    for each in opened:
+        each.close()
+    loop.close()
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Values are put into their columns' types, or refused by the column's name."""
 
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -38,3 +40,17 @@ def test_a_frame_that_was_sent_needs_the_required_columns_and_no_other() -> None
     for sent, said in (({"p": [1.0]}, "is missing"), ({"n": [1], "q": [1]}, "is no column")):
         with pytest.raises(RequestRefused, match=said):
             check_frame((WHOLE, PRICE), pl.DataFrame(sent))
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "America/New_York"])
+def test_moments_are_those_that_polars_makes_of_them(unit: Any, zone: str | None) -> None:
+    abroad = timezone(timedelta(hours=-5)) if zone else None
+    moments = [
+        None,
+        datetime(1905, 2, 3, 4, 5, 6, 789_000, tzinfo=abroad),
+        datetime(2013, 7, 1, 23, 59, 59, 999_000, tzinfo=UTC if zone else None),
+    ]
+    column = Column(name="at", dtype=pl.Datetime(unit, zone))
+    expected = pl.Series("at", moments, dtype=column.dtype)
+    assert make_frame([column], [moments])["at"].equals(expected, check_dtypes=True)

@@ -28,7 +28,7 @@ def test_a_feature_is_nan_where_a_column_is_missing_or_divides_by_zero(
 
 def test_columns_of_32_bits_are_found_by_their_place() -> None:
     trees = [read_tree(sql) for sql in ("x", "s", "n + n")]
-    assert ExpressionTranslator(SCHEMA).find_singles(trees).tolist() == [1]
+    assert ExpressionTranslator(SCHEMA).find_singles(trees) == [1]
 
 
 def test_only_a_column_of_text_is_a_category() -> None:

@@ -58,7 +58,7 @@ def test_a_value_at_a_bound_is_below_it() -> None:
 def test_what_one_prediction_answered_is_counted(classes: Model) -> None:
     metrics = Metrics()
     row = dict.fromkeys(classes.schema.types) | {"color": "never seen"}
-    matrix = classes.encode_rows([tuple(row.values())])
-    metrics.count_answered(classes, matrix, 0.003)
-    assert (metrics.rows, metrics.others["color"]) == (1, 1)
+    others = classes.count_others(classes.encode_rows([tuple(row.values())]))
+    metrics.count_answered(1, others, 0.003)
+    assert (metrics.rows, metrics.others) == (1, {"color": 1})
     assert sum(metrics.seconds.counts) == sum(metrics.gathered.counts) == 1

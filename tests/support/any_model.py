@@ -44,7 +44,7 @@ year = "DATE_PART('year', STRPTIME(\\"when\\", '%Y-%m-%d'))"
 QUESTION = {
     "x": 1.5, "flag": True, "day": "2020-02-03", "clock": "10:30:00", "span": "PT90M",
     "big": 2**63 + 5, "price": 3.25, "color": "north", "when": "2020-01-02",
-}  # fmt: skip  # fmt: skip
+}  # fmt: skip
 
 # Names of columns that are no names in Python, mean something to pydantic, or are markup.
 ODD = ["a b", "_x", "self", "model_config", "größe", "asked", "<img src=x onerror=alert(1)>"]

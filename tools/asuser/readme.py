@@ -15,6 +15,8 @@ def read_commands(readme: Path) -> list[str]:
 
 def read_answer(readme: Path) -> dict[str, Any]:
     """Read what the README says that its request is answered."""
-    (block,) = re.findall(r"^```json\n(.*?)^```$", readme.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    (block,) = re.findall(
+        r"^```json\n(.*?)^```$", readme.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
     answer: dict[str, Any] = json.loads(block)
     return answer
