@@ -15,8 +15,6 @@ def read_commands(readme: Path) -> list[str]:
 
 def read_answer(readme: Path) -> dict[str, Any]:
     """Read what the README says that its request is answered."""
-    (block,) = re.findall(
-        r"^```json\n(.*?)^```$", readme.read_text("utf-8"), re.DOTALL | re.MULTILINE
-    )
-    answer: dict[str, Any] = json.loads(block)
+    (line,) = re.findall(r"^# (\{.*\})$", readme.read_text("utf-8"), re.MULTILINE)
+    answer: dict[str, Any] = json.loads(line)
     return answer
