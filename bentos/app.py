@@ -115,9 +115,9 @@ class PredictionApp:
             raise RequestRefused(405, f"{path} takes {_METHODS[path]} only")
         if self.token and path not in _OPEN:
             check_token(head, self.token)
-        if path in STATIC or path in DESCRIPTIONS:
-            return await ask_bentoml(self.bento, path)
         if path not in _ASKED:
+            if path in STATIC or path in DESCRIPTIONS:
+                return await ask_bentoml(self.bento, path)
             return self._look(path)
         body = await self._bodies.read(receive, head, self.most_bytes)
         self.metrics.in_flight += 1  # what has not arrived takes no other's place
