@@ -29,11 +29,13 @@ from typing import Any
 import bentoml
 from bentoml import Service
 
-from bentos.app import Application, PredictionApp
+from bentos.app import PredictionApp
+from bentos.bentoml_routes import Application
 from bentos.connection_sharing import share_connections
+from bentos.endpoints import Answering, make_endpoints, write_specification
 from bentos.hot_reload import HotReload
 from bentos.metrics import Metrics
-from bentos.model import load_folder, with_tables
+from bentos.model import Model, load_folder, with_tables
 from bentos.prediction_log_writer import PredictionLog
 from bentos.quick_protocol import answer_quickly
 from bentos.request_count_writer import RequestCountWriter
@@ -43,6 +45,7 @@ from bentos.slow_clients import limit_slow_clients, sweep
 from bentos.supervision import prepare_workers, settle_workers
 from bentos.worker_count import read_workers
 from bentos.worker_group import join_group
+from tasks.core.errors import StoreError, first_line
 from tasks.storage.store import Store, is_bucket, open_store
 
 log = logging.getLogger("perennial.serving")
@@ -58,11 +61,12 @@ class Running:
         group, store = join_group(bentoml.server_context.worker_index), find_store()
         self._metrics = metrics = SharedMetrics(group) if group else Metrics()
         folder = os.environ.get("PERENNIAL_TABLES")
-        model = with_tables(load_folder(find_model()), store, Path(folder) if folder else None)
+        model = add_tables(load_folder(find_model()), store)
         if store is None and model.definition.serving.log:
             log.warning("predictions are not logged: PERENNIAL_ROOT is not set")
         kept = PredictionLog(store, metrics, *([group.claim] if group else []))
         self._server = PredictionApp(model, metrics, kept)
+        self._server.bento = bento
         self._counting = RequestCountWriter(store, metrics)
         self._server.token = os.environ.get("PERENNIAL_TOKEN", "").encode()
         self._follower: HotReload | None = None
@@ -73,6 +77,7 @@ class Running:
             self._follower = HotReload(name, store, metrics, self._server.swap)
             self._server.problem = lambda: self._follower.problem if self._follower else ""
         limit_slow_clients(model.definition.serving.timeout_s)
+        answering.set(self._server)
         answer_quickly(self._server.quick)
         if group:
             share_connections(group)
@@ -117,6 +122,24 @@ class Running:
             self._metrics.stop()
 
 
+def add_tables(model: Model, store: Store | None) -> Model:
+    folder = os.environ.get("PERENNIAL_TABLES")
+    return with_tables(model, store, Path(folder) if folder else None)
+
+
+def make_server() -> PredictionApp:
+    """Make what answers where none is served: while a bento is built, or for a call in Python.
+
+    Such calls are not logged: nobody writes a log beside them.
+    """
+    metrics, model = Metrics(), load_folder(find_model())
+    try:
+        model = add_tables(model, find_store())
+    except StoreError as error:  # enough to describe it by
+        log.warning("no row can be answered: %s", first_line(error))
+    return PredictionApp(model, metrics, PredictionLog(None, metrics))
+
+
 def find_model() -> Path:
     named = os.environ.get("PERENNIAL_MODEL")
     return Path(named) if named else Path(__file__).parents[1] / "model"
@@ -140,6 +163,9 @@ def calm_collector() -> None:
     access.handlers, access.propagate = [], False
 
 
+answering = Answering(make_server)
+
+
 class _Perennial(Service[Any]):  # type: ignore[misc]  # attrs hides the class
     """BentoML's service, answered by our application instead of BentoML's stack."""
 
@@ -150,8 +176,13 @@ class _Perennial(Service[Any]):  # type: ignore[misc]  # attrs hides the class
     def to_asgi(self, is_main: bool = True) -> Any:
         return Running(super().to_asgi(is_main))
 
+    @property
+    def openapi_spec(self) -> Any:
+        return write_specification(answering.get())
 
-@bentoml.service(
+
+service = bentoml.service(
+    make_endpoints(answering, lambda: prepare_workers(_NAME)),
     name=_NAME,
     service_class=_Perennial,
     workers=read_workers(find_model()),
@@ -159,14 +190,3 @@ class _Perennial(Service[Any]):  # type: ignore[misc]  # attrs hides the class
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
 )
-class Answering:
-    """Nothing is asked of this class: BentoML wants one to hang its life cycle on."""
-
-    @bentoml.on_deployment  # type: ignore[untyped-decorator]
-    @staticmethod
-    def begin() -> None:
-        """Be called once before there is a worker."""
-        prepare_workers(_NAME)
-
-
-service = Answering

@@ -125,7 +125,7 @@ def list_materials(published: Published, requirements: str) -> str:
 
 
 def needed_modules() -> list[Path]:
-    """List the modules of this project that the service imports, directly or not."""
+    """List the modules that the service imports, directly or not, each with its page if any."""
     found: set[Path] = set()
     waiting = [_ENTRY]
     while waiting:
@@ -140,7 +140,8 @@ def needed_modules() -> list[Path]:
                 waiting += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
             elif isinstance(node, ast.Import):
                 waiting += [each.name for each in node.names]
-    return sorted(found)
+    pages = {module.with_suffix(".html") for module in found}
+    return sorted(found | {page for page in pages if page.is_file()})
 
 
 def unpack_champion(store: Store, model: str, home: Path) -> Path:
