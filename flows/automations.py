@@ -11,7 +11,7 @@ for how the pool's workers start a run, and for reading failed runs and actions 
 import os
 import shlex
 import sys
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID
 
@@ -30,7 +30,6 @@ from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.states import AwaitingRetry
-from prefect.types import DateTime
 
 SILENCE = timedelta(seconds=90)  # three heartbeats
 _SILENT = "perennial: a run that is not heard has crashed"
@@ -159,7 +158,7 @@ def list_mishaps(since: timedelta = timedelta(days=1)) -> list[str]:
     """List failed and crashed runs, and failed actions, of the last day; one line each."""
     asked = EventFilter(
         event=EventNameFilter(name=sorted(_FOR_A_PERSON)),
-        occurred=EventOccurredFilter(since=DateTime.now(UTC) - since),
+        occurred=EventOccurredFilter(since=datetime.now(UTC) - since),
     )
     with get_client(sync_client=True) as client:
         events = client.read_events(filter=asked, limit=50).events
