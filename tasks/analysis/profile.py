@@ -8,17 +8,22 @@ responsible for comparing tables: `profile_drift` is.
 import hashlib
 import math
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import polars as pl
 from pydantic import TypeAdapter
 
 os.environ["WHYLOGS_NO_ANALYTICS"] = "1"  # whylogs reports its use over the network
+if find_spec("whylogs_sketching") is None:  # it has no wheel for Python 3.13
+    sys.modules["whylogs_sketching"] = import_module("tasks.analysis.apache_sketches")
 
 from whylogs.core import ColumnProfileView, DatasetProfileView
 from whylogs.core.configs import FrequentItemsErrorType

@@ -40,7 +40,7 @@ from tasks.registry.versions import find_unedited, list_versions
 from tasks.serving.requirements import LOCK, read_lock, read_pins
 from tasks.storage.store import Store, is_bucket, open_store, reaching
 
-PYTHONS = ((3, 11), (3, 12))
+PYTHONS = ((3, 11), (3, 12), (3, 13))
 POOL = "local"
 _ROOM_GB = 1.0
 _UNSIGNED = "whoever can write to the root can make any version the champion ([approval] signers)"
@@ -76,7 +76,7 @@ def check_python() -> Iterator[Finding]:
     found = platform.python_version()
     known = tuple(map(int, found.split(".")[:2])) in PYTHONS
     yield Finding(
-        name="python", well=known, detail=f"Python {found}", mend="use Python 3.11 or 3.12"
+        name="python", well=known, detail=f"Python {found}", mend="use Python 3.11, 3.12 or 3.13"
     )
 
 

@@ -41,3 +41,14 @@ def test_two_words_are_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch) -> Non
     prefect_server.main()
     assert asked == ["127.0.0.1", 4200]
     assert threading.active_count() == threads
+
+
+def test_cron_has_times_to_fire_at() -> None:
+    """Where it has none, Prefect's server logs why, and schedules nothing."""
+    import asyncio
+
+    from prefect.server.schemas.schedules import CronSchedule
+
+    schedule = CronSchedule(cron="30 5 * * 1", timezone="Europe/Berlin")
+    times = asyncio.run(schedule.get_dates(3))
+    assert [(each.weekday(), each.hour, each.minute) for each in times] == [(0, 5, 30)] * 3
