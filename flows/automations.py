@@ -158,7 +158,7 @@ def list_mishaps(since: timedelta = timedelta(days=1)) -> list[str]:
     """List failed and crashed runs, and failed actions, of the last day; one line each."""
     asked = EventFilter(
         event=EventNameFilter(name=sorted(_FOR_A_PERSON)),
-        occurred=EventOccurredFilter(since=datetime.now(UTC) - since),
+        occurred=EventOccurredFilter.model_validate({"since": datetime.now(UTC) - since}),
     )
     with get_client(sync_client=True) as client:
         events = client.read_events(filter=asked, limit=50).events
