@@ -7,6 +7,7 @@
 4. Acceptance test: its real server predicts the holdout as training did, refuses bad requests, and
    meets its latency budget.
 5. Promotion: the ledger names the new champion, unless another run did so first.
+6. People are told, where the definition or the environment names any.
 
 A failure before promotion leaves the old champion in place and the approval in the ledger: the same
 command again continues from there, whoever gives it.
@@ -20,6 +21,7 @@ from pydantic import Field
 
 from tasks.core.definition_file import find_definition, project_of
 from tasks.feature_store.task import materialise_tables
+from tasks.notifications.task import tell
 from tasks.registry.decisions import Decision, check_decision, find_asked
 from tasks.registry.ledger import Entry
 from tasks.registry.released_bento import get_bento
@@ -74,6 +76,7 @@ def release(
         entry = release_approved(store, model, entry)
     described = describe_release(store, model, entry, going_on)
     create_markdown_artifact(key=f"release-{model}", markdown=described["summary"])
+    tell(store.root, model)
     return described
 
 

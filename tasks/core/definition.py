@@ -26,6 +26,7 @@ from tasks.core.durations import Duration, Period, ShareOrPeriod
 from tasks.core.errors import DefinitionError, explain_value
 from tasks.core.hosts import HOST, MEANT_BY_HOST
 from tasks.core.names import MODEL, MODEL_MEANS
+from tasks.core.notify_section import Notify
 
 _SCHEDULER = r"^\w+://\S+:\d+$"
 _MEANT = {
@@ -171,6 +172,7 @@ class Definition(Section):
     approval: Approval = Approval()
     serving: Serving = Serving()
     monitoring: Monitoring = Monitoring()
+    notify: Notify = Notify()
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -197,7 +199,9 @@ class Definition(Section):
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """The SHA-256 of all that a version depends on; who is told of it is not of that."""
+        told = {"notify"}
+        return hashlib.sha256(self.model_dump_json(exclude=told).encode()).hexdigest()
 
     @property
     def metric(self) -> Metric:

@@ -24,8 +24,9 @@ from prefect.client.schemas.objects import WorkerStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
-from tasks.core.definition import Frozen
 from tasks.core.errors import PerennialError, first_line, hide_password
+from tasks.maintenance.address_checks import check_addresses
+from tasks.maintenance.finding import Finding
 from tasks.processes.settings import (
     PASSWORD,
     is_free,
@@ -53,20 +54,11 @@ _QUIET = {
 }
 
 
-class Finding(Frozen):
-    """The result of one check; where it is not well, `mend` says how to repair it."""
-
-    name: str
-    well: bool
-    detail: str
-    mend: str = ""
-
-
 def diagnose() -> list[Finding]:
     """Run all checks; one that cannot be made is a finding that is not well."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         *(check_python, check_packages, check_libraries, check_telemetry),
-        *(check_root, check_disk, check_ports, check_server),
+        *(check_root, check_disk, check_ports, check_server, check_addresses),
     )
     return [finding for check in checks for finding in check()]
 

@@ -1,0 +1,51 @@
+"""The section `[notify]` of a definition: which blocks of Prefect's tell people about a model.
+
+Responsible for refusing an address that holds a secret: a definition is read by everybody, and its
+text is kept with each version. Not responsible for sending (`tasks.notifications`).
+"""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from pydantic import model_validator
+
+from tasks.core.data_sections import Section
+from tasks.core.durations import Period
+
+_BLOCK = r"[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*"  # as Prefect names block documents
+MEANT_BY_BLOCK = "a block on Prefect's server, as in slack-webhook/team"
+
+
+def is_block(text: str) -> bool:
+    """Tell whether a text is the name of a block document: its type and its own name.
+
+    >>> is_block("slack-webhook/team"), is_block("slack://token-a/token-b")
+    (True, False)
+    """
+    return re.fullmatch(_BLOCK, text) is not None
+
+
+class Notify(Section):
+    """Who is told: `to` names blocks on Prefect's server; what waits is told again by `remind`."""
+
+    to: tuple[str, ...] = ()
+    remind: Period = timedelta(days=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_blocks_only(cls, value: Any) -> Any:
+        """Refuse anything else without repeating it: it may be an address with its secret."""
+        to = value.get("to", ()) if isinstance(value, dict) else ()
+        if not isinstance(to, tuple):
+            raise ValueError("to must be a list of blocks on Prefect's server")
+        for place, each in enumerate(to, start=1):
+            if isinstance(each, str) and "://" in each:
+                raise ValueError(
+                    f"to: entry {place} is an address, which may hold a secret; put it into the "
+                    "variable PERENNIAL_NOTIFY, or keep it in a block on Prefect's server and "
+                    "name that here, as in slack-webhook/team"
+                )
+            if not isinstance(each, str) or not is_block(each):
+                raise ValueError(f"to: entry {place} is not the name of {MEANT_BY_BLOCK}")
+        return value
