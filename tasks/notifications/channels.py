@@ -60,14 +60,17 @@ def find_host(address: Address) -> tuple[str, int] | None:
 
 
 def block_for_server(address: Address) -> "NotificationBlock":
-    """Make the block by which Prefect's server tells an address of the environment."""
+    """Make the block by which Prefect's server tells an address of the environment.
+
+    That of Slack takes whatever Apprise knows; the one for Apprise in general cannot be kept.
+    """
     from apprise import Apprise
-    from prefect.blocks.notifications import AppriseNotificationBlock
+    from prefect.blocks.notifications import SlackWebhook
 
     _listen()
     url = address.target.get_secret_value()
     if address.kind == "url" and Apprise.instantiate(url, suppress_exceptions=True):
-        return AppriseNotificationBlock(url=address.target)
+        return SlackWebhook(url=address.target)
     if address.problem or not _is_webhook(url):
         raise NotDelivered(address.problem or UNKNOWN)
     return webhook_block(url)
