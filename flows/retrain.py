@@ -39,6 +39,7 @@ from tasks.preparation.task import prepare
 from tasks.registry.code_digest import model_code_digest
 from tasks.registry.decisions import check_approver
 from tasks.registry.overview import describe_version
+from tasks.registry.superseded import find_superseded
 from tasks.registry.task import supersede
 from tasks.registry.trusted_ledger import read_trusted_ledger
 from tasks.registry.version_status import find_release, is_open
@@ -73,7 +74,7 @@ def retrain(
         markdown=read_file(store, published, "report.md").decode(),
     )
     made = describe_version(store, published)
-    if as_of is None and made["verdict"] == "passed":
+    if as_of is None and find_superseded(store, plan.definition.name, plan.version):
         supersede(store.root, plan.definition.name, plan.version)
     approver = name_approver(plan, store, made, approve_as)
     if approver is not None:
