@@ -112,7 +112,10 @@ def _open_block(name: str) -> Send:
     from prefect.blocks.abstract import NotificationBlock, NotificationError
     from prefect.blocks.core import Block
     from prefect.exceptions import ObjectNotFound
+    from prefect.settings import PREFECT_API_URL
 
+    if not PREFECT_API_URL.value():  # one of Prefect's own would be started to ask it
+        raise NotDelivered("is a block on Prefect's server, and PREFECT_API_URL names none")
     load: Any = Block.load
     try:
         block = load(name, _sync=True)
@@ -194,7 +197,7 @@ def _explain_refusal(said: Sequence[str], secrets: Iterable[str]) -> str:
     for secret in secrets:
         for part in re.findall(r"[\w.-]{4,}", secret):
             told = told.replace(part, "***")
-    return f"did not take it{f': {told}' if told else ''}"
+    return f"did not take it: {told.rstrip('.')}" if told else "did not take it"
 
 
 def _secrets(block: object) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
 from prefect.blocks.system import Secret
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 from receivers import Receiver, mailing, receiving
 
@@ -73,6 +74,11 @@ def test_block_that_is_not_there_or_does_not_notify_is_refused(prefect_harness: 
         open_address(url("slack-webhook/nobody", "block"))
     with pytest.raises(NotDelivered, match="is no block on Prefect's server"):
         open_address(url("no-such-type/nobody", "block"))
+    with (
+        temporary_settings({PREFECT_API_URL: ""}),
+        pytest.raises(NotDelivered, match="PREFECT_API_URL names none"),
+    ):
+        open_address(url("slack-webhook/nobody", "block"))
     Secret(value="x").save("a-secret", overwrite=True)
     with pytest.raises(NotDelivered, match="does not notify"):
         open_address(url("secret/a-secret", "block"))
