@@ -93,10 +93,12 @@ def make_bento(store: Store, published: Published, folder: Path) -> Bento:
 
 def lay_out(store: Store, published: Published, context: Path) -> None:
     """Write what a bento is built from: the service, what it imports, and the version's files."""
-    for module in needed_modules():
-        target = context / module.relative_to(_PACKAGES)
+    modules = needed_modules()
+    pages = [module.with_suffix(".html") for module in modules]
+    for file in [*modules, *filter(Path.is_file, pages)]:
+        target = context / file.relative_to(_PACKAGES)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(module, target)
+        shutil.copyfile(file, target)
     model = context / "model"
     model.mkdir()
     for name in published.manifest.files:
@@ -125,7 +127,7 @@ def list_materials(published: Published, requirements: str) -> str:
 
 
 def needed_modules() -> list[Path]:
-    """List the modules that the service imports, directly or not, each with its page if any."""
+    """List the modules of this project that the service imports, directly or not."""
     found: set[Path] = set()
     waiting = [_ENTRY]
     while waiting:
@@ -140,8 +142,7 @@ def needed_modules() -> list[Path]:
                 waiting += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
             elif isinstance(node, ast.Import):
                 waiting += [each.name for each in node.names]
-    pages = {module.with_suffix(".html") for module in found}
-    return sorted(found | {page for page in pages if page.is_file()})
+    return sorted(found)
 
 
 def unpack_champion(store: Store, model: str, home: Path) -> Path:
