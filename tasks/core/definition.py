@@ -50,8 +50,16 @@ def _check_parameter(value: object) -> object:
     return value
 
 
+def _check_workers(value: object) -> object:
+    if value != "auto" and not (type(value) is int and 1 <= value <= MOST_WORKERS):
+        raise ValueError(f'must be a whole number from 1 to {MOST_WORKERS}, or "auto"')
+    return value
+
+
+MOST_WORKERS = 64
 Name = Annotated[str, Field(min_length=1)]
 TargetKind = Literal["binary", "multiclass", "regression"]
+Workers = Annotated[int | Literal["auto"], BeforeValidator(_check_workers)]
 Metric = Literal["auc", "log_loss", "brier", "accuracy", "macro_f1", "mae", "rmse", "r2"]
 Parameter = Annotated[bool | int | float | str, BeforeValidator(_check_parameter)]
 # A probability strays by half at most: .15 of it are .3 of its standard deviations, or more.
@@ -126,7 +134,7 @@ class Approval(Section):
 
 
 class Serving(Section):
-    """How predictions are served, within which limits, and how long they are logged."""
+    """How predictions are served, by how many processes, within which limits; and their log."""
 
     threshold: float = Field(default=0.5, gt=0, lt=1)
     predictor: Literal["lightgbm", "compiled"] = "lightgbm"
@@ -134,6 +142,7 @@ class Serving(Section):
     max_rows: int = Field(default=10_000, ge=1)
     max_body_mb: float = Field(default=16.0, gt=0)
     concurrency: int = Field(default=256, ge=1)
+    workers: Workers = 1
     timeout_s: float = Field(default=30.0, gt=0)
     hosts: tuple[Annotated[str, Field(pattern=HOST)], ...] = ()
     log: bool = True

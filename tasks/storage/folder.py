@@ -79,8 +79,10 @@ class FolderStore:
         return sorted(child.name for child in folder.iterdir()) if folder.is_dir() else []
 
     def remove(self, path: str) -> None:
-        with suppress(FileNotFoundError):  # another run removes it, too
-            shutil.rmtree(self._at(path))
+        folder = self._at(path)
+        while folder.exists():
+            with suppress(FileNotFoundError):  # another process removes it, too: what is left goes
+                shutil.rmtree(folder)
 
     def new_attempt(self) -> str:
         return ""

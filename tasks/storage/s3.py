@@ -92,7 +92,8 @@ class BucketStore:
         return sorted(name.rstrip("/").rpartition("/")[2] for name in found if name != marker)
 
     def remove(self, path: str) -> None:
-        self.files.rm(self._at(path), recursive=True)
+        with suppress(FileNotFoundError):  # another process removed it
+            self.files.rm(self._at(path), recursive=True)
 
     def new_attempt(self) -> str:
         return secrets.token_hex(4)
