@@ -5,16 +5,20 @@ each address that may be shown: its place and kind, for every other part can be 
 responsible for whether an address can be used (`delivery`).
 """
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Literal
 
 from pydantic import SecretStr
 
 from tasks.core.definition import Frozen
 from tasks.core.definition_file import find_definition, list_definitions, load_definition
-from tasks.core.errors import PerennialError
-from tasks.core.notify_section import MEANT_BY_BLOCK, Notify, is_block
+from tasks.core.errors import DefinitionError, PerennialError, first_line
+from tasks.core.watch_sections import MEANT_BY_BLOCK, Notify, is_block
+
+log = logging.getLogger("perennial.notifications")
 
 ADDRESSES, WEBHOOK = "PERENNIAL_NOTIFY", "PERENNIAL_ALERTS_URL"
 
@@ -29,15 +33,8 @@ class Address(Frozen):
 
 
 def find_addresses(definition: str) -> tuple[Address, ...]:
-    """Find all addresses of a model, given by name or definition file, each once.
-
-    A machine that holds no definition of the model has only what the environment names.
-    """
-    try:
-        to = load_definition(find_definition(definition)).notify.to
-    except PerennialError:
-        to = ()
-    return _take_once([*map(_block, to), *given_addresses()])
+    """Find all addresses of a model, given by name or definition file, each once."""
+    return _take_once([*map(_block, find_section(definition).to), *given_addresses()])
 
 
 def all_addresses() -> tuple[Address, ...]:
@@ -47,17 +44,25 @@ def all_addresses() -> tuple[Address, ...]:
 
 
 def list_sections() -> dict[str, Notify]:
-    """List what each model's definition says of notifications; one that cannot be read is left out.
+    """List what each model's definition of this project says of notifications."""
+    return {model: _read_section(path) for model, path in list_definitions().items()}
 
-    What is wrong with a definition is told by the command that needs it.
-    """
-    found = {}
-    for model, path in list_definitions().items():
-        try:
-            found[model] = load_definition(path).notify
-        except PerennialError:
-            continue
-    return found
+
+def find_section(definition: str) -> Notify:
+    """Read what a definition says of notifications; the defaults on a machine that has none."""
+    try:
+        path = find_definition(definition)
+    except DefinitionError:
+        return Notify()
+    return _read_section(path)
+
+
+def _read_section(path: Path) -> Notify:
+    try:
+        return load_definition(path).notify
+    except PerennialError as error:  # told by whatever needs the definition, too
+        log.warning("nobody whom it names is told: %s", first_line(error))
+        return Notify()
 
 
 def given_addresses() -> Iterator[Address]:

@@ -8,12 +8,11 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from tasks.core.definition_file import find_definition, load_definition
-from tasks.core.errors import PerennialError, first_line
-from tasks.core.notify_section import Notify
+from tasks.core.errors import first_line
 from tasks.core.steps import step
+from tasks.core.watch_sections import Notify
 from tasks.monitoring.alert_deduplication import SentAlert
-from tasks.notifications.addresses import find_addresses
+from tasks.notifications.addresses import find_addresses, find_section
 from tasks.notifications.delivery import deliver
 from tasks.notifications.messages import (
     Message,
@@ -54,7 +53,7 @@ def tell_news(
     """Send every message that is due to every address; log what cannot be sent."""
     try:
         store, addresses = open_store(root), find_addresses(origin)
-        messages = find_news(store, model, settle_section(origin), alerts, report)
+        messages = find_news(store, model, find_section(origin), alerts, report)
         due = find_due(store, model, addresses, messages)
         done = deliver(due)
         remember(store, model, [each for told in due.values() for each in told], done)
@@ -67,14 +66,6 @@ def tell_news(
             log.warning("%s %s; it was not told: %s", each.label, each.problem, subjects[each.key])
         else:
             log.info("%s was told: %s", each.label, subjects[each.key])
-
-
-def settle_section(origin: str) -> Notify:
-    """Read what a definition says of notifications; the defaults where there is none here."""
-    try:
-        return load_definition(find_definition(origin)).notify
-    except PerennialError:
-        return Notify()
 
 
 def find_news(

@@ -1,15 +1,22 @@
 """Addresses: those of a definition and of the environment, with labels that hold no secret."""
 
+from datetime import timedelta
+
 import pytest
 from tables import Project
 
-from tasks.notifications.addresses import all_addresses, find_addresses, given_addresses
+from tasks.notifications.addresses import (
+    all_addresses,
+    find_addresses,
+    find_section,
+    given_addresses,
+)
 
 TEXT = """
 name = "churn"
 sources.t = "t.csv"
 target = { value = "left", kind = "binary" }
-notify.to = ["slack-webhook/team"]
+notify = { to = ["slack-webhook/team"], remind = "2h" }
 """
 
 
@@ -32,6 +39,17 @@ def test_definition_and_environment_name_addresses_together_and_each_once(
     assert [each.label for each in all_addresses()] == labels
     assert [each.label for each in find_addresses("unknown")] == labels
     assert "secret" not in repr(find_addresses(churn))
+
+
+def test_definition_that_cannot_be_read_names_nobody_and_is_told(
+    churn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert find_section(churn).remind == timedelta(hours=2)
+    assert find_section("unknown").remind == timedelta(days=1)
+    assert caplog.text == ""
+    assert find_section("damaged").to == ()
+    assert "nobody whom it names is told: " in caplog.text
+    assert "damaged.toml: is not valid TOML" in caplog.text
 
 
 def test_word_that_is_no_address_is_told_by_its_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from judged import MODEL, NEW, OLD, put
 from receivers import Receiver, receiving
 
-from tasks.core.notify_section import Notify
+from tasks.core.watch_sections import Notify
 from tasks.monitoring.alert_deduplication import SentAlert
 from tasks.notifications import task
 from tasks.notifications.task import find_news, tell, tell_news
@@ -84,15 +84,10 @@ def test_held_back_alert_is_told_with_the_candidate_that_holds_it(
     assert "told 0 hours ago" in second
 
 
-def test_definition_says_how_often_to_remind(store: Store, tmp_path: Path) -> None:
+def test_definition_says_how_often_to_remind(store: Store) -> None:
     put(store, NEW)
     (message,) = find_news(store, MODEL, Notify(remind=timedelta(hours=8)))
     assert message.remind == timedelta(hours=8)
-    (tmp_path / "deployments").mkdir()
-    text = 'name = "churn"\nsources.t = "t.csv"\ntarget = { value = "y", kind = "binary" }\n'
-    (tmp_path / "deployments" / "churn.toml").write_text(f'{text}notify.remind = "2h"')
-    assert task.settle_section(MODEL).remind == timedelta(hours=2)
-    assert task.settle_section("unknown").remind == timedelta(days=1)
 
 
 def test_old_news_are_history(

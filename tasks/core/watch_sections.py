@@ -1,16 +1,17 @@
-"""The section `[notify]` of a definition: which blocks of Prefect's tell people about a model.
+"""The sections `[monitoring]` and `[notify]`: how closely a model is watched, and who hears of it.
 
 Responsible for refusing an address that holds a secret: a definition is read by everybody, and its
-text is kept with each version. Not responsible for sending (`tasks.notifications`).
+text is kept with each version. Not responsible for looking (`tasks.monitoring`), nor for sending
+(`tasks.notifications`).
 """
 
 import re
 from datetime import timedelta
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from tasks.core.data_sections import Section
+from tasks.core.data_sections import Section, Share
 from tasks.core.durations import Period
 
 _BLOCK = r"[a-z0-9]+(-[a-z0-9]+)*/[a-z0-9]+(-[a-z0-9]+)*"  # as Prefect names block documents
@@ -24,6 +25,20 @@ def is_block(text: str) -> bool:
     (True, False)
     """
     return re.fullmatch(_BLOCK, text) is not None
+
+
+class Monitoring(Section):
+    """How closely a served model is monitored, and how many false alarms that may cost.
+
+    `window` is the time whose rows are judged together; with fewer than `rows` of them it waits
+    for more. `false_alarms` are those tolerated in a quarter of a year. `new_rows` is the share of
+    the champion's training rows that must be new and labelled before a retrain is worth it.
+    """
+
+    window: Period = timedelta(days=7)
+    rows: int = Field(default=1000, ge=100)
+    false_alarms: float = Field(default=1.0, gt=0, le=90)
+    new_rows: Share = 0.1
 
 
 class Notify(Section):

@@ -1,4 +1,4 @@
-"""The section on notifications: blocks by name, and no address that may hold a secret."""
+"""The sections on watching: blocks by name, and no address that may hold a secret."""
 
 from datetime import timedelta
 
