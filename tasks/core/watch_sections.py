@@ -7,9 +7,9 @@ text is kept with each version. Not responsible for looking (`tasks.monitoring`)
 
 import re
 from datetime import timedelta
-from typing import Any
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from tasks.core.data_sections import Section, Share
 from tasks.core.durations import Period
@@ -41,26 +41,24 @@ class Monitoring(Section):
     new_rows: Share = 0.1
 
 
+def _check_blocks(value: object) -> object:
+    """Refuse what names no block without repeating it: it may be an address with its secret."""
+    if not isinstance(value, tuple):
+        raise ValueError("must be a list of blocks on Prefect's server")
+    for place, each in enumerate(value, start=1):
+        if isinstance(each, str) and "://" in each:
+            raise ValueError(
+                f"entry {place} is an address, which may hold a secret; put it into the variable "
+                "PERENNIAL_NOTIFY, or keep it in a block on Prefect's server and name that here, "
+                "as in slack-webhook/team"
+            )
+        if not isinstance(each, str) or not is_block(each):
+            raise ValueError(f"entry {place} is not the name of {MEANT_BY_BLOCK}")
+    return value
+
+
 class Notify(Section):
     """Who is told: `to` names blocks on Prefect's server; what waits is told again by `remind`."""
 
-    to: tuple[str, ...] = ()
+    to: Annotated[tuple[str, ...], BeforeValidator(_check_blocks)] = ()
     remind: Period = timedelta(days=1)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_blocks_only(cls, value: Any) -> Any:
-        """Refuse anything else without repeating it: it may be an address with its secret."""
-        to = value.get("to", ()) if isinstance(value, dict) else ()
-        if not isinstance(to, tuple):
-            raise ValueError("to must be a list of blocks on Prefect's server")
-        for place, each in enumerate(to, start=1):
-            if isinstance(each, str) and "://" in each:
-                raise ValueError(
-                    f"to: entry {place} is an address, which may hold a secret; put it into the "
-                    "variable PERENNIAL_NOTIFY, or keep it in a block on Prefect's server and "
-                    "name that here, as in slack-webhook/team"
-                )
-            if not isinstance(each, str) or not is_block(each):
-                raise ValueError(f"to: entry {place} is not the name of {MEANT_BY_BLOCK}")
-        return value

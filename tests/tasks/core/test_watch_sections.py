@@ -21,8 +21,8 @@ def test_blocks_are_named_by_type_and_name() -> None:
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        (f'notify.to = ["slack-webhook/a", "{SECRET}"]', "to: entry 2 is an address"),
-        (f'notify.to = "{SECRET}"', "to must be a list of blocks"),
+        (f'notify.to = ["slack-webhook/a", "{SECRET}"]', "[notify] to: entry 2 is an address"),
+        (f'notify.to = "{SECRET}"', "[notify] to: must be a list of blocks"),
         (f'notify = "{SECRET}"', "must be a table of keys"),
         (f'notify = ["{SECRET}"]', "must be a table of keys"),
         (f'notify.remind = "{SECRET}"', "must be"),
@@ -34,7 +34,7 @@ def test_blocks_are_named_by_type_and_name() -> None:
 def test_what_is_no_block_is_refused_and_never_repeated(section: str, said: str) -> None:
     with pytest.raises(DefinitionError) as refused:
         parse_definition(REST + section, "churn.toml")
-    assert str(refused.value).startswith(("churn.toml: [notify]", "churn.toml: notify"))
+    assert str(refused.value).startswith("churn.toml: ")
     assert said in str(refused.value)
     assert "cccccccccccc" not in str(refused.value)
 

@@ -20,6 +20,7 @@ def at(place: str, problem: str = "") -> Address:
 def test_address_that_hangs_or_is_dead_keeps_no_other_from_being_told() -> None:
     with receiving() as well, receiving() as slow:
         slow.delay = 3.0
+        assert examine(at(well.place)) == ""  # loads Apprise's plugins, which takes a while
         start = time.monotonic()
         asked = {at(place): [FIRST, SECOND] for place in (well.place, slow.place, "127.0.0.1:9")}
         done = deliver(asked, 1.0)
