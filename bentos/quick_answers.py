@@ -60,6 +60,10 @@ class QuickAnswers:
         self._check = check
         self._way: Way | None = None
 
+    def rest(self) -> None:
+        """Leave all requests to the usual way, until the next swap."""
+        self._way = None
+
     def swap(self, model: Model) -> None:
         """Answer by this model, whose hosts and limits may be others: heads are learnt anew."""
         self._way = None if model.program is None else _lay_out(model, self._log.keeps(model))
