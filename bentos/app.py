@@ -168,6 +168,9 @@ class PredictionApp:
         return await self._in_time(self._explain_body, self.model, head, body)
 
     def _explain_body(self, model: Model, head: RequestHead, body: bytes) -> Reply:
+        if model.predictor.unexplained:
+            why = model.predictor.unexplained
+            raise RequestRefused(400, f"{model.version} cannot be explained: {why}")
         asked = decode(model, head, body)
         _, matrix, predicted = evaluate(model, asked.rows)
         explained = model.predictor.explain(matrix)
