@@ -96,7 +96,8 @@ def mailing() -> Iterator[Mailbox]:
     try:
         yield box
     finally:
-        server.close()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        server.close()
+        loop.run_until_complete(server.wait_closed())
         loop.close()

@@ -38,4 +38,3 @@ def test_address_is_examined_without_a_message() -> None:
         assert examine(at(there.place)) == ""
         assert there.bodies == []
     assert examine(at("x", "is nothing")) == "is nothing"
-    assert examine(at("x"), 0.0) == "gave no answer within 0 s"
