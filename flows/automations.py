@@ -10,7 +10,6 @@ for how the pool's workers start a run, and for reading failed runs and actions 
 
 import os
 import shlex
-import sys
 from datetime import UTC, timedelta
 from typing import cast
 from uuid import UUID
@@ -31,6 +30,8 @@ from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFi
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.states import AwaitingRetry
 from prefect.types import DateTime
+
+from flows.prefect_process import prefect_command
 
 SILENCE = timedelta(seconds=90)  # three heartbeats
 _SILENT = "perennial: a run that is not heard has crashed"
@@ -128,13 +129,13 @@ def start_runs_directly(pool: str) -> None:
     """Let a pool's workers start each run with this interpreter, in one process.
 
     Without a command of its own, a run is a process that prepares another: two starts of Python.
+    What lies in the project's folder is then not taken for ours (`flows.prefect_process`).
     The command is no variable: whoever may start a run may not say by what.
     """
     with get_client(sync_client=True) as client:
         template = client.read_work_pool(pool).base_job_template
         template["variables"]["properties"].pop("command", None)
-        command = shlex.join([sys.executable, "-P", "-m", "prefect.engine"])
-        template["job_configuration"]["command"] = command
+        template["job_configuration"]["command"] = shlex.join(prefect_command("prefect.engine"))
         client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
 
 
