@@ -11,7 +11,6 @@ Not responsible for what a run itself tells (`tasks.notifications`).
 
 import logging
 import shlex
-import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, timedelta
 from typing import cast
@@ -34,6 +33,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry
 from prefect.types import DateTime
 
+from flows.prefect_process import prefect_command
 from tasks.core.errors import PerennialError, first_line
 from tasks.notifications.addresses import Address, given_addresses, list_sections
 from tasks.notifications.channels import block_for_server
@@ -176,13 +176,13 @@ def start_runs_directly(pool: str) -> None:
     """Let a pool's workers start each run with this interpreter, in one process.
 
     Without a command of its own, a run is a process that prepares another: two starts of Python.
+    What lies in the project's folder is then not taken for ours (`flows.prefect_process`).
     The command is no variable: whoever may start a run may not say by what.
     """
     with get_client(sync_client=True) as client:
         template = client.read_work_pool(pool).base_job_template
         template["variables"]["properties"].pop("command", None)
-        command = shlex.join([sys.executable, "-P", "-m", "prefect.engine"])
-        template["job_configuration"]["command"] = command
+        template["job_configuration"]["command"] = shlex.join(prefect_command("prefect.engine"))
         client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
 
 

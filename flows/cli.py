@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from flows.commands import decisions, flow_runs, local, registry
+from flows.commands import decisions, flow_runs, local, registry, stack
 from flows.console import print_error, print_json
 from flows.process import INTERRUPTED, Stopped, told
 from tasks.core.errors import DefinitionError, PerennialError, first_line, harmless
@@ -23,10 +23,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS = (  # as `perennial --help` lists them
-    *(local.init, flow_runs.retrain),
+    *(stack.new, local.init, flow_runs.retrain),
     *(decisions.approve, decisions.reject, decisions.rollback, decisions.accept),
     *(local.serve, flow_runs.score, flow_runs.materialise, flow_runs.monitor, flow_runs.backtest),
     *(registry.status, registry.history, registry.show),
+    *(stack.up, stack.down, stack.ps, stack.deploy, stack.logs),
     *(flow_runs.drill, registry.reproduce, local.doctor),
 )
 for command in COMMANDS:

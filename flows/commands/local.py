@@ -21,18 +21,30 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Write a definition from data, ready to retrain and easy to edit."""
+    from tasks.core.definition import parse_definition
     from tasks.init.names import settle_name
     from tasks.init.propose import draft_definition, find_place, write_draft
 
     find_place(settle_name(name, data))  # before a long look at the data
+    from flows.prefect_file import FILE, plan_file, write_file
+
+    plan_file({})  # which refuses a file that is broken
     model, text, notes = draft_definition(
         data, target, time=time, key=tuple(key or ()), name=name, project=Path.cwd()
     )
+    change = plan_file({model: parse_definition(text, model)})
     path = write_draft(model, text)
+    try:
+        write_file(change)
+    except BaseException:
+        path.unlink()  # both or none
+        raise
     if as_json:
-        return console.print_json({"model": model, "definition": str(path), "notes": notes})
+        found = {"model": model, "definition": str(path), "notes": notes}
+        return console.print_json(found | {"deployments": list(change.changes)})
     told = "".join(f"note: {note}\n" for note in notes)
-    said = f"wrote {path}\n{told}next: read it, then run: perennial retrain {model}"
+    wrote = f"wrote {path}, and its deployments to {FILE}\n"
+    said = f"{wrote}{told}next: read it, then run: perennial retrain {model}"
     console.out.print(said, soft_wrap=True)
 
 

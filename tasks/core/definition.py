@@ -26,6 +26,7 @@ from tasks.core.durations import Duration, ShareOrPeriod
 from tasks.core.errors import DefinitionError, explain_value
 from tasks.core.hosts import HOST, MEANT_BY_HOST
 from tasks.core.names import MODEL, MODEL_MEANS
+from tasks.core.schedule import Schedule
 from tasks.core.watch_sections import Monitoring, Notify
 
 _SCHEDULER = r"^\w+://\S+:\d+$"
@@ -168,6 +169,7 @@ class Definition(Section):
     serving: Serving = Serving()
     monitoring: Monitoring = Monitoring()
     notify: Notify = Notify()
+    schedule: Schedule = Field(default=Schedule(), exclude=True)  # makes no other model
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -186,10 +188,8 @@ class Definition(Section):
         for key in ("metric", "second_metric"):
             metric = getattr(self.gate, key)
             if metric is not None and metric not in known:
-                fitting = ", ".join(known)
-                raise ValueError(
-                    f"[gate] {key}: {metric} is not for {self.target.kind}; one of {fitting}"
-                )
+                said = f"{metric} is not for {self.target.kind}; one of {', '.join(known)}"
+                raise ValueError(f"[gate] {key}: {said}")
         return self
 
     @property

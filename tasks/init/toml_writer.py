@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tasks.core.data_sections import Source
 from tasks.core.definition import METRICS, Frozen, Serving, Training
+from tasks.core.schedule import Schedule
 from tasks.init.column_survey import ColumnSurvey
 from tasks.init.feature_selection import Feature
 from tasks.init.key_discovery import RowKey
@@ -144,3 +145,15 @@ def _write_rest(draft: Draft) -> Iterator[str]:
         yield "\n[serving]"
         threshold = f"# threshold = {Serving.model_fields['threshold'].default}"
         yield from lay_out([(threshold, "a probability from here on is called true")])
+    yield from _write_schedule()
+
+
+def _write_schedule() -> Iterator[str]:
+    usual = Schedule()
+    yield "\n[schedule]"
+    times = [
+        (f'# retrain = "{usual.retrain}"', "cron, or never; then run: perennial deploy"),
+        (f'# monitor = "{usual.monitor}"', ""),
+        (f'# time_zone = "{usual.time_zone}"', 'or as "Europe/Berlin"'),
+    ]
+    yield from lay_out(times)
