@@ -11,7 +11,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from flows.commands import decisions, editors, flow_runs, local, registry
+from flows.commands import decisions, editors, flow_runs, local, registry, upkeep
 from flows.console import print_error, print_json
 from flows.process import INTERRUPTED, Stopped, told
 from tasks.core.errors import DefinitionError, PerennialError, first_line, harmless
@@ -28,7 +28,7 @@ COMMANDS = (  # as `perennial --help` lists them
     *(decisions.approve, decisions.reject, decisions.rollback, decisions.accept),
     *(local.serve, flow_runs.score, flow_runs.materialise, flow_runs.monitor, flow_runs.backtest),
     *(registry.status, registry.history, registry.show),
-    *(flow_runs.drill, registry.reproduce, editors.schema, local.doctor),
+    *(flow_runs.drill, registry.reproduce, editors.schema, upkeep.prune, local.doctor),
 )
 for command in COMMANDS:
     app.command()(command)

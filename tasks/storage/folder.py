@@ -18,6 +18,7 @@ from tasks.core.errors import StoreError
 from tasks.core.names import check_plain
 
 _PRIVATE = frozenset(("predictions", "monitoring"))
+_leased: list[int] = []  # open handles of folders, whose locks end with this process
 
 
 class FolderStore:
@@ -79,8 +80,31 @@ class FolderStore:
         return sorted(child.name for child in folder.iterdir()) if folder.is_dir() else []
 
     def remove(self, path: str) -> None:
-        with suppress(FileNotFoundError):  # another run removes it, too
-            shutil.rmtree(self._at(path))
+        target = self._at(path)
+        with claim_folder(self.workspace()) as folder, suppress(FileNotFoundError):
+            os.rename(target, folder / "removed")  # atomic; another run may have been first
+            flush(target.parent)
+
+    def retire(self, path: str) -> bool:
+        with suppress(FileNotFoundError):
+            handle = os.open(self._at(path), os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.remove(path)
+            except BlockingIOError:
+                return False
+            finally:
+                os.close(handle)
+        return True
+
+    def size(self, path: str) -> int:
+        target = self._at(path)
+        files = [target] if target.is_file() else target.rglob("*")
+        total = 0
+        for file in files:
+            with suppress(FileNotFoundError):  # others write and remove meanwhile
+                total += file.lstat().st_size if file.is_file() else 0
+        return total
 
     def new_attempt(self) -> str:
         return ""
@@ -100,6 +124,7 @@ class FolderStore:
 
     def fetch(self, path: str, target: Path) -> Path:
         folder = self._at(path)
+        _lease(folder)
         for each in folder.rglob("*"):
             self._at(f"{path}/{each.relative_to(folder).as_posix()}")
         return folder
@@ -116,6 +141,15 @@ class FolderStore:
             file.write(b"?")
             file.flush()
             return datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+
+
+def _lease(folder: Path) -> None:
+    """Keep others from retiring a folder while this process lives, for it reads files in place."""
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    _leased.append(handle)
+    if not folder.exists():  # it was retired before the lock was ours
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
 
 
 @contextmanager
