@@ -40,3 +40,21 @@ def test_what_is_young_stays_and_no_duration_is_told(stale: Path, run: Run) -> N
     code, _, errors = run("prune", "--older-than", "soon")
     assert code == 2
     assert "--older-than 'soon': must be a number and m, h, d or w" in errors
+
+
+@pytest.mark.parametrize("key", ["carrier", "=UA", ""])
+def test_key_that_is_none_is_refused(run: Run, key: str) -> None:
+    code, _, errors = run("forget", "flight-delay", "--key", key)
+    assert code == 2
+    assert "write COLUMN=VALUE" in errors
+
+
+def test_forgetting_shows_first_and_writes_nothing(run: Run) -> None:
+    words = ("forget", "flight-delay", "--key", "carrier=UA", "--key", "flight=1")
+    code, out, _ = run(*words)
+    assert code == 0
+    assert "0 rows in 0 snapshots, 0 in 0 files of the prediction log" in out
+    assert "nothing was removed" in out
+    said = json.loads(run(*words, "--json")[1])
+    assert (said["removed"], said["record"], said["versions"]) == (False, None, [])
+    assert json.loads(run(*words, "--yes", "--json")[1])["record"] == 2
