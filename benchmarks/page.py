@@ -6,7 +6,7 @@ from benchmarks.growth import draw, write_section
 from benchmarks.measure import ROOT, read_record
 
 GROWING = ("retrain", "profile", "drift", "score", "batches", "monitor")
-OTHERS = ("serve", "alarms", "backtest", "operate", "tables", "cluster")
+OTHERS = ("serve", "serve_workers", "alarms", "backtest", "operate", "tables", "cluster")
 PAGE = ROOT / "docs/benchmarks.md"
 PLOTS = ROOT / "docs/benchmarks"
 _ABOUT = """# Benchmarks
@@ -52,4 +52,4 @@ def _write_tables(name: str) -> str:
     text = "\n\n".join(write_table(title, found) for title, found in record["tables"].items())
     machine = record.get("machine", record)
     on = f"Measured on {machine['cores']} cores, {machine['system']}, Python {machine['python']}."
-    return f"## {name.capitalize()}\n\n```\n{text}\n```\n\n{on}"
+    return f"## {name.capitalize().replace('_', ' ')}\n\n```\n{text}\n```\n\n{on}"

@@ -1,24 +1,26 @@
 """The service as one ASGI application: which path is answered how, and within which limits.
 
 Responsible for routing, concurrency, time limits and what is logged of a refusal. Not responsible
-for columns and features. BentoML's own application is kept for its life cycle; requests do not
-pass it.
+for columns and features. BentoML's own application is kept for its life cycle, and for what it says
+of its endpoints; no row passes it.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 import polars as pl
 
+from bentos.bentoml_routes import DESCRIPTIONS, STATIC, Application, ask_bentoml
 from bentos.errors import ClientGone, RequestRefused
 from bentos.metrics import CONTENT_TYPE, Metrics
 from bentos.microbatching import MicroBatcher
 from bentos.model import Model
-from bentos.openapi import describe_api, draw_page
+from bentos.openapi import describe_api
+from bentos.page import HEADERS, HTML, PAGE
 from bentos.prediction_log_writer import PredictionLog
 from bentos.prediction_pipeline import PredictionPipeline, evaluate
 from bentos.quick_answers import QuickAnswers
@@ -39,11 +41,10 @@ from tasks.core.hosts import named_hosts
 
 log = logging.getLogger("perennial.serving")
 
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Reply = tuple[bytes, bytes]
 
 _WORKERS = 2
-_OPEN = frozenset(("/livez", "/readyz", "/healthz"))
+_OPEN = frozenset(("/livez", "/readyz", "/healthz", "/", "/docs", *STATIC))
 
 
 class PredictionApp:
@@ -54,6 +55,7 @@ class PredictionApp:
         self.log = prediction_log
         self.problem: Callable[[], str] = lambda: ""
         self.token = b""
+        self.bento: Application | None = None
         self.hosts = named_hosts()
         self._bodies = RequestBodies()
         self._pipeline = PredictionPipeline(metrics, prediction_log)
@@ -97,6 +99,8 @@ class PredictionApp:
         ]
         if retry is not None:
             headers.append((b"retry-after", b"%d" % retry))
+        if kind is HTML:
+            headers.extend(HEADERS)
         if status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -112,11 +116,14 @@ class PredictionApp:
         if self.token and path not in _OPEN:
             check_token(head, self.token)
         if path not in _ASKED:
+            if path in STATIC or path in DESCRIPTIONS:
+                return await ask_bentoml(self.bento, path)
             return self._look(path)
         body = await self._bodies.read(receive, head, self.most_bytes)
         self.metrics.in_flight += 1  # what has not arrived takes no other's place
         try:
-            if self.metrics.in_flight > self.limits.concurrency:
+            others = self.metrics.elsewhere
+            if self.metrics.in_flight + (others() if others else 0) > self.limits.concurrency:
                 raise RequestRefused(429, "too many requests at once", retry_after=1)
             return await (self._predict if path == "/predict" else self._explain)(head, body)
         finally:
@@ -165,6 +172,13 @@ class PredictionApp:
         explained = model.predictor.explain(matrix)
         return JSON, write_explanations(model, predicted, explained, asked.shape == "row")
 
+    def answer(self, path: str, head: RequestHead, body: bytes) -> Reply:
+        """Answer in this thread what did not come over our own way of HTTP."""
+        if len(body) > self.most_bytes:
+            raise RequestRefused(413, f"the body is larger than {self.most_bytes} bytes")
+        work = self._predict_body if path == "/predict" else self._explain_body
+        return work(self.model, head, body)
+
     async def _in_time(self, work: Callable[..., Reply], *given: Any) -> Reply:
         """Work off the event loop; what is late counts as in flight until it ends, if it began."""
         submitted = self._pool.submit(work, *given)
@@ -183,7 +197,7 @@ class PredictionApp:
 
     def _look(self, path: str) -> Reply:
         if path in ("/", "/docs"):
-            return b"text/html; charset=utf-8", draw_page(self.model).encode()
+            return HTML, PAGE.encode()
         if path == "/openapi.json":
             return JSON, msgspec.json.encode(describe_api(self.model, bool(self.token)))
         if path == "/model":
@@ -205,7 +219,7 @@ class PredictionApp:
 _ASKED = frozenset(("/predict", "/explain"))
 _METHODS = {
     **dict.fromkeys(_ASKED, "POST"),
-    **dict.fromkeys(("/", "/docs", "/openapi.json", "/model", "/metrics"), "GET"),
+    **dict.fromkeys(("/openapi.json", "/model", "/metrics", *DESCRIPTIONS), "GET"),
     **dict.fromkeys(_OPEN, "GET"),
 }
 

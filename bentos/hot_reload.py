@@ -80,7 +80,8 @@ class HotReload:
         if champion is None or champion.digest == self._model.manifest:
             return
         get_bento(self._store, self.name, list_crowned(ledger)[-1])  # nothing unproven answers
-        model = load_model(lambda file: read_file(self._store, champion, file), champion.digest)
+        files, digest = champion.manifest.files, champion.digest
+        model = load_model(lambda file: read_file(self._store, champion, file), files, digest)
         self._take(with_tables(model, self._store))
         log.info("%s: version %s answers now, after %s", self.name, model.version, before)
         self._metrics.followed["taken up"] += 1

@@ -5,7 +5,7 @@ By msgspec, whose structs are defined from the columns; it does not see a name t
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,9 +14,12 @@ from msgspec import UNSET, UnsetType
 
 from bentos.columns import Column
 from bentos.errors import LONGEST_NAME, RequestRefused
+from bentos.refusals import refuse_kind, refuse_missing, refuse_unknown
 
 # How msgspec complains of a field, and where it says that it was.
 _UNKNOWN, _AT = "Object contains unknown field `", " - at `$"
+_MISSING = "Object missing required field `"
+_NO_NUMBER = re.compile(rb"[-+]?(nan|inf)", re.IGNORECASE)
 _WHOLE = "`int | float"  # what it calls a whole number, as it may be written 2.0
 _PLACE = re.compile(r"(\[\d+\]|\.columns)`")
 
@@ -61,26 +64,37 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
     seen = set()
     for name, _ in pairs:
         if name in seen:
-            raise RequestRefused(400, "is given twice", name)
+            raise RequestRefused(400, f"{name[:LONGEST_NAME]} is given twice; give it once", name)
         seen.add(name)
 
 
-def explain_json_error(error: Exception, body: bytes) -> RequestRefused:
-    """Turn a decoder's complaint into a message that names the field."""
+def explain_json_error(error: Exception, body: bytes, columns: Sequence[Column]) -> RequestRefused:
+    """Turn a decoder's complaint into a sentence that names the field."""
     if isinstance(error, UnicodeDecodeError):
         return RequestRefused(400, "the body is not UTF-8", _field_before(body, _bad_byte(body)))
     said = str(error)
-    if isinstance(error, msgspec.ValidationError):
-        if said.startswith(_UNKNOWN):
-            name = _unknown_name(said)[:LONGEST_NAME]
-            return RequestRefused(400, f"Object contains unknown field {name}", name)
-        message, _, path = said.replace(_WHOLE, "`int").partition(_AT)
-        named = message.partition("field `")[2].removesuffix("`")
-        return RequestRefused(
-            400, message.replace("`", ""), named or _last_name(path.removesuffix("`"))
-        )
+    if not isinstance(error, msgspec.ValidationError):
+        return _explain_syntax(said, body)
+    if said.startswith(_UNKNOWN):
+        return refuse_unknown(columns, _unknown_name(said))
+    message, _, path = said.replace(_WHOLE, "`int").partition(_AT)
+    if message.startswith(_MISSING):
+        return refuse_missing(columns, message.removeprefix(_MISSING).removesuffix("`"))
+    return refuse_kind(columns, _last_name(path.removesuffix("`")), message)
+
+
+def _explain_syntax(said: str, body: bytes) -> RequestRefused:
     place = re.search(r"byte (\d+)", said)
-    return RequestRefused(400, said, _field_before(body, int(place[1])) if place else None)
+    if not place:
+        ends = "ends before its JSON does" if body.strip() else "is empty; send a row as JSON"
+        told = f"the body {ends}" if "truncated" in said or not body.strip() else said
+        return RequestRefused(400, told)
+    at = int(place[1])
+    field = _field_before(body, at)
+    if field is not None and _NO_NUMBER.match(body, at):
+        told = f"{field} holds what JSON cannot say, NaN or infinity; send null where it is missing"
+        return RequestRefused(400, told, field)
+    return RequestRefused(400, f"the body is no JSON: {said.partition(': ')[2] or said}", field)
 
 
 def _unknown_name(said: str) -> str:

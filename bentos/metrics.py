@@ -8,10 +8,11 @@ from small fixed sets.
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 
+import msgspec
 from prometheus_client import generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -19,6 +20,7 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.samples import Sample
 
 from bentos.online_features import OnlineFeatures
 
@@ -26,6 +28,15 @@ CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 Labels = tuple[str, ...]
+
+
+class Family(msgspec.Struct):
+    """One metric as plain values: its name, what it says, its kind and its samples."""
+
+    name: str
+    said: str
+    kind: str
+    samples: list[tuple[str, dict[str, str], float]]
 
 
 class Histogram:
@@ -40,7 +51,9 @@ class Histogram:
 
 
 class Metrics:
-    """The counters of one server."""
+    """The counters of one process; `elsewhere` counts what is in flight in others beside it."""
+
+    elsewhere: Callable[[], int] | None = None
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -95,6 +108,35 @@ class Metrics:
             yield _gauge("table_age_seconds", "Since a feature table's newest event", ages, "table")
             yield _counter("table_missed", "Entities that a table did not know", missed, "table")
             yield _counter("table_outlived", "Rows later than all of a table", outlived, "table")
+
+
+class _Exposition:
+    def __init__(self, families: Iterable[Family]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._families:
+            metric = Metric(family.name, family.said, family.kind)
+            metric.samples = [Sample(*each) for each in family.samples]
+            yield metric
+
+
+def list_families(metrics: Metrics) -> list[Family]:
+    """Give all that is counted, as plain values."""
+    return [
+        Family(
+            each.name,
+            each.documentation,
+            each.type,
+            [(sample.name, sample.labels, sample.value) for sample in each.samples],
+        )
+        for each in metrics.collect()
+    ]
+
+
+def write_families(families: Iterable[Family]) -> bytes:
+    """Write plain values in Prometheus' text format."""
+    return generate_latest(_Exposition(families))
 
 
 def _by_name(values: Mapping[str, float]) -> dict[Labels, float]:

@@ -7,7 +7,7 @@ responsible for HTTP. It reads by the version's own files alone, as a bento has 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bentos.column_values import frame_rows
 from bentos.columns import Column, Row, Rows, read_columns, read_values
+from bentos.errors import RequestRefused
 from bentos.expression_translator import Unknown
 from bentos.lightgbm_predictor import Array, Predictor
 from bentos.online_features import OnlineFeatures, load_lookup
@@ -40,6 +41,7 @@ from tasks.storage.store import Store
 
 log = logging.getLogger("perennial.serving")
 
+EXAMPLES = "example_rows.json"  # versions that were made before there were any lack it
 _COMPARED_ROWS = 500
 
 Read = Callable[[str], bytes]
@@ -66,6 +68,7 @@ class Model:
     program: RowProgram | None
     values: tuple[Column, ...] = ()
     lookup: OnlineFeatures | None = None
+    examples: tuple[bytes, ...] = ()
 
     @property
     def name(self) -> str:
@@ -144,10 +147,10 @@ def load_folder(folder: Path) -> Model:
             raise StoreError(f"{folder / name}: was changed after it was published")
         return data
 
-    return load_model(read, hashlib.sha256(manifest).hexdigest())
+    return load_model(read, expected, hashlib.sha256(manifest).hexdigest())
 
 
-def load_model(read: Read, manifest: str) -> Model:
+def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
     """Make a model from its files, and let it prove itself before anyone is answered by it."""
     lineage = json.loads(read("lineage.json"))
     definition = parse_definition(read("definition.toml").decode(), lineage["version"])
@@ -174,9 +177,22 @@ def load_model(read: Read, manifest: str) -> Model:
         encode=tuple(encode),
         program=None,
         values=values,
+        examples=read_examples(schema, read(EXAMPLES)) if EXAMPLES in files else (),
     )
     check_model(model)
     return replace(model, program=find_program(model))
+
+
+def read_examples(schema: RequestSchema, data: bytes) -> tuple[bytes, ...]:
+    """Read the example rows, each as a body; none where the service itself would refuse one."""
+    examples = tuple(json.dumps(row, ensure_ascii=False).encode() for row in json.loads(data))
+    try:
+        for example in examples:
+            schema.decode_row(example)
+    except RequestRefused as refused:
+        log.warning("the example rows are not shown: %s", refused)
+        return ()
+    return examples
 
 
 def with_tables(model: Model, store: Store | None, folder: Path | None = None) -> Model:

@@ -1,19 +1,18 @@
-"""The OpenAPI document of the service, and an HTML page of it that needs no network.
+"""The OpenAPI document of the service as it answers now, with a real row for each shape.
 
-Both are made from the model's columns. The page is a format string, escaped here: Jinja2 or a
-template file would be one more thing that every bento has to carry.
+Responsible for paths, examples and refusals. What rows and answers are made of is `json_schema`'s.
 """
 
-from html import escape
+import json
 from typing import Any
 
-import polars as pl
-
-from bentos.columns import Column, integer_range
+from bentos.json_schema import ANSWERS, ASKED, any_of, describe_schemas
 from bentos.model import Model
+from bentos.snippets import write_snippets
 
 JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"
+_PLACE = "#/components/schemas/"
 _REFUSALS = {
     "400": "The body is not what the schema says; `field` names what is wrong",
     "401": "A bearer token is needed, or this one is wrong",
@@ -34,14 +33,14 @@ def describe_api(model: Model, token: bool) -> dict[str, Any]:
             "description": model.definition.description,
         },
         "paths": {
-            "/predict": {"post": _operation("Predict rows", "Prediction", arrow=True)},
-            "/explain": {"post": _operation("Explain predictions", "Explanation", arrow=False)},
+            "/predict": {"post": _predict(model, token)},
+            "/explain": {"post": _operation(model, "explain", "Explain predictions")},
             "/model": {"get": _look("The version that answers, its metrics and lineage")},
             "/livez": {"get": _look("Whether the process is alive")},
             "/readyz": {"get": _look("Whether a model answers, and what the next one lacks")},
             "/metrics": {"get": _look("Counters for Prometheus", "text/plain")},
         },
-        "components": {"schemas": _schemas(model)},
+        "components": {"schemas": describe_schemas(model, _PLACE)},
     }
     if token:
         document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
@@ -49,17 +48,32 @@ def describe_api(model: Model, token: bool) -> dict[str, Any]:
     return document
 
 
-def _operation(summary: str, answer: str, arrow: bool) -> dict[str, Any]:
-    asked: dict[str, Any] = {
-        JSON: {"schema": {"anyOf": [_ref("Row"), _ref("Rows"), _ref("Columns")]}}
-    }
-    given: dict[str, Any] = {JSON: {"schema": {"anyOf": [_ref(answer), _ref(answer + "s")]}}}
-    if arrow:
-        asked[ARROW] = given[ARROW] = {"schema": {"type": "string", "format": "binary"}}
-    refusal = {JSON: {"schema": _ref("Refusal")}}
+def _predict(model: Model, token: bool) -> dict[str, Any]:
+    operation = _operation(model, "predict", "Predict rows")
+    stream = {"schema": {"type": "string", "format": "binary"}}
+    for said in (operation["requestBody"], operation["responses"]["200"]):
+        said["content"][ARROW] = stream
+    operation["description"] = (
+        "As JSON: one row, a list of rows, or an object of columns. As an Arrow IPC stream, not "
+        f"compressed, with the columns of a row (`{ARROW}`): the answer is a stream, too, with "
+        "`prediction` and, but for a regression, `label`."
+    )
+    if snippets := write_snippets(model, token):
+        operation["x-codeSamples"] = snippets
+    return operation
+
+
+def _operation(model: Model, name: str, summary: str) -> dict[str, Any]:
+    asked: dict[str, Any] = {"schema": any_of(ASKED, _PLACE)}
+    if model.examples:
+        asked["examples"] = _examples([json.loads(each) for each in model.examples])
+    given = {JSON: {"schema": any_of(ANSWERS[name], _PLACE)}}
+    refusal = {JSON: {"schema": {"$ref": f"{_PLACE}Refusal"}}}
     return {
+        "operationId": name,
+        "tags": ["Ask"],
         "summary": summary,
-        "requestBody": {"required": True, "content": asked},
+        "requestBody": {"required": True, "content": {JSON: asked}},
         "responses": {
             "200": {"description": "The answer", "content": given},
             **{code: {"description": text, "content": refusal} for code, text in _REFUSALS.items()},
@@ -67,128 +81,22 @@ def _operation(summary: str, answer: str, arrow: bool) -> dict[str, Any]:
     }
 
 
+def _examples(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Show real rows in each shape that a body may have."""
+    table = {"columns": {name: [row[name] for row in rows] for name in rows[0]}}
+    return {
+        "row": {"summary": "One row", "value": rows[0]},
+        "rows": {"summary": "A list of rows", "value": rows},
+        "columns": {"summary": "An object of columns", "value": table},
+    }
+
+
 def _look(summary: str, kind: str = JSON) -> dict[str, Any]:
     return {
+        "tags": ["Look"],
         "summary": summary,
         "responses": {
             "200": {"description": summary, "content": {kind: {}}},
             "401": {"description": _REFUSALS["401"], "content": {JSON: {}}},
         },
     }
-
-
-def _schemas(model: Model) -> dict[str, Any]:
-    columns = model.schema.columns
-    number: dict[str, Any] = {"type": "number"}
-    if model.predictor.classes > 1:
-        number = _list(number)
-    kind = {"binary": "boolean", "multiclass": "string"}.get(model.definition.target.kind)
-    label = {"label": {"type": kind}} if kind else {}
-    labels = {"labels": _list({"type": kind})} if kind else {}
-    version = {"version": {"type": "string"}}
-    values = {each.name: _value(each) for each in columns}
-    lists = {name: _list(value) for name, value in values.items()}
-    return {
-        "Row": _object(values, columns),
-        "Rows": {**_list(_ref("Row")), "minItems": 1, "maxItems": model.schema.max_rows},
-        "Columns": {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["columns"],
-            "properties": {"columns": _object(lists, columns)},
-        },
-        "Prediction": _answer({"prediction": number, **label, **version}),
-        "Predictions": _answer({"predictions": _list(number), **labels, **version}),
-        "Explanation": {"type": "object", "required": ["prediction"]},
-        "Explanations": _answer({"explanations": _list(_ref("Explanation")), **version}),
-        "Refusal": {
-            "type": "object",
-            "required": ["error"],
-            "properties": {"error": {"type": "string"}, "field": {"type": "string"}},
-        },
-    }
-
-
-def _object(properties: dict[str, Any], columns: tuple[Column, ...]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [each.name for each in columns if each.required],
-        "properties": properties,
-    }
-
-
-def _answer(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-def _list(items: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": items}
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _value(column: Column) -> dict[str, Any]:
-    """Describe one column's values in JSON Schema; any of them may be missing."""
-    dtype = column.dtype
-    described: dict[str, Any] = {"type": ["string", "null"]}
-    if dtype == pl.Boolean:
-        described = {"type": ["boolean", "null"]}
-    elif dtype.is_integer():
-        least, most = integer_range(dtype)
-        described = {"type": ["integer", "null"], "minimum": least, "maximum": most}
-    elif dtype.is_numeric():
-        described = {"type": ["number", "null"]}
-    elif dtype == pl.Null:
-        described = {"type": "null"}
-    elif isinstance(dtype, pl.Datetime):
-        described["format"] = "date-time" if dtype.time_zone else "local date-time"
-    elif dtype.is_temporal():
-        described["format"] = str(type(dtype).__name__).lower()
-    used = "" if column.required else "; kept in the prediction log, not used by the model"
-    return {**described, "description": f"{dtype}{used}"}
-
-
-def draw_page(model: Model) -> str:
-    """Draw the columns and ways to ask as one page without scripts, styles or fonts from afar."""
-    rows = "".join(
-        f"<tr><td><code>{escape(each.name)}</code></td><td>{escape(str(each.dtype))}</td>"
-        f"<td>{'needed' if each.required else 'for the log'}</td></tr>"
-        for each in model.schema.columns
-    )
-    names = "".join(f'"{each.name}": …, ' for each in model.schema.columns[:3])
-    return _PAGE.format(
-        name=escape(model.name),
-        version=escape(model.version),
-        description=escape(model.definition.description),
-        rows=rows,
-        example=escape(f"{{{names}…}}"),
-    )
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{name}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; }}
-table {{ border-collapse: collapse; }} td, th {{ padding: .2rem 1rem .2rem 0; text-align: left; }}
-code, pre {{ font-family: ui-monospace, monospace; }} pre {{ background: #f3f3f3; padding: .6rem; }}
-</style></head><body>
-<h1>{name}</h1><p>{description}</p><p>Version <code>{version}</code></p>
-<h2>Ask</h2>
-<p><code>POST /predict</code> or <code>POST /explain</code> with <code>application/json</code>:</p>
-<pre>one row   {example}
-rows      [{{…}}, {{…}}]
-columns   {{"columns": {{"name": [value, …], …}}}}</pre>
-<p>or, to <code>/predict</code>, an Arrow IPC stream as
-<code>application/vnd.apache.arrow.stream</code>. A missing value is <code>null</code>; times
-are ISO text. What does not fit is refused with a message that names the field.</p>
-<h2>Columns</h2>
-<table><tr><th>Name</th><th>Type</th><th></th></tr>{rows}</table>
-<h2>Look</h2>
-<p><a href="model">/model</a> · <a href="readyz">/readyz</a> · <a href="metrics">/metrics</a> ·
-<a href="openapi.json">/openapi.json</a></p>
-</body></html>
-"""

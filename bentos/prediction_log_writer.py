@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -47,11 +47,20 @@ class _Batch(NamedTuple):  # quicker to make than a dataclass, for each request
 
 
 class PredictionLog:
-    """Without a store it takes everything and keeps nothing."""
+    """Without a store it takes everything and keeps nothing.
 
-    def __init__(self, store: Store | None, metrics: Metrics) -> None:
+    `claim` tells whether it is this process that does what one of several is to do.
+    """
+
+    def __init__(
+        self,
+        store: Store | None,
+        metrics: Metrics,
+        claim: Callable[[str, str], bool] = lambda work, turn: True,
+    ) -> None:
         self._store = store
         self._metrics = metrics
+        self._claim = claim
         self._queue: deque[_Batch] = deque()
         self._adding = threading.Lock()
         self._added = self._taken = 0
@@ -147,9 +156,11 @@ class PredictionLog:
     def _retain(self, store: Store, model: Model) -> None:
         """Once an hour, remove the days that are older than the definition keeps, copies too."""
         now = datetime.now(UTC)
-        if f"{now:%F %H}" == self._retained:
+        if f"{now:%F-%H}" == self._retained:
             return
-        self._retained = f"{now:%F %H}"
+        self._retained = f"{now:%F-%H}"
+        if not self._claim("retention", self._retained):
+            return
         oldest = f"{now - model.definition.serving.log_keep - timedelta(days=1):%Y-%m-%d}"
         for folder in (f"predictions/{model.name}", f"monitoring/{model.name}/pieces"):
             for day in store.children(folder):

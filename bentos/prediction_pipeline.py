@@ -68,7 +68,7 @@ def explain_failure(model: Model, rows: Rows, error: BaseException) -> RequestRe
             except pl.exceptions.PolarsError:
                 columns = expression.meta.root_names()
                 return RequestRefused(
-                    400, f"feature {name!r} cannot be computed from it", columns[0]
+                    400, f"feature {name!r} cannot be computed from {columns[0]}", columns[0]
                 )
     log.error("prediction failed: %s", first_line(error))
     return RequestRefused(500, "the prediction failed")

@@ -71,7 +71,9 @@ class QuickAnswers:
         end = data.find(_END, 0, _LONGEST_HEAD) + len(_END)
         if way.heads.get(address, _NONE).get(data[:end]) != len(data):
             return None
-        if data[end] != _OBJECT or self._metrics.in_flight >= way.concurrency:
+        metrics = self._metrics
+        busy = metrics.in_flight + (metrics.elsewhere() if metrics.elsewhere else 0)
+        if data[end] != _OBJECT or busy >= way.concurrency:
             return None
         started = perf_counter()
         try:
@@ -86,8 +88,8 @@ class QuickAnswers:
         self._log.add(way.model, (row,), (predicted,), (request,))
         body = write_one(way.model, predicted, way.label(predicted))
         others = [name for place, name in way.categories if numbers[place] == OTHER]
-        self._metrics.responses["/predict", 200] += 1
-        self._metrics.count_answered(1, others, perf_counter() - started)
+        metrics.responses["/predict", 200] += 1
+        metrics.count_answered(1, others, perf_counter() - started)
         return b"%b%d\r\nx-request-id: %b\r\n\r\n%b" % (start, len(body), request.encode(), body)
 
     def learn(self, address: str, data: bytes, scope: Scope) -> None:

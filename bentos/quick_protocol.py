@@ -6,7 +6,7 @@ those go through Uvicorn's own parser to the ASGI application.
 """
 
 import asyncio
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import uvicorn.protocols.http.auto
 
@@ -22,7 +22,7 @@ class QuickProtocol(TimedProtocol):
 
     __slots__ = ("address", "fresh", "given", "rested", "start")
 
-    quick: QuickAnswers
+    quick: ClassVar[QuickAnswers]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         TimedProtocol.connection_made(self, transport)
@@ -76,4 +76,5 @@ class QuickProtocol(TimedProtocol):
 def answer_quickly(quick: QuickAnswers) -> None:
     """Let every connection that Uvicorn takes from now on ask for quick answers."""
     auto: Any = uvicorn.protocols.http.auto
-    auto.AutoHTTPProtocol = type("Quick", (QuickProtocol,), {"__slots__": (), "quick": quick})
+    auto.AutoHTTPProtocol = QuickProtocol
+    QuickProtocol.quick = quick

@@ -19,6 +19,8 @@ from bentos.column_values import check_frame, make_frame, make_whole, take_list
 from bentos.columns import Column, Row, Rows, find_rounding, json_type, loose_type, outer_limits
 from bentos.errors import RequestRefused
 from bentos.json_decoders import check_names_once, explain_json_error, make_decoders
+from bentos.plain_words import show_value
+from bentos.refusals import refuse_value
 
 _ASKS_FOR_COLUMNS = re.compile(rb'\s*\{\s*"columns"\s*:\s*\{')
 _ROW, _ROWS, _COLUMNS = range(3)  # the places of their decoders
@@ -134,11 +136,11 @@ class RequestSchema:
     def _take_loosely(self, shape: int, body: bytes, error: ValueError) -> list[Any]:
         """Take by the rule itself what the quick way, which takes less, does not: by columns."""
         if not isinstance(error, msgspec.ValidationError):
-            raise explain_json_error(error, body) from None
+            raise explain_json_error(error, body, self.columns) from None
         try:
             decoded = self._loose[shape].decode(body)
         except ValueError:
-            raise explain_json_error(error, body) from None
+            raise explain_json_error(error, body, self.columns) from None
         check_names_once(body, -1)
         if shape == _COLUMNS:
             lists = msgspec.structs.astuple(decoded.columns)
@@ -168,9 +170,8 @@ class RequestSchema:
         self._check_size(rows)
         for column, values in zip(self.columns, lists, strict=True):
             if values is not UNSET and len(values) != rows:
-                raise RequestRefused(
-                    400, f"has {len(values)} values, others have {rows}", column.name
-                )
+                told = f"{column.name} has {len(values)} values and another column has {rows}; "
+                raise RequestRefused(400, f"{told}give one for each row", column.name)
 
     def _settle(self, row: Row) -> Row:
         """Fill in what was left out, and refuse what Polars could not hold."""
@@ -186,19 +187,23 @@ class RequestSchema:
 
     def _check_limits(self, n: int, value: Any, least: Any, most: Any) -> None:
         if value is not None and value is not UNSET and not least <= value <= most:
-            raise RequestRefused(400, f"must lie between {least} and {most}", self.columns[n].name)
+            column = self.columns[n]
+            told = (
+                f"{column.name} must lie between {least} and {most}; {show_value(value)} does not"
+            )
+            raise RequestRefused(400, told, column.name)
 
     def _check_rounding(self, n: int, value: Any, rounds: Callable[[Any], bool]) -> None:
         if value is not None and value is not UNSET and rounds(value):
-            column = self.columns[n]
-            raise RequestRefused(400, f"holds a value that {column.dtype} cannot", column.name)
+            raise refuse_value(self.columns[n], f"{show_value(value)} would be rounded")
 
     def _check_size(self, rows: int) -> None:
         if not rows:
-            raise RequestRefused(400, "there are no rows to answer")
+            raise RequestRefused(400, "there are no rows to answer; send one at least")
         if rows > self.max_rows:
             raise RequestRefused(
-                413, f"more rows than the {self.max_rows} that one request may hold"
+                413,
+                f"there are more rows than the {self.max_rows} that a request may hold",
             )
 
     def _count_text(self, rows: Sequence[Row]) -> int:

@@ -29,18 +29,28 @@ from typing import Any
 import bentoml
 from bentoml import Service
 
-from bentos.app import Application, PredictionApp
+from bentos.app import PredictionApp
+from bentos.bentoml_routes import Application
+from bentos.connection_sharing import share_connections
+from bentos.endpoints import Answering, make_endpoints, write_specification
 from bentos.hot_reload import HotReload
 from bentos.metrics import Metrics
-from bentos.model import load_folder, with_tables
+from bentos.model import Model, load_folder, with_tables
 from bentos.prediction_log_writer import PredictionLog
 from bentos.quick_protocol import answer_quickly
 from bentos.request_count_writer import RequestCountWriter
 from bentos.request_head import Receive, Scope, Send
+from bentos.shared_metrics import SharedMetrics
 from bentos.slow_clients import limit_slow_clients, sweep
+from bentos.supervision import prepare_workers, settle_workers
+from bentos.worker_count import read_workers
+from bentos.worker_group import join_group
+from tasks.core.errors import StoreError, first_line
 from tasks.storage.store import Store, is_bucket, open_store
 
 log = logging.getLogger("perennial.serving")
+
+_NAME = "perennial"
 
 
 class Running:
@@ -48,12 +58,15 @@ class Running:
 
     def __init__(self, bento: Application) -> None:
         self._bento = bento
-        store, metrics = find_store(), Metrics()
+        group, store = join_group(bentoml.server_context.worker_index), find_store()
+        self._metrics = metrics = SharedMetrics(group) if group else Metrics()
         folder = os.environ.get("PERENNIAL_TABLES")
-        model = with_tables(load_folder(find_model()), store, Path(folder) if folder else None)
+        model = add_tables(load_folder(find_model()), store)
         if store is None and model.definition.serving.log:
             log.warning("predictions are not logged: PERENNIAL_ROOT is not set")
-        self._server = PredictionApp(model, metrics, PredictionLog(store, metrics))
+        kept = PredictionLog(store, metrics, *([group.claim] if group else []))
+        self._server = PredictionApp(model, metrics, kept)
+        self._server.bento = bento
         self._counting = RequestCountWriter(store, metrics)
         self._server.token = os.environ.get("PERENNIAL_TOKEN", "").encode()
         self._follower: HotReload | None = None
@@ -64,7 +77,10 @@ class Running:
             self._follower = HotReload(name, store, metrics, self._server.swap)
             self._server.problem = lambda: self._follower.problem if self._follower else ""
         limit_slow_clients(model.definition.serving.timeout_s)
+        answering.set(self._server)
         answer_quickly(self._server.quick)
+        if group:
+            share_connections(group)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -76,6 +92,8 @@ class Running:
         """Start and stop with BentoML's application."""
         self._server.log.start()
         self._counting.start()
+        if isinstance(self._metrics, SharedMetrics):
+            self._metrics.start()
         if self._follower is not None:
             self._follower.start(self._server.model)
         sweeping = asyncio.create_task(sweep())
@@ -100,6 +118,26 @@ class Running:
             self._follower.stop()
         self._server.log.stop()
         self._counting.stop()
+        if isinstance(self._metrics, SharedMetrics):
+            self._metrics.stop()
+
+
+def add_tables(model: Model, store: Store | None) -> Model:
+    folder = os.environ.get("PERENNIAL_TABLES")
+    return with_tables(model, store, Path(folder) if folder else None)
+
+
+def make_server() -> PredictionApp:
+    """Make what answers where none is served: while a bento is built, or for a call in Python.
+
+    Such calls are not logged: nobody writes a log beside them.
+    """
+    metrics, model = Metrics(), load_folder(find_model())
+    try:
+        model = add_tables(model, find_store())
+    except StoreError as error:  # enough to describe it by
+        log.warning("no row can be answered: %s", first_line(error))
+    return PredictionApp(model, metrics, PredictionLog(None, metrics))
 
 
 def find_model() -> Path:
@@ -120,28 +158,35 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.0001)
     access = logging.getLogger("uvicorn.access")
     access.handlers, access.propagate = [], False
+
+
+answering = Answering(make_server)
 
 
 class _Perennial(Service[Any]):  # type: ignore[misc]  # attrs hides the class
     """BentoML's service, answered by our application instead of BentoML's stack."""
 
+    def inject_config(self) -> None:
+        super().inject_config()
+        settle_workers(self.name)
+
     def to_asgi(self, is_main: bool = True) -> Any:
         return Running(super().to_asgi(is_main))
 
+    @property
+    def openapi_spec(self) -> Any:
+        return write_specification(answering.get())
 
-@bentoml.service(
-    name="perennial",
+
+service = bentoml.service(
+    make_endpoints(answering, lambda: prepare_workers(_NAME)),
+    name=_NAME,
     service_class=_Perennial,
-    workers=1,
+    workers=read_workers(find_model()),
     http={"host": "127.0.0.1"},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
 )
-class Answering:
-    """Nothing is asked of this class: BentoML wants one to hang its life cycle on."""
-
-
-service = Answering

@@ -28,7 +28,14 @@ COMMANDS = (  # as `perennial --help` lists them
     *(decisions.approve, decisions.reject, decisions.rollback, decisions.accept),
     *(local.serve, flow_runs.score, flow_runs.materialise, flow_runs.monitor, flow_runs.backtest),
     *(registry.status, registry.history, registry.show),
-    *(flow_runs.drill, registry.reproduce, editors.schema, upkeep.prune, upkeep.forget, local.doctor),
+    *(
+        flow_runs.drill,
+        registry.reproduce,
+        editors.schema,
+        upkeep.prune,
+        upkeep.forget,
+        local.doctor,
+    ),
 )
 for command in COMMANDS:
     app.command()(command)

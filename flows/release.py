@@ -6,7 +6,8 @@
 3. Build: a bento of exactly the approved files, in a process of its own.
 4. Acceptance test: its real server predicts the holdout as training did, refuses bad requests, and
    meets its latency budget.
-5. Promotion: the ledger names the new champion, unless another run did so first.
+5. Promotion: the ledger names the new champion, unless another run did so first. What it has
+   released is put among BentoML's own models, for `bentoml models list`.
 
 A failure before promotion leaves the old champion in place and the approval in the ledger: the same
 command again continues from there, whoever gives it.
@@ -19,6 +20,7 @@ from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from tasks.core.definition_file import find_definition, project_of
+from tasks.core.errors import DecisionRefused
 from tasks.feature_store.task import materialise_tables
 from tasks.registry.decisions import Decision, check_decision, find_asked
 from tasks.registry.ledger import Entry
@@ -29,6 +31,7 @@ from tasks.registry.version_status import refuse_rollback
 from tasks.registry.versions import Published, get_version
 from tasks.serving.bento_archive import offer_bento
 from tasks.serving.bento_build import describe_release
+from tasks.serving.bentoml_models import offer_models
 from tasks.serving.task import build_bento, prove_bento
 from tasks.storage.store import Store, open_store, work_folder
 from tasks.training.published_model import read_definition
@@ -68,13 +71,27 @@ def release(
     known = len(read_trusted_ledger(store, model))
     if decision == "rollback":
         asked = prepare_rollback(store, asked)
-    entry = decide(store.root, asked)
+    entry = decide_open(store, asked)
     going_on = entry.number <= known
     if entry.action == "approve":
         entry = release_approved(store, model, entry)
+    if entry.action != "reject":
+        offer_models(store, model)
     described = describe_release(store, model, entry, going_on)
     create_markdown_artifact(key=f"release-{model}", markdown=described["summary"])
     return described
+
+
+def decide_open(store: Store, asked: Decision) -> Entry:
+    """Write a decision into the ledger; DecisionRefused where it is made already.
+
+    So it is after a run that was killed when it had promoted: what was left for it to do is done.
+    """
+    try:
+        return decide(store.root, asked)
+    except DecisionRefused:
+        offer_models(store, asked.model)
+        raise
 
 
 def prepare_rollback(store: Store, asked: Decision) -> Decision:

@@ -34,9 +34,9 @@ from tasks.extraction.snapshot import digest_snapshot, settle_as_of
 from tasks.extraction.task import extract
 from tasks.features.transform import compile_features
 from tasks.preparation.task import prepare
-from tasks.registry.forgotten import list_keys, read_records
 from tasks.registry.code_digest import model_code_digest
 from tasks.registry.decisions import check_approver
+from tasks.registry.forgotten import list_keys, read_records
 from tasks.registry.overview import describe_version
 from tasks.registry.trusted_ledger import read_trusted_ledger
 from tasks.registry.version_status import find_release, is_open

@@ -2,6 +2,7 @@
 
 1. The champion, as the ledger names it.
 2. Scoring: rows pass through the features and the model, into a file that appears when it is whole.
+   The contributions that count most stand beside the predictions, where they are asked for.
 3. The prediction log, where it is asked for: what the service would have kept of these rows.
 """
 
@@ -21,33 +22,42 @@ from tasks.core.definition_file import find_definition, project_of
 from tasks.extraction.run_plan import SCHEMAS
 from tasks.features.feature_tables import plan_tables, used_tables
 from tasks.features.transform import Features
+from tasks.prediction.answer_columns import check_explainable
 from tasks.prediction.batch_scoring import Scorer, find_forest, score_table
 from tasks.prediction.log_schema import part_path
 from tasks.registry.versions import Published, read_json
 from tasks.sources.file_contents import refuse_moved
 from tasks.sources.files import find_files, scan_source
-from tasks.sources.preflight import check_target, need_champion
+from tasks.sources.preflight import check_explain, check_target, need_champion
 from tasks.storage.store import Store, open_store, reaching, work_folder
 from tasks.training.published_model import load
 
 Word = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=1, strict=True)]
 
 
 @flow(name="score")
-def score(model: Word, source: Word, target: Word, log: bool = False) -> dict[str, Any]:
-    """Let a model's champion predict every row of a table: Parquet, CSV or NDJSON, or s3://."""
+def score(
+    model: Word, source: Word, target: Word, log: bool = False, explain: Count | None = None
+) -> dict[str, Any]:
+    """Let a model's champion predict every row of a table: Parquet, CSV or NDJSON, or s3://.
+
+    `explain` is how many contributions, those that count most, are written beside each prediction.
+    """
     begun = time.monotonic()
     check_target(target)
     store = open_store()
     champion = need_champion(store, model, "to score with")
+    check_explain(store, champion, explain)
     with work_folder(store) as folder:
-        rows = score_champion(store.root, champion, source, target, folder, log)
+        rows = score_champion(store.root, champion, source, target, folder, log, explain)
         logged = publish_log(store, model, folder) if log else 0
     return {
         "model": model,
         "version": champion.version,
         "rows": rows,
         "output": target,
+        "explain": explain,
         "log_parts": logged,
         "seconds": time.monotonic() - begun,
     }
@@ -55,18 +65,26 @@ def score(model: Word, source: Word, target: Word, log: bool = False) -> dict[st
 
 @task(name="scoring", cache_policy=NO_CACHE)
 def score_champion(
-    root: str, champion: Published, source: str, target: str, folder: Path, log: bool
+    root: str,
+    champion: Published,
+    source: str,
+    target: str,
+    folder: Path,
+    log: bool,
+    explain: int | None,
 ) -> int:
     """Score a table with one version."""
     parts = folder / "log"
     parts.mkdir()
-    scorer = load_scorer(open_store(root), champion)
+    scorer = load_scorer(open_store(root), champion, explain)
     return score_table(scorer, source, target, folder, parts if log else None)
 
 
-def load_scorer(store: Store, published: Published) -> Scorer:
+def load_scorer(store: Store, published: Published, explain: int | None = None) -> Scorer:
     """Read what scoring needs of a version, each file checked against the manifest."""
     model = load(store, published)
+    if explain is not None:
+        check_explainable(model.version, model.read_text())
     definition, features = model.definition, model.features
     columns = read_columns(
         definition, features, read_json(store, published, "analysis.json")["columns"]
@@ -80,6 +98,7 @@ def load_scorer(store: Store, published: Published) -> Scorer:
         },
         schemas=schemas,
         tables=open_tables(definition, features, columns),
+        explain=explain,
     )
 
 

@@ -82,16 +82,20 @@ def score(
     source: Annotated[str, typer.Option("--input", help="Parquet, CSV or NDJSON: path or s3://.")],
     target: Annotated[str, typer.Option("--output", help="Where to write: .parquet or .csv.")],
     log: Annotated[bool, typer.Option("--log", help="Keep what was asked and answered.")] = False,
+    explain: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="Write the K contributions that count most, too."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Let the champion predict a whole table."""
-    from tasks.sources.preflight import check_target, need_champion
+    from tasks.sources.preflight import check_explain, check_target, need_champion
 
-    name = name_of(model)
+    name, store = name_of(model), open_store()
     check_target(target)
-    need_champion(open_store(), name, "to score with")
+    check_explain(store, need_champion(store, name, "to score with"), explain)
     with running("score") as flows:
-        done = flows.score(name, source, target, log)
+        done = flows.score(name, source, target, log, explain)
     if as_json:
         console.print_json(done)
     else:

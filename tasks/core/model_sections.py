@@ -8,7 +8,7 @@ data (`data_sections`), and for what sections have to agree on (`definition`).
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from tasks.core.data_sections import Section, Share
 from tasks.core.durations import Duration, Period, ShareOrPeriod
@@ -23,8 +23,21 @@ def _check_parameter(value: object) -> object:
     return value
 
 
+def _check_workers(value: object) -> object:
+    if value != "auto" and not (type(value) is int and 1 <= value <= MOST_WORKERS):
+        raise ValueError(f'must be a whole number from 1 to {MOST_WORKERS}, or "auto"')
+    return value
+
+
+MOST_WORKERS = 64
+_WORKERS = {
+    "anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_WORKERS}, {"const": "auto"}]
+}
 TargetKind = Literal["binary", "multiclass", "regression"]
 Metric = Literal["auc", "log_loss", "brier", "accuracy", "macro_f1", "mae", "rmse", "r2"]
+Workers = Annotated[
+    int | Literal["auto"], BeforeValidator(_check_workers), WithJsonSchema(_WORKERS)
+]
 Parameter = Annotated[bool | int | float | str, BeforeValidator(_check_parameter)]
 # A probability strays by half at most: .15 of it are .3 of its standard deviations, or more.
 CALIBRATION_AT_MOST: dict[TargetKind, float] = {
@@ -133,7 +146,7 @@ class Approval(Section):
 
 
 class Serving(Section):
-    """How predictions are served, within which limits, and how long they are logged."""
+    """How predictions are served, by how many processes, within which limits; and their log."""
 
     threshold: float = Field(default=0.5, gt=0, lt=1)
     """From which probability on the answer of a binary model is yes."""
@@ -147,6 +160,8 @@ class Serving(Section):
     """The largest body of one request, in megabytes."""
     concurrency: int = Field(default=256, ge=1)
     """How many requests are answered at once; one too many is asked to come back."""
+    workers: Workers = 1
+    """How many processes answer on one port; auto: one for each core."""
     timeout_s: float = Field(default=30.0, gt=0)
     """The longest that one request may take, in seconds."""
     hosts: tuple[Annotated[str, Field(pattern=HOST)], ...] = ()

@@ -50,9 +50,7 @@ class Traces(Frozen):
     unknown: tuple[str, ...]
 
 
-def open_columns(
-    model: str, given: Iterable[str]
-) -> tuple[Definition, Mapping[str, pl.DataType]]:
+def open_columns(model: str, given: Iterable[str]) -> tuple[Definition, Mapping[str, pl.DataType]]:
     """Give a model's definition and the columns of its extraction; refuse what is not its key."""
     path = find_definition(model)
     definition = load_definition(path)
@@ -75,9 +73,7 @@ def check_key(definition: Definition, origin: str, given: Iterable[str]) -> None
             )
 
 
-def settle_values(
-    given: Mapping[str, str], columns: Mapping[str, pl.DataType]
-) -> dict[str, str]:
+def settle_values(given: Mapping[str, str], columns: Mapping[str, pl.DataType]) -> dict[str, str]:
     """Give values as extraction would have them; DefinitionError for one that no row can have."""
     settled = {}
     for name, text in given.items():

@@ -13,6 +13,7 @@ from typing import Any
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, DefinitionError, SourceError, StoreError, first_line
 from tasks.evaluation.evaluate import evaluate_models
+from tasks.evaluation.example_rows import write_examples
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot, extract_snapshot, open_snapshot
 from tasks.features.transform import compile_features
@@ -58,7 +59,10 @@ def reproduce_version(
     lineage, plan = model.lineage, model.recall_plan(project)
     snapshot = recall_snapshot(store, plan, folder)
     made = make_again(plan, snapshot, lineage, folder)
-    digests = {name: digest_file(path) for name, path in made.items()}
+    # Versions that were made before there were examples hold none.
+    digests = {
+        name: digest_file(path) for name, path in made.items() if name in published.manifest.files
+    }
     same = [name for name, digest in digests.items() if published.manifest.files[name] == digest]
     return Reproduction(
         model=plan.definition.name,
@@ -74,8 +78,8 @@ def refuse_forgotten(store: Store, published: Published) -> None:
     for record in read_records(store, model):
         if version in record.versions:
             raise DataRefused(
-                f"{model}: {version} learned from rows that were forgotten on {record.time:%Y-%m-%d} "
-                f"(record {record.number}): it cannot be made again, for they are gone"
+                f"{model}: {version} learned from rows that were forgotten on "
+                f"{record.time:%Y-%m-%d} (record {record.number}): it cannot be made again, for they are gone"
             )
 
 
@@ -116,6 +120,9 @@ def make_again(
     for name, value in {**texts, "evaluation.json": evaluation}.items():
         made[name] = folder / name
         made[name].write_text(value.model_dump_json(indent=1), encoding="utf-8")
+    made["example_rows.json"] = folder / "example_rows.json"
+    examples = write_examples(plan, snapshot, prepared)
+    made["example_rows.json"].write_text(examples, encoding="utf-8")
     if not lineage["refit"]:
         return {**made, "model.txt": trained.twin}
     return {

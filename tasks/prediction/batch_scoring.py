@@ -24,6 +24,7 @@ from tasks.core.errors import DataRefused, first_line
 from tasks.evaluation.metrics import Array
 from tasks.features.feature_tables import asked_columns, tabled_values, used_tables
 from tasks.features.point_in_time_join import look_up
+from tasks.prediction.answer_columns import CELLS, explain_rows, put_beside, tell_predictions
 from tasks.prediction.compiled_forest import CompiledForest, NoForest, compile_forest
 from tasks.prediction.log_schema import make_part, write_part
 from tasks.sources.file_contents import refuse_moved
@@ -42,7 +43,8 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     """One version's parts that scoring needs; `types` are those of the raw columns, as logged.
 
     `schemas` are the sources' columns as training read them, and `tables` the feature tables, for
-    rows that come without the values that are in them.
+    rows that come without the values that are in them. `explain` is how many contributions are
+    told beside each prediction.
     """
 
     model: PublishedModel
@@ -50,6 +52,7 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     types: dict[str, pl.DataType]
     schemas: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
+    explain: int | None = None
 
 
 def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: Path | None) -> int:
@@ -86,9 +89,12 @@ def answer_parts(
         return answers
 
     # Nothing but the scan: with a selection on top, Polars reads on without waiting for us.
-    parts = table.rows.collect_batches(chunk_size=_BATCH, lazy=True)
+    size = min(_BATCH, CELLS // (scorer.explain or 1))
+    parts = table.rows.collect_batches(chunk_size=size, lazy=True)
     for answers in map_ahead(answer, count_rows(parts)):
         counts.append(len(answers))
+        if scorer.explain:  # which takes minutes where predicting takes seconds
+            log.info("%s rows explained", f"{sum(counts):,}")
         yield answers
 
 
@@ -177,27 +183,20 @@ def look_up_values(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
 
 def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     """Predict a part of a table; give its keys and the answers."""
-    keys = batch.select(
-        name for name in scorer.model.definition.extract.key if name in batch.columns
+    definition, features, classes = (
+        scorer.model.definition,
+        scorer.model.features,
+        scorer.model.vocabulary.classes,
     )
-    classes = np.asarray(scorer.model.vocabulary.classes)
-    if batch.is_empty():
-        predicted = np.zeros((0, len(classes)) if len(classes) else 0)
-    else:
-        predicted = predict(scorer, batch)
-    if predicted.ndim == 1:
-        answers = keys.with_columns(pl.Series("prediction", predicted))
-        if scorer.model.definition.target.kind == "regression":
-            return answers
-        return answers.with_columns(
-            label=pl.col("prediction") >= scorer.model.definition.serving.threshold
-        )
-    chances = [
-        pl.Series(f"probability_{name}", chance)
-        for name, chance in zip(classes, predicted.T, strict=True)
-    ]
-    likeliest = classes[predicted.argmax(axis=1)].tolist()
-    return keys.with_columns(pl.Series("label", likeliest, dtype=pl.String), *chances)
+    keys = batch.select(name for name in definition.extract.key if name in batch.columns)
+    numbers = encode_rows(features, scorer.model.vocabulary, batch)
+    predicted = predict(scorer, numbers)
+    told = tell_predictions(definition, classes, predicted)
+    if scorer.explain:
+        outputs = predicted.argmax(axis=1) if classes else np.zeros(len(batch), np.intp)
+        names, most = list(features.expressions), scorer.explain
+        told = told.hstack(explain_rows(scorer.model.booster, names, numbers, outputs, most))
+    return put_beside(keys, told, scorer.model.version)
 
 
 def find_forest(model: PublishedModel) -> CompiledForest | None:
@@ -212,10 +211,12 @@ def find_forest(model: PublishedModel) -> CompiledForest | None:
         return None
 
 
-def predict(scorer: Scorer, batch: pl.DataFrame) -> Array:
+def predict(scorer: Scorer, numbers: pl.DataFrame) -> Array:
+    classes = scorer.model.vocabulary.classes
+    if numbers.is_empty():
+        return np.zeros((0, len(classes)) if classes else 0)
     if scorer.forest is None:
-        return scorer.model.predict(batch)
-    numbers = encode_rows(scorer.model.features, scorer.model.vocabulary, batch)
+        return np.asarray(scorer.model.booster.predict(numbers))
     return scorer.forest.predict(numbers.cast(pl.Float64).to_numpy())
 
 
@@ -223,7 +224,7 @@ def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder
     """Keep a part as the service would log it, in a folder still to be published."""
     absent = [name for name in scorer.types if name not in batch.columns]
     rows = batch.with_columns(pl.lit(None, scorer.types[name]).alias(name) for name in absent)
-    chances = [name for name in answers.columns if name.startswith("probability_")]
+    chances = [f"probability_{name}" for name in scorer.model.vocabulary.classes]
     predicted = pl.concat_list(chances) if chances else pl.col("prediction")
     part = make_part(
         scorer.model.definition,

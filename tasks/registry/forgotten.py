@@ -83,7 +83,9 @@ def add_record(store: Store, model: str, after: int, **said: Any) -> Record:
         with reaching(store.root):
             store.create(_path(model, number), record.model_dump_json(indent=1).encode())
     except FileExistsError as error:
-        raise StoreError(f"{model}: somebody else forgets at the same time; run it again") from error
+        raise StoreError(
+            f"{model}: somebody else forgets at the same time; run it again"
+        ) from error
     return record
 
 

@@ -95,12 +95,16 @@ def read_bill(store: Store, model: str, version: str) -> str:
 
 def offer_bento(store: Store, model: str, version: str, bento: Published) -> None:
     """Put a proven bento where a person's own `bentoml serve` looks; it is a convenience only."""
-    tag = bento_tag(model, version)
-    home = Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml")
+    tag, home = bento_tag(model, version), bentoml_home()
     try:
         place_bento(store, bento, tag, home)
     except (OSError, StoreError) as error:
         log.warning("%s is not in %s: %s", tag, home, first_line(error))
+
+
+def bentoml_home() -> Path:
+    """Name the folder in which a person's own BentoML keeps its bentos and models."""
+    return Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml")
 
 
 def unpack_bento(store: Store, entry: Entry, model: str, home: Path) -> Path:
@@ -115,9 +119,14 @@ def place_bento(store: Store, bento: Published, tag: str, home: Path) -> Path:
     with lend_folder(home / "tmp") as folder, reaching(str(home)):
         if not target.is_dir():
             unpack(read_file(store, bento, archive_name(tag)), folder / "bento", target)
-        (folder / "latest").write_text(target.name)
-        os.replace(folder / "latest", target.parent / "latest")
+        point_latest(target, folder)
     return target
+
+
+def point_latest(target: Path, folder: Path) -> None:
+    """Make a bento or model the one that BentoML takes for `NAME:latest`, at once."""
+    (folder / "latest").write_text(target.name)
+    os.replace(folder / "latest", target.parent / "latest")
 
 
 def find_difference(built: Path, found: Path) -> str:

@@ -46,6 +46,9 @@ _PACKAGES = Path(__file__).parents[2]
 _OURS = ("bentos", "tasks")
 _ENTRY, _OPTIONS = "bentos.service", "bentofile.yaml"
 _BUILD_SECONDS = 300
+# Of a container made by `bentoml containerize`: its port is asked from outside.
+_CONTAINER = {"BENTOML_HOST": "0.0.0.0", "BENTOML_DO_NOT_TRACK": "true"}
+_SYSTEM_PACKAGES = ["libgomp1"]  # LightGBM's OpenMP
 _CROWNING = ("release", "rollback")
 
 
@@ -82,10 +85,12 @@ def make_bento(store: Store, published: Published, folder: Path) -> Bento:
 
 def lay_out(store: Store, published: Published, context: Path) -> None:
     """Write what a bento is built from: the service, what it imports, and the version's files."""
-    for module in needed_modules():
-        target = context / module.relative_to(_PACKAGES)
+    modules = needed_modules()
+    pages = [module.with_suffix(".html") for module in modules]
+    for file in [*modules, *filter(Path.is_file, pages)]:
+        target = context / file.relative_to(_PACKAGES)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(module, target)
+        shutil.copyfile(file, target)
     model = context / "model"
     model.mkdir()
     for name in published.manifest.files:
@@ -98,6 +103,8 @@ def lay_out(store: Store, published: Published, context: Path) -> None:
         "service": f"{_ENTRY}:service",
         "include": ["bentos/**", "tasks/**", "model/**", BILL],
         "python": {"packages": requirements.splitlines(), "lock_packages": False},
+        "docker": {"system_packages": _SYSTEM_PACKAGES},
+        "envs": [{"name": name, "value": value} for name, value in _CONTAINER.items()],
     }
     (context / BILL).write_text(list_materials(published, requirements))
     (context / _OPTIONS).write_text(json.dumps(options))  # JSON is YAML

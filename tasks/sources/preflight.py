@@ -10,7 +10,7 @@ from tasks.core.definition import Definition, parse_definition
 from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import DecisionRefused, DefinitionError, in_definition, nearest
 from tasks.features.transform import compile_features
-from tasks.registry.versions import Published, find_champion, list_models, read_file
+from tasks.registry.versions import Published, find_champion, list_models, read_file, read_json
 from tasks.sources.query import open_table
 from tasks.storage.store import Store, open_store
 
@@ -85,3 +85,14 @@ def need_champion(store: Store, model: str, purpose: str) -> Published:
         check_model(store, model)
         raise DecisionRefused(f"{model}: has no champion {purpose}; approve a candidate first")
     return champion
+
+
+def check_explain(store: Store, published: Published, most: int | None) -> None:
+    """Refuse to name more contributions of a version than it has features, or none."""
+    if most is None:
+        return
+    features = len(read_json(store, published, "features.json")["expressions"])
+    if not 1 <= most <= features:
+        raise DefinitionError(
+            f"--explain {most}: {published.version} has {features} features; give 1 to {features}"
+        )

@@ -18,7 +18,7 @@ from tasks.core.errors import StoreError
 from tasks.core.names import check_plain
 
 _PRIVATE = frozenset(("predictions", "monitoring"))
-_leased: list[int] = []  # open handles of folders, whose locks end with this process
+_leased: dict[Path, int] = {}  # open handles, whose locks end with this process
 
 
 class FolderStore:
@@ -86,15 +86,15 @@ class FolderStore:
             flush(target.parent)
 
     def retire(self, path: str) -> bool:
+        target = self._at(path)
         with suppress(FileNotFoundError):
-            handle = os.open(self._at(path), os.O_RDONLY)
+            handle = _lease(target)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self.remove(path)
             except BlockingIOError:
                 return False
-            finally:
-                os.close(handle)
+            self.remove(path)
+            os.close(_leased.pop(target))
         return True
 
     def size(self, path: str) -> int:
@@ -143,13 +143,15 @@ class FolderStore:
             return datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
 
 
-def _lease(folder: Path) -> None:
-    """Keep others from retiring a folder while this process lives, for it reads files in place."""
-    handle = os.open(folder, os.O_RDONLY)
+def _lease(target: Path) -> int:
+    """Keep other processes from retiring what this one reads in place, for as long as it lives."""
+    handle = _leased.get(target)
+    if handle is None or not os.path.samestat(os.fstat(handle), target.stat()):
+        handle = _leased[target] = os.open(target, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_SH)
-    _leased.append(handle)
-    if not folder.exists():  # it was retired before the lock was ours
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    if not target.exists():  # it was retired before the lock was ours
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target))
+    return handle
 
 
 @contextmanager

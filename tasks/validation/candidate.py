@@ -18,6 +18,7 @@ from tasks.analysis.data_contract import Analysis
 from tasks.core.definition import Frozen, parse_definition
 from tasks.core.errors import DefinitionError
 from tasks.evaluation.evaluate import Evaluation
+from tasks.evaluation.example_rows import write_examples
 from tasks.extraction.run_plan import SCHEMAS, Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.split import Prepared
@@ -92,6 +93,7 @@ def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> 
         "verdict.json": candidate.verdict.model_dump_json(indent=1),
         "lineage.json": json.dumps(trace_lineage(candidate), indent=1),
         SCHEMAS: json.dumps(candidate.plan.schemas, indent=1),
+        "example_rows.json": write_examples(candidate.plan, candidate.snapshot, candidate.prepared),
         **pages,
     }
     with reaching(str(folder)):

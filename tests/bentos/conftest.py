@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
-from any_model import make_model
+from any_model import make_model, make_odd_model
 from connections import Connection, Open
 from servers import MODEL, TOKEN, Served, Versions, alter, make_version, serving, to_json
 
@@ -75,13 +75,33 @@ def strict(versions: Versions, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="session")
-def classes(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return make_model(tmp_path_factory.mktemp("classes"), 'value = "c"\nkind = "multiclass"')
+def classes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("classes")
+    model = make_model(folder, 'value = "c"\nkind = "multiclass"')
+    return folder / "root" / "models" / model.name / model.version
+
+
+@pytest.fixture(scope="session")
+def classes(classes_folder: Path) -> Model:
+    return load_folder(classes_folder)
 
 
 @pytest.fixture(scope="session")
 def amount(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return make_model(tmp_path_factory.mktemp("amount"), 'value = "k"\nkind = "regression"')
+
+
+@pytest.fixture(scope="session")
+def odd_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the files of a version whose columns have odd names."""
+    folder = tmp_path_factory.mktemp("odd")
+    model = make_odd_model(folder)
+    return folder / "root" / "models" / model.name / model.version
+
+
+@pytest.fixture(scope="session")
+def odd(odd_folder: Path) -> Model:
+    return load_folder(odd_folder)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from any_model import write
 
-from bentos import openapi
 from bentos.columns import Column, json_type, parse_dtype
+from bentos.json_schema import describe_value
 from bentos.model import Model
 from tasks.core.errors import StoreError
 
@@ -28,5 +28,5 @@ def test_column_that_no_request_can_hold_is_refused() -> None:
     assert parse_dtype("Categorical") == pl.String
     assert parse_dtype("Null") == pl.Null
     assert json_type(pl.Null()) is None
-    described = openapi._value(Column(name="x", dtype=pl.Null()))
-    assert described == {"type": "null", "description": "Null"}
+    described = describe_value(Column(name="x", dtype=pl.Null()))
+    assert described == {"type": "null", "description": "always missing"}

@@ -201,7 +201,8 @@ def test_unknown_paths_and_methods_are_refused(client: httpx.Client) -> None:
     assert client.get("/predict").status_code == 405
     assert client.post("/model", json={}).status_code == 405
     assert client.get("/static_content/index.css").status_code == 404
-    assert client.get("/docs.json").status_code == 404
+    assert client.post("/schema.json", json={}).status_code == 405
+    assert client.get("/static_content/../service.py").status_code == 404
 
 
 def test_mutated_bodies_never_break_the_server(

@@ -40,18 +40,23 @@ DECODERS = make_decoders(TYPED, json_type)
 @pytest.mark.parametrize(
     ("shape", "body", "field", "said"),
     [
-        (0, b'{"a": true, "t": ""}', "a", "Expected int | null, got bool"),
-        (1, b'[{"a": 1, "t": ""}, {"a": 1, "t": 2}]', "t", "Expected str | null, got int"),
-        (2, b'{"columns": {"a": [1, "x"], "t": []}}', "a", "Expected int | null, got str"),
-        (0, b'{"a": 1}', "t", "Object missing required field t"),
-        (0, b'{"a": 1, "t": "", "x` - at `$": 1}', "x` - at `$", "contains unknown field"),
-        (0, b'{"a": 1, "t": oh}', "t", "JSON is malformed"),
+        (0, b'{"a": true, "t": ""}', "a", "a must be a whole number; this is true or false"),
+        (1, b'[{"a": 1, "t": ""}, {"a": 1, "t": 2}]', "t", "t must be text; this is a number"),
+        (
+            2,
+            b'{"columns": {"a": [1, "x"], "t": []}}',
+            "a",
+            "a must be a whole number; this is text",
+        ),
+        (0, b'{"a": 1}', "t", "t is missing; give text, or null where it is not known"),
+        (0, b'{"a": 1, "t": "", "x` - at `$": 1}', "x` - at `$", "is no column of this model"),
+        (0, b'{"a": 1, "t": oh}', "t", "the body is no JSON"),
         (0, b'{"a": 1, "t": "\xff"}', "t", "the body is not UTF-8"),
     ],
 )
 def test_the_field_is_named_in_every_shape(shape: int, body: bytes, field: str, said: str) -> None:
     with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)) as refused:
         DECODERS[shape].decode(body)
-    told = explain_json_error(refused.value, body)
+    told = explain_json_error(refused.value, body, TYPED)
     assert (told.status, told.field) == (400, field)
     assert said in told.message

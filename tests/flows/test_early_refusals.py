@@ -45,6 +45,8 @@ def test_refusal_that_needs_no_run_is_said_before_anything_is_loaded(
         ("rollback", model, "--to", newer, *SIGNED): (3, "was never released"),
         ("score", model, *SCORE, "x.xls"): (2, "must end in .parquet or .csv"),
         ("score", "flight-dely", *SCORE, "x.csv"): (2, "did you mean 'flight-delay'?"),
+        ("score", model, *SCORE, "x.csv", "--explain", "0"): (2, "--explain 0: 2013"),
+        ("score", model, *SCORE, "x.csv", "--explain", "20"): (2, "19 features; give 1 to 19"),
         ("drill", "nothing"): (2, "has no version yet"),
         ("materialise", model): (2, "has no [tables] to materialise"),
         ("materialise", "nothing"): (2, "no model named 'nothing'"),

@@ -182,7 +182,8 @@ def test_scored_rows_get_what_was_known_at_their_time_and_are_free_of_skew(
     monkeypatch.chdir(tabled.project)
     rows = tabled.reference.rows.with_columns(pl.lit("not asked").alias("other"))
     rows.write_parquet(tmp_path / "in.parquet")
-    score(MODEL, str(tmp_path / "in.parquet"), str(tmp_path / "out.parquet"), log=True)
+    target = str(tmp_path / "out.parquet")
+    score(MODEL, str(tmp_path / "in.parquet"), target, log=True, explain=1)
     scored = pl.read_parquet(tmp_path / "out.parquet")
     parts = sorted(Path(tabled.store.root, "predictions").rglob("*.parquet"))
     logged = pl.read_parquet(parts)
@@ -193,6 +194,11 @@ def test_scored_rows_get_what_was_known_at_their_time_and_are_free_of_skew(
     assert champion is not None
     skew = compare_predictions(load(tabled.store, champion), logged)
     assert (skew.rows, skew.compared) == (0, len(rows))
+    served = tabled.model()
+    matrix = served.encode_frame(logged.select(each.name for each in served.columns))
+    *contributions, base = served.predictor.explain(matrix)[:, 0].T
+    np.testing.assert_array_equal(scored["base"], base)
+    np.testing.assert_array_equal(scored["contribution_1"].abs(), np.abs(contributions).max(axis=0))
 
 
 def test_age_and_misses_of_tables_are_in_the_metrics(tabled: Tabled) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from servers import serves, wait_for
 
 from flows.release import prepare_rollback, release
 from flows.retrain import find_done, name_approver, plan_retrain, retrain
-from tasks.core.errors import DefinitionError, StoreError
+from tasks.core.errors import DecisionRefused, DefinitionError, StoreError
 from tasks.core.model_sections import Approval
 from tasks.extraction.run_plan import Plan
 from tasks.processes.bento_server import find_port, is_ready
@@ -135,10 +136,27 @@ def test_release_that_ended_before_its_promotion_goes_on_from_there(
         prepare_rollback(store, asked)
     assert len(read_ledger(store, MODEL)) == 4
     bento.with_name("aside").rename(bento)
+    assert models_in(released.home) == [released.older.lower(), released.newer.lower()]
+    shutil.rmtree(released.home / "models")
     back = release(MODEL, "", "rollback", "Eve", "too slow")
+    assert models_in(released.home) == [released.older.lower(), released.newer.lower()]
     assert "carried out" not in back["summary"]
     assert (back["action"], back["version"]) == ("rollback", released.older)
     assert describe_model(store, MODEL)["champion"] == released.older
+
+
+def models_in(home: Path) -> list[str]:
+    """List what BentoML's own store holds of the model."""
+    return sorted(each.parent.name for each in (home / "models" / MODEL).glob("*/model.yaml"))
+
+
+def test_a_release_that_was_done_already_makes_a_missing_model_again(released: "Released") -> None:
+    """A run may have been killed after its promotion: the same command again finishes."""
+    assert models_in(released.home) == [released.older.lower()]
+    shutil.rmtree(released.home / "models")
+    with pytest.raises(DecisionRefused, match="was released already"):
+        release(MODEL, released.older, "approve", "Ada")
+    assert models_in(released.home) == [released.older.lower()]
 
 
 def by_its_gate(plan: Plan) -> Plan:

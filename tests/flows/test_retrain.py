@@ -20,9 +20,9 @@ def test_candidate_passes_and_holds_every_file(retrain: Retrain) -> None:
     assert made["verdict"] == "passed"
     assert published is not None
     assert set(published.manifest.files) == {
-        "analysis.json", "definition.toml", "evaluation.json", "features.json", "lineage.json",
-        "model.txt", "profile.bin", "report.html", "report.md", "schemas.json", "twin.txt",
-        "verdict.json", "vocabulary.json",
+        "analysis.json", "definition.toml", "evaluation.json", "example_rows.json",
+        "features.json", "lineage.json", "model.txt", "profile.bin", "report.html", "report.md",
+        "schemas.json", "twin.txt", "verdict.json", "vocabulary.json",
     }  # fmt: skip
 
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import pytest
+from any_model import TABLE, make_model
 from polars.testing import assert_frame_equal
+from prefect.exceptions import ParameterTypeError
 
+from bentos.model import Model, load_folder
 from flows import cli
 from flows.score import load_scorer, score
 from tasks.core.errors import (
@@ -23,7 +26,7 @@ from tasks.core.errors import (
 from tasks.prediction import batch_scoring
 from tasks.prediction.batch_scoring import score_table
 from tasks.prediction.compiled_forest import NoForest
-from tasks.registry.versions import find_champion
+from tasks.registry.versions import find_champion, find_version
 from tasks.storage.store import open_store
 from tasks.training.published_model import load
 
@@ -126,14 +129,16 @@ def test_command_says_how_many_rows_were_scored(
 ) -> None:
     target = tmp_path / "scored.csv"
     words = ["perennial", "score", MODEL, "--input", str(table), "--output", str(target)]
-    for more in ([], ["--json"]):
+    for more in ([], ["--explain", "2", "--json"]):
         monkeypatch.setattr(sys, "argv", [*words, *more])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
         assert not stopped.value.code
         said = capfd.readouterr().out
         assert str(target) in said
-    assert json.loads(said)["rows"] == len(pl.read_csv(target))
+    done, scored = json.loads(said), pl.read_csv(target)
+    assert (done["rows"], done["explain"]) == (len(scored), 2)
+    assert scored.columns[-4:] == ["reason_1", "contribution_1", "reason_2", "contribution_2"]
     monkeypatch.setattr(sys, "argv", ["perennial", "show", MODEL, released.older, "--sbom"])
     with pytest.raises(SystemExit):
         cli.main()
@@ -225,3 +230,100 @@ def score_alone(source: Path, target: Path, folder: Path) -> int:
     champion = find_champion(store, MODEL)
     assert champion is not None
     return score_table(load_scorer(store, champion), str(source), str(target), folder, None)
+
+
+def test_contributions_are_the_services_own_to_the_last_bit(
+    released: "Released", table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_scoring, "_BATCH", 300)
+    served = load_folder(released.root / "models" / MODEL / released.older)
+    assert served.predictor.name == "compiled"
+    source, rows = tmp_path / "rows.csv", pl.read_parquet(table)
+    rows.write_csv(source)
+    read = {"parquet": pl.read_parquet, "csv": pl.read_csv}
+    for given, ending in ((table, "parquet"), (source, "csv")):
+        target = tmp_path / f"scored.{ending}"
+        assert score(MODEL, str(given), str(target), explain=3)["explain"] == 3
+        check_explained(served, rows, read[ending](target), 3)
+
+
+@pytest.mark.parametrize(
+    ("target", "answer"),
+    [
+        ('value = "c"\nkind = "multiclass"', "label"),
+        ('value = "k"\nkind = "regression"', "prediction"),
+    ],
+)
+def test_classes_and_values_are_explained_as_the_service_does(
+    tmp_path: Path, target: str, answer: str
+) -> None:
+    served = make_model(tmp_path, target)
+    store, file = open_store(str(tmp_path / "root")), tmp_path / "scored.parquet"
+    published = find_version(store, "made", served.version)
+    scorer = load_scorer(store, published, explain=len(served.features.expressions))
+    score_table(scorer, str(tmp_path / "s.parquet"), str(file), tmp_path, None)
+    scored = pl.read_parquet(file)
+    check_explained(served, TABLE, scored, len(served.features.expressions))
+    said = served.label(served.predictor.predict(encode(served, TABLE)))
+    assert answer in scored.columns
+    assert said is None or said == scored["label"].to_list()
+
+
+def encode(served: Model, rows: pl.DataFrame) -> np.ndarray:
+    return served.encode_frame(rows.select(list(served.schema.types)))
+
+
+def check_explained(served: Model, rows: pl.DataFrame, scored: pl.DataFrame, most: int) -> None:
+    """Hold contributions against those that the service gives for the same rows."""
+    matrix, names = encode(served, rows), list(served.features.expressions)
+    predicted = served.predictor.predict(matrix)
+    outputs = predicted.argmax(axis=1) if predicted.ndim == 2 else np.zeros(len(rows), int)
+    explained = served.predictor.explain(matrix)[np.arange(len(rows)), outputs].tolist()
+    assert len(scored) == len(rows)
+    for row, (*values, base) in zip(scored.iter_rows(named=True), explained, strict=True):
+        first = sorted(range(len(names)), key=lambda place: (-abs(values[place]), place))[:most]
+        told = [(row[f"reason_{n}"], row[f"contribution_{n}"]) for n in range(1, most + 1)]
+        assert told == [(names[place], values[place]) for place in first]
+        assert row["base"] == base
+        total = base + sum(values)
+        if "prediction" in row:
+            value = 1 / (1 + np.exp(-total)) if "label" in row else total
+            assert value == pytest.approx(row["prediction"], abs=1e-12)
+
+
+def test_other_number_of_contributions_leaves_nothing_of_an_earlier_run(
+    table: Path, tmp_path: Path
+) -> None:
+    store, target = open_store(), tmp_path / "scored.parquet"
+    champion = find_champion(store, MODEL)
+    assert champion is not None
+    told = []
+    for most in (3, 1, None):
+        scorer = load_scorer(store, champion, most)
+        score_table(scorer, str(table), str(target), tmp_path, None)
+        told.append(pl.read_parquet(target))
+    assert [len(each.columns) for each in told] == [6 + 7, 6 + 3, 6]
+    assert_frame_equal(told[0][:, :9], told[1], check_exact=True)
+    assert_frame_equal(told[1][:, :6], told[2], check_exact=True)
+
+
+def test_forest_of_averages_is_not_explained(tmp_path: Path) -> None:
+    averaged = ', boosting = "rf", bagging_freq = 1, bagging_fraction = 0.5'
+    served = make_model(tmp_path, 'value = "y"\nkind = "binary"', params=averaged)
+    store = open_store(str(tmp_path / "root"))
+    published = find_version(store, "made", served.version)
+    assert load_scorer(store, published).explain is None
+    with pytest.raises(DefinitionError, match=f"--explain: {served.version} cannot be explained"):
+        load_scorer(store, published, explain=1)
+
+
+@pytest.mark.parametrize("explain", [0, True, "3", 2.5])
+def test_flow_takes_a_whole_number_of_contributions(
+    released: "Released", table: Path, tmp_path: Path, explain: Any
+) -> None:
+    target = tmp_path / "out.csv"
+    with pytest.raises(ParameterTypeError, match="explain"):
+        score(MODEL, str(table), str(target), explain=explain)
+    with pytest.raises(DefinitionError, match=r"--explain 20: .* has 19 features; give 1 to 19"):
+        score(MODEL, str(table), str(target), explain=20)
+    assert not target.exists()

@@ -44,10 +44,25 @@ year = "DATE_PART('year', STRPTIME(\\"when\\", '%Y-%m-%d'))"
 QUESTION = {
     "x": 1.5, "flag": True, "day": "2020-02-03", "clock": "10:30:00", "span": "PT90M",
     "big": 2**63 + 5, "price": 3.25, "color": "north", "when": "2020-01-02",
-}  # fmt: skip  # fmt: skip
+}  # fmt: skip
+
+# Names of columns that are no names in Python, mean something to pydantic, or are markup.
+ODD = ["a b", "_x", "self", "model_config", "größe", "asked", "<img src=x onerror=alert(1)>"]
 
 
-def make_model(folder: Path, target: str, features: str = FEATURES) -> Model:
+def make_odd_model(folder: Path) -> Model:
+    table = ROWS.with_columns(pl.col("x").alias(name) + place for place, name in enumerate(ODD))
+    features = "".join(f"f{place} = '\"{name}\"'\n" for place, name in enumerate(ODD))
+    return make_model(folder, 'value = "y"\nkind = "binary"', features, table)
+
+
+def make_model(
+    folder: Path,
+    target: str,
+    features: str = FEATURES,
+    table: pl.DataFrame = TABLE,
+    params: str = "",
+) -> Model:
     """Train by the plain functions, in a project of its own."""
     import flows.retrain as steps
 
@@ -56,9 +71,9 @@ def make_model(folder: Path, target: str, features: str = FEATURES) -> Model:
         patch.setenv("PERENNIAL_ROOT", str(folder / "root"))
         for name in ("extract", "analyse", "prepare", "train", "evaluate", "validate", "refit"):
             patch.setattr(steps, name, getattr(steps, name).fn)
-        Project(folder).write(TABLE)
+        Project(folder).write(table)
         (folder / "deployments").mkdir()
-        training = "threads = 1\nrounds = 5\nparams = { min_data_in_leaf = 5 }"
+        training = f"threads = 1\nrounds = 5\nparams = {{ min_data_in_leaf = 5{params} }}"
         text = define(target=target, features=features, training=training)
         (folder / "deployments" / "made.toml").write_text(text)
         version = make_version(steps, None, "made")

@@ -23,7 +23,7 @@ from tasks.registry.versions import Published, publish, publish_once, version_pa
 from tasks.storage.store import Store, open_store, work_folder
 
 FILES = {"model.txt": "trees\n" * 1000, "report.html": "<p>fine</p>", "parts/one.bin": "1"}
-WATCHED = {"folder", "store", "s3", "ledger", "versions", "candidate", "shutil"}
+WATCHED = {"folder", "store", "s3", "ledger", "versions", "candidate", "bentoml_models", "shutil"}
 Write = Callable[[str], str]
 
 
@@ -79,6 +79,15 @@ def decide(root: str) -> str:
         after=0,
     )
     return str(entry.number)
+
+
+def offer_released(home: str) -> str:
+    """Put what a test's project has released among the models of a BentoML home."""
+    from tasks.serving.bentoml_models import offer_models
+
+    os.environ["BENTOML_HOME"] = home
+    offer_models(open_store(), "flight-delay")
+    return str(len(list(Path(home, "models", "flight-delay").glob("*/model.yaml"))))
 
 
 def race(write: Write, root: str, writers: int) -> list[str]:
@@ -155,6 +164,7 @@ WRITES: dict[str, Write] = {
     "publish_version": publish_version,
     "publish_pickled": publish_pickled,
     "decide": decide,
+    "offer_released": offer_released,
 }
 
 if __name__ == "__main__":
@@ -162,7 +172,9 @@ if __name__ == "__main__":
     if rest[0].startswith("s3://"):
         import s3fs  # noqa: F401  once, and not in every child
     if write == "publish_pickled":
-        import tasks.validation.candidate  # noqa: F401
+        import tasks.validation.candidate
 
         code_digest()  # reads all modules, and only once
+    if write == "offer_released":
+        import tasks.serving.bentoml_models  # noqa: F401
     print(json.dumps(WAYS[way](WRITES[write], *rest)))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from bentoml._internal.models.model import ModelStore
 from faults import FaultyS3
 from runs import Order, Outcome, Run
 from whole import Inspector, check_bento, compare_versions
@@ -91,6 +92,8 @@ class Ground:
         home = Path(self.environment["BENTOML_HOME"])
         offered = bento_tag(MODEL, version).partition(":")[2]
         assert (home / "bentos" / MODEL / "latest").read_text() == offered
+        offered = {bento_tag(MODEL, each) for each in list_champions(ledger)}
+        assert {str(each.tag) for each in ModelStore(home / "models").list()} == offered
         assert [each.name for each in (home / "tmp").iterdir()] == ["lock"]
 
     def _order(self, flow: str, root: str, **parameters: Any) -> Order:

@@ -48,6 +48,7 @@ STEPS = {
         "publication": "tasks.serving.task.publish_bento",
         "offer": "flows.release.offer_bento",
         "promotion": "flows.release.promote",
+        "models": "flows.release.offer_models",
         "artifact": "flows.release.create_markdown_artifact",
     },
 }

@@ -22,7 +22,7 @@ from pathlib import Path
 import polars as pl
 
 from tools.asuser.machine import Machine, Wrong, ask
-from tools.asuser.readme import read_commands
+from tools.asuser.readme import read_answer, read_commands
 from tools.asuser.sales import write_sales
 
 REPOSITORY = Path(__file__).parents[2]
@@ -34,13 +34,15 @@ REFUSED = {
 RUN_BY_CI = "make test"
 _SOMETHING = {"String": "x", "Boolean": True, "Date": "2013-06-01"}
 _ASKED = 50
+_ROUNDED = 0.005  # the README's prediction has two digits
 
 
 def main() -> None:
     # What is run in the background ignores Ctrl-C, and so would all that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     commands = read_commands(REPOSITORY / "README.md")
-    strangers = [each for each in commands if not (_is(each, "make") or _is(each, "perennial"))]
+    known = ("make", "perennial", "curl")
+    strangers = [each for each in commands if not any(_is(each, program) for program in known)]
     missing = ({*REFUSED, RUN_BY_CI}) - set(commands)
     if strangers or missing:
         sys.exit(f"README.md: nobody runs {strangers}; not found in it: {sorted(missing)}")
@@ -67,9 +69,10 @@ def use_wheel(folder: Path, commands: list[str]) -> list[str]:
     lock = REPOSITORY / "requirements.lock"
     install = f"{pip} --require-hashes -r '{lock}' && {pip} '{wheel}'"
     lines = [each for each in commands if _is(each, "perennial")]
+    (request,) = [each for each in commands if _is(each, "curl")]
     steps = [
         (f"pip install {wheel.name}", partial(machine.run, install)),
-        *((line, partial(use_perennial, machine, line)) for line in lines),
+        *((line, partial(use_perennial, machine, line, request)) for line in lines),
         ("what is in the bento", partial(check, machine)),
     ]
     return list(carry_out(machine, steps))
@@ -103,10 +106,11 @@ def carry_out(machine: Machine, steps: Sequence[tuple[str, Callable[[], object]]
     yield from (f"still runs at the end: {each}" for each in left)
 
 
-def use_perennial(machine: Machine, line: str) -> None:
-    """Run one line of the README, and look at what it left."""
+def use_perennial(machine: Machine, line: str, request: str) -> None:
+    """Run one line of the README, and look at what it left; what is served is sent its request."""
     if line.startswith("perennial serve "):
         with machine.serving(line):
+            compare_answer(machine, request)
             served = ask(machine.port, "/predict", read_rows(machine.place / "sales.csv"))
         (machine.folder / "served.json").write_text(json.dumps(served["predictions"]))
     elif line in REFUSED:
@@ -118,6 +122,18 @@ def use_perennial(machine: Machine, line: str) -> None:
         machine.run(line)
     if line.startswith("perennial score "):
         compare_scored(machine)
+
+
+def compare_answer(machine: Machine, request: str) -> None:
+    """Hold what the README's request is answered against what the README says."""
+    wanted = read_answer(REPOSITORY / "README.md")
+    said = machine.run(request.replace("127.0.0.1:3000", f"127.0.0.1:{machine.port}"))
+    answer = json.loads(said)
+    version = wanted["version"].rstrip("…")
+    alike = answer.keys() == wanted.keys() and answer["version"].startswith(version)
+    near = alike and abs(answer["prediction"] - wanted["prediction"]) <= _ROUNDED
+    if not near or answer["label"] != wanted["label"]:
+        raise Wrong(f"{request}\nis answered otherwise than the README says: {said}")
 
 
 def read_rows(table: Path) -> list[dict[str, object]]:

@@ -24,7 +24,12 @@ LEGAL = {
     "checks": {"rows": COUNTS, "duplicates": SHARES, "allow_future": st.booleans()},
     "training": {"rounds": COUNTS, "refit": st.booleans(), "holdout": st.floats(0.01, 0.9) | SPANS},
     "gate": {"metric": st.sampled_from(["auc", "brier"]), "slices": st.lists(TEXTS)},
-    "serving": {"threshold": st.floats(0.01, 0.99), "log_keep": SPANS, "max_rows": COUNTS},
+    "serving": {
+        "threshold": st.floats(0.01, 0.99),
+        "log_keep": SPANS,
+        "max_rows": COUNTS,
+        "workers": st.integers(1, 64) | st.just("auto"),
+    },
     "monitoring": {"window": SPANS, "new_rows": SHARES},
 }
 NEEDED = {"extract": ["time"], "target": ["value", "kind"], "features": ["plain"]}

@@ -28,7 +28,9 @@ def write_log(store: Store) -> None:
     """Log two rows of the person and one of somebody else, in a part and in a piece of it."""
     rows = {"carrier": ["UA", "UA", "B6"]}
     fixed = {LOGGED_TIME: DAY, LOGGED_REQUEST: "r", LOGGED_VERSION: "v", LOGGED_PREDICTION: 0.5}
-    part = pl.DataFrame(rows).with_columns(pl.lit(value).alias(name) for name, value in fixed.items())
+    part = pl.DataFrame(rows).with_columns(
+        pl.lit(value).alias(name) for name, value in fixed.items()
+    )
     folder = Path(store.root, "predictions", MODEL, "date=2020-03-01", "hour=03")
     folder.mkdir(parents=True)
     part.write_parquet(folder / "a.parquet")
@@ -55,7 +57,7 @@ def carriers(store: Store, version: str) -> set[str]:
 def test_person_s_rows_are_removed_and_stay_out(retrain: Retrain, project: Path) -> None:
     version, store = retrain()["version"], open_store()
     write_log(store)
-    definition, columns = open_columns(MODEL, PERSON)
+    _, columns = open_columns(MODEL, PERSON)
     with work_folder(store) as folder:
         traces = find_traces(store, MODEL, settle_values(PERSON, columns), folder)
         assert traces.versions == (version,)
@@ -76,7 +78,9 @@ def test_person_s_rows_are_removed_and_stay_out(retrain: Retrain, project: Path)
     assert newer != version
     assert "UA" not in carriers(store, newer)
     with work_folder(store) as folder:
-        assert reproduce_version(store, get_version(store, MODEL, newer), folder, project).reproduced
+        assert reproduce_version(
+            store, get_version(store, MODEL, newer), folder, project
+        ).reproduced
 
 
 @pytest.mark.parametrize(
@@ -96,6 +100,8 @@ def test_key_that_no_row_can_have_is_refused(
 
 def test_model_without_a_key_is_refused(definition_file: Path) -> None:
     text = definition_file.read_text()
-    definition_file.write_text(text.replace('key = ["time_hour", "carrier", "flight", "origin"]', ""))
+    definition_file.write_text(
+        text.replace('key = ["time_hour", "carrier", "flight", "origin"]', "")
+    )
     with pytest.raises(DefinitionError, match=r"\[extract\] key is not given"):
         open_columns(MODEL, PERSON)

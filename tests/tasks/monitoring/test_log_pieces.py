@@ -1,4 +1,4 @@
-"""Parts of the prediction log that are copies: only of settled days, and only what a piece holds."""
+"""Parts of the log that are copies: only of settled days, and only what a piece holds."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

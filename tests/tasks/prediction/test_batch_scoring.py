@@ -9,7 +9,7 @@ import pytest
 from models import unpublished
 from tables import ROWS, define
 
-from tasks.core.columns import LOGGED_PREDICTION, LOGGED_VERSION
+from tasks.core.columns import LOGGED_PREDICTION, LOGGED_REQUEST, LOGGED_TIME, LOGGED_VERSION
 from tasks.core.definition import parse_definition
 from tasks.core.errors import DataRefused
 from tasks.features.transform import compile_features
@@ -37,6 +37,20 @@ def test_answers_have_the_key_and_what_is_above_the_threshold(scorer: Scorer) ->
     threshold = scorer.model.definition.serving.threshold
     assert answers["label"].equals(answers["prediction"] >= threshold, check_names=False)
     assert answer_rows(scorer, ROWS.head(0)).schema == answers.schema
+
+
+def test_contributions_change_neither_answers_nor_the_log(scorer: Scorer, tmp_path: Path) -> None:
+    explaining, plain = scorer.model_copy(update={"explain": 2}), answer_rows(scorer, ROWS)
+    answers = answer_rows(explaining, ROWS)
+    assert answers[:, :3].equals(plain)
+    assert answers.columns[3:5] == ["base", "reason_1"]
+    assert answer_rows(explaining, ROWS.head(0)).schema == answers.schema
+    logged = []
+    for name, given, told in (("a", scorer, plain), ("b", explaining, answers)):
+        (tmp_path / name).mkdir()
+        write_log(given, ROWS, told, tmp_path / name)
+        logged.append(pl.read_parquet(tmp_path / name).drop(LOGGED_TIME, LOGGED_REQUEST))
+    assert logged[0].equals(logged[1])
 
 
 def test_log_keeps_raw_columns_and_leaves_what_is_absent_empty(

@@ -81,9 +81,9 @@ def test_record_that_is_lost_damaged_or_taken_is_told(store: Store) -> None:
         add_record(store, "m", 1, key=conceal([], {"who": "x"}), **NOTHING)
     first, second = sorted(Path(store.root, "forgotten", "m").iterdir())
     second.write_text("{")
-    with pytest.raises(StoreError, match="000002.json: is damaged"):
+    with pytest.raises(StoreError, match=r"000002\.json: is damaged"):
         read_records(store, "m")
     second.unlink()
     first.rename(second)
-    with pytest.raises(StoreError, match="000001.json: is missing"):
+    with pytest.raises(StoreError, match=r"000001\.json: is missing"):
         read_records(store, "m")

@@ -8,8 +8,10 @@ from tables import ROWS, Project, define
 
 from tasks.core.definition import parse_definition
 from tasks.core.errors import DecisionRefused, DefinitionError
+from tasks.registry.versions import publish, version_path
 from tasks.sources.preflight import (
     check_columns,
+    check_explain,
     check_model,
     check_past,
     check_tables,
@@ -52,3 +54,16 @@ def test_model_without_a_version_has_neither_tables_nor_a_champion(tmp_path: Pat
         need_champion(store, "made", "to score with")
     with pytest.raises(DefinitionError, match=r"made: has no \[tables\] to materialise"):
         check_tables(parse_definition(define(), "made.toml"), None)
+
+
+def test_more_contributions_than_features_are_refused_and_so_are_none(tmp_path: Path) -> None:
+    store, folder = open_store(str(tmp_path / "root")), tmp_path / "version"
+    folder.mkdir()
+    (folder / "features.json").write_text('{"expressions": {"x": "x", "k": "k"}}')
+    published = publish(store, folder, version_path("made", "20200101T000000Z-ab"))
+    for most in (None, 1, 2):
+        check_explain(store, published, most)
+    for most in (-1, 0, 3):
+        said = rf"--explain {most}: 20200101T000000Z-ab has 2 features; give 1 to 2"
+        with pytest.raises(DefinitionError, match=said):
+            check_explain(store, published, most)

@@ -1,6 +1,7 @@
 """Bytes on a folder and on a real S3 server, one that stumbles included."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,6 +84,16 @@ def test_file_is_replaced_and_a_folder_removed(store: Store) -> None:
     store.create("made/deeper/file", b"")
     store.remove("made")
     assert store.children("made") == []
+
+
+def test_several_may_remove_one_folder_at_once(store: Store) -> None:
+    for number in range(40):
+        store.create(f"made/hour={number % 5}/{number}", b"")
+    with ThreadPoolExecutor(4) as together:
+        for removed in [together.submit(store.remove, "made") for _ in range(8)]:
+            removed.result()
+    assert store.children("made") == []
+    store.remove("made")  # there is nothing to remove any more
 
 
 def test_probe_tells_the_time_of_the_root_and_leaves_nothing(store: Store) -> None:

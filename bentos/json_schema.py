@@ -1,0 +1,107 @@
+"""JSON Schema of what one model takes and answers, for OpenAPI and for BentoML's clients.
+
+Not responsible for reading requests: `request_validation` does, by the same columns.
+"""
+
+from typing import Any
+
+import polars as pl
+
+from bentos.columns import Column, integer_range
+from bentos.model import Model
+from bentos.plain_words import describe_column
+
+ASKED = ("Row", "Rows", "Columns")
+ANSWERS = {
+    "predict": ("Prediction", "Predictions"),
+    "explain": ("Explanation", "Explanations"),
+}
+
+
+def describe_schemas(model: Model, place: str) -> dict[str, Any]:
+    """Describe rows, answers and refusals by name; they refer to each other under `place`."""
+    columns = model.schema.columns
+    number: dict[str, Any] = {"type": "number"}
+    if model.predictor.classes > 1:
+        number = _list(number)
+    kind = {"binary": "boolean", "multiclass": "string"}.get(model.definition.target.kind)
+    label = {"label": {"type": kind}} if kind else {}
+    labels = {"labels": _list({"type": kind})} if kind else {}
+    version = {"version": {"type": "string"}}
+    values = {each.name: describe_value(each) for each in columns}
+    lists = {name: _list(value) for name, value in values.items()}
+    return {
+        "Row": _object(values, columns),
+        "Rows": {
+            **_list({"$ref": f"{place}Row"}),
+            "minItems": 1,
+            "maxItems": model.schema.max_rows,
+        },
+        "Columns": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["columns"],
+            "properties": {"columns": _object(lists, columns)},
+        },
+        "Prediction": _answer({"prediction": number, **label, **version}),
+        "Predictions": _answer({"predictions": _list(number), **labels, **version}),
+        "Explanation": {"type": "object", "required": ["prediction"]},
+        "Explanations": _answer(
+            {"explanations": _list({"$ref": f"{place}Explanation"}), **version}
+        ),
+        "Refusal": {
+            "type": "object",
+            "required": ["error"],
+            "properties": {"error": {"type": "string"}, "field": {"type": "string"}},
+        },
+    }
+
+
+def any_of(names: tuple[str, ...], place: str) -> dict[str, Any]:
+    return {"anyOf": [{"$ref": place + name} for name in names]}
+
+
+def describe_whole(model: Model, names: tuple[str, ...]) -> dict[str, Any]:
+    """Describe what is one of these by a schema that holds all that it refers to."""
+    place = "#/$defs/"
+    schemas = describe_schemas(model, place)
+    inside = {"Rows": "Row", "Explanations": "Explanation"}
+    held = {*names, *(inside[name] for name in names if name in inside)}
+    return {**any_of(names, place), "$defs": {name: schemas[name] for name in sorted(held)}}
+
+
+def _object(properties: dict[str, Any], columns: tuple[Column, ...]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [each.name for each in columns if each.required],
+        "properties": properties,
+    }
+
+
+def _answer(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _list(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def describe_value(column: Column) -> dict[str, Any]:
+    """Describe one column's values; any of them may be missing."""
+    dtype = column.dtype
+    described: dict[str, Any] = {"type": ["string", "null"]}
+    if dtype == pl.Boolean:
+        described = {"type": ["boolean", "null"]}
+    elif dtype.is_integer():
+        least, most = integer_range(dtype)
+        described = {"type": ["integer", "null"], "minimum": least, "maximum": most}
+    elif dtype.is_numeric():
+        described = {"type": ["number", "null"]}
+    elif dtype == pl.Null:
+        described = {"type": "null"}
+    elif isinstance(dtype, pl.Datetime):
+        described["format"] = "date-time" if dtype.time_zone else "local date-time"
+    elif dtype.is_temporal():
+        described["format"] = str(type(dtype).__name__).lower()
+    return {**described, "description": describe_column(column)}

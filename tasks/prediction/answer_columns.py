@@ -1,0 +1,89 @@
+"""Columns that scoring writes: predictions, what they mean, and the contributions that count most.
+
+Contributions are LightGBM's own (TreeSHAP); a model for which it gives wrong ones, or none, is
+refused. Not responsible for predicting, and for how rows pass through.
+"""
+
+from collections.abc import Sequence
+
+import lightgbm
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tasks.core.definition import Definition
+from tasks.core.errors import DefinitionError
+from tasks.evaluation.metrics import Array
+
+CELLS = 4_000_000  # so many numbers at once, however wide a model is
+
+
+def tell_predictions(
+    definition: Definition, classes: Sequence[str], predicted: Array
+) -> pl.DataFrame:
+    """Put predictions into columns, with what they mean: above the threshold, or a class."""
+    if classes:
+        chances = {
+            f"probability_{name}": chance for name, chance in zip(classes, predicted.T, strict=True)
+        }
+        likeliest = np.asarray(classes)[predicted.argmax(axis=1)].tolist()
+        return pl.DataFrame({"label": pl.Series(likeliest, dtype=pl.String), **chances})
+    told = pl.DataFrame({"prediction": predicted})
+    if definition.target.kind == "regression":
+        return told
+    return told.with_columns(label=pl.col("prediction") >= definition.serving.threshold)
+
+
+def explain_rows(
+    booster: lightgbm.Booster,
+    features: Sequence[str],
+    rows: pl.DataFrame,
+    outputs: NDArray[np.intp],
+    most: int,
+) -> pl.DataFrame:
+    """Give the base, and the `most` largest contributions, of one output (a class) of each row.
+
+    `rows` are a model's input. The largest absolute value comes first; of equal ones, the feature
+    that the definition lists first.
+    """
+    base = np.empty(len(rows))
+    places = np.empty((len(rows), most), np.intp)
+    values = np.empty((len(rows), most))
+    width = len(features) + 1
+    step = max(1, CELLS // (width * booster.num_model_per_iteration()))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        found = np.asarray(booster.predict(rows[part], pred_contrib=True))
+        by_output = found.reshape(len(found), -1, width)
+        contributions = by_output[np.arange(len(found)), outputs[part]]
+        order = np.argsort(-np.abs(contributions[:, :-1]), axis=1, kind="stable")[:, :most]
+        base[part], places[part] = contributions[:, -1], order
+        values[part] = np.take_along_axis(contributions, order, axis=1)
+    names, told = pl.Series(features, dtype=pl.String), [pl.Series("base", base)]
+    for nth in range(most):
+        told.append(names.gather(places[:, nth]).alias(f"reason_{nth + 1}"))
+        told.append(pl.Series(f"contribution_{nth + 1}", np.ascontiguousarray(values[:, nth])))
+    return pl.DataFrame(told)
+
+
+def put_beside(keys: pl.DataFrame, told: pl.DataFrame, version: str) -> pl.DataFrame:
+    """Put answers beside their keys; DefinitionError where two columns would have one name."""
+    for name in keys.columns:
+        if name in told.columns:
+            raise DefinitionError(
+                f"{version}: key {name!r} is called like a column that score writes; "
+                "give it another name in [extract] query"
+            )
+    return pl.DataFrame([*keys, *told])  # there may be no key
+
+
+def check_explainable(version: str, text: str) -> None:
+    """Refuse a model, given as LightGBM's text, whose contributions would be wrong, or none."""
+    head, _, trees = text.partition("\nTree=")
+    if "\naverage_output\n" in head:
+        why = "its trees are averaged (boosting = 'rf'), and LightGBM adds their contributions up"
+    elif "\nis_linear=1\n" in trees:
+        why = "LightGBM explains no linear trees (linear_tree = true)"
+    else:
+        return
+    raise DefinitionError(f"--explain: {version} cannot be explained: {why}")
