@@ -79,7 +79,8 @@ def refuse_forgotten(store: Store, published: Published) -> None:
         if version in record.versions:
             raise DataRefused(
                 f"{model}: {version} learned from rows that were forgotten on "
-                f"{record.time:%Y-%m-%d} (record {record.number}): it cannot be made again, for they are gone"
+                f"{record.time:%Y-%m-%d} (record {record.number}); they are gone, so that it "
+                "cannot be made again"
             )
 
 

@@ -18,7 +18,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from tasks.core.definition import Frozen
-from tasks.core.errors import StoreError
+from tasks.core.errors import DefinitionError, StoreError
 from tasks.core.names import check_model
 from tasks.registry.ledger import name_os_user
 from tasks.storage.store import Store, reaching
@@ -105,12 +105,20 @@ def key_text(column: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def is_forgotten(keys: Iterable[Forgotten], columns: Mapping[str, pl.DataType]) -> pl.Expr:
-    """Give an expression that is true for each row of a forgotten person."""
+    """Give an expression that is true for each row of a forgotten person.
+
+    Raises DefinitionError where a column is gone by which somebody was forgotten.
+    """
     found = pl.lit(False)
     grouped: dict[tuple[tuple[str, ...], str], set[str]] = defaultdict(set)
     for key in keys:
         grouped[key.columns, key.salt].add(key.digest)
     for (names, salt), digests in grouped.items():
+        if missing := [name for name in names if name not in columns]:
+            raise DefinitionError(
+                f"[extract] query: gives no column {missing[0]!r}, by which rows were forgotten "
+                "(`perennial forget`); let it stay, or they would come back"
+            )
         values = pl.struct(key_text(name, columns[name]).alias(name) for name in names)
         found |= values.map_batches(
             _Finder(names, salt, frozenset(digests)), return_dtype=pl.Boolean, is_elementwise=True

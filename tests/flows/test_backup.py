@@ -62,7 +62,10 @@ def test_root_copied_while_its_service_logs_lives_on_elsewhere(
     released: "Released", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (snapshot, *_) = released.root.glob("snapshots/*/*.parquet")
-    body = write_rows(pl.read_parquet(snapshot).drop("arr_delay").head(50), JSON)
+    features = json.loads(
+        (released.root / "models" / MODEL / released.older / "features.json").read_text()
+    )
+    body = write_rows(pl.read_parquet(snapshot).select(list(features["columns"])).head(50), JSON)
     stopped = threading.Event()
 
     def ask(port: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.core.errors import StoreError
+from tasks.core.errors import DefinitionError, StoreError
 from tasks.registry.forgotten import (
     add_record,
     conceal,
@@ -59,6 +59,11 @@ def test_key_is_found_however_its_numbers_and_times_are_kept() -> None:
         texts = [rows.select(key_text(name, rows.schema[name])).to_series().to_list()
                  for rows in (ROWS, other)]  # fmt: skip
         assert texts[0] == texts[1]
+
+
+def test_column_by_which_somebody_was_forgotten_has_to_stay() -> None:
+    with pytest.raises(DefinitionError, match="gives no column 'who', by which rows were forgot"):
+        found({"who": "ann"}, ROWS.drop("who"))
 
 
 def test_records_are_kept_in_order_with_one_salt_and_no_value(store: Store) -> None:
