@@ -66,6 +66,7 @@ class PredictionApp:
 
     def swap(self, model: Model) -> None:
         """Answer by this model from the next request on; those under way keep theirs."""
+        self.quick.rest()  # until all of this is the new one's: no client sees versions go back
         self.limits = model.definition.serving
         self.most_bytes = int(self.limits.max_body_mb * 1_000_000)
         self.known_as = frozenset((*self.hosts, *self.limits.hosts))

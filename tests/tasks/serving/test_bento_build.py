@@ -163,7 +163,7 @@ def plant(store: Store, built: Bento, published: Published, folder: Path, **said
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("src/bentos/service.py", "service = Answering", "service = Answering\nprint('mine')"),
+        ("src/bentos/service.py", "service = bentoml", "print('mine')\nservice = bentoml"),
         ("src/model/model.txt", "leaf_value=", "leaf_value=-"),
         ("src/bentos/__pycache__/service.cpython-311.pyc", "", "code"),
         ("src/sitecustomize.py", "", "print('mine')"),
