@@ -38,6 +38,7 @@ from tasks.notifications.task import tell
 from tasks.preparation.task import prepare
 from tasks.registry.code_digest import model_code_digest
 from tasks.registry.decisions import check_approver
+from tasks.registry.forgotten import list_keys, read_records
 from tasks.registry.overview import describe_version
 from tasks.registry.superseded import find_superseded
 from tasks.registry.task import supersede
@@ -133,12 +134,14 @@ def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
     sources = digest_sources(table)
     now = datetime.now(UTC)
     settled = settle_as_of(table, as_of, now)
-    snapshot = digest_snapshot(definition, sources, settled)
+    store = open_store()
+    forgotten = list_keys(read_records(store, definition.name))
+    snapshot = digest_snapshot(definition, sources, settled, forgotten)
     return Plan(
         definition=definition,
         origin=origin,
         project=project,
-        root=open_store().root,
+        root=store.root,
         as_of=settled,
         asked_at=now if as_of is None or settled is None else settled,
         sources=sources,
@@ -146,6 +149,7 @@ def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
         features=features,
         version=name_version(settled, snapshot, definition.digest, model_code_digest(), *tuning),
         tune=tune,
+        forgotten=forgotten,
         schemas={
             name: {column: str(dtype) for column, dtype in frame.collect_schema().items()}
             for name, frame in table.frames.items()

@@ -57,6 +57,9 @@ def serve(
         ),
     ] = 3000,
     host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON when it is ready.")
+    ] = False,
 ) -> None:
     """Serve the champion, following releases and rollbacks, until interrupted."""
     from tasks.processes.bento_server import refuse_taken
@@ -65,11 +68,12 @@ def serve(
     refuse_taken(host, port)
     store, name = open_store(), name_of(model)
     need_champion(store, name, "to serve")
-    from tasks.serving.bento_build import serve_champion
+    from tasks.serving.champion_server import serve_champion
 
     take_time()  # for requests that are under way
     with work_folder(store) as folder, suppress(Stopped):
-        raise typer.Exit(serve_champion(store, name, host, port, folder))
+        tell = console.print_json_line if as_json else None
+        raise typer.Exit(serve_champion(store, name, host, port, folder, tell))
 
 
 def doctor(

@@ -63,15 +63,16 @@ Cron = Annotated[str, AfterValidator(check_cron)]
 
 
 class Schedule(Section):
-    """When a model's flows run by themselves, in the time zone's own time. "never" is not at all.
-
-    `materialise` is for a model with [tables].
-    """
+    """When a model's flows run by themselves, in its zone's time; "never" is not at all."""
 
     retrain: Cron = "0 4 * * 1"
+    """When it is retrained: cron, or "never"."""
     monitor: Cron = "*/15 * * * *"
+    """When the monitor looks: cron, or "never"."""
     materialise: Cron = "5,35 * * * *"
+    """When its feature tables are made anew, for a model with [tables]: cron, or "never"."""
     time_zone: str = "UTC"
+    """In whose own time these are, as in "Europe/Berlin"."""
 
     def times(self) -> Iterator[tuple[str, str]]:
         """Give each flow that has a time, and its cron expression."""

@@ -28,17 +28,16 @@ def is_block(text: str) -> bool:
 
 
 class Monitoring(Section):
-    """How closely a served model is monitored, and how many false alarms that may cost.
-
-    `window` is the time whose rows are judged together; with fewer than `rows` of them it waits
-    for more. `false_alarms` are those tolerated in a quarter of a year. `new_rows` is the share of
-    the champion's training rows that must be new and labelled before a retrain is worth it.
-    """
+    """How closely a served model is monitored, and how many false alarms that may cost."""
 
     window: Period = timedelta(days=7)
+    """The time whose rows are judged together."""
     rows: int = Field(default=1000, ge=100)
+    """The fewest rows to judge; with fewer in the window, the monitor waits for more."""
     false_alarms: float = Field(default=1.0, gt=0, le=90)
+    """How many false alarms a quarter of a year may have."""
     new_rows: Share = 0.1
+    """How many new labelled rows are worth a retrain, as a share of those trained on."""
 
 
 def _check_blocks(value: object) -> object:
@@ -58,7 +57,9 @@ def _check_blocks(value: object) -> object:
 
 
 class Notify(Section):
-    """Who is told: `to` names blocks on Prefect's server; what waits is told again by `remind`."""
+    """Who is told what needs a person, and how often again."""
 
     to: Annotated[tuple[str, ...], BeforeValidator(_check_blocks)] = ()
+    """Blocks on Prefect's server, as in "slack-webhook/team"; no addresses: they hold secrets."""
     remind: Period = timedelta(days=1)
+    """How often what waits for a decision is told again."""

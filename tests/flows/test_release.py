@@ -22,8 +22,8 @@ from servers import serves, wait_for
 
 from flows.release import prepare_rollback, release
 from flows.retrain import find_done, name_approver, plan_retrain, retrain
-from tasks.core.definition import Approval
 from tasks.core.errors import DecisionRefused, DefinitionError, StoreError
+from tasks.core.model_sections import Approval
 from tasks.extraction.run_plan import Plan
 from tasks.processes.bento_server import find_port, is_ready
 from tasks.registry.decisions import Decision
