@@ -72,12 +72,18 @@ def serve(
         raise typer.Exit(serve_champion(store, name, host, port, folder))
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Send a test message to all who are told, too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Check the installation, the root, disk, clock, ports and server; say how to repair them."""
     with console.progress("checking"):
+        from tasks.maintenance.address_checks import try_addresses
         from tasks.maintenance.doctor import diagnose
 
-        findings = diagnose()
+        findings = [*diagnose(), *(try_addresses() if notify else ())]
     said = [each.model_dump() for each in findings]
     console.print_json({"findings": said}) if as_json else console.print_findings(said)
     if not all(each.well for each in findings):

@@ -1,8 +1,8 @@
 """What a model is: everything that its one definition file says, as frozen pydantic models.
 
-Responsible for the sections on training, judging, serving and monitoring, for the definition as a
-whole, and for parsing it. Not responsible for the sections about data (`data_sections`), for where
-the file is (`definition_file`), and for the data itself.
+Responsible for the sections on training, judging and serving, for the definition as a whole, and
+for parsing it. Not responsible for the sections about data (`data_sections`) and watching
+(`watch_sections`), for where the file is (`definition_file`), and for the data itself.
 """
 
 import hashlib
@@ -22,11 +22,12 @@ from tasks.core.data_sections import (
     Share,
     Source,
 )
-from tasks.core.durations import Duration, Period, ShareOrPeriod
+from tasks.core.durations import Duration, ShareOrPeriod
 from tasks.core.errors import DefinitionError, explain_value
 from tasks.core.hosts import HOST, MEANT_BY_HOST
 from tasks.core.names import MODEL, MODEL_MEANS
 from tasks.core.schedule import Schedule
+from tasks.core.watch_sections import Monitoring, Notify
 
 _SCHEDULER = r"^\w+://\S+:\d+$"
 _MEANT = {
@@ -151,20 +152,6 @@ class Serving(Section):
     log_flush_s: float = Field(default=5.0, gt=0)
 
 
-class Monitoring(Section):
-    """How closely a served model is monitored, and how many false alarms that may cost.
-
-    `window` is the time whose rows are judged together; with fewer than `rows` of them it waits
-    for more. `false_alarms` are those tolerated in a quarter of a year. `new_rows` is the share of
-    the champion's training rows that must be new and labelled before a retrain is worth it.
-    """
-
-    window: Period = timedelta(days=7)
-    rows: int = Field(default=1000, ge=100)
-    false_alarms: float = Field(default=1.0, gt=0, le=90)
-    new_rows: Share = 0.1
-
-
 class Definition(Section):
     """One model's whole definition. Comments and layout of its file do not change its digest."""
 
@@ -181,6 +168,7 @@ class Definition(Section):
     approval: Approval = Approval()
     serving: Serving = Serving()
     monitoring: Monitoring = Monitoring()
+    notify: Notify = Notify()
     schedule: Schedule = Field(default=Schedule(), exclude=True)  # makes no other model
 
     @model_validator(mode="after")
@@ -206,7 +194,9 @@ class Definition(Section):
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """The SHA-256 of all that a version depends on; who is told of it is not of that."""
+        told = {"notify"}
+        return hashlib.sha256(self.model_dump_json(exclude=told).encode()).hexdigest()
 
     @property
     def metric(self) -> Metric:

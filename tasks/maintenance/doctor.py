@@ -26,6 +26,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from tasks.core.errors import PerennialError, first_line, hide_password
+from tasks.maintenance.address_checks import check_addresses
 from tasks.maintenance.finding import Finding
 from tasks.maintenance.project_folder import check_folder
 from tasks.processes.settings import (
@@ -60,6 +61,7 @@ def diagnose() -> list[Finding]:
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         *(check_python, check_packages, check_libraries, check_telemetry),
         *(check_root, check_disk, partial(check_folder, Path.cwd()), check_ports, check_server),
+        check_addresses,
     )
     return [finding for check in checks for finding in check()]
 

@@ -1,4 +1,4 @@
-"""What one check of the doctor found."""
+"""A finding of the doctor's: the form that each check gives its result."""
 
 from tasks.core.definition import Frozen
 

@@ -344,7 +344,7 @@ def test_action_that_fails_is_noticed(here: System) -> None:
     }
     assert here.client.post("/automations/", json=automation).status_code == 201
     here.emit(MODEL, "broken", "k")
-    wait_for(lambda: [each for each in Alerts.said if "action.failed: broken template" in each])
+    wait_for(lambda: [each for each in Alerts.said if "broken template failed: " in each])
     # The server keeps events for up to five seconds before it writes them down.
     said = "prefect.automation.action.failed  broken template"
     wait_for(lambda: said in here.operate("ps").stdout, 30)

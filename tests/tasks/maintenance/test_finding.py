@@ -1,7 +1,7 @@
-"""A finding says how it is mended only where it is not well."""
+"""A finding: what is well needs no mending."""
 
 from tasks.maintenance.finding import Finding
 
 
-def test_finding_that_is_well_needs_no_mending() -> None:
-    assert Finding(name="disk", well=True, detail="12 GB are free").mend == ""
+def test_what_is_well_needs_no_mend() -> None:
+    assert Finding(name="disk", well=True, detail="5 GB are free").mend == ""
