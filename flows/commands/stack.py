@@ -8,7 +8,7 @@ import typer
 
 from flows import console, stack_pages
 from flows.commands.options import AsJson
-from flows.process import Stopped
+from flows.process import Stopped, take_time
 
 
 def new(
@@ -124,6 +124,8 @@ def logs(
     for name, last in said.items():
         for line in last:
             stack_pages.print_log(name, line)
-    with suppress(Stopped):
-        for name, line in follow_logs(logs) if follow else ():
-            stack_pages.print_log(name, line)
+    if follow:
+        take_time()  # whoever interrupts has seen enough: that is no failure
+        with suppress(Stopped):
+            for name, line in follow_logs(logs):
+                stack_pages.print_log(name, line)
