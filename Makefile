@@ -24,10 +24,10 @@ serve: $(VENV)/run  ## Serve the champion on http://127.0.0.1:3000, following re
 	$(BIN)/perennial serve flight-delay
 
 up: $(VENV)/run  ## Start Prefect's server with its UI, a worker, all deployments and the service
-	@$(BIN)/python -m flows.local_stack up
+	@$(BIN)/perennial up
 
 down:  ## Stop what `make up` started
-	@test ! -x $(BIN)/python || $(BIN)/python -m flows.local_stack down
+	@test ! -x $(BIN)/perennial || $(BIN)/perennial down
 
 test: $(VENV)/dev  ## Run the tests
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -80,7 +80,7 @@ asuser: package  ## Run the README as a new user: the wheel in a folder of its o
 	PYTHONPATH=tests/support $(BIN)/python -m tools.asuser
 
 deploy: $(VENV)/run  ## Register pool, deployments and automations with a server that is up
-	$(BIN)/python -m flows.local_stack register
+	$(BIN)/perennial deploy
 
 smoke: $(VENV)/run  ## Ask a system that is up for a retrain, and find its candidate
 	PYTHONPATH=tests/support $(BIN)/python -m tools.smoke flight-delay

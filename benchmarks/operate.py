@@ -1,8 +1,8 @@
 """How long it takes from an event to the retrain that it starts, on one machine.
 
-Run `python -m benchmarks.operate`. It brings up a system as `make up` does, with every service, on
-ports and a root of its own, and gives one model after another an event. Time runs from the moment
-the event is sent to the start that Prefect notes for the run; the runs themselves are small.
+Run `python -m benchmarks.operate`. It brings a system up as `perennial up` does, with every
+service, on ports and a root of its own, and gives one model after another an event. Time runs from
+the moment the event is sent to the start that Prefect notes for the run; the runs are small.
 """
 
 import json
@@ -16,8 +16,6 @@ import urllib.request
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from benchmarks.measure import ROOT, describe_machine, write_record
 from tasks.processes.bento_server import find_port
@@ -36,17 +34,15 @@ def make_project(folder: Path) -> None:
         )
     (folder / "deployments").mkdir()
     text = (ROOT / "deployments/flight_delay.toml").read_text().replace('"30d"', '"7d"')
-    entry = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"][0]
-    del entry["schedules"]
-    entries = []
+    head, _, _ = text.partition("[schedule]")
+    never = '[schedule]\nretrain = "never"\nmonitor = "never"\n'
     for model in MODELS:
-        (folder / f"deployments/{model}.toml").write_text(text.replace("flight-delay", model))
-        entries.append(yaml.safe_load(yaml.safe_dump(entry).replace("flight-delay", model)))
-    (folder / "prefect.yaml").write_text(yaml.safe_dump({"deployments": entries}))
+        written = head.replace("flight-delay", model) + never
+        (folder / f"deployments/{model}.toml").write_text(written)
 
 
 def operate(command: str, folder: Path, variables: dict[str, str]) -> None:
-    words = [sys.executable, "-m", "flows.local_stack", command]
+    words = [sys.executable, "-P", "-m", "flows.process", command]
     subprocess.run(words, cwd=folder, env=variables, check=True, stdout=sys.stderr)
 
 

@@ -66,6 +66,7 @@ class PredictionApp:
 
     def swap(self, model: Model) -> None:
         """Answer by this model from the next request on; those under way keep theirs."""
+        self.quick.rest()  # until all of this is the new one's: no client sees versions go back
         self.limits = model.definition.serving
         self.most_bytes = int(self.limits.max_body_mb * 1_000_000)
         self.known_as = frozenset((*self.hosts, *self.limits.hosts))
@@ -167,6 +168,9 @@ class PredictionApp:
         return await self._in_time(self._explain_body, self.model, head, body)
 
     def _explain_body(self, model: Model, head: RequestHead, body: bytes) -> Reply:
+        if model.predictor.unexplained:
+            why = model.predictor.unexplained
+            raise RequestRefused(400, f"{model.version} cannot be explained: {why}")
         asked = decode(model, head, body)
         _, matrix, predicted = evaluate(model, asked.rows)
         explained = model.predictor.explain(matrix)

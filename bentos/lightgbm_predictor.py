@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.prediction.compiled_forest import CompiledForest, NoForest, compile_forest
+from tasks.prediction.explainability import find_unexplained
 
 log = logging.getLogger("perennial.serving")
 
@@ -38,6 +39,7 @@ class Predictor:
         self._handle = self._booster._handle
         self.features: int = self._booster.num_feature()
         self.classes: int = self._booster.num_model_per_iteration()
+        self.unexplained = find_unexplained(text)
         self._single = threading.local()
         self._forest = self._find_forest(text) if compiled else None
 
@@ -66,7 +68,8 @@ class Predictor:
     def explain(self, matrix: Array) -> Array:
         """Give SHAP contributions of shape (rows, classes, features + 1); the last is the base.
 
-        They add up to the raw score (TreeSHAP, Lundberg et al. 2018, as LightGBM computes it).
+        They add up to the raw score (TreeSHAP, Lundberg et al. 2018, as LightGBM computes it), but
+        not where `unexplained` says why: do not ask for them then.
         """
         width = self.features + 1
         contributions = self._call(matrix, _CONTRIBUTIONS, self.classes * width)

@@ -13,6 +13,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 import polars as pl
@@ -28,9 +30,13 @@ from tasks.storage.store import Store
 log = logging.getLogger("perennial.serving")
 
 _CAPACITY = 100_000  # rows that may wait; more are dropped and counted
-_POLL_SECONDS = 1.0
-_CHUNK_ROWS = 1_000
+_POLL_SECONDS = 0.1  # what waits longer is out of the processor's cache
+_SOON_SECONDS = 1.0
+_CHUNK_ROWS = 2_000
 _COMPLAINT_SECONDS = 60.0
+
+
+Answered = tuple[Model, Row, Any, str, int]  # with a request's id, and nanoseconds since 1970
 
 
 class _Batch(NamedTuple):  # quicker to make than a dataclass, for each request
@@ -64,6 +70,8 @@ class PredictionLog:
         self._queue: deque[_Batch] = deque()
         self._adding = threading.Lock()
         self._added = self._taken = 0
+        self._single: deque[Answered] = deque()
+        self._added_single = 0  # by the event loop alone, which needs no lock for it
         self._frames: list[tuple[Model, pl.DataFrame]] = []
         self._complained = -_COMPLAINT_SECONDS
         self._retained = ""
@@ -89,21 +97,40 @@ class PredictionLog:
         requests: Sequence[str],
     ) -> None:
         """Queue answered rows with a request id for each; never blocks."""
-        if self._store is None or not model.definition.serving.log:
+        if not self.keeps(model):
             return
         batch = _Batch(model, rows, predictions, requests, time.time_ns() // 1_000)
         with self._adding:
-            if self._added - self._taken + len(rows) > _CAPACITY:
+            if self._waiting + len(rows) > _CAPACITY:
                 self._metrics.dropped["queue full"] += len(rows)
                 return
             self._added += len(rows)
             self._queue.append(batch)
-        self._metrics.waiting_to_log = self._added - self._taken
+
+    def add_row(self, model: Model, row: Row, prediction: Any, request: str) -> None:
+        """Queue one answered row, from the event loop; where nothing is logged, do not call it."""
+        if self._waiting >= _CAPACITY:
+            with self._adding:
+                self._metrics.dropped["queue full"] += 1
+            return
+        self._added_single += 1
+        self._single.append((model, row, prediction, request, time.time_ns()))
+
+    def keeps(self, model: Model) -> bool:
+        """Tell whether rows that this model answers are logged."""
+        return self._store is not None and model.definition.serving.log
+
+    @property
+    def _waiting(self) -> int:
+        return self._added + self._added_single - self._taken
 
     def _empty(self) -> None:
-        """Take what waits, and write it when it is time to."""
+        """Take what waits, and write it when it is time to, or when it is much."""
         self._guard(self._take)
+        self._metrics.waiting_to_log = self._waiting
         due = min((m.definition.serving.log_flush_s for m, _ in self._frames), default=0)
+        if self._waiting > _CAPACITY // 4:
+            due = min(due, _SOON_SECONDS)
         if self._frames and time.monotonic() - self._flushed >= due:
             self._guard(self._flush)
             self._flushed = time.monotonic()
@@ -114,13 +141,18 @@ class PredictionLog:
 
     def _take(self) -> None:
         """Turn queued batches into frames, few rows at a time so that answers are not held up."""
+        while self._single:
+            count = min(len(self._single), _CHUNK_ROWS)
+            taken = [self._single.popleft() for _ in range(count)]
+            for model, each in groupby(taken, itemgetter(0)):
+                self._frames.append((model, _frame_rows(model, list(each))))
         while self._queue:
             batches = [self._queue.popleft()]
             rows = len(batches[0].rows)
             while self._queue and self._queue[0].joins(batches[0]) and rows < _CHUNK_ROWS:
                 batches.append(self._queue.popleft())
                 rows += len(batches[-1].rows)
-            self._frames.append((batches[0].model, _make_frame(batches)))
+            self._frames.append((batches[0].model, _join(batches)))
 
     def _flush(self) -> None:
         """Write a part for each version; what fails stays for the next time, up to a bound."""
@@ -138,7 +170,7 @@ class PredictionLog:
             rows = sum(map(len, mine))
             self._taken += rows
             self._metrics.logged += rows
-            self._metrics.waiting_to_log = self._added - self._taken
+            self._metrics.waiting_to_log = self._waiting
             self._retain(store, model)
 
     def _write(self, store: Store, model: Model, frame: pl.DataFrame) -> None:
@@ -177,7 +209,7 @@ class PredictionLog:
                 log.warning("prediction log cannot be written: %s", first_line(error))
 
 
-def _make_frame(batches: Sequence[_Batch]) -> pl.DataFrame:
+def _join(batches: Sequence[_Batch]) -> pl.DataFrame:
     """Put batches that join into one part."""
     model, raw = batches[0].model, batches[0].rows
     if not isinstance(raw, pl.DataFrame):
@@ -189,4 +221,13 @@ def _make_frame(batches: Sequence[_Batch]) -> pl.DataFrame:
         predictions=[value for each in batches for value in each.predictions],
         asked=[each.time_us for each in batches for _ in each.predictions],
         requests=[name for each in batches for name in each.requests],
+    )
+
+
+def _frame_rows(model: Model, answered: Sequence[Answered]) -> pl.DataFrame:
+    """Put single rows of one model into one part."""
+    _, rows, predictions, requests, times = zip(*answered, strict=True)
+    asked = [nanoseconds // 1_000 for nanoseconds in times]
+    return make_part(
+        model.definition, model.version, model.frame(rows), predictions, asked, requests
     )

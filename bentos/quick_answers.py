@@ -42,6 +42,7 @@ class Way(NamedTuple):
     label: Callable[[Any], Any]
     categories: tuple[tuple[int, str], ...]
     concurrency: int
+    logs: bool
     heads: dict[str, dict[bytes, int]]
 
 
@@ -59,9 +60,13 @@ class QuickAnswers:
         self._check = check
         self._way: Way | None = None
 
+    def rest(self) -> None:
+        """Leave all requests to the usual way, until the next swap."""
+        self._way = None
+
     def swap(self, model: Model) -> None:
         """Answer by this model, whose hosts and limits may be others: heads are learnt anew."""
-        self._way = None if model.program is None else _lay_out(model)
+        self._way = None if model.program is None else _lay_out(model, self._log.keeps(model))
 
     def answer(self, address: str, data: bytes, start: bytes) -> bytes | None:
         """Give the answer to a whole request; `start` is how it starts, up to its length."""
@@ -85,7 +90,8 @@ class QuickAnswers:
         except Exception:  # it fails the usual way, too, where it is told why
             return None
         request = next_id()
-        self._log.add(way.model, (row,), (predicted,), (request,))
+        if way.logs:
+            self._log.add_row(way.model, row, predicted, request)
         body = write_one(way.model, predicted, way.label(predicted))
         others = [name for place, name in way.categories if numbers[place] == OTHER]
         metrics.responses["/predict", 200] += 1
@@ -117,7 +123,7 @@ class QuickAnswers:
 _NONE: dict[bytes, int] = {}
 
 
-def _lay_out(model: Model) -> Way:
+def _lay_out(model: Model, logs: bool) -> Way:
     assert model.program is not None
     places = zip(model.categories.tolist(), model.features.categories, strict=True)
     return Way(
@@ -129,6 +135,7 @@ def _lay_out(model: Model) -> Way:
         label=_find_label(model),
         categories=tuple(places),
         concurrency=model.definition.serving.concurrency,
+        logs=logs,
         heads={},
     )
 

@@ -1,21 +1,21 @@
 """Prefect automations: crash detection and alerts, beside the triggers in `prefect.yaml`.
 
 1. A run without heartbeats is marked as crashed: its worker was killed with it.
-2. What needs a person is posted to PERENNIAL_ALERTS_URL, if that is set: broken data, runs that
-   failed or crashed, and actions that the server could not carry out.
+2. Runs that failed or crashed, and actions that the server could not carry out, are told to people:
+   where the environment names addresses, and where the definition of the run's model does.
 
 An automation is known by its name, so that registering it again changes nothing. Also responsible
 for how the pool's workers start a run, and for reading failed runs and actions from the server.
+Not responsible for what a run itself tells (`tasks.notifications`).
 """
 
-import os
+import logging
 import shlex
-import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID
 
-from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.client.schemas.filters import (
@@ -29,10 +29,21 @@ from prefect.events import Event, ResourceSpecification
 from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry
 
+from flows.prefect_process import prefect_command
+from tasks.core.errors import PerennialError, first_line
+from tasks.notifications.addresses import Address, given_addresses, list_sections
+from tasks.notifications.channels import block_for_server
+
+log = logging.getLogger("perennial.notifications")
+
 SILENCE = timedelta(seconds=90)  # three heartbeats
-_SILENT = "perennial: a run that is not heard has crashed"
+_OURS = "perennial: "
+_SILENT = f"{_OURS}a run that is not heard has crashed"
+_FOR_ALL = f"{_OURS}what needs a person"
+_FOR_ONE = f"{_OURS}what needs a person of "
 # A heartbeat that reaches the server after its run's end is taken for the last word of a run that
 # fell silent. The server refuses to change a run that has ended, and no person need hear of it.
 _ENDED = "already in terminal state"
@@ -42,22 +53,31 @@ _MISHAPS = {
     "prefect.flow-run.Crashed",
     "prefect.automation.action.failed",
 }
-_SAID = (
+_MISHAP_EVENTS = _MISHAPS | {"perennial.data-broken"}
+# What went wrong: the flow and its deployment, where the event has them, or else its resource.
+_WHAT = (
+    "{% for each in event.related if each.role in ('flow', 'deployment') %}"
+    "{{ each.name }} {% else %}{{ event.resource.name }} {% endfor %}"
+    "{{ event.event.split('.')[-1] | lower }}"
+)
+_WHY = (
     "{{ event.resource.name }}: "
     "{{ event.payload.reason or (event.payload.validated_state or {}).message }}"
 )
-_FOR_A_PERSON = _MISHAPS | {"perennial.data-broken"}
 
 
 def register_automations(silence: timedelta = SILENCE) -> list[str]:
     """Create or update the server's automations, and give their names."""
-    wanted = [crash_silent_runs(silence)]
-    if url := os.environ.get("PERENNIAL_ALERTS_URL"):
-        wanted.append(alert_person(url))
     with get_client(sync_client=True) as client:
+        wanted = [crash_silent_runs(silence), *tell_people(client)]
         for each in wanted:
             register(client, each)
-    return [each.name for each in wanted]
+        names = [each.name for each in wanted]
+        idle = {f"{_FOR_ONE}{model}" for model in list_sections()} - set(names)
+        for each in client.read_automations():
+            if each.name in idle:  # its definition names nobody any more
+                client.delete_automation(each.id)
+    return names
 
 
 def register(client: SyncPrefectClient, wanted: AutomationCore) -> None:
@@ -95,45 +115,73 @@ def crash_silent_runs(silence: timedelta) -> AutomationCore:
     )
 
 
-def alert_person(url: str) -> AutomationCore:
-    """Post what needs a person to a webhook, as the JSON that chats take."""
-    block = CustomWebhookNotificationBlock(
-        name="Perennial",
-        url=url,
-        json_data={"text": "{{subject}}: {{body}}"},
-        headers=None,
-        cookies=None,
-    )
-    document = cast(UUID, block.save("perennial-alerts", overwrite=True))
+def tell_people(client: SyncPrefectClient) -> Iterator[AutomationCore]:
+    """Give an automation for all mishaps, and one for each model that names blocks of its own."""
+    everywhere = dict.fromkeys(_keep_blocks(client, given_addresses()))
+    if everywhere:
+        yield tell_mishaps(_FOR_ALL, everywhere, {})
+    for model, section in list_sections().items():
+        blocks = [block for block in _find_blocks(client, section.to) if block not in everywhere]
+        if blocks:
+            related = {"prefect.resource.role": "deployment", "prefect.resource.name": model}
+            yield tell_mishaps(f"{_FOR_ONE}{model}", blocks, related)
+
+
+def tell_mishaps(name: str, blocks: Iterable[UUID], related: dict[str, str]) -> AutomationCore:
+    """Tell failed and crashed runs, and failed actions but for those of our own automations.
+
+    A message that cannot be sent is a failed action, too: to tell of it would fail again.
+    """
     return AutomationCore(
-        name="perennial: what needs a person",
+        name=name,
         trigger=EventTrigger(
-            expect=_FOR_A_PERSON,
-            match=ResourceSpecification({"prefect.resource.name": f"!{_SILENT}"}),
+            expect=_MISHAPS,
+            match=ResourceSpecification({"prefect.resource.name": f"!{_OURS}*"}),
+            match_related=ResourceSpecification(related),  # type: ignore[arg-type]
             posture=Posture.Reactive,
             threshold=1,
         ),
         actions=[
-            SendNotification(
-                block_document_id=document,
-                subject="{{ event.event }}",
-                body=_SAID,
-            )
+            SendNotification(block_document_id=block, subject=_WHAT, body=_WHY) for block in blocks
         ],
     )
+
+
+def _keep_blocks(client: SyncPrefectClient, addresses: Iterable[Address]) -> Iterator[UUID]:
+    """Keep each address of the environment as a block on the server, by its place."""
+    for place, address in enumerate(addresses, start=1):
+        if address.kind == "block":
+            yield from _find_blocks(client, [address.label])
+            continue
+        name = "perennial-alerts" if address.kind == "webhook" else f"perennial-notify-{place}"
+        try:
+            block = block_for_server(address)
+        except PerennialError as error:
+            log.warning("%s %s", address.label, first_line(error))
+            continue
+        yield cast(UUID, block.save(name, overwrite=True))
+
+
+def _find_blocks(client: SyncPrefectClient, names: Iterable[str]) -> Iterator[UUID]:
+    for each in names:
+        kind, _, name = each.partition("/")
+        try:
+            yield client.read_block_document_by_name(name, kind).id
+        except ObjectNotFound:
+            log.warning("%s is no block on Prefect's server, and is told of no failed run", each)
 
 
 def start_runs_directly(pool: str) -> None:
     """Let a pool's workers start each run with this interpreter, in one process.
 
     Without a command of its own, a run is a process that prepares another: two starts of Python.
+    What lies in the project's folder is then not taken for ours (`flows.prefect_process`).
     The command is no variable: whoever may start a run may not say by what.
     """
     with get_client(sync_client=True) as client:
         template = client.read_work_pool(pool).base_job_template
         template["variables"]["properties"].pop("command", None)
-        command = shlex.join([sys.executable, "-P", "-m", "prefect.engine"])
-        template["job_configuration"]["command"] = command
+        template["job_configuration"]["command"] = shlex.join(prefect_command("prefect.engine"))
         client.update_work_pool(pool, WorkPoolUpdate(base_job_template=template))
 
 
@@ -157,7 +205,7 @@ def put_back() -> list[str]:
 def list_mishaps(since: timedelta = timedelta(days=1)) -> list[str]:
     """List failed and crashed runs, and failed actions, of the last day; one line each."""
     asked = EventFilter(
-        event=EventNameFilter(name=sorted(_FOR_A_PERSON)),
+        event=EventNameFilter(name=sorted(_MISHAP_EVENTS)),
         occurred=EventOccurredFilter.model_validate({"since": datetime.now(UTC) - since}),
     )
     with get_client(sync_client=True) as client:

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
@@ -73,15 +73,32 @@ def print_json(value: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(value, indent=1) + "\n")
 
 
+def print_json_line(value: dict[str, Any]) -> None:
+    """Print an object in one line at once, for a program that reads while this one goes on."""
+    print(json.dumps(value), flush=True)
+
+
 def print_error(message: str) -> None:
     err.print(f"perennial: {message}", style="red", highlight=False, soft_wrap=True)
+
+
+def new_table(*headers: str, show_header: bool = True, whole: Iterable[int] = ()) -> Table:
+    """Make a table without lines around it; columns that are whole are never broken or cut."""
+    table = Table(*headers, box=None, pad_edge=False, show_header=show_header)
+    for number in whole:
+        table.columns[number].no_wrap = True
+    return table
+
+
+def print_title(text: str) -> None:
+    out.print(Text(harmless(text), "bold"), soft_wrap=True)
 
 
 def print_version(found: dict[str, Any]) -> None:
     """Print one version: verdict, gate checks, metrics beside its rivals', and warnings."""
     passed = found["verdict"] == "passed"
     _print_head(found["model"], found["version"], found["verdict"], "green" if passed else "red")
-    checks = Table("", "gate check", "", box=None, pad_edge=False)
+    checks = new_table("", "gate check", "")
     for check in found["checks"]:
         name = check["name"].replace("_", " ")
         checks.add_row(_mark(check["passed"]), name, check["detail"])
@@ -95,7 +112,7 @@ def print_version(found: dict[str, Any]) -> None:
         "train": found["metrics"]["train"],
     }
     shown = {name: metrics for name, metrics in columns.items() if metrics}
-    table = Table("metric", *shown, box=None, pad_edge=False)
+    table = new_table("metric", *shown)
     for metric in found["metrics"]["holdout"]:
         table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in shown.values()))
     out.print(table)
@@ -133,13 +150,13 @@ def print_monitored(found: dict[str, Any]) -> None:
         return
     colour, word = ("red", "action needed") if found["events"] else ("green", "no action needed")
     _print_head(found["model"], found["champion"], word, colour)
-    events = Table("alert", "", "finding", box=None, pad_edge=False)
+    events = new_table("alert", "", "finding")
     for each in found["events"]:
         why = f" ({each['detail']})" if each["detail"] else ""
         events.add_row(_styled(each["kind"], "red"), each["state"], each["reason"] + why)
     if found["events"]:
         out.print(events)
-    states = Table("", "status", box=None, pad_edge=False)
+    states = new_table("", "status")
     for name, said in found["summary"].items():
         states.add_row(name, said)
     out.print(states)
@@ -148,39 +165,10 @@ def print_monitored(found: dict[str, Any]) -> None:
     out.print(f"report {found['report']}", soft_wrap=True)
 
 
-def print_models(root: str, models: Mapping[str, Any]) -> None:
-    table = Table("model", "champion", "candidates", "waits for a decision", title=root)
-    for name, found in models.items():
-        waiting = ", ".join(found["waiting"]) or "–"
-        table.add_row(name, found["champion"] or "–", str(len(found["candidates"])), waiting)
-    out.print(table if models else f"{root}: no model yet; run `perennial retrain MODEL`")
-
-
-def print_history(found: dict[str, Any], proofs: Mapping[str, str]) -> None:
-    versions = Table(
-        "version", "verdict", "holdout", "champion then", title=f"{found['model']}: versions"
-    )
-    for each in found["versions"]:
-        metrics = each["metrics"]["holdout"].items()
-        holdout = ", ".join(f"{metric} {value:.4f}" for metric, value in metrics)
-        champion = each["champion"]["version"] if each["champion"] else "–"
-        versions.add_row(each["version"], each["verdict"], holdout, champion)
-    out.print(versions)
-    ledger = Table("", "action", "version", "by", "time", "reason", title="ledger (chain verified)")
-    for entry in found["ledger"]:
-        by = f"{entry['approver']} (as {entry['os_user']})"
-        number, time = str(entry["number"]), entry["time"][:19]
-        action = entry["action"] + (" (override)" if entry["override"] else "")
-        ledger.add_row(number, action, entry["version"], by, time, entry["reason"])
-    out.print(ledger if found["ledger"] else "no decision yet")
-    for version, summary in proofs.items():
-        out.print(f"proof of {version}: {summary}", soft_wrap=True)
-
-
 def print_backtest(done: dict[str, Any]) -> None:
     metrics = done["metric"], done["second"]
     means = [f"mean {each}" for each in metrics]
-    table = Table("policy", *means, "retrains", "promoted", "refused", "seconds")
+    table = new_table("policy", *means, "retrains", "promoted", "refused", "seconds")
     for policy, track in done["policies"].items():
         scores = [f"{track['mean'][each]:.4f}" if track["mean"] else "–" for each in metrics]
         counts = len(track["retrains"]), track["promotions"], track["refusals"]
@@ -190,7 +178,7 @@ def print_backtest(done: dict[str, Any]) -> None:
 
 
 def print_drill(done: dict[str, Any]) -> None:
-    table = Table("", "fault", "caught by", "what it said", box=None, pad_edge=False)
+    table = new_table("", "fault", "caught by", "what it said")
     for each in done["faults"]:
         guard, detail = each["guard"] or "nothing", each["detail"]
         table.add_row(_mark(each["caught"]), each["fault"], guard, detail)
@@ -201,7 +189,7 @@ def print_drill(done: dict[str, Any]) -> None:
 
 
 def print_reproduction(found: dict[str, Any]) -> None:
-    table = Table("", "file", box=None, pad_edge=False, show_header=False)
+    table = new_table("", "file", show_header=False)
     for name in (*found["same"], *found["different"]):
         same = name in found["same"]
         table.add_row(_mark(same), name, "the same" if same else "differs")
@@ -211,7 +199,7 @@ def print_reproduction(found: dict[str, Any]) -> None:
 
 
 def print_findings(findings: Iterable[dict[str, Any]]) -> None:
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = new_table(show_header=False)
     for each in findings:
         mend = "" if each["well"] else f"\n→ {each['mend']}"
         table.add_row(_mark(each["well"]), each["name"], each["detail"] + mend)

@@ -10,14 +10,17 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
 from typing import NoReturn
 
 import httpx
 
-from tasks.core.definition_file import DEFINITIONS, list_definitions
+from flows.prefect_connection import check_server
+from flows.prefect_file import read_entries
+from flows.prefect_process import prefect_command
+from tasks.core.definition_file import DEFINITIONS, find_definition, list_definitions
 from tasks.core.errors import DefinitionError, StartFailed, first_line
 from tasks.processes import bento_server
 from tasks.processes.bento_server import leash
@@ -29,6 +32,7 @@ from tasks.processes.supervisor import (
     end_orphans,
     find_supervisor,
     keep,
+    open_private,
     wait_until,
 )
 from tasks.registry.versions import find_champion
@@ -38,27 +42,29 @@ log = logging.getLogger("perennial.operate")
 
 POOL = "local"
 READY_SECONDS = 240.0
-_PROJECT = Path("prefect.yaml")
 
 
 def keep_all() -> None:
     """Run the whole system until asked to stop."""
-    here = settle_environment()
-    models = list_models()
+    here = settle_environment().model_copy(update={"models": tuple(list_models())})
     settle_for(here)
     stopping = become_supervisor(here.keeper)
     adopt_orphans()
     here.ready.unlink(missing_ok=True)
     here.home.mkdir(parents=True, exist_ok=True)
-    server, worker = part(here, "server"), part(here, "worker")
-    services = [part(here, "service", model, place) for place, model in enumerate(models)]
+    server, worker = part(here, "server", "server"), part(here, "worker", "worker")
+    services = [
+        part(here, f"service-{model}", "service", model, str(here.port_of(model)))
+        for model in here.models
+    ]
     try:
         server.start()
         if wait_for_server(here, stopping):
             register_apart(here)
             for each in (worker, *services):
                 each.start()
-            here.ready.write_text(here.model_dump_json())
+            with open_private(here.ready, "wb") as file:
+                file.write(here.model_dump_json().encode())
             keep([server, worker, *services], stopping)
     finally:
         here.ready.unlink(missing_ok=True)
@@ -69,20 +75,16 @@ def keep_all() -> None:
         end_orphans()
 
 
-def part(here: Environment, command: str, model: str = "", place: int = 0) -> SupervisedProcess:
-    """Describe a part of the system as a process to supervise; each service has its own port."""
-    words = (command, model) if model else (command,)
-    variables = os.environ | {"PERENNIAL_SERVE_PORT": str(here.serve_port + place)}
-    name = "-".join(words)
-    return SupervisedProcess(
-        name, leash("flows.local_stack", *words), variables, here.folder / f"{name}.log"
-    )
+def part(here: Environment, name: str, *words: str) -> SupervisedProcess:
+    """Describe a part of the system as a process to supervise."""
+    command = leash("flows.local_stack", *words)
+    return SupervisedProcess(name, command, os.environ, here.folder / f"{name}.log")
 
 
 def register_apart(here: Environment) -> None:
     """Register deployments and automations in a process of its own, as a person would."""
     path = here.folder / "register.log"
-    with path.open("wb") as output:
+    with open_private(path, "wb") as output:
         done = subprocess.run(leash("flows.local_stack", "register"), stdout=output, stderr=output)
     if done.returncode:
         raise StartFailed(f"deployments cannot be registered: {last_line(path)} ({path})")
@@ -124,8 +126,11 @@ def answers(here: Environment) -> bool:
 
 def list_models() -> list[str]:
     """List the models of this project, each of which is served on a port of its own."""
-    names = list(list_definitions())
-    refuse_other_folder(names)
+    if not (names := list(list_definitions())):
+        raise DefinitionError(
+            f"there is no definition in {DEFINITIONS}/ here; go to the project's folder, or write "
+            "one: perennial init DATA --target COLUMN"
+        )
     return names
 
 
@@ -142,54 +147,40 @@ def server() -> NoReturn:
     become("flows.prefect_server", *place, variables=settle_variables(here))
 
 
-def register(*names: str) -> None:
+def register() -> None:
     """Register this project's work pool, deployments and automations; twice changes nothing."""
-    refuse_other_folder(names or ("all",))
+    list_models()
     here = settle_environment()
     running = read_ready(here) if find_supervisor(here.keeper) else None
     os.environ.update(settle_variables(running or here))  # whose ports may be others by now
-    chosen = [word for name in names for word in ("--name", name)] or ["--all"]
-    prefect = [sys.executable, "-P", "-m", "prefect", "--no-prompt"]
-    for words in (
-        ["work-pool", "create", POOL, "--type", "process", "--overwrite"],
-        ["deploy", *chosen],
-    ):
-        if subprocess.run([*prefect, *words]).returncode:
-            raise StartFailed(f"`prefect {' '.join(words)}` failed")
-    from flows.automations import register_automations, start_runs_directly
+    check_server()
+    from flows.deployments import register_all
 
-    start_runs_directly(POOL)
-    for name in register_automations():
-        print(f"automation {name!r} is registered")
+    done = register_all(read_entries())
+    for name in done.changed:
+        print(f"{name} is registered")
+    print(f"{len(done.same)} deployments are as they must be")
 
 
 def worker(*options: str) -> NoReturn:
     """Become the worker that executes runs, as many at once as there are cores."""
     limit = ("--limit", str(max(2, os.cpu_count() or 2)))
     words = ("worker", "start", "--pool", POOL, "--type", "process", *limit)
-    become("prefect", *words, *options, variables=settle_variables(settle_environment()))
+    asked = prefect_command("prefect", *words, *options)
+    os.execve(sys.executable, asked, settle_variables(settle_environment()))
 
 
-def service(model: str) -> NoReturn:
+def service(model: str, port: str = "") -> NoReturn:
     """Wait for a model's first champion, then become the service of its champions."""
     here = settle_environment()
+    find_definition(model)
     store = open_store()
     if find_champion(store, model) is None:
         log.info("%s: waits for its first champion", model)
     while find_champion(store, model) is None:
         time.sleep(1)
-    place = ("--host", here.host, "--port", str(here.serve_port))
+    place = ("--host", here.host, "--port", port or str(here.serve_port))
     become("flows.cli", "serve", model, *place, variables=settle_variables(here))
-
-
-def refuse_other_folder(names: Collection[str]) -> None:
-    """Raise DefinitionError in a folder that is no project: without definitions or prefect.yaml."""
-    if not names or not _PROJECT.is_file():
-        missing = _PROJECT if names else f"definition in {DEFINITIONS}/"
-        raise DefinitionError(
-            f"there is no {missing} here; go to the project's folder: this works in a clone of "
-            "Perennial only"
-        )
 
 
 def become(module: str, *words: str, variables: Mapping[str, str]) -> NoReturn:

@@ -40,7 +40,7 @@ def check_server() -> None:
         socket.create_connection((host, port), timeout=_SECONDS).close()
     except OSError as error:
         said = error.strerror or first_line(error)
-        mend = "start it (make up), or unset PREFECT_API_URL for a server of each run's own"
+        mend = "start it (perennial up), or unset PREFECT_API_URL for a server of each run's own"
         raise StartFailed(f"{shown}: no server answers there ({said}); {mend}") from error
     check_password(address)
 
@@ -53,7 +53,7 @@ def check_password(address: str) -> None:
             return
     what = "another" if "Authorization" in known else "a"
     shown = f"PREFECT_API_URL={hide_password(address)}"
-    mend = f"export {tell_password(running_folder() / PASSWORD)}, where `make up` keeps it"
+    mend = f"export {tell_password(running_folder() / PASSWORD)}, where `perennial up` keeps it"
     raise StartFailed(f"{shown}: asks for {what} password; {mend}")
 
 

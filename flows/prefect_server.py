@@ -8,6 +8,7 @@ On loopback, only its own names are allowed as Host: another name is that of a p
 other addresses, whose names are not known here, the password alone protects it.
 """
 
+import logging
 import os
 import socket
 import sys
@@ -15,6 +16,8 @@ import threading
 
 from tasks.processes.bento_server import HOST
 from tasks.processes.settings import is_loopback
+
+_MESSAGES = "prefect.server.utilities.messaging.memory"  # which logs what an action raises
 
 
 def main() -> None:
@@ -33,6 +36,17 @@ def end_with_input() -> None:
     os._exit(1)
 
 
+def hide_address(record: logging.LogRecord) -> bool:
+    """Leave out of a log record the address of a webhook that failed: it may be its secret."""
+    from httpx import HTTPError
+
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HTTPError):
+        record.msg, record.args = "a message was not sent: %s", (type(error).__name__,)
+        record.exc_info = record.exc_text = None
+    return True
+
+
 def serve(host: str, port: int, listening: socket.socket | None = None) -> None:
     """Run the server until it is stopped, on a socket that listens already where one is given."""
     import uvicorn
@@ -42,6 +56,7 @@ def serve(host: str, port: int, listening: socket.socket | None = None) -> None:
 
     names = [HOST, "localhost", host] if is_loopback(host) else ["*"]
     app = TrustedHostMiddleware(create_app(final=True), allowed_hosts=names, www_redirect=False)
+    logging.getLogger(_MESSAGES).addFilter(hide_address)
     settings = get_current_settings().server
     config = uvicorn.Config(
         app,

@@ -8,6 +8,7 @@
    meets its latency budget.
 5. Promotion: the ledger names the new champion, unless another run did so first. What it has
    released is put among BentoML's own models, for `bentoml models list`.
+6. People are told, where the definition or the environment names any.
 
 A failure before promotion leaves the old champion in place and the approval in the ledger: the same
 command again continues from there, whoever gives it.
@@ -22,6 +23,7 @@ from pydantic import Field
 from tasks.core.definition_file import find_definition, project_of
 from tasks.core.errors import DecisionRefused
 from tasks.feature_store.task import materialise_tables
+from tasks.notifications.task import tell
 from tasks.registry.decisions import Decision, check_decision, find_asked
 from tasks.registry.ledger import Entry
 from tasks.registry.released_bento import get_bento
@@ -79,6 +81,7 @@ def release(
         offer_models(store, model)
     described = describe_release(store, model, entry, going_on)
     create_markdown_artifact(key=f"release-{model}", markdown=described["summary"])
+    tell(store.root, model)
     return described
 
 

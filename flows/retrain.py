@@ -11,6 +11,7 @@
 
 Candidate, lineage and report then appear in the registry at once, or not at all. What passed waits
 for a person, unless one approved beforehand or the definition trusts its gate: `flows/release.py`.
+A run on the newest data closes the candidates of older data that still wait. People are told.
 """
 
 from collections.abc import Callable
@@ -33,10 +34,14 @@ from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import digest_snapshot, settle_as_of
 from tasks.extraction.task import extract
 from tasks.features.transform import compile_features
+from tasks.notifications.task import tell
 from tasks.preparation.task import prepare
 from tasks.registry.code_digest import model_code_digest
 from tasks.registry.decisions import check_approver
+from tasks.registry.forgotten import list_keys, read_records
 from tasks.registry.overview import describe_version
+from tasks.registry.superseded import find_superseded
+from tasks.registry.task import supersede
 from tasks.registry.trusted_ledger import read_trusted_ledger
 from tasks.registry.version_status import find_release, is_open
 from tasks.registry.versions import Published, find_version, name_version, read_file
@@ -70,11 +75,14 @@ def retrain(
         markdown=read_file(store, published, "report.md").decode(),
     )
     made = describe_version(store, published)
+    if as_of is None and find_superseded(store, plan.definition.name, plan.version):
+        supersede(store.root, plan.definition.name, plan.version)
     approver = name_approver(plan, store, made, approve_as)
     if approver is not None:
         made["release"] = release(
             plan.definition.name, plan.version, "approve", approver, "its gate passed"
         )
+    tell(store.root, plan.definition.name, plan.origin)
     return made
 
 
@@ -126,12 +134,14 @@ def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
     sources = digest_sources(table)
     now = datetime.now(UTC)
     settled = settle_as_of(table, as_of, now)
-    snapshot = digest_snapshot(definition, sources, settled)
+    store = open_store()
+    forgotten = list_keys(read_records(store, definition.name))
+    snapshot = digest_snapshot(definition, sources, settled, forgotten)
     return Plan(
         definition=definition,
         origin=origin,
         project=project,
-        root=open_store().root,
+        root=store.root,
         as_of=settled,
         asked_at=now if as_of is None or settled is None else settled,
         sources=sources,
@@ -139,6 +149,7 @@ def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
         features=features,
         version=name_version(settled, snapshot, definition.digest, model_code_digest(), *tuning),
         tune=tune,
+        forgotten=forgotten,
         schemas={
             name: {column: str(dtype) for column, dtype in frame.collect_schema().items()}
             for name, frame in table.frames.items()

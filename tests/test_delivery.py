@@ -1,11 +1,14 @@
 """What delivers the project does no more than a developer can: every step is a make target."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tasks.maintenance.doctor import PYTHONS
 
 REPOSITORY = Path(__file__).parents[1]
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
@@ -51,3 +54,19 @@ def test_every_target_is_in_the_list_of_targets() -> None:
     phony = re.search(r"^\.PHONY: ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
     assert phony is not None
     assert set(phony[1].replace("\\\n", " ").split()) == TARGETS
+
+
+def test_what_is_named_as_supported_is_what_is_tried() -> None:
+    named = [".".join(map(str, each)) for each in PYTHONS]
+    makefile = (REPOSITORY / "Makefile").read_text()
+    assert f"PYTHONS := {' '.join(named)}\n" in makefile
+    assert (
+        f"Python {', '.join(named[:-1])} or {named[-1]}" in (REPOSITORY / "README.md").read_text()
+    )
+    ours, theirs = ".github/workflows/pull_request.yml", "flows/templates/project/workflow.yml"
+    for path, job in ((ours, "test"), (theirs, "check")):
+        written = yaml.safe_load((REPOSITORY / path).read_text())["jobs"][job]
+        assert written["strategy"]["matrix"]["python"] == named
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    later = f"3.{PYTHONS[-1][1] + 1}"
+    assert project["requires-python"] == f">={named[0]},<{later}"

@@ -14,7 +14,7 @@ from uv import find_uv_bin
 from tasks.processes.bento_server import leash
 
 REPOSITORY = Path(__file__).parents[1]
-TEMPLATES = "tasks/reports/templates"
+TEMPLATES = ("tasks/reports/templates", "flows/templates")
 LOCKS = {"tasks/serving/requirements.lock", "tasks/serving/requirements-compiled.lock"}
 
 
@@ -69,7 +69,8 @@ def test_wheel_holds_all_modules_and_the_locks_and_nothing_else(wheel: Path) -> 
     ours = [
         path for room in ("bentos", "flows", "tasks") for path in (REPOSITORY / room).rglob("*.py")
     ]
-    ours += (REPOSITORY / TEMPLATES).iterdir()
+    templates = [path for folder in TEMPLATES for path in (REPOSITORY / folder).rglob("*")]
+    ours += [path for path in (*templates, REPOSITORY / "bentos/page.html") if path.is_file()]
     modules = {str(path.relative_to(REPOSITORY)) for path in ours}
     assert held == modules | LOCKS
 

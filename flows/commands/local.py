@@ -21,18 +21,30 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Write a definition from data, ready to retrain and easy to edit."""
+    from tasks.core.definition import parse_definition
     from tasks.init.names import settle_name
     from tasks.init.propose import draft_definition, find_place, write_draft
 
     find_place(settle_name(name, data))  # before a long look at the data
+    from flows.prefect_file import FILE, plan_file, write_file
+
+    plan_file({})  # which refuses a file that is broken
     model, text, notes = draft_definition(
         data, target, time=time, key=tuple(key or ()), name=name, project=Path.cwd()
     )
+    change = plan_file({model: parse_definition(text, model)})
     path = write_draft(model, text)
+    try:
+        write_file(change)
+    except BaseException:
+        path.unlink()  # both or none
+        raise
     if as_json:
-        return console.print_json({"model": model, "definition": str(path), "notes": notes})
+        found = {"model": model, "definition": str(path), "notes": notes}
+        return console.print_json(found | {"deployments": list(change.changes)})
     told = "".join(f"note: {note}\n" for note in notes)
-    said = f"wrote {path}\n{told}next: read it, then run: perennial retrain {model}"
+    wrote = f"wrote {path}, and its deployments to {FILE}\n"
+    said = f"{wrote}{told}next: read it, then run: perennial retrain {model}"
     console.out.print(said, soft_wrap=True)
 
 
@@ -45,6 +57,9 @@ def serve(
         ),
     ] = 3000,
     host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON when it is ready.")
+    ] = False,
 ) -> None:
     """Serve the champion, following releases and rollbacks, until interrupted."""
     from tasks.processes.bento_server import refuse_taken
@@ -53,19 +68,26 @@ def serve(
     refuse_taken(host, port)
     store, name = open_store(), name_of(model)
     need_champion(store, name, "to serve")
-    from tasks.serving.bento_build import serve_champion
+    from tasks.serving.champion_server import serve_champion
 
     take_time()  # for requests that are under way
     with work_folder(store) as folder, suppress(Stopped):
-        raise typer.Exit(serve_champion(store, name, host, port, folder))
+        tell = console.print_json_line if as_json else None
+        raise typer.Exit(serve_champion(store, name, host, port, folder, tell))
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Send a test message to all who are told, too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Check the installation, the root, disk, clock, ports and server; say how to repair them."""
     with console.progress("checking"):
+        from tasks.maintenance.address_checks import try_addresses
         from tasks.maintenance.doctor import diagnose
 
-        findings = diagnose()
+        findings = [*diagnose(), *(try_addresses() if notify else ())]
     said = [each.model_dump() for each in findings]
     console.print_json({"findings": said}) if as_json else console.print_findings(said)
     if not all(each.well for each in findings):

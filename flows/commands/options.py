@@ -6,11 +6,22 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.commands.completion import complete_models, complete_versions
 from tasks.core.errors import DefinitionError
 from tasks.core.time_zones import in_utc
 
-Model = Annotated[str, typer.Argument(help="The model's name, or its definition file.")]
-Version = Annotated[str, typer.Argument(help="A version, or the letters it begins with.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        help="The model's name, or its definition file.", autocompletion=complete_models
+    ),
+]
+Version = Annotated[
+    str,
+    typer.Argument(
+        help="A version, or the letters it begins with.", autocompletion=complete_versions
+    ),
+]
 Approver = Annotated[str, typer.Option("--as", help="Who decides; recorded as given.")]
 Reason = Annotated[str, typer.Option(help="Why; kept in the ledger.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

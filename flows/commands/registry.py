@@ -8,14 +8,17 @@ from typing import Annotated
 
 import typer
 
-from flows import console
+from flows import console, registry_pages
+from flows.commands.completion import complete_models
 from flows.commands.options import AsJson, Model, Version, name_of
 from tasks.core.errors import harmless
 from tasks.storage.store import open_store, work_folder
 
 
 def status(
-    model: Annotated[str | None, typer.Argument(help="One model only.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(help="One model only.", autocompletion=complete_models)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show each model's champion, its candidates and what waits for a decision."""
@@ -27,7 +30,7 @@ def status(
     models = {name: describe_model(store, name) for name in names}
     if as_json:
         return console.print_json({"root": store.root, "models": models})
-    console.print_models(store.root, models)
+    registry_pages.print_models(store.root, models)
 
 
 def history(model: Model, as_json: AsJson = False) -> None:
@@ -41,7 +44,9 @@ def history(model: Model, as_json: AsJson = False) -> None:
     if as_json:
         numbers = {version: proof.model_dump() for version, proof in proofs.items()}
         return console.print_json(found | {"proofs": numbers})
-    console.print_history(found, {version: proof.summary for version, proof in proofs.items()})
+    registry_pages.print_history(
+        found, {version: proof.summary for version, proof in proofs.items()}
+    )
 
 
 def show(

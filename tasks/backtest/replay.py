@@ -16,9 +16,10 @@ from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]
 
 from tasks.backtest.policies import Policy
 from tasks.core.columns import MATURED, PREDICTION, TARGET, TIME
-from tasks.core.definition import Definition, Frozen, Metric
+from tasks.core.definition import Definition, Frozen
 from tasks.core.durations import parse_duration
 from tasks.core.errors import DefinitionError
+from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import Interval, compare, group_rows
 from tasks.evaluation.metrics import Array, error_of
 from tasks.extraction.run_plan import Plan

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tasks.core.definition import Training
 from tasks.core.errors import ClusterFailed, DefinitionError, first_line
+from tasks.core.model_sections import Training
 
 if TYPE_CHECKING:
     from distributed import Client, Future

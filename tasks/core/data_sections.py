@@ -29,28 +29,43 @@ def _check_uri(value: str) -> str:
 
 
 class Section(BaseModel):
-    """A part of the file: frozen, strict, without unknown keys. `true` and "1" are no numbers."""
+    """A part of the file: frozen, strict, without unknown keys. `true` and "1" are no numbers.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    The text below a key is its description.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
 
 class Source(Section):
-    """A table in files (Parquet, CSV or NDJSON; a path, a glob or s3://) or in PostgreSQL.
-
-    With `missing_columns = "null"` a column that a file lacks is null in its rows. In a database,
-    `partitions` equal ranges of the column `partition_on` are read at the same time.
-    """
+    """A table in files (Parquet, CSV or NDJSON; a path, a glob or s3://) or in PostgreSQL."""
 
     uri: Annotated[str, AfterValidator(_check_uri)]
+    """A path, a glob or an address: s3://bucket/key, or postgresql://user@host/database."""
     format: Literal["parquet", "csv", "ndjson"] = "parquet"
+    """How the files are written; left out: by their ending."""
     separator: str = Field(default=",", min_length=1, max_length=1)
+    """What stands between the cells of a CSV file; a tab where files end in .tsv."""
     null_values: tuple[str, ...] = ()
+    """What stands for a missing value in CSV, as in ["?", "NA"]."""
     types: dict[str, ColumnType] = {}
+    """The type of a column by name, where the files leave it open."""
     missing_columns: Literal["refuse", "null"] = "refuse"
+    """What becomes of a column that some files lack: it is refused, or null in their rows."""
     table: str | None = Field(default=None, min_length=1)
+    """The table of a database to read; give either this or query."""
     query: str | None = Field(default=None, pattern=TEXT)
+    """What to ask a database, in its own SQL; give either this or table."""
     partition_on: str | None = None
+    """A column whose range is divided, so that its parts are read from a database at once."""
     partitions: int = Field(default=4, ge=1, le=256)
+    """Into how many equal ranges partition_on is divided."""
 
     @property
     def in_database(self) -> bool:
@@ -85,11 +100,18 @@ class Source(Section):
 
 
 class Extract(Section):
+    """Which rows and columns are taken from the sources, and what tells rows apart."""
+
     query: str | None = Field(default=None, pattern=TEXT)
+    """Polars SQL over the sources; left out: all of the one source."""
     time: str | None = None
+    """The column with a row's event time; without it rows are split by a hash of the key."""
     time_zone: str = "UTC"
+    """The zone of times that carry none, as in Europe/Berlin."""
     key: tuple[str, ...] = ()
+    """The columns that identify a row, and join a prediction to what came true."""
     window: Period | None = None
+    """How much history before as-of to train on; left out: all of it."""
 
     @model_validator(mode="after")
     def _key_names_each_column_once(self) -> Self:
@@ -107,11 +129,17 @@ class FeatureTable(Section):
     """
 
     source: str
+    """The source that the values come from, by its name."""
     entity: tuple[str, ...] = Field(min_length=1)
+    """The columns that name an entity, in the source and in [extract] query."""
     time: str | None = None
+    """When an event happened; without it each entity has one row, which always counts."""
     known_after: Duration = timedelta(0)
+    """How long after its time an event is known."""
     over: Period | None = None
+    """Until how long after its time an event counts; without it the latest event does."""
     values: dict[Annotated[str, Field(pattern=WORD)], str] = Field(min_length=1)
+    """A name and its SQL: AVG, SUM or COUNT with `over`, or else row-wise."""
 
     @model_validator(mode="after")
     def _keys_make_sense(self) -> Self:
@@ -128,13 +156,21 @@ class ColumnCheck(Section):
     """The rule for one column of the extracted table; shares of its rows may break parts of it."""
 
     type: Literal["number", "text", "boolean", "time"] | None = None
+    """What kind of values the column must hold; left out: any."""
     nulls: Share = 1.0
+    """The largest share of rows without a value."""
     infinite: Share = 0.0
+    """The largest share of rows with an infinite number."""
     min: float | None = None
+    """The smallest number."""
     max: float | None = None
+    """The largest number."""
     outside: Share = 0.0
+    """The largest share of rows that may lie outside min and max."""
     values: tuple[str, ...] | None = None
+    """The values that are known; left out: any."""
     unseen: Share = 0.0
+    """The largest share of rows with a value that is not among them."""
 
     @model_validator(mode="after")
     def _limits_leave_room(self) -> Self:
@@ -149,10 +185,18 @@ class Checks(Section):
     """The data contract. What is left out here has a default that is on."""
 
     rows: int = Field(default=100, ge=1)
+    """The fewest rows."""
     duplicates: Share = 0.0
+    """The largest share of rows that repeat a key."""
     unlabelled: Share = 0.5
+    """The largest share of matured rows without a label."""
     max_age: Period | None = None
+    """How old the newest row may be."""
     max_silence: Period | None = None
+    """The longest time without any row; left out: 7 days, or 5 times the next longest."""
     label_rate: tuple[Share, Share] | None = None
+    """The lowest and the highest share of true labels of a binary target."""
     allow_future: bool = False
+    """Take event times that are later than now."""
     columns: dict[str, ColumnCheck] = {}
+    """A rule for a column, by its name."""

@@ -12,6 +12,7 @@ import polars as pl
 from tasks.core.data_sections import Checks, ColumnCheck
 from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError, nearest
+from tasks.core.schedule import check_zone
 
 
 def check_keys(definition: Definition, columns: Mapping[str, pl.DataType]) -> None:
@@ -19,6 +20,7 @@ def check_keys(definition: Definition, columns: Mapping[str, pl.DataType]) -> No
 
     `columns` are those of the extracted table, with their types.
     """
+    check_zone(definition.schedule)
     check_rules(definition.checks, columns)
     for name in definition.serving.log_without:
         _check_column("[serving] log_without", name, columns)
@@ -54,6 +56,8 @@ def _find_idle(definition: Definition) -> Iterator[tuple[str, str]]:
     if extract.time is None:
         for key in sorted({"max_silence", "allow_future"} & checks.model_fields_set):
             yield f"[checks] {key}", "[extract] time"
+    if "materialise" in definition.schedule.model_fields_set and not definition.tables:
+        yield "[schedule] materialise", "[tables]"
     if not extract.key and "duplicates" in checks.model_fields_set:
         yield "[checks] duplicates", "[extract] key"
 

@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _LONGEST = timedelta(days=36_500)  # beyond it, a time minus a duration may have no date
@@ -44,6 +44,26 @@ def _parse_share_or_period(value: object) -> timedelta | float:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Period = Annotated[timedelta, BeforeValidator(_parse_period)]
-ShareOrPeriod = Annotated[timedelta | float, BeforeValidator(_parse_share_or_period)]
+_SPAN = {"type": "string", "pattern": r"^\s*[0-9]{1,7}[mhdw]\s*$"}
+_LONGER = {"type": "string", "pattern": r"^\s*(?=[0-9]{1,7}[mhdw])0*[1-9][0-9]*[mhdw]\s*$"}
+_SHARE = {"type": "number", "minimum": 0.01, "maximum": 0.9}
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), WithJsonSchema(_SPAN)]
+Period = Annotated[timedelta, BeforeValidator(_parse_period), WithJsonSchema(_LONGER)]
+ShareOrPeriod = Annotated[
+    timedelta | float,
+    BeforeValidator(_parse_share_or_period),
+    WithJsonSchema({"anyOf": [_SHARE, _LONGER]}),
+]
+
+
+def write_duration(duration: timedelta) -> str:
+    """Write a duration as a definition does, in the largest unit that is whole.
+
+    >>> write_duration(timedelta(days=90)), write_duration(timedelta(0))
+    ('90d', '0m')
+    """
+    for letter in "dh":
+        count, rest = divmod(duration, timedelta(**{_UNITS[letter]: 1}))
+        if count and not rest:
+            return f"{count}{letter}"
+    return f"{duration // timedelta(minutes=1)}m"

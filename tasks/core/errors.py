@@ -199,7 +199,9 @@ def explain_value(error: ValidationError, model: type[BaseModel], meant: Mapping
     elif first["type"] == "too_short":
         said = "must not be empty"
     given = f" (got {hide_password(repr(first['input']))})" if key else ""
-    if isinstance(first["input"], dict):
+    if isinstance(first["input"], dict) or first["loc"][:1] == (
+        "notify",
+    ):  # maybe a secret address
         given = ""
     return f"{where}: {said}{given}" if where else said
 

@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtri, stdtrit  # type: ignore[import-untyped]
 
-from tasks.core.definition import Frozen, Metric
+from tasks.core.definition import Frozen
+from tasks.core.model_sections import Metric
 from tasks.evaluation.metrics import (
     HIGHER_IS_BETTER,
     Array,

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from tasks.core.definition import Frozen, TargetKind
+from tasks.core.definition import Frozen
+from tasks.core.model_sections import TargetKind
 from tasks.evaluation.metrics import Array, rank_bins, read_certainty
 
 

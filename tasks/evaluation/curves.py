@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tasks.core.definition import TargetKind
+from tasks.core.model_sections import TargetKind
 from tasks.evaluation.metrics import Array, rank_bins
 
 _CURVE_POINTS, _RESIDUAL_BINS = 100, 20

@@ -14,7 +14,8 @@ import polars as pl
 from lightgbm import Booster
 
 from tasks.core.columns import ROLE, ROW, TARGET, TIME
-from tasks.core.definition import Definition, Frozen, Metric
+from tasks.core.definition import Definition, Frozen
+from tasks.core.model_sections import Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.metrics import Array, measure

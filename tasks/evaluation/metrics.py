@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.core.definition import METRICS, Metric, TargetKind
+from tasks.core.model_sections import METRICS, Metric, TargetKind
 
 Array = npt.NDArray[Any]
 HIGHER_IS_BETTER: frozenset[Metric] = frozenset({"auc", "accuracy", "macro_f1", "r2"})

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tasks.core.definition import Definition, Frozen
 from tasks.features.transform import Features
+from tasks.registry.forgotten import Forgotten
 
 SCHEMAS = "schemas.json"  # a version's file of them
 
@@ -33,13 +34,15 @@ class Plan(RunInputs):
     """A retrain: equal inputs give an equal `version`, see `registry.versions.name_version`.
 
     `snapshot` is a digest. `tune` is how many sets of parameters are tried before training.
-    `schemas` are the sources' columns as they were read, by source.
+    `schemas` are the sources' columns as they were read, by source; rows of `forgotten` keys are
+    not extracted.
     """
 
     snapshot: str
     version: str
     tune: int = 0
     schemas: dict[str, dict[str, str]] = Field(default_factory=dict)
+    forgotten: tuple[Forgotten, ...] = ()
 
     def with_training(self, **changes: Any) -> Self:
         """Give a plan with other keys of [training]; its names say nothing of them."""

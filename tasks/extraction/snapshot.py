@@ -6,7 +6,7 @@ Rows after as-of or before the window are left out, and no others: values are no
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -20,6 +20,7 @@ from tasks.extraction.partitions import recall_parts
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot_parts import write_parts
 from tasks.registry.code_digest import package_versions
+from tasks.registry.forgotten import Forgotten
 from tasks.registry.snapshots import fetch_snapshot, snapshot_path
 from tasks.registry.versions import find
 from tasks.sources.query import SourceTable, collect, holding, open_table
@@ -73,7 +74,10 @@ def settle_as_of(table: SourceTable, as_of: datetime | None, now: datetime) -> d
 
 
 def digest_snapshot(
-    definition: Definition, sources: Mapping[str, str], as_of: datetime | None
+    definition: Definition,
+    sources: Mapping[str, str],
+    as_of: datetime | None,
+    forgotten: Sequence[Forgotten] = (),
 ) -> str:
     """Name a snapshot by what it is made of: sources, the way they are read, as-of, Polars."""
     made_of = {
@@ -84,6 +88,8 @@ def digest_snapshot(
         "as_of": str(as_of),
         "polars": package_versions()["polars"],
     }
+    if forgotten:
+        made_of["forgotten"] = [each.digest for each in forgotten]
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -27,6 +27,7 @@ from tasks.extraction.partitions import (
     open_rows,
 )
 from tasks.extraction.run_plan import Plan
+from tasks.registry.forgotten import is_forgotten
 from tasks.sources.file_contents import digest_files, see_files
 from tasks.sources.query import SourceTable, collect, collect_all, digest_sources, holding
 from tasks.storage.store import is_bucket
@@ -202,13 +203,17 @@ def _find_anywhere(files: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str,
 
 
 def _is_inside(plan: Plan, table: SourceTable) -> pl.Expr:
-    """Tell whether a row is in the window up to as-of; without a time, the contract counts it."""
+    """Tell whether a row is in the window up to as-of; without a time, the contract counts it.
+
+    A row of a person who was forgotten never is.
+    """
+    known = ~is_forgotten(plan.forgotten, table.columns) if plan.forgotten else pl.lit(True)
     if table.time is None or plan.as_of is None:
-        return pl.lit(True)
+        return known
     inside = table.time <= plan.as_of
     if plan.definition.extract.window:
         inside &= table.time > plan.as_of - plan.definition.extract.window
-    return inside | table.time.is_null()
+    return (inside | table.time.is_null()) & known
 
 
 def _measure_times(plan: Plan, part: Path) -> tuple[datetime, datetime, int, int]:

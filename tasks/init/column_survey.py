@@ -8,8 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.core.definition import Frozen, TargetKind
+from tasks.core.definition import Frozen
 from tasks.core.errors import DefinitionError, SourceError, nearest
+from tasks.core.model_sections import TargetKind
 from tasks.init.column_statistics import ColumnStats, count_levels, measure_columns
 from tasks.init.event_time import EventTime, find_event_time
 from tasks.init.names import name_table, slug, write_column

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
-from tasks.core.definition import TargetKind
+from tasks.core.model_sections import TargetKind
 from tasks.core.sql import is_text
 from tasks.evaluation.metrics import Array, area_under_curve
 from tasks.init.column_statistics import ColumnStats

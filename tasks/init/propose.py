@@ -9,6 +9,7 @@ from pathlib import Path
 from tasks.core.definition_file import DEFINITIONS, list_definitions
 from tasks.core.errors import DefinitionError
 from tasks.init.column_survey import survey_table
+from tasks.init.definition_schema import write_schema
 from tasks.init.feature_selection import choose_features
 from tasks.init.key_discovery import find_key, leave_out_key
 from tasks.init.names import list_few, settle_name
@@ -53,12 +54,16 @@ def find_place(name: str) -> Path:
 
 
 def write_draft(name: str, text: str) -> Path:
-    """Put a drafted definition where the model is looked for; never over one that is there."""
+    """Put a drafted definition where the model is looked for; never over one that is there.
+
+    The schema that its first line points to lies beside it.
+    """
     path = find_place(name)
     try:
         path.parent.mkdir(exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
+        write_schema()
     except FileExistsError as error:
         raise _is_taken(path) from error
     return path

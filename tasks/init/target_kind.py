@@ -7,8 +7,9 @@ import math
 
 import polars as pl
 
-from tasks.core.definition import Frozen, TargetKind
+from tasks.core.definition import Frozen
 from tasks.core.errors import DefinitionError
+from tasks.core.model_sections import TargetKind
 from tasks.core.sql import is_text
 from tasks.init.column_statistics import ColumnStats, count_levels
 from tasks.init.column_survey import ColumnSurvey

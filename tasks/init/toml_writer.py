@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tasks.core.data_sections import Source
-from tasks.core.definition import METRICS, Frozen, Serving, Training
+from tasks.core.definition import Frozen
+from tasks.core.model_sections import METRICS, Serving, Training
+from tasks.core.schedule import Schedule
 from tasks.init.column_survey import ColumnSurvey
+from tasks.init.definition_schema import POINTER
 from tasks.init.feature_selection import Feature
 from tasks.init.key_discovery import RowKey
 from tasks.init.names import list_few
@@ -48,6 +51,7 @@ def write_text(draft: Draft) -> str:
 
 def _write_head(draft: Draft) -> Iterator[str]:
     size = f"{draft.survey.rows:,} rows, {len(draft.survey.facts)} columns"
+    yield POINTER
     yield from comment(f"Drafted by `perennial init` from {draft.survey.data}: {size}.")
     yield from comment("What stands here was seen in the data, and is yours to change. Then run:")
     yield f"#     perennial retrain {draft.name}"
@@ -144,3 +148,15 @@ def _write_rest(draft: Draft) -> Iterator[str]:
         yield "\n[serving]"
         threshold = f"# threshold = {Serving.model_fields['threshold'].default}"
         yield from lay_out([(threshold, "a probability from here on is called true")])
+    yield from _write_schedule()
+
+
+def _write_schedule() -> Iterator[str]:
+    usual = Schedule()
+    yield "\n[schedule]"
+    times = [
+        (f'# retrain = "{usual.retrain}"', "cron, or never; then run: perennial deploy"),
+        (f'# monitor = "{usual.monitor}"', ""),
+        (f'# time_zone = "{usual.time_zone}"', 'or as "Europe/Berlin"'),
+    ]
+    yield from lay_out(times)

@@ -10,8 +10,9 @@ import polars as pl
 from pydantic import Field
 
 from tasks.core.data_sections import Extract, Source
-from tasks.core.definition import Definition, Frozen, Target
+from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import ColumnsMissing, NumbersLost, SourceChanged, SourceError
+from tasks.core.model_sections import Target
 from tasks.core.sql import quote_name
 from tasks.init.csv_dialect import find_no_header, open_as_text, sniff_source
 from tasks.init.names import list_few

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -24,8 +25,10 @@ from prefect.client.schemas.objects import WorkerStatus
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
-from tasks.core.definition import Frozen
 from tasks.core.errors import PerennialError, first_line, hide_password
+from tasks.maintenance.address_checks import check_addresses
+from tasks.maintenance.finding import Finding
+from tasks.maintenance.project_folder import check_folder
 from tasks.processes.settings import (
     PASSWORD,
     is_free,
@@ -53,20 +56,12 @@ _QUIET = {
 }
 
 
-class Finding(Frozen):
-    """The result of one check; where it is not well, `mend` says how to repair it."""
-
-    name: str
-    well: bool
-    detail: str
-    mend: str = ""
-
-
 def diagnose() -> list[Finding]:
     """Run all checks; one that cannot be made is a finding that is not well."""
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         *(check_python, check_packages, check_libraries, check_telemetry),
-        *(check_root, check_disk, check_ports, check_server),
+        *(check_root, check_disk, partial(check_folder, Path.cwd()), check_ports, check_server),
+        check_addresses,
     )
     return [finding for check in checks for finding in check()]
 
@@ -222,18 +217,18 @@ def check_server() -> Iterator[Finding]:
     yield Finding(name="server", well=same, detail=f"{address} runs Prefect {found}", mend=mend)
     alive = [each for each in workers if each.status == WorkerStatus.ONLINE]
     detail = f"{len(alive)} of pool {POOL!r} are online"
-    mend = f"prefect worker start --pool {POOL}, or make up"
+    mend = f"prefect worker start --pool {POOL}, or perennial up"
     yield Finding(name="worker", well=bool(alive), detail=detail, mend=mend)
 
 
 def _explain_no_answer(address: str, error: Exception) -> Finding:
     """Say what an error of Prefect's client means: no pool, no password, or no server."""
-    name, detail, mend = "server", f"{address}: {first_line(error)}", "make up"
+    name, detail, mend = "server", f"{address}: {first_line(error)}", "perennial up"
     if isinstance(error, ObjectNotFound):
         name, detail = "worker", f"{address} has no pool {POOL!r}"
     elif not isinstance(error, httpx.HTTPStatusError):
         detail = f"{address} does not answer: {first_line(error)}"
-        mend = "start it (make up), or unset PREFECT_API_URL"
+        mend = "start it (perennial up), or unset PREFECT_API_URL"
     elif error.response.status_code == 401:
         detail = f"{address} asks for a password"
         mend = f"export {tell_password(running_folder() / PASSWORD)}"

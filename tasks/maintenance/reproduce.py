@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.definition import Frozen
-from tasks.core.errors import DefinitionError, SourceError, StoreError, first_line
+from tasks.core.errors import DataRefused, DefinitionError, SourceError, StoreError, first_line
 from tasks.evaluation.evaluate import evaluate_models
 from tasks.evaluation.example_rows import write_examples
 from tasks.extraction.run_plan import Plan
@@ -19,6 +19,7 @@ from tasks.extraction.snapshot import Snapshot, extract_snapshot, open_snapshot
 from tasks.features.transform import compile_features
 from tasks.preparation.split import prepare_rows
 from tasks.registry.code_digest import maker_digest, package_versions
+from tasks.registry.forgotten import read_records
 from tasks.registry.snapshots import fetch_snapshot, snapshot_path
 from tasks.registry.versions import Published, find
 from tasks.sources.query import SourceTable, digest_sources, holding, open_table
@@ -49,7 +50,11 @@ class Reproduction(Frozen):
 def reproduce_version(
     store: Store, published: Published, folder: Path, project: Path
 ) -> Reproduction:
-    """Make a version's models and numbers again, and compare their digests with its manifest."""
+    """Make a version's models and numbers again, and compare their digests with its manifest.
+
+    Raises DataRefused for a version that learned from rows which were forgotten since.
+    """
+    refuse_forgotten(store, published)
     model = load(store, published)
     lineage, plan = model.lineage, model.recall_plan(project)
     snapshot = recall_snapshot(store, plan, folder)
@@ -66,6 +71,17 @@ def reproduce_version(
         different=tuple(name for name in digests if name not in same),
         causes=tuple(name_changes(plan, lineage)),
     )
+
+
+def refuse_forgotten(store: Store, published: Published) -> None:
+    _, model, version = published.path.split("/")
+    for record in read_records(store, model):
+        if version in record.versions:
+            raise DataRefused(
+                f"{model}: {version} learned from rows that were forgotten on "
+                f"{record.time:%Y-%m-%d} (record {record.number}); they are gone, so that it "
+                "cannot be made again"
+            )
 
 
 def recall_snapshot(store: Store, plan: Plan, folder: Path) -> Snapshot:

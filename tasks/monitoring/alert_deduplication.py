@@ -18,6 +18,7 @@ from tasks.storage.store import Store, reaching
 
 State = Literal["raised", "known", "held back", "not heard"]
 RETRAINING: tuple[AlertKind, ...] = ("new-data", "quality-lost", "distribution-moved")
+_WAITS = "waits for a decision"
 
 
 class Alert(Frozen):
@@ -37,6 +38,11 @@ class SentAlert(Frozen):
     key: str
     state: State
     detail: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether a candidate's decision is all that this alert waits for."""
+        return self.state == "held back" and self.detail.endswith(_WAITS)
 
 
 def send_once(
@@ -80,7 +86,7 @@ def _hold_back(
         detail = f"the past: the newest look was as of {later:%Y-%m-%d %H:%M} UTC"
         return _describe(alert, "held back", detail)
     if waiting and alert.kind in RETRAINING:
-        return _describe(alert, "held back", f"{waiting} waits for a decision")
+        return _describe(alert, "held back", f"{waiting} {_WAITS}")
     return None
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from tasks.core.columns import PREDICTION, TARGET, TIME
-from tasks.core.definition import Definition, Frozen, Metric
+from tasks.core.definition import Definition, Frozen
+from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import (
     Interval,
     compare_apart,

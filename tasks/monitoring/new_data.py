@@ -11,7 +11,9 @@ import polars as pl
 from tasks.core.definition import Definition, Frozen
 from tasks.extraction.run_plan import RunInputs
 from tasks.features.transform import compile_target
+from tasks.registry.forgotten import is_forgotten, list_keys, read_records
 from tasks.sources.query import SourceTable, collect, open_table
+from tasks.storage.store import open_store
 from tasks.training.published_model import PublishedModel
 
 
@@ -67,10 +69,16 @@ def count_needed(definition: Definition, learned: int) -> int:
 def _count_new(inputs: RunInputs, champion: PublishedModel) -> int:
     """Count rows after the champion's own, and rows or labels of its own time that came late."""
     table = open_table(inputs.definition, inputs.project)
+    # Who is forgotten is not news; who was forgotten later is among what the champion learned from.
+    gone = list_keys(read_records(open_store(inputs.root), inputs.definition.name))
+    ours, theirs = (
+        ~is_forgotten(keys, table.columns) if keys else pl.lit(True)
+        for keys in (gone, champion.recall_plan(inputs.project).forgotten)
+    )
     labelled = table.rows.filter(_has_label(inputs, table))
     known, end = sum(champion.lineage["rows"].values()), champion.split.matured
     if table.time is None or inputs.as_of is None or champion.as_of is None or end is None:
-        return int(max(0, collect(table, labelled.select(pl.len())).item() - known))
+        return int(max(0, collect(table, labelled.filter(theirs).select(pl.len())).item() - known))
     since = table.time.is_between(
         end, inputs.as_of - inputs.definition.target.matures_after, closed="right"
     )
@@ -78,7 +86,9 @@ def _count_new(inputs: RunInputs, champion: PublishedModel) -> int:
     own = table.time <= end
     if before.extract.window is not None:
         own &= table.time > champion.as_of - before.extract.window
-    new, old = collect(table, labelled.select(new=since.sum(), old=own.sum())).row(0)
+    new, old = collect(
+        table, labelled.select(new=(since & ours).sum(), old=(own & theirs).sum())
+    ).row(0)
     comparable = _meaning(before) == _meaning(inputs.definition)
     late = max(0, old - known) if comparable else 0
     return int(new + late)

@@ -11,8 +11,9 @@ import polars as pl
 
 from tasks.alarms.histograms import RECENT
 from tasks.core.columns import PREDICTION, TARGET, TIME
-from tasks.core.definition import Frozen, Metric
+from tasks.core.definition import Frozen
 from tasks.core.errors import StoreError
+from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import Interval
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.ground_truth_join import GroundTruth

@@ -9,7 +9,8 @@ ground truth once there is some. A regression's error is that of the holdout for
 import numpy as np
 from scipy.special import expit, logit  # type: ignore[import-untyped]
 
-from tasks.core.definition import Definition, Frozen, Metric
+from tasks.core.definition import Definition, Frozen
+from tasks.core.model_sections import Metric
 from tasks.evaluation.metrics import Array, from_sums, group_sums, row_losses
 
 _SURE = 1e-6  # a probability of 0 or 1 has no odds

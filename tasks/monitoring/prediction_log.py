@@ -2,7 +2,7 @@
 
 A busy service writes a small file (a part) every few seconds. Parts of hours that are over are put
 together once, as a piece under `monitoring/NAME/pieces/DATE/`; late parts make a piece of their
-own. Parts are never changed or removed.
+own. Parts are never changed; `prune` may remove those of days that are settled.
 """
 
 import logging
@@ -10,7 +10,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -20,24 +20,22 @@ from tasks.core.columns import FILE, LOGGED, LOGGED_TIME, LOGGED_VERSION, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import first_line
 from tasks.core.names import check_plain
+from tasks.monitoring.log_pieces import (
+    Piece,
+    is_settled,
+    list_days,
+    list_parts,
+    parse_hour,
+    read_pieces,
+)
 from tasks.sources.query import event_time
 from tasks.storage.store import Store, is_bucket, reaching, scan_options
 
 log = logging.getLogger("perennial.monitoring")
 
 _CLOSES = timedelta(minutes=10)  # after its hour: a part is named when it is written
-_SETTLES = timedelta(days=1)  # after that nobody looks for late parts any more
 _AT_ONCE = _MANY = 64
 _PARSED_AT_ONCE, _PIECE_ROWS = 4, 250_000
-
-
-class Piece(Frozen):
-    """Parts of one day put together; `torn` ones could not be read. `files`, `rows` by version."""
-
-    parts: tuple[str, ...]
-    torn: dict[str, str]
-    files: dict[str, tuple[str, ...]]
-    rows: dict[str, int]
 
 
 class LoggedPredictions(Frozen):
@@ -72,7 +70,7 @@ def read_log(
     store: Store, model: str, since: datetime, now: datetime, folder: Path
 ) -> LoggedPredictions:
     """Gather the rows that were logged since a time; the newest are copied into `folder`."""
-    days = _list_days(store, model, since)
+    days = list_days(store, model, since)
     return _gather(piece for day in days for piece in _read_day(store, model, day, now, folder))
 
 
@@ -86,60 +84,28 @@ def add_moment(definition: Definition, rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.with_columns((asked if event is None else event.fill_null(asked)).alias(TIME))
 
 
-def forget_days(store: Store, folder: str, oldest: datetime) -> None:
-    """Remove the folders of days before a time."""
-    with reaching(store.root):
-        for day in store.children(folder):
-            if day < f"{oldest:%Y-%m-%d}":
-                store.remove(f"{folder}/{day}")
-
-
-def _list_days(store: Store, model: str, since: datetime) -> list[str]:
-    with reaching(store.root):
-        raw = store.children(f"predictions/{model}")
-        days = {*store.children(f"monitoring/{model}/pieces")}
-    days |= {day.removeprefix("date=") for day in raw if day.startswith("date=")}
-    return sorted(day for day in days if day >= f"{since:%Y-%m-%d}")
-
-
 def _read_day(store: Store, model: str, day: str, now: datetime, folder: Path) -> Iterator[Piece]:
     """Give the pieces of a day, then the parts that are not in one of them."""
-    pieces = _read_pieces(store, f"monitoring/{model}/pieces/{day}")
+    pieces = read_pieces(store, f"monitoring/{model}/pieces/{day}")
     yield from (_locate(store, each) for each in pieces)
-    if pieces and now - _parse(day) > timedelta(days=1) + _SETTLES:
+    if pieces and is_settled(day, now):
         return
     known = {part for each in pieces for part in each.parts}
-    new = [part for part in _list_parts(store, model, day) if part not in known]
+    new = [part for part in list_parts(store, model, day) if part not in known]
     if closed := _choose_closed(new, day, now):
         yield _locate(store, _keep(store, model, day, closed, len(pieces), folder))
     if rest := [part for part in new if part not in {*closed}]:
         yield _put_together(store, model, day, rest, "", folder)
 
 
-def _read_pieces(store: Store, path: str) -> list[Piece]:
-    with reaching(store.root):
-        names = [name for name in store.children(path) if name.endswith(".json")]
-        kept = store.read_many(f"{path}/{name}" for name in names)
-    return [Piece.model_validate_json(data) for data in kept.values()]
-
-
 def _choose_closed(parts: Sequence[str], day: str, now: datetime) -> list[str]:
     """Choose parts of hours that are over, when the day is over too or when there are many."""
-    found = [part for part in parts if now - _parse(day, part[:2]) > timedelta(hours=1) + _CLOSES]
-    return found if len(found) >= _MANY or now - _parse(day) > timedelta(days=1) + _CLOSES else []
-
-
-def _list_parts(store: Store, model: str, day: str) -> list[str]:
-    """List a day's parts as HOUR/NAME."""
-    path = f"predictions/{model}/date={day}"
-    with reaching(store.root):
-        hours = [name.removeprefix("hour=") for name in store.children(path)]
-        return [
-            f"{hour}/{name}"
-            for hour in sorted(hours)
-            if hour.isdecimal()
-            for name in store.children(f"{path}/hour={hour}")
-        ]
+    found = [
+        part for part in parts if now - parse_hour(day, part[:2]) > timedelta(hours=1) + _CLOSES
+    ]
+    return (
+        found if len(found) >= _MANY or now - parse_hour(day) > timedelta(days=1) + _CLOSES else []
+    )
 
 
 def _keep(
@@ -244,7 +210,3 @@ def _gather(pieces: Iterable[Piece]) -> LoggedPredictions:
         for version, names in piece.files.items():
             files[version] = files.get(version, ()) + names
     return LoggedPredictions(files=files, rows=rows, torn=torn)
-
-
-def _parse(day: str, hour: str = "00") -> datetime:
-    return datetime.strptime(f"{day} {hour}", "%Y-%m-%d %H").replace(tzinfo=UTC)

@@ -19,9 +19,9 @@ from tasks.monitoring.context import MonitoringContext, ServedRows, look_at_log
 from tasks.monitoring.drift import ServedDrift, watch_drift
 from tasks.monitoring.findings import MonitoringResult, find_alerts
 from tasks.monitoring.ground_truth_join import GroundTruth, join_ground_truth
+from tasks.monitoring.log_pieces import forget_days
 from tasks.monitoring.new_data import NewData, find_new_data
 from tasks.monitoring.performance import Performance, measure_performance
-from tasks.monitoring.prediction_log import forget_days
 from tasks.monitoring.reference import ChampionReference, recall_reference
 from tasks.monitoring.service_health import (
     ServiceHealth,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError
 from tasks.evaluation.metrics import Array
+from tasks.prediction.explainability import find_unexplained
 
 CELLS = 4_000_000  # so many numbers at once, however wide a model is
 
@@ -79,11 +80,5 @@ def put_beside(keys: pl.DataFrame, told: pl.DataFrame, version: str) -> pl.DataF
 
 def check_explainable(version: str, text: str) -> None:
     """Refuse a model, given as LightGBM's text, whose contributions would be wrong, or none."""
-    head, _, trees = text.partition("\nTree=")
-    if "\naverage_output\n" in head:
-        why = "its trees are averaged (boosting = 'rf'), and LightGBM adds their contributions up"
-    elif "\nis_linear=1\n" in trees:
-        why = "LightGBM explains no linear trees (linear_tree = true)"
-    else:
-        return
-    raise DefinitionError(f"--explain: {version} cannot be explained: {why}")
+    if why := find_unexplained(text):
+        raise DefinitionError(f"--explain: {version} cannot be explained: {why}")

@@ -8,8 +8,9 @@ from datetime import datetime
 import polars as pl
 
 from tasks.core.columns import MATURED, ROW, TARGET, TIME
-from tasks.core.definition import Definition, TargetKind
+from tasks.core.definition import Definition
 from tasks.core.errors import DataRefused, DefinitionError, first_line
+from tasks.core.model_sections import TargetKind
 from tasks.core.timestamps import UTC_TIME
 from tasks.features.transform import compile_target
 from tasks.sources.query import event_time

@@ -115,15 +115,34 @@ def last_line(said: str) -> str:
     return (said.strip().splitlines() or ["it said nothing"])[-1]
 
 
-def is_ready(port: int) -> bool:
-    """Tell whether a server on this port of loopback answers /readyz with 200, within 2 s."""
+def is_ready(port: int, host: str = HOST) -> bool:
+    """Tell whether a server on this port answers /readyz with 200, within 2 s."""
     import httpx  # not at the start of every command
 
-    url = f"http://{HOST}:{port}/readyz"
+    url = f"{address_of(host, port)}/readyz"
     try:  # without TLS, certificates need not be read for each probe
         return httpx.get(url, timeout=2, trust_env=False, verify=False).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def wait_ready(server: subprocess.Popen[bytes], host: str, port: int) -> bool:
+    """Wait until a server answers that it is ready; False where it ended before."""
+    while server.poll() is None:
+        if is_ready(port, host):
+            return True
+        time.sleep(_POLL_SECONDS)
+    return False
+
+
+def address_of(host: str, port: int) -> str:
+    """Give the address to ask a server at that listens on a host: on all of them, at loopback.
+
+    >>> address_of("0.0.0.0", 3000), address_of("::1", 3000)
+    ('http://127.0.0.1:3000', 'http://[::1]:3000')
+    """
+    name = {"0.0.0.0": HOST, "::": "::1"}.get(host, host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def refuse_taken(host: str, port: int) -> None:

@@ -28,7 +28,10 @@ PASSWORDS = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
 
 
 class Environment(Frozen):
-    """`folder` is local, whatever the root is: logs, locks, and Prefect's own home."""
+    """`folder` is local, whatever the root is: logs, locks, and Prefect's own home.
+
+    `models` are those that a running system serves, each on the next port.
+    """
 
     name: str
     folder: Path
@@ -37,6 +40,11 @@ class Environment(Frozen):
     host: str
     ui_port: int
     serve_port: int
+    models: tuple[str, ...] = ()
+
+    def port_of(self, model: str) -> int:
+        """Give the port of a model's service."""
+        return self.serve_port + self.models.index(model)
 
     @property
     def ui(self) -> str:

@@ -16,13 +16,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from tasks.core.errors import KeeperRuns
 from tasks.processes.bento_server import stop_server
 
 log = logging.getLogger("perennial.keeper")
 
+_outliving: set[int] = set()
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _LOOK_SECONDS, _GLANCE_SECONDS, _STOP_SECONDS = 0.2, 1.0, 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE, _STEADY_SECONDS = 0.5, 30.0, 60.0
@@ -36,11 +39,12 @@ class SupervisedProcess:
     ) -> None:
         self.name = name
         self._command, self._variables, self._log = list(command), dict(variables), log
+        self._told = log.with_suffix(".pid")  # for `find_running`
         self._process: subprocess.Popen[bytes] | None = None
         self._started, self._next, self._pause = 0.0, 0.0, _FIRST_PAUSE
 
     def start(self) -> None:
-        with self._log.open("ab") as output:
+        with open_private(self._log, "ab") as output:
             self._process = subprocess.Popen(
                 self._command,
                 env=self._variables,
@@ -50,6 +54,8 @@ class SupervisedProcess:
                 start_new_session=True,
             )
         self._started = time.monotonic()
+        with open_private(self._told, "wb") as file:
+            file.write(str(self._process.pid).encode())
 
     def look(self) -> None:
         """Start the process again if it has ended; the sooner it ends, the longer the pause."""
@@ -66,12 +72,15 @@ class SupervisedProcess:
     def stop(self) -> None:
         if self._process is not None:
             stop_server(self._process)
+        self._told.unlink(missing_ok=True)
 
 
 def become_supervisor(file: Path) -> threading.Event:
     """Hold a lock file until this process ends; the event is set when it is asked to stop."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(file, os.O_RDWR | os.O_CREAT)  # never closed: the end of the process does
+    handle = os.open(
+        file, os.O_RDWR | os.O_CREAT, 0o600
+    )  # never closed: the end of the process does
     if not wait_until(lambda: _lock(handle), _GLANCE_SECONDS):  # who looks for one holds it, too
         raise KeeperRuns(f"{file}: is held by process {find_supervisor(file)}")
     os.ftruncate(handle, 0)
@@ -97,18 +106,23 @@ def adopt_orphans() -> None:
 
 def end_orphans() -> None:
     """End every process that this one is still the parent of, whichever thread started it."""
-    while found := _list_children():
+    while found := _list_children() - _outliving:
         for each in found:
             with suppress(ProcessLookupError, ChildProcessError):  # another thread waited for it
                 os.kill(each, signal.SIGKILL)
                 os.waitpid(each, 0)  # its own children are ours from now on
 
 
-def _list_children() -> list[int]:
-    found: list[int] = []
+def let_outlive(process: int) -> None:
+    """Let a child go on after this process, which otherwise ends all that it started."""
+    _outliving.add(process)
+
+
+def _list_children() -> set[int]:
+    found: set[int] = set()
     for children in Path("/proc/self/task").glob("*/children"):
         with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
-            found += map(int, children.read_text().split())
+            found |= {int(each) for each in children.read_text().split()}
     return found
 
 
@@ -127,6 +141,20 @@ def find_supervisor(file: Path) -> int | None:
         except BlockingIOError:
             return int(handle.read() or 0) or None
     return None
+
+
+def find_running(file: Path) -> int | None:
+    """Find a supervised process that still runs, by the file that its supervisor wrote."""
+    with suppress(FileNotFoundError, ValueError, ProcessLookupError, PermissionError):
+        found = int(file.read_text())
+        os.kill(found, 0)
+        return found
+    return None
+
+
+def open_private(path: Path, mode: str) -> IO[bytes]:
+    """Open a file that, where it is made, only its owner may read."""
+    return open(path, mode, opener=partial(os.open, mode=0o600))
 
 
 def stop_supervisor(file: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from tasks.core.definition import Frozen
 from tasks.core.errors import DecisionRefused, DefinitionError, StoreError, harmless
 from tasks.registry.ledger import Entry, Overtaken, Sign, append_entry
+from tasks.registry.signatures import SYSTEM
 from tasks.registry.trusted_ledger import read_trusted_ledger, sign_consequence, sign_decision
 from tasks.registry.version_status import previous_champion, refuse_closed, refuse_rollback
 from tasks.registry.versions import Published, get_version, read_json
@@ -101,6 +102,29 @@ def record_release(store: Store, approval: Entry, model: str, bento: str) -> Ent
         return {**fields, "action": "release", "bento": bento}
 
     return _record(store, model, settle, sign_consequence(model))
+
+
+def reject_superseded(store: Store, model: str, published: Published, newer: str) -> Entry | None:
+    """Reject, as the system, a version that `newer` supersedes; None if a person was first."""
+    decision = Decision(
+        model=model,
+        version=published.version,
+        action="reject",
+        approver=SYSTEM,
+        reason=f"superseded by {newer}, which is of newer data and passed its gate",
+    )
+
+    def settle(ledger: list[Entry]) -> dict[str, Any]:
+        refuse_closed(ledger, model, published.version)
+        if any((each.action, each.version) == ("approve", published.version) for each in ledger):
+            raise DecisionRefused(f"{model}: {published.version} was approved; its release goes on")
+        return _fields(decision, published)
+
+    try:
+        return _record(store, model, settle, sign_consequence(model))
+    except DecisionRefused as refused:
+        log.info("%s", refused)
+        return None
 
 
 def settle_rollback(store: Store, decision: Decision, published: Published) -> Settle:

@@ -1,10 +1,15 @@
-"""The decision and the promotion as Prefect tasks; both write an entry into the ledger."""
+"""Decisions, promotions and superseded candidates as Prefect tasks that write to the ledger."""
+
+import logging
 
 from tasks.core.steps import step
 from tasks.registry.decisions import Decision, check_decision, find_asked, record, record_release
 from tasks.registry.ledger import Entry
+from tasks.registry.superseded import close_superseded
 from tasks.registry.versions import Published
 from tasks.storage.store import open_store
+
+log = logging.getLogger("perennial.decisions")
 
 
 @step("decision")
@@ -19,3 +24,12 @@ def decide(root: str, asked: Decision) -> Entry:
 def promote(root: str, model: str, approval: Entry, bento: Published) -> Entry:
     """Make the approved version the champion, with the bento that passed its test."""
     return record_release(open_store(root), approval, model, bento.digest)
+
+
+@step("superseded")
+def supersede(root: str, model: str, newer: str) -> tuple[Entry, ...]:
+    """Close the candidates that wait although `newer`, of newer data, passed as well."""
+    closed = tuple(close_superseded(open_store(root), model, newer))
+    for entry in closed:
+        log.info("%s was closed: %s", entry.version, entry.reason)
+    return closed

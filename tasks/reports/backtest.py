@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from tasks.backtest.replay import Replay, Retrain, Track
-from tasks.core.definition import Metric
+from tasks.core.model_sections import Metric
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.reports import charts
 from tasks.reports.display_names import METRICS, name_metric

@@ -6,7 +6,7 @@ The page shows what a decision needs first, and where it all comes from last.
 from collections.abc import Iterator
 
 from tasks.core.checks import Check
-from tasks.core.definition import Metric
+from tasks.core.model_sections import Metric
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.reports import charts
 from tasks.reports.candidate_charts import draw_charts

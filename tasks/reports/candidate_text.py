@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from tasks.analysis.profile_drift import ColumnDrift
 from tasks.core.checks import Check, failed
-from tasks.core.definition import Metric
+from tasks.core.model_sections import Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice

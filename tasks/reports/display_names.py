@@ -1,7 +1,7 @@
 """What checks, metrics and slices are called in reports."""
 
 from tasks.core.checks import Check
-from tasks.core.definition import Metric
+from tasks.core.model_sections import Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 

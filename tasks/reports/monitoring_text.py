@@ -6,7 +6,7 @@ from typing import Any
 from tasks.analysis.profile_drift import ColumnDrift
 from tasks.core.checks import failed
 from tasks.core.columns import PREDICTION
-from tasks.core.definition import Metric
+from tasks.core.model_sections import Metric
 from tasks.monitoring.findings import MonitoringResult, warn_of
 from tasks.monitoring.holdout_comparison import SliceQuality
 from tasks.monitoring.service_health import ServiceHealth

@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 
 from tasks.core.columns import SINCE
-from tasks.core.definition import Frozen, Serving
+from tasks.core.definition import Frozen
 from tasks.core.errors import ProofFailed
+from tasks.core.model_sections import Serving
 from tasks.evaluation.metrics import Array
 from tasks.feature_store.online_tables import Listed, Listing, write_tables
 from tasks.features.feature_tables import tables_digest

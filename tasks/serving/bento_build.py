@@ -1,4 +1,4 @@
-"""Step 7, serving: the build of a bento from an approved version, and the champion's server.
+"""Step 7, serving: the build of a bento from an approved version.
 
 Responsible for what a bento holds, and for building it in a process of its own. Not responsible for
 decisions (`registry`), for keeping it (`bento_archive`) and for what the service in it does
@@ -8,9 +8,7 @@ decisions (`registry`), for keeping it (`bento_archive`) and for what the servic
 import ast
 import json
 import logging
-import os
 import shutil
-import signal
 import subprocess
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -19,18 +17,13 @@ from typing import Any
 from tasks.core.definition import Frozen
 from tasks.core.errors import (
     BuildFailed,
-    DecisionRefused,
     ProofFailed,
     StoreError,
-    first_line,
     harmless,
 )
-from tasks.core.hosts import named_hosts
-from tasks.processes.bento_server import bento_environment, leash, start_server, stop_server
-from tasks.registry.ledger import Entry, check_approved, list_crowned
+from tasks.processes.bento_server import bento_environment, leash
+from tasks.registry.ledger import Entry
 from tasks.registry.released_bento import get_bento
-from tasks.registry.signatures import SIGNERS, find_signers
-from tasks.registry.trusted_ledger import read_trusted_ledger
 from tasks.registry.versions import MANIFEST, Published, read_file
 from tasks.serving.acceptance_test import prove
 from tasks.serving.bento_archive import (
@@ -40,7 +33,6 @@ from tasks.serving.bento_archive import (
     find_difference,
     read_proof,
     unpack,
-    unpack_bento,
 )
 from tasks.serving.requirements import COMPILED_LOCK, read_lock, serving_requirements
 from tasks.serving.sbom import BILL, draw_bill
@@ -93,10 +85,12 @@ def make_bento(store: Store, published: Published, folder: Path) -> Bento:
 
 def lay_out(store: Store, published: Published, context: Path) -> None:
     """Write what a bento is built from: the service, what it imports, and the version's files."""
-    for module in needed_modules():
-        target = context / module.relative_to(_PACKAGES)
+    modules = needed_modules()
+    pages = [module.with_suffix(".html") for module in modules]
+    for file in [*modules, *filter(Path.is_file, pages)]:
+        target = context / file.relative_to(_PACKAGES)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(module, target)
+        shutil.copyfile(file, target)
     model = context / "model"
     model.mkdir()
     for name in published.manifest.files:
@@ -125,7 +119,7 @@ def list_materials(published: Published, requirements: str) -> str:
 
 
 def needed_modules() -> list[Path]:
-    """List the modules that the service imports, directly or not, each with its page if any."""
+    """List the modules of this project that the service imports, directly or not."""
     found: set[Path] = set()
     waiting = [_ENTRY]
     while waiting:
@@ -140,42 +134,7 @@ def needed_modules() -> list[Path]:
                 waiting += [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
             elif isinstance(node, ast.Import):
                 waiting += [each.name for each in node.names]
-    pages = {module.with_suffix(".html") for module in found}
-    return sorted(found | {page for page in pages if page.is_file()})
-
-
-def unpack_champion(store: Store, model: str, home: Path) -> Path:
-    """Unpack the champion's bento, or the last one before it that is whole."""
-    ledger = read_trusted_ledger(store, model)
-    entries = list_crowned(ledger)
-    if not entries:
-        raise DecisionRefused(f"{model}: has no champion to serve; approve a candidate first")
-    for entry in reversed(entries):
-        try:
-            check_approved(ledger, entry)
-            return unpack_bento(store, entry, model, home)
-        except StoreError as error:
-            log.warning("%s; trying the champion before it", first_line(error))
-    raise StoreError(f"{model}: no released bento is whole in {store.root}; release again")
-
-
-def serve_champion(store: Store, model: str, host: str, port: int, folder: Path) -> int:
-    """Run the champion's bento until it ends; the service itself follows the ledger."""
-    named_hosts()
-    home = folder / "bentoml"
-    bento = unpack_champion(store, model, home)
-    given = {name: value for name, value in os.environ.items() if name.startswith("PERENNIAL_")}
-    given |= {"PERENNIAL_FOLLOW": model, "PERENNIAL_ROOT": store.root}
-    if signers := find_signers(model):
-        given[SIGNERS] = str(signers)
-    given.pop("PERENNIAL_MODEL", None)
-    server = start_server(bento, host, port, bento_environment(home, **given))
-    # Polars takes SIGINT over, so that what waits goes on waiting: Ctrl-C would not be heard.
-    signal.siginterrupt(signal.SIGINT, True)
-    try:
-        return server.wait()
-    finally:
-        stop_server(server)
+    return sorted(found)
 
 
 def check_model(bento: Bento, published: Published) -> None:

@@ -18,6 +18,7 @@ from tasks.core.errors import StoreError
 from tasks.core.names import check_plain
 
 _PRIVATE = frozenset(("predictions", "monitoring"))
+_leased: dict[Path, int] = {}  # open handles, whose locks end with this process
 
 
 class FolderStore:
@@ -79,10 +80,31 @@ class FolderStore:
         return sorted(child.name for child in folder.iterdir()) if folder.is_dir() else []
 
     def remove(self, path: str) -> None:
-        folder = self._at(path)
-        while folder.exists():
-            with suppress(FileNotFoundError):  # another process removes it, too: what is left goes
-                shutil.rmtree(folder)
+        target = self._at(path)
+        with claim_folder(self.workspace()) as folder, suppress(FileNotFoundError):
+            os.rename(target, folder / "removed")  # atomic; another run may have been first
+            flush(target.parent)
+
+    def retire(self, path: str) -> bool:
+        target = self._at(path)
+        with suppress(FileNotFoundError):
+            handle = _lease(target)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            self.remove(path)
+            os.close(_leased.pop(target))
+        return True
+
+    def size(self, path: str) -> int:
+        target = self._at(path)
+        files = [target] if target.is_file() else target.rglob("*")
+        total = 0
+        for file in files:
+            with suppress(FileNotFoundError):  # others write and remove meanwhile
+                total += file.lstat().st_size if file.is_file() else 0
+        return total
 
     def new_attempt(self) -> str:
         return ""
@@ -102,6 +124,7 @@ class FolderStore:
 
     def fetch(self, path: str, target: Path) -> Path:
         folder = self._at(path)
+        _lease(folder)
         for each in folder.rglob("*"):
             self._at(f"{path}/{each.relative_to(folder).as_posix()}")
         return folder
@@ -118,6 +141,17 @@ class FolderStore:
             file.write(b"?")
             file.flush()
             return datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+
+
+def _lease(target: Path) -> int:
+    """Keep other processes from retiring what this one reads in place, for as long as it lives."""
+    handle = _leased.get(target)
+    if handle is None or not os.path.samestat(os.fstat(handle), target.stat()):
+        handle = _leased[target] = os.open(target, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    if not target.exists():  # it was retired before the lock was ours
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target))
+    return handle
 
 
 @contextmanager

@@ -92,8 +92,20 @@ class BucketStore:
         return sorted(name.rstrip("/").rpartition("/")[2] for name in found if name != marker)
 
     def remove(self, path: str) -> None:
-        with suppress(FileNotFoundError):  # another process removed it
+        with suppress(FileNotFoundError):  # what makes a folder count goes first
+            self.files.rm_file(f"{self._at(path)}/MANIFEST.json")
+        with suppress(FileNotFoundError):  # another run removes it, too
             self.files.rm(self._at(path), recursive=True)
+
+    def retire(self, path: str) -> bool:
+        self.remove(path)
+        return True
+
+    def size(self, path: str) -> int:
+        try:
+            return int(self.files.du(self._at(path)))
+        except FileNotFoundError:
+            return 0
 
     def new_attempt(self) -> str:
         return secrets.token_hex(4)

@@ -42,7 +42,13 @@ class Store(Protocol):
     def children(self, path: str) -> list[str]: ...
 
     def remove(self, path: str) -> None:
-        """Delete a folder and all that is in it; only what no version needs may go."""
+        """Delete a folder and all that is in it, at once; only what no version needs may go."""
+
+    def retire(self, path: str) -> bool:
+        """Delete a folder as `remove` does, unless a process of this machine reads it in place."""
+
+    def size(self, path: str) -> int:
+        """Count the bytes of a file, or of all files in a folder; 0 where there is none."""
 
     def new_attempt(self) -> str:
         """Name the subfolder that the files of one publication go to; empty for none."""

@@ -10,7 +10,8 @@ from typing import Any
 import lightgbm
 
 from tasks.core.columns import ROLE
-from tasks.core.definition import Definition, Training
+from tasks.core.definition import Definition
+from tasks.core.model_sections import Training
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
 from tasks.training.lightgbm_params import name_weights

@@ -11,8 +11,9 @@ import lightgbm
 import numpy as np
 
 from tasks.cluster.dask_cluster import check_installed
-from tasks.core.definition import Definition, TargetKind
+from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError, first_line, nearest
+from tasks.core.model_sections import TargetKind
 from tasks.training.datasets import Parameters
 
 _OBJECTIVES: dict[TargetKind, tuple[str, ...]] = {

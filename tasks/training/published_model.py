@@ -21,6 +21,7 @@ from tasks.extraction.run_plan import Plan
 from tasks.features.transform import Features, Vocabulary, encode
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.preparation.split import Split, part_of_row
+from tasks.registry.forgotten import list_keys, read_records
 from tasks.registry.snapshots import fetch_snapshot, snapshot_path
 from tasks.registry.versions import Published, find, read_file, read_json
 from tasks.storage.store import Store, open_store
@@ -107,7 +108,7 @@ class PublishedModel(Frozen):
 
     def recall_plan(self, project: Path) -> Plan:
         """Rebuild the plan that it was made by; `project` is where relative sources are."""
-        lineage = self.lineage
+        lineage, records = self.lineage, read_records(open_store(self.root), self.definition.name)
         return Plan(
             definition=self.definition,
             origin=self.published.path,
@@ -119,6 +120,7 @@ class PublishedModel(Frozen):
             snapshot=lineage["snapshot"],
             features=self.features,
             version=lineage["version"],
+            forgotten=list_keys(records)[: lineage.get("forgotten", 0)],
             tune=len((lineage.get("tuning") or {"trials": ()})["trials"]),
         )
 

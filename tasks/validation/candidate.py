@@ -126,6 +126,7 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         "snapshot": plan.snapshot,
         "snapshot_rows": candidate.snapshot.rows,
         "sources": plan.sources,
+        "forgotten": len(plan.forgotten),
         "definition": plan.definition.digest,
         "code": model_code_digest(),
         "modules": maker_digest(),

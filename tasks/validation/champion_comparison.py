@@ -7,7 +7,8 @@ responsible for how much of a difference is too much: the gate says that.
 import polars as pl
 
 from tasks.core.columns import TARGET, TIME
-from tasks.core.definition import Definition, Frozen, Metric
+from tasks.core.definition import Definition, Frozen
+from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import Interval, compare, compare_means, group_rows
 from tasks.evaluation.evaluate import SLICE, measure_rows
 from tasks.evaluation.metrics import Array, row_losses

@@ -12,7 +12,8 @@ import polars as pl
 
 from tasks.core.checks import Check, failed
 from tasks.core.columns import TARGET
-from tasks.core.definition import Definition, Frozen, Metric
+from tasks.core.definition import Definition, Frozen
+from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import Interval, compare_calibration, describe_gain
 from tasks.evaluation.calibration import calibration_error, calibration_excess, calibration_unit
 from tasks.evaluation.evaluate import measure_rows

@@ -7,13 +7,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import polars as pl
 import pytest
-from any_model import QUESTION, TABLE, ask, stream, write
+from any_model import QUESTION, TABLE, ask, make_model, stream, write
+from connections import make_app
 from servers import CHUNKED, TOKEN, Question, Served
 
 from bentos.app import PredictionApp
@@ -237,3 +239,13 @@ def test_bodies_that_do_not_arrive_take_nobodys_place(
     assert client.post("/predict", json=questions[0]).status_code == 200
     for each in waiting:
         each.close()
+
+
+def test_a_model_that_lightgbm_cannot_explain_says_so(tmp_path: Path) -> None:
+    averaged = ', boosting = "rf", bagging_freq = 1, bagging_fraction = 0.5'
+    model = make_model(tmp_path, 'value = "k"\nkind = "regression"', params=averaged)
+    server = make_app(model)
+    body = json.dumps(QUESTION).encode()
+    status, said = ask(server, "/explain", body)
+    assert (status, "trees are averaged" in said["error"]) == (400, True)
+    assert ask(server, "/predict", body)[0] == 200

@@ -99,14 +99,27 @@ def test_what_cannot_be_written_waits_up_to_a_bound_and_is_counted(
     metrics, said = Metrics(), list[object]()
     monkeypatch.setattr(prediction_log_writer.log, "warning", lambda *parts: said.append(parts))
     log = PredictionLog(open_store(str(tmp_path / "root")), metrics)
-    log.start()
     rows = versions.rows.select(list(model.schema.types))[:100]
     for _ in range(1_500):
         log.add(model, rows, [0.5] * 100, ["r"] * 100)
     assert metrics.dropped["queue full"] == 50_000
+    log.start()
     wait_for(lambda: metrics.dropped["cannot write"] == 50_000)
     log.stop()
     assert len(said) == 1
+
+
+def test_much_is_written_before_its_time(versions: Versions, tmp_path: Path) -> None:
+    slow = alter(versions.folder(versions.second), tmp_path / "model", "log_flush_s = 600.0")
+    model, metrics = load_folder(slow), Metrics()
+    log = PredictionLog(open_store(str(tmp_path / "root")), metrics)
+    row = versions.rows.select(list(model.schema.types)).row(0)
+    log.start()
+    for _ in range(30_000):
+        log.add_row(model, row, 0.5, "r")
+    wait_for(lambda: metrics.logged == 30_000)
+    assert not metrics.dropped
+    log.stop()
 
 
 def test_days_are_kept_as_long_as_the_definition_says_and_an_idle_log_is_silent(

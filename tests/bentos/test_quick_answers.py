@@ -142,6 +142,26 @@ def test_another_model_answers_from_the_next_request_on(
         assert versions.first.encode() in answer
 
 
+def test_versions_do_not_go_back_while_one_takes_over(
+    versions: Versions,
+    binary: Model,
+    questions: list[Question],
+    connect: Open,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app, body = make_app(binary), json.dumps(questions[0]).encode()
+    connection, lay_out, meanwhile = connect(app), quick_answers._lay_out, list[bytes]()
+    connection.send(post(body))
+
+    def ask_and_lay_out(*given: Any) -> quick_answers.Way:
+        meanwhile.append(connection.send(post(body)))
+        return lay_out(*given)
+
+    monkeypatch.setattr(quick_answers, "_lay_out", ask_and_lay_out)
+    app.swap(load_folder(versions.folder(versions.first)))
+    assert [versions.first.encode() in each for each in meanwhile] == [True]
+
+
 def test_a_busy_service_refuses_here_too(
     binary: Model, questions: list[Question], connect: Open
 ) -> None:

@@ -10,7 +10,7 @@ from servers import MODEL, Versions, serving, stop, wait_for
 from bentos import request_count_writer
 from bentos.metrics import Metrics
 from bentos.request_count_writer import RequestCountWriter
-from tasks.monitoring.prediction_log import forget_days
+from tasks.monitoring.log_pieces import forget_days
 from tasks.serving.request_counts import (
     add_up,
     quantile,

@@ -61,7 +61,7 @@ def test_people_are_shown_what_is_there_and_the_next_step(
 def test_what_nobody_expected_is_one_line(
     run: Run, monkeypatch: pytest.MonkeyPatch, failure: BaseException
 ) -> None:
-    def fail() -> None:
+    def fail(standalone_mode: bool) -> None:
         raise failure
 
     monkeypatch.setattr(cli, "app", fail)

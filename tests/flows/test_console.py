@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flows import console as printed
+from flows import registry_pages as pages
 
 Shown = Callable[[], str]
 
@@ -50,20 +51,6 @@ def test_monitored_model_is_shown_with_what_to_act_on(shown: Shown) -> None:
     assert "m v1  action needed" in loud
     assert "quality-lost  told  auc [0.5] fell" in loud
     assert "warning no key [in] the log" in loud
-
-
-def test_models_are_shown_with_what_waits(shown: Shown) -> None:
-    printed.print_models("root", {})
-    assert shown() == "root: no model yet; run `perennial retrain MODEL`\n"
-    models = {
-        "new": {"champion": None, "candidates": ["v1"], "waiting": ["v1"]},
-        "old": {"champion": "v7", "candidates": ["v7", "v8"], "waiting": []},
-    }
-    printed.print_models("root", models)
-    rows = [line.strip("│ ").split("│") for line in shown().splitlines() if "│" in line]
-    cells = [[cell.strip() for cell in row] for row in rows]
-    assert ["new", "–", "1", "v1"] in cells
-    assert ["old", "v7", "2", "–"] in cells
 
 
 def test_policies_are_shown_side_by_side(shown: Shown) -> None:
@@ -169,15 +156,15 @@ VERSION = {"model": HOSTILE, "version": HOSTILE, "verdict": "passed", "metrics":
             3,
         ),
         (lambda: printed.print_waiting(HOSTILE, HOSTILE), 2),
-        (lambda: printed.print_models(HOSTILE, {}), 1),
+        (lambda: pages.print_models(HOSTILE, {}), 1),
         (
-            lambda: printed.print_models(
+            lambda: pages.print_models(
                 HOSTILE, {HOSTILE: {"champion": HOSTILE, "candidates": [], "waiting": [HOSTILE]}}
             ),
             4,
         ),
         (
-            lambda: printed.print_history(
+            lambda: pages.print_history(
                 {
                     "model": HOSTILE,
                     "versions": [VERSION | {"champion": None}],

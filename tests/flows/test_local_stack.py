@@ -4,6 +4,7 @@ import json
 import shutil
 import stat
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +18,7 @@ import polars as pl
 import pytest
 from system import MODEL, REPOSITORY, System, wait_for
 
+from flows import local_stack
 from flows.automations import register_automations
 from flows.retrain import plan_retrain
 from tasks.monitoring.new_data import find_new_data
@@ -68,6 +70,7 @@ def system(
         assert begun.returncode == 0, begun.stderr
         system.log_in()
         assert begun.stdout.count(system.password) == 1
+        assert "retrain/clocked is new; retrain/clocked runs at '* * * * *'" in begun.stdout
         yield system
     finally:
         ended = system.operate("down")
@@ -98,6 +101,65 @@ def test_second_up_finds_the_first_one_running(system: System) -> None:
     assert {each.pid for each in system.named("flows.local_stack keep")} == before
 
 
+def test_each_part_is_told_with_its_process_and_its_port(system: System) -> None:
+    done = system.operate("ps", "--json")
+    assert done.returncode == 0, done.stderr
+    parts = {part["name"]: part for part in json.loads(done.stdout)["parts"]}
+    services = [f"service-{model}" for model in sorted([MODEL, *system.others])]
+    assert list(parts) == ["server", "worker", *services]
+    assert parts[services[0]]["url"].endswith(f":{system.serve_port}")
+    assert parts[f"service-{MODEL}"]["detail"].startswith("follows the champion, ")
+    assert {each.pid for each in system.processes()} >= {part["pid"] for part in parts.values()}
+    (kept,) = system.project.glob("**/run")
+    own = [path for path in kept.iterdir() if stat.S_IMODE(path.stat().st_mode) != 0o600]
+    assert own == []
+
+
+def test_definition_prefect_file_and_server_agree(system: System) -> None:
+    """A time that is edited in the definition, and nothing else, is another on the server."""
+    again = json.loads(system.operate("deploy", "--json").stdout)
+    assert (again["changes"], again["changed"], again["strays"]) == ([], [], [])
+    assert len(again["same"]) == 4 * (1 + len(system.others))
+    path = system.project / "deployments" / "drifting.toml"
+    before = path.read_text()
+    path.write_text(before.replace('retrain = "never"', 'retrain = "30 3 * * 0"'))
+    assert system.operate("deploy", "--check").returncode == 1
+    done = json.loads(system.operate("deploy", "--json").stdout)
+    assert done["changed"] == ["retrain/drifting"]
+    assert system.times("retrain/drifting") == [("30 3 * * 0", "America/New_York")]
+    path.write_text(before)
+    assert system.operate("deploy", "drifting").returncode == 0
+    assert system.times("retrain/drifting") == []
+    by_prefect = system.run("flows.prefect_process", "prefect", "--no-prompt", "deploy", "--all")
+    assert by_prefect.returncode == 0, by_prefect.stdout
+    assert json.loads(system.operate("deploy", "--json").stdout)["changed"] == []
+
+
+def test_logs_of_a_part_are_shown_and_followed(system: System) -> None:
+    done = system.operate("logs", "drifting", "--json")
+    assert list(json.loads(done.stdout)["logs"]) == ["service-drifting"]
+    wrong = system.operate("logs", "driftin")
+    assert (wrong.returncode, wrong.stderr) == (
+        2,
+        "perennial: no part is named 'driftin'; did you mean 'service-drifting'?\n",
+    )
+    command = [sys.executable, "-P", "-m", "flows.process", "logs", "register", "--lines", "1"]
+    following = subprocess.Popen(
+        command, cwd=system.project, env=system.variables, stdout=subprocess.PIPE, text=True
+    )
+    assert following.stdout is not None
+    with following.stdout as said:
+        assert said.readline().startswith("register  ")
+        (log,) = system.project.glob("**/run/register.log")
+        with log.open("a") as file:
+            file.write("half a line")
+            file.flush()
+            file.write(", and its end\n")
+        assert said.readline() == "register  half a line, and its end\n"
+        following.terminate()
+        assert following.wait(10) == 0
+
+
 def test_password_is_its_owners_alone(here: System) -> None:
     (kept,) = here.project.glob("**/run/password")
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
@@ -123,7 +185,26 @@ def test_forged_host_is_refused_whatever_it_knows(here: System) -> None:
 def test_command_of_a_run_is_no_variable(here: System) -> None:
     template = here.client.get("/work_pools/local").json()["base_job_template"]
     assert "command" not in template["variables"]["properties"]
-    assert template["job_configuration"]["command"].endswith("-m prefect.engine")
+    assert template["job_configuration"]["command"].endswith(" prefect.engine")
+
+
+def test_wrong_words_are_wrong_usage_and_a_refusal_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(local_stack.COMMANDS, "server", interrupt)
+    for words, code in {("register", "now"): 2, ("register",): 2, ("server",): 130}.items():
+        monkeypatch.setattr(sys, "argv", ["local_stack", *words])
+        with pytest.raises(SystemExit) as stopped:
+            local_stack.main()
+        assert stopped.value.code == code
+    said = capsys.readouterr().err
+    assert "register: too many positional arguments" in said
+    assert said.endswith("perennial init DATA --target COLUMN\n")
 
 
 class Page(BaseHTTPRequestHandler):
@@ -263,10 +344,10 @@ def test_action_that_fails_is_noticed(here: System) -> None:
     }
     assert here.client.post("/automations/", json=automation).status_code == 201
     here.emit(MODEL, "broken", "k")
-    wait_for(lambda: [each for each in Alerts.said if "action.failed: broken template" in each])
+    wait_for(lambda: [each for each in Alerts.said if "broken template failed: " in each])
     # The server keeps events for up to five seconds before it writes them down.
     said = "prefect.automation.action.failed  broken template"
-    wait_for(lambda: said in here.operate("status").stdout, 30)
+    wait_for(lambda: said in here.operate("ps").stdout, 30)
 
 
 def test_run_that_dies_with_its_worker_is_crashed_and_may_run_again(here: System) -> None:

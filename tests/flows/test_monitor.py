@@ -12,6 +12,7 @@ import pytest
 from faults import small_disk
 from polars.testing import assert_frame_equal
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from receivers import receiving
 from watched import AS_OF, MODEL, UNTIL, Found, Watched, look, make_watched, read_payloads
 
 import flows.monitor as steps
@@ -284,6 +285,21 @@ def test_source_that_disappears_is_told_and_the_rest_still_looked_at(watched: Wa
     assert found["skew"]["predictions"]["rows"] == 0
     reasons = [each["reason"] for each in found["events"] if each["kind"] == "data-broken"]
     assert any("weather.parquet" in reason for reason in reasons)
+
+
+def test_what_needs_a_person_is_told_once_with_its_report(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.log()
+    (watched.project / "data" / "nycflights13" / "weather.parquet").unlink()
+    with receiving() as there:
+        monkeypatch.setenv("PERENNIAL_ALERTS_URL", f"http://{there.place}/")
+        found, again = look(), look()
+        told = [each for each in there.texts if "data broken" in each]
+    reasons = [each["reason"] for each in found["events"] if each["kind"] == "data-broken"]
+    assert len(told) == len(reasons) > 0
+    assert any(reasons[0] in each and found["report"] in each for each in told)
+    assert {each["state"] for each in again["events"]} == {"known"}
 
 
 def test_snapshot_that_is_gone_leaves_nothing_to_compare_with_and_says_so(

@@ -50,7 +50,10 @@ def test_server_that_is_not_there_is_one_line(
         assert stopped.value.code == 1
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("perennial: PREFECT_API_URL=http://me:***@127.0.0.1:")
-        assert "no server answers there (Connection refused); start it (make up), or unset" in line
+        assert (
+            "no server answers there (Connection refused); start it (perennial up), or unset"
+            in line
+        )
 
 
 class Asking(BaseHTTPRequestHandler):
@@ -101,7 +104,7 @@ def test_password_that_the_shell_does_not_know_is_one_line(
         assert time.monotonic() - begun < 2
         (line,) = capsys.readouterr().err.splitlines()
         told = f"perennial: PREFECT_API_URL={address}: asks for {said} password; {mend}"
-        assert line == f"{told}, where `make up` keeps it"
+        assert line == f"{told}, where `perennial up` keeps it"
     with temporary_settings(settings):
         (finding,) = doctor.check_server()
     assert (finding.well, finding.mend) == (False, mend)

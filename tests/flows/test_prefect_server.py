@@ -1,9 +1,11 @@
 """Prefect's server as a process: it ends with its input, whoever forgot to end it."""
 
+import logging
 import subprocess
 import sys
 import threading
 
+import httpx
 import pytest
 
 from flows import prefect_server
@@ -52,3 +54,18 @@ def test_cron_has_times_to_fire_at() -> None:
     schedule = CronSchedule(cron="30 5 * * 1", timezone="Europe/Berlin")
     times = asyncio.run(schedule.get_dates(3))
     assert [(each.weekday(), each.hour, each.minute) for each in times] == [(0, 5, 30)] * 3
+
+
+def test_address_of_a_webhook_that_failed_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("test")
+    logger.addFilter(prefect_server.hide_address)
+    answer = httpx.Response(500, request=httpx.Request("POST", "http://here/planted-secret"))
+    for raises in (answer.raise_for_status, lambda: int("x")):
+        try:
+            raises()
+        except (httpx.HTTPError, ValueError):
+            logger.exception("Failed in %s", "consume_loop")
+    logger.removeFilter(prefect_server.hide_address)
+    assert "a message was not sent: HTTPStatusError" in caplog.text
+    assert "planted" not in caplog.text
+    assert "invalid literal" in caplog.text

@@ -17,12 +17,13 @@ import psutil
 import pytest
 from prefect.utilities.callables import parameter_schema
 from publishers import put_proof
+from receivers import receiving
 from servers import serves, wait_for
 
 from flows.release import prepare_rollback, release
 from flows.retrain import find_done, name_approver, plan_retrain, retrain
-from tasks.core.definition import Approval
 from tasks.core.errors import DecisionRefused, DefinitionError, StoreError
+from tasks.core.model_sections import Approval
 from tasks.extraction.run_plan import Plan
 from tasks.processes.bento_server import find_port, is_ready
 from tasks.registry.decisions import Decision
@@ -107,6 +108,17 @@ def test_rejected_candidate_waits_no_more(released: "Released", run_here: Run) -
     assert code == 3
     assert "was rejected by Ada" in errors
     assert "[red]slices" in run_here("history", MODEL)[1]
+
+
+def test_decisions_are_told(released: "Released", monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving() as there:
+        monkeypatch.setenv("PERENNIAL_NOTIFY", f"json://{there.place}/")
+        release(MODEL, released.newer, "reject", "Ada", "odd slices")
+    first, second = there.texts
+    assert first.startswith(f"{MODEL}: released {released.older}: By Ada")
+    assert f"perennial rollback {MODEL} --as NAME" in first
+    assert second.startswith(f"{MODEL}: rejected {released.newer}: By Ada")
+    assert second.endswith("UTC: odd slices")
 
 
 def test_release_that_ended_before_its_promotion_goes_on_from_there(

@@ -2,13 +2,20 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from receivers import receiving
 
+from tasks.registry.ledger import read_ledger
+from tasks.registry.overview import describe_model
 from tasks.registry.versions import find_version, list_versions, read_file
 from tasks.storage.store import open_store
+
+if TYPE_CHECKING:
+    from conftest import Released
 
 Retrain = Callable[..., dict[str, Any]]
 
@@ -46,6 +53,44 @@ def test_same_inputs_give_the_same_version_and_bytes(
 def test_second_run_finds_the_first_done(retrain: Retrain) -> None:
     assert retrain()["manifest"] == retrain()["manifest"]
     assert len(list_versions(open_store(), "flight-delay")) == 1
+
+
+def test_newer_candidate_supersedes_what_waits_and_people_are_told_once(
+    retrain: Retrain, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    july = project / "data" / "nycflights13" / "flights-2013-07.parquet"
+    kept = july.rename(tmp_path / july.name)
+    with receiving() as there:
+        monkeypatch.setenv("PERENNIAL_ALERTS_URL", f"http://{there.place}/")
+        older = retrain()
+        kept.rename(july)
+        newer, again = retrain(), retrain()
+        told = there.texts
+    assert newer["version"] == again["version"]
+    assert [older["verdict"], newer["verdict"]] == ["passed", "passed"]
+    (entry,) = read_ledger(open_store(), "flight-delay")
+    assert (entry.action, entry.version, entry.approver) == ("reject", older["version"], "system")
+    assert describe_model(open_store(), "flight-delay")["waiting"] == [newer["version"]]
+    first, closed, second = told
+    assert first.startswith(f"flight-delay: candidate {older['version']} passed and waits")
+    assert f"perennial approve flight-delay {older['version']} --as NAME --reason TEXT" in first
+    assert older["report"] in first
+    assert closed.startswith(f"flight-delay: rejected {older['version']}: By system")
+    assert f"superseded by {newer['version']}" in closed
+    assert second.startswith(f"flight-delay: candidate {newer['version']} passed and waits")
+
+
+def test_run_as_of_a_named_time_supersedes_nothing(released: "Released") -> None:
+    from flows.retrain import retrain as flow
+
+    made = flow("flight-delay", datetime(2013, 7, 28, tzinfo=UTC))
+    if made["verdict"] == "passed":
+        waiting = describe_model(open_store(), "flight-delay")["waiting"]
+        assert waiting == [released.newer, made["version"]]
+    assert [each.action for each in read_ledger(open_store(), "flight-delay")] == [
+        "approve",
+        "release",
+    ]
 
 
 def test_root_and_sources_may_be_a_bucket(

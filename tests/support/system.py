@@ -13,7 +13,6 @@ from typing import Any
 
 import httpx
 import psutil
-import yaml
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 REPOSITORY = Path(__file__).parents[2]
@@ -21,7 +20,7 @@ MODEL = "flight-delay"
 
 
 class System:
-    """A project of its own with five models; `other` ones have a retrain deployment only."""
+    """A project of its own with five models, of which one is retrained each minute."""
 
     others = ("clocked", "drifting", "losing", "slow")
 
@@ -42,11 +41,11 @@ class System:
         write_project(project, self.others)
 
     def operate(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self.run("flows.local_stack", *words)
+        return self.run("flows.process", *words)
 
     def run(self, module: str, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", module, *words],
+            [sys.executable, "-P", "-m", module, *words],
             cwd=self.project,
             env=self.variables,
             capture_output=True,
@@ -98,6 +97,12 @@ class System:
         (log,) = self.project.glob("**/run/worker.log")
         return "\n".join([*said, *log.read_text().splitlines()[-40:]])
 
+    def times(self, name: str) -> list[tuple[str, str]]:
+        """Read when the server starts a deployment by itself."""
+        schedules = self.client.get(f"/deployments/name/{name}").json()["schedules"]
+        found = [each["schedule"] for each in schedules if each["active"]]
+        return [(each["cron"], each["timezone"]) for each in found]
+
     def start_run(self, name: str, **parameters: Any) -> httpx.Response:
         deployment = self.client.get(f"/deployments/name/{name}").json()["id"]
         path = f"/deployments/{deployment}/create_flow_run"
@@ -119,23 +124,25 @@ class System:
 
 
 def write_project(project: Path, others: tuple[str, ...]) -> None:
-    """Add models to a project, and a prefect.yaml with this repository's entries for each."""
+    """Add models to a project, and modules of its own that are called as ours are."""
     definition = (project / "deployments" / "flight_delay.toml").read_text()
     for name in others:
-        text = definition.replace(MODEL, name)
+        text = definition.replace(MODEL, name).partition("\n[schedule]")[0] + _times(name)
         if name == "slow":
             text = text.replace("[training]", "[training]\nrounds = 100000\nearly_stopping = 0")
         (project / "deployments" / f"{name}.toml").write_text(text)
-    registry = yaml.safe_load((REPOSITORY / "prefect.yaml").read_text())
-    entries = registry["deployments"]
-    for entry in entries:
-        entry.pop("schedules", None)
-    copied = [yaml.safe_dump(entries[0]).replace(MODEL, name) for name in others]
-    extra = [yaml.safe_load(text) for text in copied]
-    extra[0]["schedules"] = [{"cron": "* * * * *", "timezone": "America/New_York"}]
-    registry["deployments"] = entries + extra
-    (project / "prefect.yaml").write_text(yaml.safe_dump(registry))
+    first = project / "deployments" / "flight_delay.toml"
+    first.write_text(definition.partition("\n[schedule]")[0] + _times(MODEL))
+    for own in ("tasks.py", "flows/__init__.py"):
+        (project / own).parent.mkdir(exist_ok=True)
+        (project / own).write_text("raise RuntimeError('the project has its own')")
     shutil.rmtree(project / ".perennial", ignore_errors=True)
+
+
+def _times(model: str) -> str:
+    retrain = "* * * * *" if model == "clocked" else "never"
+    zone = "America/New_York"
+    return f'\n[schedule]\nretrain = "{retrain}"\nmonitor = "never"\ntime_zone = "{zone}"\n'
 
 
 def find_ports(count: int) -> int:

@@ -120,8 +120,20 @@ def use_perennial(machine: Machine, line: str, request: str) -> None:
             raise Wrong(f"{line}\nis not refused in one line that says {why!r}\n{said}")
     else:
         machine.run(line)
+    if line == "perennial up":
+        use_system(machine)
     if line.startswith("perennial score "):
         compare_scored(machine)
+
+
+def use_system(machine: Machine) -> None:
+    """Ask a system that is up, and let its worker carry out a run beside the project's modules."""
+    machine.wait_until_ready()
+    ask(machine.port, "/predict", read_rows(machine.place / "sales.csv"))
+    print(f"{machine.age():6.1f} s  from pip install to a system that answers", flush=True)
+    known = f"PREFECT_API_URL=http://127.0.0.1:{machine.ui_port}/api "
+    known += 'PREFECT_API_AUTH_STRING="$(cat .perennial/run/password)" '
+    machine.run(f"{known} prefect deployment run monitor/sales --watch")
 
 
 def compare_answer(machine: Machine, request: str) -> None:

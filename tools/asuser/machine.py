@@ -38,10 +38,15 @@ class Machine:
     programs: Path
     port: int = field(default_factory=lambda: find_port())
     ui_port: int = field(default_factory=lambda: find_port())
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def home(self) -> Path:
         return self.folder / "home"
+
+    def age(self) -> float:
+        """Give the seconds since this machine is there."""
+        return time.monotonic() - self.begun
 
     def variables(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name.startswith(_KEPT)}

@@ -31,7 +31,7 @@ from tasks.registry.versions import (
     publish,
 )
 from tasks.serving.bento_archive import unpack
-from tasks.serving.bento_build import unpack_champion
+from tasks.serving.champion_server import unpack_champion
 from tasks.storage.folder import FolderStore
 from tasks.storage.store import Store, open_store, work_folder
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from guesses import guess_airline, guess_lateness
 
-from tasks.core.definition import Metric
+from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import (
     Interval,
     compare,

@@ -11,7 +11,7 @@ import pytest
 from guesses import guess_airline, guess_lateness
 from sklearn import metrics as sklearn
 
-from tasks.core.definition import TargetKind
+from tasks.core.model_sections import TargetKind
 from tasks.evaluation.metrics import Array, measure, rank_bins, row_losses
 
 DATA = Path(__file__).parents[3] / "data" / "nycflights13"

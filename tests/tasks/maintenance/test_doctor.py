@@ -143,7 +143,7 @@ def test_server_without_a_pool_or_a_worker_is_found(prefect_harness: None) -> No
     from prefect.client.schemas.actions import WorkPoolCreate
 
     (finding,) = check_server()
-    assert (finding.well, finding.mend) == (False, "make up")
+    assert (finding.well, finding.mend) == (False, "perennial up")
     with get_client(sync_client=True) as client:
         client.create_work_pool(WorkPoolCreate(name="local", type="process"))
         server, worker = check_server()

@@ -14,7 +14,8 @@ from tasks.core.definition import Definition, parse_definition
 from tasks.features.transform import compile_features
 from tasks.monitoring import drift
 from tasks.monitoring.drift import ChunkProfile, ChunkProfiler
-from tasks.monitoring.prediction_log import LoggedPredictions, forget_days, read_log
+from tasks.monitoring.log_pieces import forget_days
+from tasks.monitoring.prediction_log import LoggedPredictions, read_log
 from tasks.storage.store import Store, open_store
 
 SINCE, NOW = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 11, 2, tzinfo=UTC)

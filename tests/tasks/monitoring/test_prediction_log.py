@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from tasks.monitoring import prediction_log
-from tasks.monitoring.prediction_log import LoggedPredictions, forget_days, read_log
+from tasks.monitoring.log_pieces import forget_days
+from tasks.monitoring.prediction_log import LoggedPredictions, read_log
 from tasks.storage.store import Store, open_store
 
 NOW = datetime(2020, 1, 3, 12, 30, tzinfo=UTC)

@@ -1,5 +1,6 @@
 """A supervisor with real processes: found while it lives, and ending all that it started."""
 
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from system import wait_for
 from tasks.processes import supervisor
 from tasks.processes.supervisor import (
     SupervisedProcess,
+    find_running,
     find_supervisor,
     stop_supervisor,
     wait_until,
@@ -58,6 +60,36 @@ def test_keeper_is_found_while_it_lives(keeper: psutil.Process, tmp_path: Path) 
     assert find_supervisor(tmp_path / "lock") is None
     wait_for(lambda: not sleeper.is_running())
     assert not stop_supervisor(tmp_path / "lock")
+
+
+def test_process_that_is_kept_is_found_by_its_file_which_is_its_owners(
+    keeper: psutil.Process, tmp_path: Path
+) -> None:
+    (child,) = keeper.children()
+    kept = tmp_path / "log.pid"
+    assert find_running(kept) == child.pid
+    for name in ("lock", "log", "log.pid"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    assert stop_supervisor(tmp_path / "lock")
+    assert find_running(kept) is None
+    kept.write_text("no number")
+    assert find_running(kept) is None
+
+
+def test_child_that_may_outlive_is_not_ended() -> None:
+    ending = (
+        "import subprocess as s, sys\n"
+        "from tasks.processes.supervisor import adopt_orphans, end_orphans, let_outlive\n"
+        "adopt_orphans()\n"
+        "one, two = (s.Popen(['sleep', '1000'], stdout=s.DEVNULL) for _ in range(2))\n"
+        "let_outlive(one.pid)\n"
+        "end_orphans()\n"
+        "print(one.pid, two.pid)\n"
+    )
+    said = subprocess.check_output([sys.executable, "-c", ending], text=True)
+    one, two = map(int, said.split())
+    assert not psutil.pid_exists(two)
+    psutil.Process(one).kill()
 
 
 def test_second_keeper_is_refused(keeper: psutil.Process, tmp_path: Path) -> None:

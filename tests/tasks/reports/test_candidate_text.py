@@ -3,7 +3,7 @@
 import pytest
 from candidates import main_of, page, with_champion, with_verdict
 
-from tasks.core.definition import Approval
+from tasks.core.model_sections import Approval
 from tasks.reports.candidate import draw_report
 from tasks.reports.candidate_text import compare_averages
 from tasks.validation.candidate import Candidate, trace_lineage

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from doubling import REFERENCE, ROWS, Answering
 
-from tasks.core.definition import Serving
 from tasks.core.errors import ProofFailed
+from tasks.core.model_sections import Serving
 from tasks.serving.acceptance_test import (
     check_identity,
     compare_answers,

@@ -6,7 +6,7 @@ from pathlib import Path
 from counted import EVER, read_counts
 from servers import MODEL
 
-from tasks.monitoring.prediction_log import forget_days
+from tasks.monitoring.log_pieces import forget_days
 from tasks.serving.request_counts import (
     Counters,
     add_up,

@@ -145,3 +145,24 @@ def test_what_people_asked_is_for_the_owner_only_unless_the_folder_was_opened(
         "m/date=2": "750", "m/date=2/part": "640",
     }  # fmt: skip
     assert modes(tmp_path / "root/models") == {"m": "755", "m/one": "644"}
+
+
+def test_what_another_process_reads_is_not_retired(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "root"))
+    store.create("made/file", b"rows")
+    reading = (
+        "import sys; from pathlib import Path; from tasks.storage.store import open_store;"
+        "open_store(sys.argv[1]).fetch('made', Path('.')); print('reads', flush=True); input()"
+    )
+    words = [sys.executable, "-c", reading, store.root]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"reads\n"
+        assert not store.retire("made")
+        assert store.read("made/file") == b"rows"
+        other.communicate(b"\n", timeout=30)
+    store.fetch("made", tmp_path)  # what this process has read, it may retire
+    assert store.size("made") == 4
+    assert store.retire("made")
+    assert store.retire("made")
+    assert (store.size("made"), store.children("")) == (0, ["tmp"])

@@ -4,7 +4,8 @@ import lightgbm
 import numpy as np
 import pytest
 
-from tasks.core.definition import Training, parse_definition
+from tasks.core.definition import parse_definition
+from tasks.core.model_sections import Training
 from tasks.training.early_stopping import cut_curve, find_best_round, warn_of_rounds
 
 QUIET: dict[str, bool | int | float | str] = {"verbosity": -1, "objective": "binary", "seed": 1}

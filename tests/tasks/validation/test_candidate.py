@@ -73,7 +73,7 @@ def test_rerun_of_a_killed_publication_gives_the_same_model(
         found = {name: read_file(store, published, name) for name in published.manifest.files}
         assert found["model.txt"] == made.refitted.read_bytes()
         assert found["twin.txt"] == made.trained.twin.read_bytes()
-        assert len(found) == 13
+        assert len(found) == 14
     assert absent
 
 

@@ -1,0 +1,119 @@
+"""What keys of a definition ask of each other, in the words of JSON Schema.
+
+Each rule is one that the models or `definition_check` have: they refuse, and an editor is told
+before. Only keywords that draft 7 has, too, are used. Not responsible for a key by itself.
+"""
+
+from typing import Any
+
+from tasks.core.model_sections import METRICS
+
+Rule = dict[str, Any]
+_DATABASE, _NOTHING = r"^postgres(ql)?://", r"^\s*0+[mhdw]"
+URI: dict[str, Any] = {
+    "any": r"^((s3|postgres|postgresql):/|(?!\w+:/))(.|\n)",
+    "files": r"^(s3:/|(?!\w+:/))(.|\n)",  # a database needs a table or a query besides
+    "secret": {"not": {"pattern": r"^postgres(ql)?://(.*\w*password=[^&\s]|[^:\s]*:\S+@)"}},
+}
+
+
+def _has(*keys: str, **values: Any) -> Rule:
+    """Say that keys are given, and some of them with a value of this kind."""
+    return {"type": "object", "required": [*keys, *values], "properties": values}
+
+
+def _inside(section: str, rule: Rule) -> Rule:
+    return {"type": "object", "required": [section], "properties": {section: rule}}
+
+
+def _never(*keys: str) -> Rule:
+    return {"properties": dict.fromkeys(keys, False)}
+
+
+def _when(asked: Rule, then: Rule) -> Rule:
+    return {"if": asked, "then": then}
+
+
+def _unless(asked: Rule, then: Rule) -> Rule:
+    return {"if": {"type": "object", "not": asked}, "then": then}
+
+
+def _judges(metric: Rule, second: Rule) -> Rule:
+    return {"properties": {"gate": {"properties": {"metric": metric, "second_metric": second}}}}
+
+
+_NO_TIME = {
+    "properties": {
+        "training": {"properties": {"holdout": {"type": "number"}}},
+        "extract": _never("window"),
+        "checks": _never("max_age", "max_silence", "allow_future"),
+    }
+}
+_BY_KIND = [
+    rule
+    for kind, (first, *_) in METRICS.items()
+    for rule in (
+        _when(
+            _inside("target", _has(kind={"const": kind})),
+            _judges({"enum": list(METRICS[kind])}, {"enum": list(METRICS[kind])}),
+        ),
+        _when(
+            {
+                "allOf": [
+                    _inside("target", _has(kind={"const": kind})),
+                    {"not": _inside("gate", _has("metric"))},
+                ]
+            },
+            _judges({}, {"not": {"const": first}}),
+        ),
+    )
+]
+_METRICS = sorted({metric for metrics in METRICS.values() for metric in metrics})
+
+RULES: dict[str, list[Rule]] = {
+    "Source": [
+        {
+            **_when(
+                _has(uri={"pattern": _DATABASE}),
+                {
+                    **_never("separator", "null_values", "types", "missing_columns"),
+                    "oneOf": [{"required": ["table"]}, {"required": ["query"]}],
+                },
+            ),
+            "else": _never("table", "query", "partition_on", "partitions"),
+        }
+    ],
+    "FeatureTable": [
+        _unless(_has("time"), {"properties": {"over": False, "known_after": {"pattern": _NOTHING}}})
+    ],
+    "ColumnCheck": [
+        _when(_has(type={"enum": ["text", "boolean", "time"]}), _never("min", "max")),
+        _when(_has("outside"), {"anyOf": [{"required": ["min"]}, {"required": ["max"]}]}),
+        _when(_has("unseen"), {"required": ["values"]}),
+    ],
+    "Training": [_unless(_has(engine={"const": "dask"}), _never("scheduler", "workers"))],
+    "Approval": [_when(_has(mode={"const": "auto"}), _never("signers"))],
+    "Definition": [
+        _when(
+            {"properties": {"sources": {"minProperties": 2}}, "required": ["sources"]},
+            _inside("extract", {"required": ["query"]}),
+        ),
+        _unless(_inside("extract", _has("time")), _NO_TIME),
+        _unless(
+            _inside("extract", _has(key={"minItems": 1})),
+            {"properties": {"checks": _never("duplicates")}},
+        ),
+        _unless(
+            _inside("target", _has(kind={"const": "binary"})),
+            {"properties": {"checks": _never("label_rate")}},
+        ),
+        *_BY_KIND,
+        *(
+            _when(
+                _inside("gate", _has(metric={"const": metric})),
+                _judges({}, {"not": {"const": metric}}),
+            )
+            for metric in _METRICS
+        ),
+    ],
+}

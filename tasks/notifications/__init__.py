@@ -1,0 +1,1 @@
+"""Notifications: what people are told of a model, where, and when again."""
