@@ -11,7 +11,7 @@ SOURCES := bentos flows tasks tests benchmarks tools
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve up down test torture fuzz cover mutants check prove tiny drill package \
-	asuser deploy smoke audit vulnerable rubric bench lock upgrade pythons versions compiled tune \
+	asuser docs deploy smoke audit vulnerable rubric bench lock upgrade pythons versions compiled tune \
 	postgres dask clean
 
 help:  ## List the targets
@@ -79,6 +79,11 @@ package: $(VENV)/dev  ## Build the wheel and the source distribution in dist/, w
 asuser: package  ## Run the README as a new user: the wheel in a folder of its own, and a fresh clone
 	PYTHONPATH=tests/support $(BIN)/python -m tools.asuser
 
+docs: $(VENV)/dev .venv-docs/done  ## Build the documentation in site/: a dead link fails it, and it needs no network
+	$(BIN)/python -m tools.docs assemble
+	.venv-docs/bin/zensical build --clean --strict
+	$(BIN)/python -m tools.docs check
+
 deploy: $(VENV)/run  ## Register pool, deployments and automations with a server that is up
 	$(BIN)/perennial deploy
 
@@ -105,6 +110,7 @@ lock: $(VENV)/dev  ## Pin what is new, and UPGRADE= anew, with hashes and withou
 	set -e; for extra in compiled=llvmlite tune=optuna postgres=adbc-driver-postgresql dask=distributed; do \
 		echo $${extra#*=} | $(BIN)/uv pip compile - $(COMPILE) -c requirements-dev.lock \
 		-o requirements-$${extra%=*}.lock; done
+	$(BIN)/uv pip compile --group docs $(COMPILE) -o requirements-docs.lock
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url
 
@@ -139,11 +145,18 @@ dask: $(VENV)/run  ## Install what [training] engine = "dask" needs
 	$(INSTALL) --require-hashes -r requirements-dask.lock
 
 clean: down  ## Remove the environments and what runs left behind
-	rm -rf .venv .venv-* .perennial .perennial-* dist
+	rm -rf .venv .venv-* .perennial .perennial-* dist site .site
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Perennial needs Python 3.11, 3.12 or 3.13; set PYTHON=/path/to/it" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+
+# An environment of its own: no test needs the builder of the site, which is larger than most.
+.venv-docs/done: requirements-docs.lock
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--require-hashes -r requirements-docs.lock
+	@touch $@
 
 # The locks are complete: --no-deps keeps pip from looking for anything that they do not pin.
 $(VENV)/run: requirements.lock pyproject.toml | $(VENV)/bin/python

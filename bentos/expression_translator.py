@@ -156,7 +156,7 @@ class ExpressionTranslator:
         return -math.inf, math.inf
 
     def _calendar(self, part: Any, inputs: list[Any]) -> str:
-        if part not in _CALENDAR or len(inputs) != 1:
+        if not isinstance(part, str) or part not in _CALENDAR or len(inputs) != 1:
             raise Unknown
         return _CALENDAR[part].format(self._moment(inputs[0]))
 
@@ -196,9 +196,9 @@ class ExpressionTranslator:
         return frame.select(_expression(tree).alias("value")).collect_schema()["value"]
 
 
-def read_tree(sql: str) -> Any:
-    """Give the tree of a SQL expression as Polars writes it in JSON."""
-    return json.loads(pl.sql_expr(sql).meta.serialize(format="json"))
+def read_tree(expression: pl.Expr) -> Any:
+    """Give the tree of an expression as Polars writes it in JSON."""
+    return json.loads(expression.meta.serialize(format="json"))
 
 
 def _read_operation(tree: Any) -> tuple[str | None, list[Any]]:

@@ -50,7 +50,7 @@ def compile_rows(
     schema = {column.name: column.dtype for column in columns}
     translator = ExpressionTranslator(schema)
     levels: dict[str, Any] = {}
-    values, trees = [], list(map(read_tree, features.expressions.values()))
+    values, trees = [], [read_tree(features.expression(name)) for name in features.expressions]
     for place, (name, tree) in enumerate(zip(features.expressions, trees, strict=True)):
         if name in features.categories:
             codes: dict[str | None, float] = {None: math.nan}

@@ -33,6 +33,7 @@ from tasks.evaluation.task import evaluate
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import digest_snapshot, settle_as_of
 from tasks.extraction.task import extract
+from tasks.features.project_functions import call_functions
 from tasks.features.transform import compile_features
 from tasks.notifications.task import tell
 from tasks.preparation.task import prepare
@@ -130,7 +131,8 @@ def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
     with in_definition(origin):
         table = open_table(definition, project)
         check_keys(definition, table.columns)
-    features = compile_features(definition, table.columns, origin)
+    code = call_functions(definition, project, origin)
+    features = compile_features(definition, table.columns, origin, code.built)
     sources = digest_sources(table)
     now = datetime.now(UTC)
     settled = settle_as_of(table, as_of, now)
@@ -147,8 +149,11 @@ def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
         sources=sources,
         snapshot=snapshot,
         features=features,
-        version=name_version(settled, snapshot, definition.digest, model_code_digest(), *tuning),
+        version=name_version(
+            settled, snapshot, definition.digest, model_code_digest(), *code.key, *tuning
+        ),
         tune=tune,
+        code=code,
         forgotten=forgotten,
         schemas={
             name: {column: str(dtype) for column, dtype in frame.collect_schema().items()}

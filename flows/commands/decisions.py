@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import console
-from flows.commands.flow_runs import running
+from flows import console, python_api
+from flows.commands.flow_runs import STARTING
 from flows.commands.options import Approver, AsJson, Model, Reason, Version, name_of
 from tasks.storage.store import open_store
 
@@ -60,14 +60,8 @@ def accept(model: Model, approver: Approver, reason: Reason, as_json: AsJson = F
     console.out.print(said, soft_wrap=True)
 
 
-def _release(model: str, as_json: bool, **said: Any) -> None:
-    """Check a decision against the ledger, then run the release flow with it."""
-    from tasks.registry.decisions import Decision, refuse_beforehand
-    from tasks.registry.signatures import take_own_key
-
-    decision = Decision(model=name_of(model), **said)
-    take_own_key(decision.model)
-    refuse_beforehand(open_store(), decision)
-    with running("release") as flows:
-        done = flows.release(*decision.model_dump().values())  # in the same order
+def _release(model: str, as_json: bool, action: python_api.Action, **said: Any) -> None:
+    """Decide, and print what came of it."""
+    with console.progress(STARTING):
+        done = python_api.decide(model, action, **said)
     console.print_json(done) if as_json else console.print_release(done)

@@ -7,27 +7,21 @@ flow does.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 
-from flows import console
+from flows import console, python_api
 from flows.commands.options import AsJson, AsOf, Model, name_of, time_option
-from flows.prefect_connection import check_server
 from tasks.storage.store import open_store
+
+STARTING = "starting (Prefect's first time takes longest)"
 
 
 @contextmanager
 def running(flow: str) -> Iterator[Any]:
-    """Give a flow's module, imported while Prefect's server starts."""
-    with console.progress("starting Prefect (the first time takes longest)"):
-        from flows.temporary_server import start_server
-
-        check_server()
-        wait = start_server()
-        module = import_module(f"flows.{flow}")
-        wait()
+    """Give a flow's module, and show its progress."""
+    with console.progress(STARTING), python_api.running(flow) as module:
         yield module
 
 
@@ -43,20 +37,8 @@ def retrain(
     as_json: AsJson = False,
 ) -> None:
     """Train a candidate, judge it by its gate and publish it in the registry."""
-    if approve_as is not None:
-        from tasks.registry.signatures import take_own_key
-
-        take_own_key(name_of(model))
-    with console.progress("looking at the sources"):
-        from tasks.sources.preflight import check_columns, check_past
-
-        check_past(as_of, check_columns(model).extract.time is not None)
-        from flows.retrain import find_done
-
-        done = find_done(model, as_of, approve_as, tune)
-    if done is None:
-        with running("retrain") as flows:
-            done = flows.retrain(model, as_of, approve_as, tune)
+    with console.progress(STARTING):
+        done = python_api.retrain(model, as_of, approve_as, tune)
     if as_json:
         console.print_json(done)
     else:
@@ -89,13 +71,8 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Let the champion predict a whole table."""
-    from tasks.sources.preflight import check_explain, check_target, need_champion
-
-    name, store = name_of(model), open_store()
-    check_target(target)
-    check_explain(store, need_champion(store, name, "to score with"), explain)
-    with running("score") as flows:
-        done = flows.score(name, source, target, log, explain)
+    with console.progress(STARTING):
+        done = python_api.score(model, source, target, log, explain)
     if as_json:
         console.print_json(done)
     else:

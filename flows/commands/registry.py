@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows import console, registry_pages
+from flows import console, python_api, registry_pages
 from flows.commands.completion import complete_models
 from flows.commands.options import AsJson, Model, Version, name_of
 from tasks.core.errors import harmless
@@ -22,15 +22,10 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show each model's champion, its candidates and what waits for a decision."""
-    from tasks.registry.overview import describe_model
-    from tasks.registry.versions import list_models
-
-    store = open_store()
-    names = [name_of(model)] if model else list_models(store)
-    models = {name: describe_model(store, name) for name in names}
+    found = python_api.status(model)
     if as_json:
-        return console.print_json({"root": store.root, "models": models})
-    registry_pages.print_models(store.root, models)
+        return console.print_json(found)
+    registry_pages.print_models(found["root"], found["models"])
 
 
 def history(model: Model, as_json: AsJson = False) -> None:

@@ -183,7 +183,7 @@ def list_warnings(plan: Plan, snapshot: Snapshot, profile: Profile) -> Iterator[
 
 def _numbers_in_text(plan: Plan, snapshot: Snapshot, profile: Profile) -> dict[str, float]:
     """Find categories of many levels that are mostly numbers, by the first rows."""
-    categories = [pl.sql_expr(plan.features.expressions[name]) for name in plan.features.categories]
+    categories = [plan.features.expression(name) for name in plan.features.categories]
     needed = {column for each in categories for column in each.meta.root_names()}
     texts = [name for name in sorted(needed) if len(profile.columns[name].levels) > _CODES]
     rows = snapshot.scan().select(texts).head(_GLANCE).cast(pl.String).collect()

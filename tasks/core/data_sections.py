@@ -1,4 +1,4 @@
-"""The definition's sections about data: [sources], [extract], [tables] and [checks].
+"""The definition's sections about data: [sources], [extract], [features], [tables], [checks].
 
 Responsible for their keys and for which keys exclude each other. Not responsible for the data:
 whether a column exists is checked where sources are opened (`sources`) and by `definition_check`.
@@ -8,13 +8,27 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from tasks.core.durations import Duration, Period
 from tasks.core.errors import hide_password
 
 WORD, TEXT = r"^[A-Za-z_]\w*$", r"\S"
+FUNCTION = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 _DATABASES = ("postgresql", "postgres")
+MEANT_BY_DATA = {
+    WORD: "letters, digits and _, for SQL to name it by",
+    TEXT: "an SQL query; leave it out where there is one source",
+    FUNCTION: "a module and a function of this project, as in 'churn.features:tenure_days'",
+}
 Share = Annotated[float, Field(ge=0, le=1)]
 ColumnType = Literal["integer", "number", "text", "boolean", "date", "time"]
 
@@ -118,6 +132,28 @@ class Extract(Section):
         if len(set(self.key)) < len(self.key):
             raise ValueError("key names a column twice")
         return self
+
+
+class PythonFeature(Section):
+    """A function of the project's own that gives a Polars expression, from these columns' ones."""
+
+    python: str = Field(pattern=FUNCTION)
+    """The module and the function, as in 'churn.features:tenure_days'."""
+    columns: tuple[str, ...] = ()
+    """The columns whose expressions the function takes, in this order."""
+
+    def __str__(self) -> str:
+        return f"{self.python}({', '.join(self.columns)})"
+
+
+def _kind_of_feature(value: object) -> str:
+    return "[python]" if isinstance(value, dict | PythonFeature) else "[sql]"
+
+
+Feature = Annotated[
+    Annotated[str, Tag("[sql]")] | Annotated[PythonFeature, Tag("[python]")],
+    Discriminator(_kind_of_feature),
+]
 
 
 class FeatureTable(Section):

@@ -12,7 +12,16 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tasks.core.data_sections import TEXT, WORD, Checks, Extract, FeatureTable, Section, Source
+from tasks.core.data_sections import (
+    MEANT_BY_DATA,
+    WORD,
+    Checks,
+    Extract,
+    Feature,
+    FeatureTable,
+    Section,
+    Source,
+)
 from tasks.core.errors import DefinitionError, explain_value
 from tasks.core.hosts import HOST, MEANT_BY_HOST
 from tasks.core.model_sections import (
@@ -32,9 +41,8 @@ from tasks.core.watch_sections import Monitoring, Notify
 
 _MEANT = {
     MODEL: MODEL_MEANS,
-    WORD: "letters, digits and _, for SQL to name it by",
-    TEXT: "an SQL query; leave it out where there is one source",
     HOST: MEANT_BY_HOST,
+    **MEANT_BY_DATA,
     SCHEDULER: "the address of a Dask scheduler, as in tcp://10.0.0.1:8786",
 }
 
@@ -63,9 +71,9 @@ class Definition(Section):
     """What is looked up by entity rather than sent, joined as it was known at a row's time."""
     target: Target
     """What is predicted."""
-    features: dict[Name, str] | None = Field(default=None, min_length=1)
-    """Name and row-wise SQL expression of each feature; text becomes a category. Left out: every
-    column but time, key and those of the target."""
+    features: dict[Name, Feature] | None = Field(default=None, min_length=1)
+    """Name of each feature, and its row-wise SQL expression or a function in Python; text becomes a
+    category. Left out: every column but time, key and those of the target."""
     checks: Checks = Checks()
     """The data contract: what a snapshot must hold to be trained on."""
     training: Training = Training()

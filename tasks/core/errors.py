@@ -18,6 +18,10 @@ _STEERING = re.compile(
 )
 
 
+# In pydantic's places: a name that a table has, and what kind of a feature it took a value for.
+_MARKS = ("[key]", "[sql]", "[python]")
+
+
 class PerennialError(Exception):
     """A failure that neither the user nor the data caused; base of all exceptions here."""
 
@@ -182,7 +186,7 @@ def explain_value(error: ValidationError, model: type[BaseModel], meant: Mapping
     words what a regular expression of the model stands for.
     """
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    *sections, key = [str(part) for part in first["loc"] if part != "[key]"] or [""]
+    *sections, key = [str(part) for part in first["loc"] if part not in _MARKS] or [""]
     where = f"[{'.'.join(sections)}] {key}" if sections else key
     if first["type"] == "missing":
         return f"{where}: is missing"
@@ -212,6 +216,13 @@ def _keys_at(model: type[BaseModel], sections: Iterable[str]) -> list[str]:
     for section in sections:
         if isinstance(place, type) and issubclass(place, BaseModel):
             place = place.model_fields[section].annotation
-        else:  # a table of tables: the section is a name that the user gave
-            place = get_args(place)[-1]
-    return list(place.model_fields)
+        # Else a table of tables: the section is a name that the user gave.
+    found = _model_in(place)
+    return list(found.model_fields) if found else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Find the model that an annotation names, somewhere inside."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

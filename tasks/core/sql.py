@@ -7,13 +7,16 @@ responsible for what it is for: features, the target and the gate's slices are a
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import polars as pl
 from polars import selectors as cs
 
 from tasks.core.errors import DefinitionError, first_line, nearest
+from tasks.core.expression_tree import BuiltExpression, UnfitExpression, read_expression
+from tasks.core.recomputing import depends_on_other_rows, make_up_rows
+
+OTHER_ROWS = "its value for one row depends on other rows"
 
 _TABLE_WISE = {
     "Agg": "an aggregate",
@@ -37,7 +40,6 @@ _FUNCTIONS = (  # those to hint at
 )
 _CLOCK = re.compile(r"\b(now\s*\(|current_(date|time|timestamp)\b)", re.IGNORECASE)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-_ROUNDING = 1e-9  # of a value, at most
 _FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, TypeError)
 
 
@@ -80,10 +82,34 @@ def compile_expression(sql: str, schema: pl.Schema, where: str) -> pl.Expr:
             )
         if node == "Selector":
             raise DefinitionError(f"{where}: {sql} is a pattern of names; rename that column")
-    expression_type(expression, schema, where)
-    if _depends_on_other_rows(expression, schema):
-        raise DefinitionError(f"{where}: its value for one row depends on other rows")
+    check_row_wise(expression, schema, where)
     return expression
+
+
+def compile_built(built: BuiltExpression, schema: pl.Schema, where: str) -> pl.Expr:
+    """Read a row-wise expression that a function gave, over the columns of `schema`.
+
+    Raises DefinitionError as `compile_expression` does, with the function's file and line.
+    """
+    where = f"{where}: {built.place}"
+    try:
+        expression = read_expression(built.tree)
+    except UnfitExpression as error:
+        raise DefinitionError(f"{where}: {error}") from error
+    for column in expression.meta.root_names():
+        if column not in schema:
+            raise DefinitionError(
+                f"{where}: there is no column {column!r}; {nearest(column, schema)}"
+            )
+    check_row_wise(expression, schema, where)
+    return expression
+
+
+def check_row_wise(expression: pl.Expr, schema: pl.Schema, where: str) -> None:
+    """Raise DefinitionError for an expression that fails, or depends on other rows."""
+    expression_type(expression, schema, where)
+    if depends_on_other_rows(expression, make_up_rows(schema, expression.meta.root_names())):
+        raise DefinitionError(f"{where}: {OTHER_ROWS}")
 
 
 def refuse_clock(sql: str, where: str) -> None:
@@ -155,49 +181,3 @@ def _nodes(tree: Any) -> Iterator[str]:
                 yield from _nodes(child[0])
             elif kind not in ("Column", "Literal", "Selector"):
                 yield from _nodes(child)
-
-
-def _depends_on_other_rows(expression: pl.Expr, schema: pl.Schema) -> bool:
-    """Evaluate made-up rows together and one by one: a row-wise expression gives equal values."""
-    needed = expression.meta.root_names()
-    if not needed:
-        return False
-    rows = 6
-    sample = pl.DataFrame(
-        {name: [_made_up(schema[name], row) for row in range(rows)] for name in set(needed)},
-        schema={name: schema[name] for name in set(needed)},
-        strict=False,
-    )
-    try:
-        together = sample.select(expression)
-        one_by_one = pl.concat([sample[row : row + 1].select(expression) for row in range(rows)])
-    except _FAILURES:
-        return False  # made-up text is no date; such an expression fails on real data or not at all
-    return not _are_alike(together.to_series(), one_by_one.to_series())
-
-
-def _are_alike(one: pl.Series, other: pl.Series) -> bool:
-    """Tell whether values are equal but for their last bits.
-
-    Polars divides many numbers by a constant in another way than one: X / 7 differs in them.
-    """
-    if not one.dtype.is_float():
-        return one.equals(other)
-    apart = (one - other).abs() <= _ROUNDING * one.abs()
-    return bool((apart.fill_null(False) | one.eq_missing(other)).all())
-
-
-def _made_up(dtype: pl.DataType, row: int) -> Any:
-    if dtype == pl.Boolean:
-        return row % 3 == 0
-    if dtype == pl.Date:
-        return date(2020, 1, 1) + timedelta(days=row)
-    if isinstance(dtype, pl.Datetime):
-        return datetime(2020, 1, 1, row)
-    if dtype == pl.Time:
-        return time(row)
-    if dtype == pl.Duration:
-        return timedelta(hours=row)
-    if dtype.is_numeric():
-        return (3, 1, 4, 1, 5, 9)[row]
-    return ("b", "a", "d", "a", "e", "c")[row] if dtype == pl.String else None

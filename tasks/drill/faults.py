@@ -50,9 +50,7 @@ def find_columns(
 ) -> Columns:
     """Rank the columns that a fault may strike by the features that are made of them."""
     needed = dict.fromkeys(
-        column
-        for feature in ranked
-        for column in pl.sql_expr(features.expressions[feature]).meta.root_names()
+        column for feature in ranked for column in features.expression(feature).meta.root_names()
     )
     free = [name for name in needed if name not in definition.extract.key]
     return Columns(

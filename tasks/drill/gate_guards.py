@@ -55,9 +55,11 @@ def drill_candidates(testbed: Testbed, folder: Path) -> Iterator[Drilled]:
 
 def leak_target(plan: Plan, snapshot: Snapshot) -> Plan:
     """Add a feature that holds what is to be predicted."""
-    given = {**plan.features.expressions, "leak": plan.definition.target.value}
+    given = plan.definition.features or plan.features.expressions
+    given = {**given, "leak": plan.definition.target.value}
     definition = plan.definition.model_copy(update={"features": given})
-    features = compile_features(definition, snapshot.scan().collect_schema(), plan.origin)
+    schema = snapshot.scan().collect_schema()
+    features = compile_features(definition, schema, plan.origin, plan.features.built)
     return plan.model_copy(update={"definition": definition, "features": features})
 
 

@@ -33,6 +33,7 @@ _CONTRIBUTIONS = 100_000  # rows times trees: a tree's contributions take far lo
 _SLICE_LEVELS = 20
 SLICE = "slice:"  # what the columns of a slice begin with in scored rows
 _META = (ROW, TIME, TARGET, ROLE)
+Slices = Mapping[str, str | pl.Expr]  # SQL, or what a function of the project gave
 
 
 class Slice(Frozen):
@@ -150,27 +151,28 @@ def sample_training(plan: Plan, prepared: Prepared) -> pl.DataFrame:
     return pl.concat(frame.filter(pl.col(ROW).hash() % step == 0) for frame in frames)
 
 
-def choose_slices(
-    definition: Definition, features: Features, vocabulary: Vocabulary
-) -> dict[str, str]:
-    """Name the slices to watch, with their SQL: those asked for, or the small categories."""
+def choose_slices(definition: Definition, features: Features, vocabulary: Vocabulary) -> Slices:
+    """Name the slices to watch, with what they are: those asked for, or the small categories."""
     if definition.gate.slices is not None:
         return {sql: sql for sql in definition.gate.slices}
     return {
-        name: features.expressions[name]
+        name: features.expression(name) if name in features.built else features.expressions[name]
         for name, levels in vocabulary.categories.items()
         if 2 <= len(levels) <= _SLICE_LEVELS
     }
 
 
-def slice_columns(slices: Mapping[str, str], schema: pl.Schema, origin: str) -> list[pl.Expr]:
+def slice_columns(slices: Slices, schema: pl.Schema, origin: str) -> list[pl.Expr]:
     """Give each slice's value as text; DefinitionError where its SQL does not fit the columns."""
+    expressions = {
+        name: compile_expression(each, schema, f"{origin}: [gate] slices")
+        if isinstance(each, str)
+        else each
+        for name, each in slices.items()
+    }
     return [
-        compile_expression(sql, schema, f"{origin}: [gate] slices")
-        .cast(pl.String)
-        .fill_null("(missing)")
-        .alias(SLICE + name)
-        for name, sql in slices.items()
+        each.cast(pl.String).fill_null("(missing)").alias(SLICE + name)
+        for name, each in expressions.items()
     ]
 
 

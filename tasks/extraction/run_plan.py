@@ -7,6 +7,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from tasks.core.definition import Definition, Frozen
+from tasks.features.project_functions import FeatureCode
 from tasks.features.transform import Features
 from tasks.registry.forgotten import Forgotten
 
@@ -34,13 +35,14 @@ class Plan(RunInputs):
     """A retrain: equal inputs give an equal `version`, see `registry.versions.name_version`.
 
     `snapshot` is a digest. `tune` is how many sets of parameters are tried before training.
-    `schemas` are the sources' columns as they were read, by source; rows of `forgotten` keys are
-    not extracted.
+    `schemas` are the sources' columns as they were read, by source; `code` is the project's own;
+    rows of `forgotten` keys are not extracted.
     """
 
     snapshot: str
     version: str
     tune: int = 0
+    code: FeatureCode = FeatureCode()
     schemas: dict[str, dict[str, str]] = Field(default_factory=dict)
     forgotten: tuple[Forgotten, ...] = ()
 

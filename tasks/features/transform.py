@@ -7,21 +7,38 @@ features and the vocabulary that training froze.
 from collections.abc import Mapping, Sequence
 
 import polars as pl
+from pydantic import Field
 
+from tasks.core.data_sections import Feature
 from tasks.core.definition import Definition, Frozen
-from tasks.core.errors import DefinitionError
+from tasks.core.errors import DefinitionError, StoreError
+from tasks.core.expression_tree import BuiltExpression, UnfitExpression, read_expression
+from tasks.core.sql import compile_built, expression_type, is_text, quote_name
 from tasks.core.sql import compile_expression as compile_expression
-from tasks.core.sql import expression_type, is_text, quote_name
 
 OTHER = 0  # the code of every level that the vocabulary does not hold
 
 
 class Features(Frozen):
-    """Compiled features: name → SQL expression, which are categories, and the columns they need."""
+    """Compiled features: what each is, which are categories, and the columns they need.
+
+    `expressions` are SQL by name or, of those that a function of the project gave, the call; these
+    are in `built`, so that nobody calls the function again.
+    """
 
     expressions: dict[str, str]
     categories: tuple[str, ...]
     columns: dict[str, str]
+    built: dict[str, BuiltExpression] = Field(default={}, exclude_if=lambda built: not built)
+
+    def expression(self, name: str) -> pl.Expr:
+        """Give a feature's expression; StoreError where what was published cannot be read."""
+        if name not in self.built:
+            return pl.sql_expr(self.expressions[name])
+        try:
+            return read_expression(self.built[name].tree)
+        except UnfitExpression as error:
+            raise StoreError(f"feature {name!r}, {self.expressions[name]}: {error}") from error
 
 
 class Vocabulary(Frozen):
@@ -34,10 +51,16 @@ class Vocabulary(Frozen):
     classes: tuple[str, ...] = ()
 
 
-def compile_features(definition: Definition, schema: pl.Schema, origin: str) -> Features:
+def compile_features(
+    definition: Definition,
+    schema: pl.Schema,
+    origin: str,
+    built: Mapping[str, BuiltExpression] = {},
+) -> Features:
     """Check every expression against the columns that there are, and settle each feature's kind.
 
-    DefinitionError names the section and the expression that is wrong.
+    `built` are those that functions of the project gave, by feature. DefinitionError names the
+    section and the expression that is wrong.
     """
     compile_target(definition, schema, origin)
     for sql in definition.gate.slices or ():
@@ -45,9 +68,9 @@ def compile_features(definition: Definition, schema: pl.Schema, origin: str) -> 
     given = definition.features or default_features(definition, schema, origin)
     needed: set[str] = set()
     categories = []
-    for name, sql in given.items():
+    for name, feature in given.items():
         where = f"{origin}: [features] {name}"
-        expression = compile_expression(sql, schema, where)
+        expression = _compile(feature, built.get(name), schema, where)
         needed |= set(expression.meta.root_names())
         dtype = expression_type(expression, schema, where)
         if is_text(dtype):
@@ -56,10 +79,24 @@ def compile_features(definition: Definition, schema: pl.Schema, origin: str) -> 
             listed = "" if definition.features else " (to leave it out, list [features])"
             raise DefinitionError(
                 f"{where}: gives {dtype}, and a feature must be a number, text or true/false; "
-                f"{_part_of(sql, dtype)}{listed}"
+                f"{_part_of(feature, dtype)}{listed}"
             )
     columns = {column: str(schema[column]) for column in sorted(needed)}
-    return Features(expressions=given, categories=tuple(categories), columns=columns)
+    return Features(
+        expressions={name: str(feature) for name, feature in given.items()},
+        categories=tuple(categories),
+        columns=columns,
+        built={name: built[name] for name in given if name in built},
+    )
+
+
+def _compile(
+    feature: Feature, built: BuiltExpression | None, schema: pl.Schema, where: str
+) -> pl.Expr:
+    if isinstance(feature, str):
+        return compile_expression(feature, schema, where)
+    assert built is not None, "a feature's function was not called"
+    return compile_built(built, schema, where)
 
 
 def compile_target(definition: Definition, schema: pl.Schema, origin: str) -> pl.Expr:
@@ -75,11 +112,13 @@ def compile_target(definition: Definition, schema: pl.Schema, origin: str) -> pl
     raise DefinitionError(f"{where}: gives {dtype} for a {kind} target; write {hint}")
 
 
-def default_features(definition: Definition, schema: pl.Schema, origin: str) -> dict[str, str]:
+def default_features(definition: Definition, schema: pl.Schema, origin: str) -> dict[str, Feature]:
     """Take every column but key, time and those that the target is made of."""
     target = compile_target(definition, schema, origin)
     left_out = {definition.extract.time, *definition.extract.key, *target.meta.root_names()}
-    features = {name: quote_name(name) for name in schema if name not in left_out}
+    features: dict[str, Feature] = {
+        name: quote_name(name) for name in schema if name not in left_out
+    }
     if not features:
         raise DefinitionError(f"{origin}: no column is left to be a feature")
     return features
@@ -88,10 +127,10 @@ def default_features(definition: Definition, schema: pl.Schema, origin: str) -> 
 def feature_expressions(features: Features) -> list[pl.Expr]:
     """Give the expressions that turn raw columns into features, text still as text."""
     return [
-        pl.sql_expr(sql).cast(pl.String).alias(name)
+        features.expression(name).cast(pl.String).alias(name)
         if name in features.categories
-        else pl.sql_expr(sql).alias(name)
-        for name, sql in features.expressions.items()
+        else features.expression(name).alias(name)
+        for name in features.expressions
     ]
 
 
@@ -161,9 +200,12 @@ def _encode_number(name: str, dtype: pl.DataType) -> pl.Expr:
     return column
 
 
-def _part_of(sql: str, dtype: pl.DataType) -> str:
+def _part_of(feature: Feature, dtype: pl.DataType) -> str:
+    if not isinstance(feature, str):
+        return "make one of it in the function"
     if isinstance(dtype, pl.Duration):
         return "subtract seconds, as in DATE_PART('epoch', a) - DATE_PART('epoch', b)"
     if not dtype.is_temporal():
         return "make one of it in [extract] query"
-    return f"take a part of it, as in DATE_PART('{'month' if dtype == pl.Date else 'hour'}', {sql})"
+    part = "month" if dtype == pl.Date else "hour"
+    return f"take a part of it, as in DATE_PART('{part}', {feature})"

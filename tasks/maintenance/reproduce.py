@@ -12,13 +12,15 @@ from typing import Any
 
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, DefinitionError, SourceError, StoreError, first_line
+from tasks.core.names import is_plain
 from tasks.evaluation.evaluate import evaluate_models
 from tasks.evaluation.example_rows import write_examples
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot, extract_snapshot, open_snapshot
+from tasks.features.project_functions import digest_source, find_versions
 from tasks.features.transform import compile_features
 from tasks.preparation.split import prepare_rows
-from tasks.registry.code_digest import maker_digest, package_versions
+from tasks.registry.code_digest import LIBRARIES, maker_digest, package_versions
 from tasks.registry.forgotten import read_records
 from tasks.registry.snapshots import fetch_snapshot, snapshot_path
 from tasks.registry.versions import Published, find
@@ -110,7 +112,8 @@ def make_again(
     plan: Plan, snapshot: Snapshot, lineage: dict[str, Any], folder: Path
 ) -> dict[str, Path]:
     """Take the steps from preparation to evaluation, and give the files that they made."""
-    features = compile_features(plan.definition, snapshot.scan().collect_schema(), plan.origin)
+    schema, built = snapshot.scan().collect_schema(), plan.features.built
+    features = compile_features(plan.definition, schema, plan.origin, built)
     prepared = prepare_rows(plan, snapshot, folder)
     trials = search_parameters(plan, prepared, folder / "tuning.json")
     trained = train_models(take_best(plan, trials), prepared, folder)
@@ -136,10 +139,13 @@ def make_again(
 def name_changes(plan: Plan, lineage: dict[str, Any]) -> Iterator[str]:
     """Name what is not as it was then: data, packages, code, machine."""
     yield from _name_data(plan)
-    packages = package_versions() | (tuner() if plan.tune else {})
+    theirs = [name for name in lineage["packages"] if name not in LIBRARIES]
+    packages = find_versions(theirs) | package_versions()
+    packages |= tuner() if plan.tune else {}
     for name, before in lineage["packages"].items():
         if packages.get(name) != before:
             yield f"package: {name} was {before} and is {packages.get(name, 'missing')} now"
+    yield from _name_feature_code(plan, lineage)
     if lineage["modules"] != maker_digest():
         yield "code: Perennial's own modules are not those that made it"
     executor, here = lineage["executor"], platform.platform()
@@ -160,6 +166,17 @@ def _name_data(plan: Plan) -> Iterator[str]:
         return
     for name in changed:
         yield f"data: source {name!r} has changed since; its snapshot was taken instead"
+
+
+def _name_feature_code(plan: Plan, lineage: dict[str, Any]) -> Iterator[str]:
+    """Name the modules of the project's own features that are others now."""
+    for name, before in lineage.get("feature_code", {}).items():  # older versions had none
+        if not is_plain(name):
+            continue
+        path = plan.project / name
+        if not path.is_file() or digest_source(path.read_text("utf-8", "replace")) != before:
+            said = "has changed since" if path.is_file() else "is gone"
+            yield f"code: {name} {said}; the expressions that the version keeps were taken instead"
 
 
 def find_changed(plan: Plan, table: SourceTable) -> list[str]:

@@ -4,7 +4,7 @@ Responsible for which prediction counts where a row was asked about twice, and w
 key has several. Every row is kept; one without a label yet has a null target.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -22,7 +22,7 @@ from tasks.core.columns import (
 )
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, PerennialError, first_line
-from tasks.evaluation.evaluate import slice_columns
+from tasks.evaluation.evaluate import Slices, slice_columns
 from tasks.extraction.run_plan import RunInputs
 from tasks.features.transform import compile_target
 from tasks.monitoring.prediction_log import LoggedPredictions, add_moment
@@ -60,7 +60,7 @@ class GroundTruth(Frozen):
 def join_ground_truth(
     inputs: RunInputs,
     classes: tuple[str, ...],
-    slices: Mapping[str, str],
+    slices: Slices,
     log: LoggedPredictions,
     folder: Path,
 ) -> GroundTruth:
@@ -115,7 +115,7 @@ def choose_answers(inputs: RunInputs, answers: pl.DataFrame) -> tuple[pl.DataFra
 
 
 def collect_labels(
-    inputs: RunInputs, classes: tuple[str, ...], slices: Mapping[str, str], answers: pl.DataFrame
+    inputs: RunInputs, classes: tuple[str, ...], slices: Slices, answers: pl.DataFrame
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Read key, label, maturity and slices of the sources' rows in the answers' period."""
     key = list(inputs.definition.extract.key)

@@ -54,15 +54,17 @@ class ChampionReference:
 def watchable(champion: PublishedModel) -> Features:
     """Leave out the features that the prediction log cannot give."""
     hidden = set(champion.definition.serving.log_without)
+    features = champion.features
     kept = {
-        name: sql
-        for name, sql in champion.features.expressions.items()
-        if not hidden & set(pl.sql_expr(sql).meta.root_names())
+        name: said
+        for name, said in features.expressions.items()
+        if not hidden & set(features.expression(name).meta.root_names())
     }
     return Features(
         expressions=kept,
-        categories=tuple(name for name in champion.features.categories if name in kept),
-        columns={k: v for k, v in champion.features.columns.items() if k not in hidden},
+        categories=tuple(name for name in features.categories if name in kept),
+        columns={k: v for k, v in features.columns.items() if k not in hidden},
+        built={name: each for name, each in features.built.items() if name in kept},
     )
 
 

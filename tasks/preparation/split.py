@@ -19,6 +19,7 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DataRefused, DefinitionError, first_line
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
+from tasks.features.row_wise_check import hold_row_wise
 from tasks.features.transform import (
     Vocabulary,
     encode_expressions,
@@ -89,6 +90,7 @@ def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
     parted = known.with_columns(part_of_row(plan.definition, split, columns).alias(ROLE))
     path = folder / "prepared.arrow"
     with reaching(str(path)), _naming_feature(plan, parted):
+        hold_row_wise(plan.features, parted, plan.origin)
         categories = learn_categories(plan, parted.filter(pl.col(ROLE) <= SplitRole.STOP))
         vocabulary = Vocabulary(categories=categories, classes=classes)
         number_rows(plan, vocabulary, parted).sink_ipc(path)
@@ -178,9 +180,9 @@ def _naming_feature(plan: Plan, rows: pl.LazyFrame) -> Iterator[None]:
     try:
         yield
     except FAILURES as error:
-        for name, sql in plan.features.expressions.items():
+        for name in plan.features.expressions:
             try:
-                rows.select(pl.sql_expr(sql)).select(pl.all().null_count()).collect()
+                rows.select(plan.features.expression(name)).select(pl.all().null_count()).collect()
             except FAILURES as failure:
                 raise DefinitionError(
                     f"{plan.origin}: [features] {name}: fails on the data: {first_line(failure)}; "

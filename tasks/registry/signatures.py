@@ -62,8 +62,9 @@ def find_signers(model: str) -> Path | None:
 def take_own_key(model: str) -> None:
     """Choose the key this process signs with: the one that is named, or a signer's in ~/.ssh.
 
-    Only the command line calls it: whoever can fill in a form must not sign with a worker's key.
-    Raises DecisionRefused where signers are named, and no key here is one of theirs.
+    Only a person's own command or call in Python does so: whoever can fill in a form must not
+    sign with a worker's key. Raises DecisionRefused where signers are named, and no key here is
+    one of theirs.
     """
     signers = find_signers(model)
     if signers is None or os.environ.get(SIGNING_KEY):

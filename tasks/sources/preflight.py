@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from tasks.core.definition import Definition, parse_definition
 from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import DecisionRefused, DefinitionError, in_definition, nearest
+from tasks.features.project_functions import call_functions
 from tasks.features.transform import compile_features
 from tasks.registry.versions import Published, find_champion, list_models, read_file, read_json
 from tasks.sources.query import open_table
@@ -23,7 +24,8 @@ def check_columns(model: str) -> Definition:
     definition, origin = load_definition(path), str(path)
     with in_definition(origin):
         table = open_table(definition, project_of(path))
-    compile_features(definition, table.columns, origin)
+    code = call_functions(definition, project_of(path), origin)
+    compile_features(definition, table.columns, origin, code.built)
     return definition
 
 

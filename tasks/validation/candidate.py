@@ -21,6 +21,7 @@ from tasks.evaluation.evaluate import Evaluation
 from tasks.evaluation.example_rows import write_examples
 from tasks.extraction.run_plan import SCHEMAS, Plan
 from tasks.extraction.snapshot import Snapshot
+from tasks.features.project_functions import FEATURE_CODE
 from tasks.preparation.split import Prepared
 from tasks.registry.code_digest import maker_digest, model_code_digest, package_versions
 from tasks.registry.ledger import name_os_user
@@ -93,6 +94,7 @@ def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> 
         "verdict.json": candidate.verdict.model_dump_json(indent=1),
         "lineage.json": json.dumps(trace_lineage(candidate), indent=1),
         SCHEMAS: json.dumps(candidate.plan.schemas, indent=1),
+        **_write_feature_code(candidate.plan),
         "example_rows.json": write_examples(candidate.plan, candidate.snapshot, candidate.prepared),
         **pages,
     }
@@ -105,6 +107,12 @@ def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> 
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
     return folder
+
+
+def _write_feature_code(plan: Plan) -> dict[str, str]:
+    """Keep the sources of the project's own features, to read and compare: nothing runs them."""
+    sources = plan.code.sources
+    return {FEATURE_CODE: json.dumps(sources, indent=1, ensure_ascii=False)} if sources else {}
 
 
 def _read_definition(plan: Plan) -> str:
@@ -130,7 +138,8 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         "definition": plan.definition.digest,
         "code": model_code_digest(),
         "modules": maker_digest(),
-        "packages": package_versions() | (tuner() if candidate.trials else {}),
+        "feature_code": plan.code.digests,
+        "packages": plan.code.packages | package_versions() | (tuner() if candidate.trials else {}),
         "parameters": trained.params,
         "rounds": trained.rounds,
         "warnings": list(warn_of_rounds(plan.definition, trained.rounds, trained.curve)),

@@ -23,16 +23,34 @@ SCHEMA = {
 def test_a_feature_is_nan_where_a_column_is_missing_or_divides_by_zero(
     sql: str, source: str
 ) -> None:
-    assert ExpressionTranslator(SCHEMA).number(read_tree(sql)) == source
+    assert ExpressionTranslator(SCHEMA).number(read_tree(pl.sql_expr(sql))) == source
 
 
 def test_columns_of_32_bits_are_found_by_their_place() -> None:
-    trees = [read_tree(sql) for sql in ("x", "s", "n + n")]
+    trees = [read_tree(pl.sql_expr(sql)) for sql in ("x", "s", "n + n")]
     assert ExpressionTranslator(SCHEMA).find_singles(trees) == [1]
 
 
 def test_only_a_column_of_text_is_a_category() -> None:
     translator = ExpressionTranslator(SCHEMA)
-    assert translator.text_column(read_tree("w")) == "c3"
+    assert translator.text_column(read_tree(pl.sql_expr("w"))) == "c3"
     with pytest.raises(Unknown):
-        translator.text_column(read_tree("n"))
+        translator.text_column(read_tree(pl.sql_expr("n")))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        pl.when(pl.col("n") > 1).then(2).otherwise(3),
+        pl.col("x").round(1).clip(0, 1),
+        pl.col("w").str.len_chars(),
+        pl.col("n").is_in([1, 2]),
+        pl.col("n").cast(pl.Float64),
+        (pl.col("t") - pl.col("t")).dt.total_days(),
+        pl.lit("text"),
+    ],
+    ids=str,
+)
+def test_what_python_gave_and_nobody_translates_is_left_to_polars(expression: pl.Expr) -> None:
+    with pytest.raises(Unknown):
+        ExpressionTranslator(SCHEMA).number(read_tree(expression))

@@ -1,9 +1,10 @@
-"""Perennial as a new user meets it: the README's own lines, on a machine that has nothing else.
+"""Perennial as a new user meets it: the README's own lines and the tutorial's, on an empty machine.
 
 A script (`make asuser`). The wheel is installed from its lock alone, and every `perennial` line of
 the README is run with it in a folder that has a `tasks.py` and a `flows/` of its own. Every `make`
-line is run in a fresh clone, at the same time. A line that fails is printed with what it said, and
-fails the whole. `make test` is the one line that is not run here: `.ci/run` has run it before.
+line is run in a fresh clone, and every block of the tutorial in an empty folder. A line that fails
+is printed with what it said, and fails the whole. `make test` is the one line that is not run here:
+`.ci/run` has run it before.
 """
 
 import csv
@@ -21,11 +22,14 @@ from pathlib import Path
 
 import polars as pl
 
+from tools.asuser import tutorial
+from tools.asuser.answers import compare_answer
 from tools.asuser.machine import Machine, Wrong, ask
-from tools.asuser.readme import read_answer, read_commands
+from tools.asuser.readme import read_commands
 from tools.asuser.sales import write_sales
 
 REPOSITORY = Path(__file__).parents[2]
+README = REPOSITORY / "README.md"
 # What is refused here, by one line and this exit code: an extra is missing, or there is none to do.
 REFUSED = {
     "perennial retrain sales --tune 30": (2, "pip install perennial-ml[tune]"),
@@ -34,24 +38,24 @@ REFUSED = {
 RUN_BY_CI = "make test"
 _SOMETHING = {"String": "x", "Boolean": True, "Date": "2013-06-01"}
 _ASKED = 50
-_ROUNDED = 0.005  # the README's prediction has two digits
 
 
 def main() -> None:
     # What is run in the background ignores Ctrl-C, and so would all that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    commands = read_commands(REPOSITORY / "README.md")
+    commands = read_commands(README)
     known = ("make", "perennial", "curl")
     strangers = [each for each in commands if not any(_is(each, program) for program in known)]
     missing = ({*REFUSED, RUN_BY_CI}) - set(commands)
     if strangers or missing:
         sys.exit(f"README.md: nobody runs {strangers}; not found in it: {sorted(missing)}")
     with tempfile.TemporaryDirectory(prefix="asuser-") as folder, ProcessPoolExecutor(2) as both:
-        halves = (
-            both.submit(use_wheel, Path(folder) / "wheel", commands),
+        parts = (
             both.submit(use_clone, Path(folder) / "clone", commands),
+            both.submit(use_wheel, Path(folder) / "wheel", commands),
+            both.submit(follow_tutorial, Path(folder) / "tutorial"),
         )
-        wrong = [each for half in halves for each in half.result()]
+        wrong = [each for part in parts for each in part.result()]
     sys.exit("\n  ".join(["these failed, for the reason said above:", *wrong]) if wrong else 0)
 
 
@@ -89,6 +93,12 @@ def use_clone(folder: Path, commands: list[str]) -> list[str]:
     return list(carry_out(machine, steps))
 
 
+def follow_tutorial(folder: Path) -> list[str]:
+    """Run each block of the tutorial in a folder with nothing in it; give what went wrong."""
+    machine = tutorial.prepare_machine(folder)
+    return list(carry_out(machine, list(tutorial.list_steps(machine))))
+
+
 def carry_out(machine: Machine, steps: Sequence[tuple[str, Callable[[], object]]]) -> Iterator[str]:
     """Carry out each step, whatever became of those before it; nothing may run on at the end."""
     try:
@@ -110,7 +120,7 @@ def use_perennial(machine: Machine, line: str, request: str) -> None:
     """Run one line of the README, and look at what it left; what is served is sent its request."""
     if line.startswith("perennial serve "):
         with machine.serving(line):
-            compare_answer(machine, request)
+            compare_answer(machine, request, README)
             served = ask(machine.port, "/predict", read_rows(machine.place / "sales.csv"))
         (machine.folder / "served.json").write_text(json.dumps(served["predictions"]))
     elif line in REFUSED:
@@ -134,18 +144,6 @@ def use_system(machine: Machine) -> None:
     known = f"PREFECT_API_URL=http://127.0.0.1:{machine.ui_port}/api "
     known += 'PREFECT_API_AUTH_STRING="$(cat .perennial/run/password)" '
     machine.run(f"{known} prefect deployment run monitor/sales --watch")
-
-
-def compare_answer(machine: Machine, request: str) -> None:
-    """Hold what the README's request is answered against what the README says."""
-    wanted = read_answer(REPOSITORY / "README.md")
-    said = machine.run(request.replace("127.0.0.1:3000", f"127.0.0.1:{machine.port}"))
-    answer = json.loads(said)
-    version = wanted["version"].rstrip("…")
-    alike = answer.keys() == wanted.keys() and answer["version"].startswith(version)
-    near = alike and abs(answer["prediction"] - wanted["prediction"]) <= _ROUNDED
-    if not near or answer["label"] != wanted["label"]:
-        raise Wrong(f"{request}\nis answered otherwise than the README says: {said}")
 
 
 def read_rows(table: Path) -> list[dict[str, object]]:

@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,13 +31,14 @@ class Wrong(Exception):
 
 @dataclass(frozen=True)
 class Machine:
-    """Commands run in `place`; `programs` are found before the system's own."""
+    """Commands run in `place`, with `more` variables; `programs` are found before the system's."""
 
     folder: Path
     place: Path
     programs: Path
     port: int = field(default_factory=lambda: find_port())
     ui_port: int = field(default_factory=lambda: find_port())
+    more: Mapping[str, str] = field(default_factory=dict)
     begun: float = field(default_factory=time.monotonic)
 
     @property
@@ -53,6 +54,8 @@ class Machine:
         for user in (Path.home() / ".config/pip/pip.conf", Path.home() / ".pip/pip.conf"):
             if user.is_file():
                 kept.setdefault("PIP_CONFIG_FILE", str(user))
+        # Machines of one run download each package once.
+        kept.setdefault("PIP_CACHE_DIR", str(self.folder.parent / "pip-cache"))
         return kept | {
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
@@ -60,6 +63,7 @@ class Machine:
             # The usual ports may be taken on the machine that this runs on.
             "PERENNIAL_SERVE_PORT": str(self.port),
             "PERENNIAL_UI_PORT": str(self.ui_port),
+            **self.more,
         }
 
     def start(self, line: str, log: Path) -> subprocess.Popen[bytes]:

@@ -103,7 +103,7 @@ def test_command_takes_no_other_name_and_writes_nothing(
 ) -> None:
     """A rejection of `../snapshots` was an entry in a ledger among the snapshots."""
     monkeypatch.setenv("PERENNIAL_ROOT", store.root)
-    monkeypatch.setattr("flows.commands.flow_runs.check_server", lambda: None)
+    monkeypatch.setattr("flows.python_api.check_server", lambda: None)
     published = put(store, "snapshots/v1")
     before = sorted(tmp_path.rglob("*"))
     words = ["v1"] if command in ("show", "reproduce", "reject") else []
