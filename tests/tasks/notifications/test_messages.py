@@ -30,7 +30,7 @@ def make(champion: dict[str, Any] | None = None, **failed: str) -> dict[str, Any
         "model": "churn",
         "version": "20200201T000000Z-new",
         "manifest": "f00d",
-        "report": "/root/report.html",
+        "report": "/kept/report.html",
         "checks": [PASSED, *bad],
         "metrics": {"holdout": {"auc": 0.8123, "log_loss": 0.4}},
         "champion": champion,
@@ -58,7 +58,7 @@ def test_waiting_candidate_is_told_with_verdict_report_and_commands() -> None:
         "log_loss 0.4100."
     )
     assert rest == [
-        "Report: /root/report.html",
+        "Report: /kept/report.html",
         "To release it: perennial approve churn 20200201T000000Z-new --as NAME --reason TEXT",
         "To reject it: perennial reject churn 20200201T000000Z-new --as NAME --reason TEXT",
         "Or by the form in Prefect's UI: Deployments, release/churn, Custom run",
@@ -105,9 +105,9 @@ def test_approval_is_told_by_its_release() -> None:
 
 def test_words_of_others_steer_nothing() -> None:
     alert = held("red \x1b[31m\u202e\nsecond line")
-    said = describe_alert("churn", alert, "/root/report.html")
+    said = describe_alert("churn", alert, "/kept/report.html")
     assert said.body.splitlines() == [
         r"red \x1b[31m\u202e second line",
-        "Report: /root/report.html",
+        "Report: /kept/report.html",
     ]
     assert "\x1b" not in describe_decision("churn", entry("reject", reason="\x1b[2J")).body

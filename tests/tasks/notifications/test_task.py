@@ -46,7 +46,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 
 def run(store: Store, *alerts: SentAlert) -> None:
-    tell_news.fn(store.root, MODEL, MODEL, alerts, "/root/page.html")
+    tell_news.fn(store.root, MODEL, MODEL, alerts, "/kept/page.html")
 
 
 def reject(store: Store, published: Published) -> None:
@@ -138,5 +138,5 @@ def test_step_is_recorded_by_prefect(
     store: Store, receiver: Receiver, prefect_harness: None
 ) -> None:
     put(store, NEW)
-    tell(store.root, MODEL, "", (DATA_BROKEN,), "/root/page.html")
+    tell(store.root, MODEL, "", (DATA_BROKEN,), "/kept/page.html")
     assert len(receiver.bodies) == 2
