@@ -41,7 +41,7 @@ from bentos.quick_protocol import answer_quickly
 from bentos.request_count_writer import RequestCountWriter
 from bentos.request_head import Receive, Scope, Send
 from bentos.shared_metrics import SharedMetrics
-from bentos.slow_clients import limit_slow_clients, sweep
+from bentos.slow_clients import sweep
 from bentos.supervision import prepare_workers, settle_workers
 from bentos.worker_count import read_workers
 from bentos.worker_group import join_group
@@ -76,9 +76,8 @@ class Running:
         elif store is not None and (name or (model.values and not folder)):
             self._follower = HotReload(name, store, metrics, self._server.swap)
             self._server.problem = lambda: self._follower.problem if self._follower else ""
-        limit_slow_clients(model.definition.serving.timeout_s)
         answering.set(self._server)
-        answer_quickly(self._server.quick)
+        answer_quickly(self._server.quick, model.definition.serving.timeout_s)
         if group:
             share_connections(group)
 
