@@ -29,12 +29,12 @@ from tasks.registry.forgotten import (
 from tasks.registry.snapshots import fetch_snapshot, snapshot_path
 from tasks.registry.versions import Published, find_all, list_versions, publish, read_json
 from tasks.sources.query import open_table
+from tasks.storage.local_cache import list_cached
 from tasks.storage.store import Store, reaching
 
 log = logging.getLogger("perennial.forget")
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
-_CACHES = ("bins", "profiles")
 
 
 class Traces(Frozen):
@@ -217,10 +217,8 @@ def _recount(store: Store, path: str, fewer: int) -> None:
 def _drop_caches(store: Store, model: str) -> None:
     """Remove what was made of snapshots and can be made again."""
     with reaching(store.root):
-        for kind in _CACHES:
-            folder = store.workspace() / kind
-            for file in folder.iterdir() if folder.is_dir() else ():
-                file.unlink(missing_ok=True)
+        for file in list_cached(store):
+            file.unlink(missing_ok=True)
         for kind in ("champions", "yardsticks"):
             for name in store.children(f"monitoring/{model}/{kind}"):
                 store.remove(f"monitoring/{model}/{kind}/{name}")
