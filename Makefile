@@ -45,7 +45,7 @@ check: .venv/dev  ## Lint, check formatting, types, what is imported from where,
 fuzz: .venv/dev  ## Fuzz what reads requests, manifests, ledgers and definitions (FUZZ= seconds each)
 	$(INSTALL) --require-hashes -r tests/fuzz/atheris.lock
 	set -e; for reader in connection request manifest ledger definition; do \
-		$(BIN)/python tests/fuzz/readers.py $$reader $(FUZZ); done
+		PYTHONPATH=tests/support $(BIN)/python tests/fuzz/readers.py $$reader $(FUZZ); done
 FUZZ ?= 60
 
 cover: .venv/dev  ## Run the tests and say which lines and branches none of them reached
