@@ -7,7 +7,6 @@ has learned stays in it until it is replaced.
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import polars as pl
 from tasks.core.definition import Definition, Frozen
 from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import DefinitionError, StoreError, in_definition, nearest
-from tasks.monitoring.log_pieces import Piece, list_days, list_parts
+from tasks.monitoring.log_pieces import EVER, Piece, list_days, list_parts
 from tasks.registry.forgotten import (
     Forgotten,
     Record,
@@ -33,8 +32,6 @@ from tasks.storage.local_cache import list_cached
 from tasks.storage.store import Store, reaching
 
 log = logging.getLogger("perennial.forget")
-
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Traces(Frozen):
@@ -167,7 +164,7 @@ def _find_logged(store: Store, model: str, key: Forgotten) -> Iterator[tuple[str
 
 
 def _list_logged(store: Store, model: str) -> Iterator[str]:
-    for day in list_days(store, model, _EVER):
+    for day in list_days(store, model, EVER):
         for part in list_parts(store, model, day):
             yield f"predictions/{model}/date={day}/hour={part}"
         folder = f"monitoring/{model}/pieces/{day}"

@@ -1,9 +1,9 @@
 """Fuzz what reads bytes that others wrote: `python tests/fuzz/readers.py TARGET SECONDS`.
 
-It is run with tests/support on the path. Atheris (libFuzzer) changes known good bytes wherever that
-reaches new code. Each reader may refuse in its own words; anything else that is raised, and anything
-that takes 5 s, is a finding: its bytes are written to this folder's `crash-…`, and given as an
-argument they are tried again.
+It is run with tests/support on the path. Atheris (libFuzzer) changes known good bytes wherever
+that reaches new code. Each reader may refuse in its own words; anything else that is raised, and
+anything that takes 5 s, is a finding: its bytes are written to this folder's `crash-…`, and given
+as an argument they are tried again.
 """
 
 import asyncio
