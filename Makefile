@@ -48,7 +48,7 @@ check: $(VENV)/dev  ## Lint, check formatting, types, what is imported from wher
 fuzz: $(VENV)/dev  ## Fuzz what reads requests, manifests, ledgers and definitions (FUZZ= seconds each)
 	$(INSTALL) --require-hashes -r tests/fuzz/atheris.lock
 	set -e; for reader in connection request manifest ledger definition; do \
-		$(BIN)/python tests/fuzz/readers.py $$reader $(FUZZ); done
+		PYTHONPATH=tests/support $(BIN)/python tests/fuzz/readers.py $$reader $(FUZZ); done
 FUZZ ?= 60
 
 cover: $(VENV)/dev  ## Run the tests and say which lines and branches none of them reached

@@ -8,10 +8,9 @@ from typing import Any
 
 from bentos.json_schema import ANSWERS, ASKED, any_of, describe_schemas
 from bentos.model import Model
-from bentos.snippets import write_snippets
+from bentos.snippets import ARROW, write_snippets
 
 JSON = "application/json"
-ARROW = "application/vnd.apache.arrow.stream"
 _PLACE = "#/components/schemas/"
 _REFUSALS = {
     "400": "The body is not what the schema says; `field` names what is wrong",

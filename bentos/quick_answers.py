@@ -103,10 +103,11 @@ class QuickAnswers:
 
         `scope` is what the HTTP parser made of the request, which is kept alive after it.
         """
-        way, head = self._way, RequestHead(scope["headers"])
-        end = data.find(_END, 0, _LONGEST_HEAD) + len(_END)
-        plain = data.startswith(_ASKED) and end + head.length == len(data)
-        if way is None or not plain or not 0 < head.length <= SMALL:
+        way = self._way
+        if way is None or not data.startswith(_ASKED):
+            return
+        head, end = RequestHead(scope["headers"]), data.find(_END, 0, _LONGEST_HEAD) + len(_END)
+        if end + head.length != len(data) or not 0 < head.length <= SMALL:
             return
         if not _NEVER.isdisjoint(name for name, _ in scope["headers"]):
             return

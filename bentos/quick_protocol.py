@@ -73,8 +73,11 @@ class QuickProtocol(TimedProtocol):
             self.quick.learn(self.address, data, cast(Scope, self.scope))
 
 
-def answer_quickly(quick: QuickAnswers) -> None:
-    """Let every connection that Uvicorn takes from now on ask for quick answers."""
+def answer_quickly(quick: QuickAnswers, seconds: float) -> None:
+    """Let every connection that Uvicorn takes from now on ask for quick answers, and be timed.
+
+    `seconds` is how long a request may take to arrive, and an answer to be taken.
+    """
+    QuickProtocol.quick, TimedProtocol.seconds = quick, seconds
     auto: Any = uvicorn.protocols.http.auto
     auto.AutoHTTPProtocol = QuickProtocol
-    QuickProtocol.quick = quick

@@ -41,7 +41,7 @@ from bentos.quick_protocol import answer_quickly
 from bentos.request_count_writer import RequestCountWriter
 from bentos.request_head import Receive, Scope, Send
 from bentos.shared_metrics import SharedMetrics
-from bentos.slow_clients import limit_slow_clients, sweep
+from bentos.slow_clients import sweep
 from bentos.supervision import prepare_workers, settle_workers
 from bentos.worker_count import read_workers
 from bentos.worker_group import join_group
@@ -59,7 +59,8 @@ class Running:
     def __init__(self, bento: Application) -> None:
         self._bento = bento
         group, store = join_group(bentoml.server_context.worker_index), find_store()
-        self._metrics = metrics = SharedMetrics(group) if group else Metrics()
+        shared = SharedMetrics(group) if group else None
+        metrics = shared or Metrics()
         folder = os.environ.get("PERENNIAL_TABLES")
         model = add_tables(load_folder(find_model()), store)
         if store is None and model.definition.serving.log:
@@ -67,7 +68,10 @@ class Running:
         kept = PredictionLog(store, metrics, *([group.claim] if group else []))
         self._server = PredictionApp(model, metrics, kept)
         self._server.bento = bento
-        self._counting = RequestCountWriter(store, metrics)
+        counting = RequestCountWriter(store, metrics)
+        self._writers: list[PredictionLog | RequestCountWriter | SharedMetrics] = [kept, counting]
+        if shared:
+            self._writers.append(shared)
         self._server.token = os.environ.get("PERENNIAL_TOKEN", "").encode()
         self._follower: HotReload | None = None
         name = os.environ.get("PERENNIAL_FOLLOW", "")
@@ -76,9 +80,8 @@ class Running:
         elif store is not None and (name or (model.values and not folder)):
             self._follower = HotReload(name, store, metrics, self._server.swap)
             self._server.problem = lambda: self._follower.problem if self._follower else ""
-        limit_slow_clients(model.definition.serving.timeout_s)
         answering.set(self._server)
-        answer_quickly(self._server.quick)
+        answer_quickly(self._server.quick, model.definition.serving.timeout_s)
         if group:
             share_connections(group)
 
@@ -90,10 +93,8 @@ class Running:
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Start and stop with BentoML's application."""
-        self._server.log.start()
-        self._counting.start()
-        if isinstance(self._metrics, SharedMetrics):
-            self._metrics.start()
+        for each in self._writers:
+            each.start()
         if self._follower is not None:
             self._follower.start(self._server.model)
         sweeping = asyncio.create_task(sweep())
@@ -116,10 +117,8 @@ class Running:
         """End what runs beside the server, which writes what still waits."""
         if self._follower is not None:
             self._follower.stop()
-        self._server.log.stop()
-        self._counting.stop()
-        if isinstance(self._metrics, SharedMetrics):
-            self._metrics.stop()
+        for each in self._writers:
+            each.stop()
 
 
 def add_tables(model: Model, store: Store | None) -> Model:

@@ -7,10 +7,9 @@ the headers.
 """
 
 import asyncio
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import httptools
-import uvicorn.protocols.http.auto
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 LONGEST_HEAD = 65_536  # bytes of path and headers, or of what stands between a body's chunks
@@ -150,13 +149,6 @@ class TimedProtocol(HttpToolsProtocol):
 
 
 _TOO_LONG = 431, f"The head is longer than {LONGEST_HEAD} bytes."
-
-
-def limit_slow_clients(seconds: float) -> None:
-    """Let every connection that Uvicorn takes from now on be a timed one."""
-    TimedProtocol.seconds = seconds
-    auto: Any = uvicorn.protocols.http.auto
-    auto.AutoHTTPProtocol = TimedProtocol
 
 
 async def sweep() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from bentos.model import Model
 
 ADDRESS = "http://127.0.0.1:3000"  # the page puts its own in place of the first that it finds
-_ARROW = "application/vnd.apache.arrow.stream"
+ARROW = "application/vnd.apache.arrow.stream"
 
 
 def write_snippets(model: Model, token: bool) -> list[dict[str, str]]:
@@ -64,7 +64,7 @@ def _arrow(model: Model, token: bool) -> str:
         f"types = {{\n{types}}}\nrow = {_show(row)}\n"
         "body = io.BytesIO()\n"
         "pl.DataFrame([row], schema=types).write_ipc_stream(body)\n"
-        f'headers = {{"Content-Type": "{_ARROW}"{given}}}\n'
+        f'headers = {{"Content-Type": "{ARROW}"{given}}}\n'
         'answer = httpx.post(f"{url}/predict", content=body.getvalue(), headers=headers)\n'
         "print(pl.read_ipc_stream(answer.content))\n"
     )

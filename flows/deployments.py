@@ -53,11 +53,12 @@ def register_all(entries: Sequence[Mapping[str, Any]], strays: bool = True) -> R
     """Register the pool, the entries that differ from the server's, and the automations."""
     with get_client(sync_client=True) as client:
         make_pool(client)
-        changed = find_changed(client, entries)
+        there = read_deployments(client)
+        changed = find_changed(client, entries, there)
         for entry in changed:
             if not says_more(entry):
                 register(client, entry)
-        left = find_strays(client, entries) if strays else []
+        left = find_strays(entries, there) if strays else []
     let_prefect_register([entry for entry in changed if says_more(entry)])
     names = [name_entry(entry) for entry in changed]
     return Registered(
@@ -81,10 +82,12 @@ def make_pool(client: SyncPrefectClient) -> None:
 
 
 def find_changed(
-    client: SyncPrefectClient, entries: Sequence[Mapping[str, Any]]
+    client: SyncPrefectClient,
+    entries: Sequence[Mapping[str, Any]],
+    there: Mapping[str, DeploymentResponse],
 ) -> list[Mapping[str, Any]]:
     """Find the entries that the server does not have, or has otherwise, or that say more."""
-    there, owned = read_deployments(client), read_triggers(client)
+    owned = read_triggers(client)
 
     def is_same(entry: Mapping[str, Any]) -> bool:
         found = there.get(name_entry(entry))
@@ -97,11 +100,14 @@ def find_changed(
     return [entry for entry in entries if not is_same(entry)]
 
 
-def find_strays(client: SyncPrefectClient, entries: Sequence[Mapping[str, Any]]) -> list[str]:
+def find_strays(
+    entries: Sequence[Mapping[str, Any]], there: Mapping[str, DeploymentResponse]
+) -> list[str]:
     """Find what the server would run in this folder, although no entry says so."""
-    named = {name_entry(entry) for entry in entries}
-    there = read_deployments(client).items()
-    return [name for name, found in there if found.pull_steps == enter() and name not in named]
+    named, steps = {name_entry(entry) for entry in entries}, enter()
+    return [
+        name for name, found in there.items() if found.pull_steps == steps and name not in named
+    ]
 
 
 def register(client: SyncPrefectClient, entry: Mapping[str, Any]) -> None:

@@ -70,6 +70,6 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
         )
     found = found.model_copy(update={"alerts": send_alerts(found)})
     create_markdown_artifact(key=f"monitor-{watch.definition.name}", markdown=write_summary(found))
-    described = describe(found, keep_report(store, found))
-    tell(watch.root, watch.definition.name, model, found.alerts, described["report"])
-    return described
+    report = keep_report(store, found)
+    tell(watch.root, watch.definition.name, model, found.alerts, report)
+    return describe(found, report)

@@ -28,17 +28,8 @@ TEMPLATE = Path(__file__).with_name("templates") / "prefect.yaml"
 _FLOWS = ("retrain", "release", "monitor", "materialise", "score")
 _ITEM = re.compile(r"^deployments:.*\n(?: *(?:#.*)?\n)*( *)- ", re.MULTILINE)
 _KEY = re.compile(r"^\w.*:\n(?: *(?:#.*)?\n)*( +)[^\s#-]", re.MULTILINE)
-_WORDS = [
-    "y",
-    "n",
-    "yes",
-    "no",
-    "on",
-    "off",
-    "true",
-    "false",
-    "null",
-]  # names that YAML takes for something else
+# Names that YAML takes for something else.
+_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 _TIMED = {"retrain", "monitor", "materialise"}
 
 

@@ -73,4 +73,7 @@ def _insist(heard: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # By its own name, else the commands would catch another `Stopped` than what is raised here.
+    from flows import process
+
+    process.main()

@@ -7,9 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
-from flows.console import out
+from flows.console import new_table, out
 from tasks.core.errors import harmless
 from tasks.processes.settings import tell_password
 
@@ -50,7 +48,7 @@ def print_checked(found: dict[str, Any]) -> None:
 
 def print_stack(found: dict[str, Any]) -> None:
     """Print where a system runs, each of its parts, and how a shell reaches it."""
-    table = Table("part", "pid", "address", "state", box=None, pad_edge=False)
+    table = new_table("part", "pid", "address", "state")
     for part in found["parts"]:
         pid, mark = str(part["pid"] or "–"), "" if part["well"] else "✗ "
         table.add_row(part["name"], pid, part["url"], mark + part["detail"])

@@ -30,18 +30,13 @@ def status(
 
 def history(model: Model, as_json: AsJson = False) -> None:
     """Show a model's versions and every decision on them, and verify the ledger's chain."""
-    from tasks.registry.overview import describe_history
-    from tasks.serving.bento_archive import describe_proofs
-
-    store, name = open_store(), name_of(model)
-    found = describe_history(store, name)
-    proofs = describe_proofs(store, name)
+    found = python_api.history(model)
     if as_json:
-        numbers = {version: proof.model_dump() for version, proof in proofs.items()}
-        return console.print_json(found | {"proofs": numbers})
-    registry_pages.print_history(
-        found, {version: proof.summary for version, proof in proofs.items()}
-    )
+        return console.print_json(found)
+    from tasks.serving.acceptance_test import Proof
+
+    proofs = {version: Proof(**each).summary for version, each in found["proofs"].items()}
+    registry_pages.print_history(found, proofs)
 
 
 def show(
@@ -53,16 +48,13 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one version: verdict, checks, metrics and the path of its report."""
-    from tasks.registry.overview import describe_version
-    from tasks.registry.versions import get_version
-
-    store, name = open_store(), name_of(model)
-    published = get_version(store, name, version)
     if sbom:
+        from tasks.registry.versions import get_version
         from tasks.serving.bento_archive import read_bill
 
-        return print(harmless(read_bill(store, name, published.version)))
-    found = describe_version(store, published)
+        store, name = open_store(), name_of(model)
+        return print(harmless(read_bill(store, name, get_version(store, name, version).version)))
+    found = python_api.show(model, version)
     console.print_json(found) if as_json else console.print_version(found)
 
 

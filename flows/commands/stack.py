@@ -48,21 +48,21 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start Prefect's server, a worker, all deployments and the service of each model."""
-    from flows.project_deployments import check_project
+    from flows.project_deployments import agree, check_project
 
-    found = check_project()
     if systemd:
+        check_project()  # which refuses what could not be started
         return _write_unit(as_json)
-    from flows.project_deployments import agree
+    from flows.prefect_file import FILE
     from flows.stack_control import bring_up
 
     with console.progress("starting Prefect's server, a worker and the services"):
-        agree()
+        changes = list(agree())
         stack = bring_up()
-    told = stack.describe() | {"changes": found["changes"]}
+    told = stack.describe() | {"changes": changes}
     if as_json:
         return console.print_json(told)
-    stack_pages.print_changes(found)
+    stack_pages.print_changes({"file": FILE, "changes": changes})
     stack_pages.print_stack(told)
     if stack.is_new and stack.environment.password.exists():
         stack_pages.print_password(stack.environment.password)

@@ -7,7 +7,6 @@ has learned stays in it until it is replaced.
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import polars as pl
 from tasks.core.definition import Definition, Frozen
 from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import DefinitionError, StoreError, in_definition, nearest
-from tasks.monitoring.log_pieces import Piece, list_days, list_parts
+from tasks.monitoring.log_pieces import EVER, Piece, list_days, list_parts
 from tasks.registry.forgotten import (
     Forgotten,
     Record,
@@ -29,12 +28,10 @@ from tasks.registry.forgotten import (
 from tasks.registry.snapshots import fetch_snapshot, snapshot_path
 from tasks.registry.versions import Published, find_all, list_versions, publish, read_json
 from tasks.sources.query import open_table
+from tasks.storage.local_cache import list_cached
 from tasks.storage.store import Store, reaching
 
 log = logging.getLogger("perennial.forget")
-
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
-_CACHES = ("bins", "profiles")
 
 
 class Traces(Frozen):
@@ -167,7 +164,7 @@ def _find_logged(store: Store, model: str, key: Forgotten) -> Iterator[tuple[str
 
 
 def _list_logged(store: Store, model: str) -> Iterator[str]:
-    for day in list_days(store, model, _EVER):
+    for day in list_days(store, model, EVER):
         for part in list_parts(store, model, day):
             yield f"predictions/{model}/date={day}/hour={part}"
         folder = f"monitoring/{model}/pieces/{day}"
@@ -217,10 +214,8 @@ def _recount(store: Store, path: str, fewer: int) -> None:
 def _drop_caches(store: Store, model: str) -> None:
     """Remove what was made of snapshots and can be made again."""
     with reaching(store.root):
-        for kind in _CACHES:
-            folder = store.workspace() / kind
-            for file in folder.iterdir() if folder.is_dir() else ():
-                file.unlink(missing_ok=True)
+        for file in list_cached(store):
+            file.unlink(missing_ok=True)
         for kind in ("champions", "yardsticks"):
             for name in store.children(f"monitoring/{model}/{kind}"):
                 store.remove(f"monitoring/{model}/{kind}/{name}")

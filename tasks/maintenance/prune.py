@@ -30,6 +30,7 @@ from tasks.registry.versions import (
     read_json,
     version_path,
 )
+from tasks.storage.local_cache import list_cached
 from tasks.storage.store import Store, reaching
 from tasks.training.published_model import read_definition
 
@@ -37,7 +38,6 @@ log = logging.getLogger("perennial.prune")
 
 Kind = Literal["version", "bento", "snapshot", "log copy", "tables", "monitoring", "cache"]
 KEPT_VERSIONS, SPARED = 5, timedelta(days=1)
-_CACHES = ("bins", "profiles")
 
 
 class Waste(Frozen):
@@ -194,10 +194,8 @@ def _find_references(store: Store, model: str, needed: set[str]) -> Iterator[Was
 
 def _find_caches(store: Store, rule: Rule, now: datetime) -> list[Waste]:
     """Find cached files that nobody used lately."""
-    with reaching(store.root):
-        folders = [store.workspace() / kind for kind in _CACHES]
     found = []
-    for file in sorted(file for folder in folders if folder.is_dir() for file in folder.iterdir()):
+    for file in list_cached(store):
         seen = file.stat()
         if now - datetime.fromtimestamp(seen.st_mtime, UTC) >= rule.spared:
             why = "nobody used it lately"

@@ -11,7 +11,7 @@ from tasks.core.definition import Frozen
 from tasks.storage.store import Store, reaching
 
 _SETTLES = timedelta(days=2)  # after its beginning, nobody looks for a day's late parts any more
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Piece(Frozen):
@@ -66,7 +66,7 @@ def is_settled(day: str, now: datetime) -> bool:
 
 def list_copies(store: Store, model: str, now: datetime) -> list[str]:
     """List copies by path: parts of settled days, or a day all of whose parts are copies."""
-    days = list_days(store, model, _EVER)
+    days = list_days(store, model, EVER)
     return [path for day in days if is_settled(day, now) for path in _copies_of(store, model, day)]
 
 

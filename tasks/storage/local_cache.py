@@ -6,17 +6,29 @@ evicting the least recently used ones. Not responsible for what is in them.
 
 import logging
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal, get_args
 
-from tasks.storage.store import digest_file, open_store, reaching
+from tasks.storage.store import Store, digest_file, open_store, reaching
 
 log = logging.getLogger("perennial.cache")
 
+Kind = Literal["bins", "profiles"]
 
-def cache_folder(root: str, kind: str) -> Path:
+
+def cache_folder(root: str, kind: Kind) -> Path:
     """Name the cache's folder for one kind of files."""
     return open_store(root).workspace() / kind
+
+
+def list_cached(store: Store) -> Iterator[Path]:
+    """List the cached files of all kinds."""
+    with reaching(store.root):
+        folders = [store.workspace() / kind for kind in get_args(Kind)]
+    for folder in folders:
+        yield from sorted(folder.iterdir()) if folder.is_dir() else ()
 
 
 def find_cached(folder: Path, name: str) -> Path | None:

@@ -30,7 +30,7 @@ async def answer(scope, receive, send):
     await send({"type": "http.response.body"})
 
 metrics = Metrics()  # of no model, by which nothing is answered quickly
-answer_quickly(QuickAnswers(metrics, PredictionLog(None, metrics), print))
+answer_quickly(QuickAnswers(metrics, PredictionLog(None, metrics), print), 30.0)
 share_connections(join_group(int(sys.argv[1])))
 config = uvicorn.Config(answer, loop=sys.argv[2], lifespan="off", log_level="warning")
 uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[3]))])

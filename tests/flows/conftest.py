@@ -1,12 +1,14 @@
 """The command line run in this process, on a project of a few flights."""
 
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from system import find_ports
 
 from flows import cli
 
@@ -17,6 +19,19 @@ rows = 100
 false_alarms = 20
 new_rows = 0.02
 """
+
+
+@pytest.fixture
+def free_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Work in a folder with nothing in it; variables are put back, for some commands set them."""
+    before = dict(os.environ)
+    first = find_ports(2)
+    monkeypatch.chdir(tmp_path)
+    os.environ |= {"PERENNIAL_UI_PORT": str(first), "PERENNIAL_SERVE_PORT": str(first + 1)}
+    os.environ.pop("PERENNIAL_ROOT", None)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture

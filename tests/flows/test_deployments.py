@@ -48,9 +48,9 @@ def test_only_what_differs_is_registered(
     assert register_all(entries).changed == ()
     entries[0]["schedules"] = []
     entries[0]["triggers"][0]["within"] = 60
-    assert [entry["entrypoint"] for entry in find_changed(client, entries)] == [
-        "flows.retrain:retrain"
-    ]
+    assert [
+        entry["entrypoint"] for entry in find_changed(client, entries, read_deployments(client))
+    ] == ["flows.retrain:retrain"]
     assert register_all(entries).changed == ("retrain/registered",)
     there = read_deployments(client)
     assert there["retrain/registered"].schedules == []

@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from system import REPOSITORY, find_ports, wait_for
+from system import REPOSITORY, wait_for
 
 from flows import local_stack_parts
 from tasks.core.errors import DefinitionError, StartFailed
@@ -21,17 +20,9 @@ NOBODY = "http://127.0.0.1:9/api"
 
 
 @pytest.fixture(autouse=True)
-def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Work in a folder with nothing in it; variables are put back, for some commands set them."""
-    before = dict(os.environ)
-    first = find_ports(2)
-    monkeypatch.chdir(tmp_path)
-    os.environ |= {"PERENNIAL_UI_PORT": str(first), "PERENNIAL_SERVE_PORT": str(first + 1)}
+def no_server(free_ports: None) -> None:
+    """Let nobody be where Prefect's server is looked for."""
     os.environ |= {"PREFECT_API_URL": NOBODY}
-    os.environ.pop("PERENNIAL_ROOT", None)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture

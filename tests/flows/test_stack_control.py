@@ -3,12 +3,10 @@
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from system import find_ports
 
 from flows import stack_control
 from flows.stack_control import bring_down, bring_up, find_logs, find_stack, list_mishaps
@@ -18,18 +16,7 @@ from tasks.processes.settings import settle_environment
 if TYPE_CHECKING:
     from conftest import Released
 
-
-@pytest.fixture(autouse=True)
-def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Work in a folder with nothing in it; variables are put back, for some commands set them."""
-    before = dict(os.environ)
-    first = find_ports(2)
-    monkeypatch.chdir(tmp_path)
-    os.environ |= {"PERENNIAL_UI_PORT": str(first), "PERENNIAL_SERVE_PORT": str(first + 1)}
-    os.environ.pop("PERENNIAL_ROOT", None)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
+pytestmark = pytest.mark.usefixtures("free_ports")
 
 
 @pytest.fixture

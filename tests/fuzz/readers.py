@@ -1,8 +1,9 @@
 """Fuzz what reads bytes that others wrote: `python tests/fuzz/readers.py TARGET SECONDS`.
 
-Atheris (libFuzzer) changes known good bytes wherever that reaches new code. Each reader may refuse
-in its own words; anything else that is raised, and anything that takes 5 s, is a finding: its bytes
-are written to this folder's `crash-…`, and given as an argument they are tried again.
+It is run with tests/support on the path. Atheris (libFuzzer) changes known good bytes wherever
+that reaches new code. Each reader may refuse in its own words; anything else that is raised, and
+anything that takes 5 s, is a finding: its bytes are written to this folder's `crash-…`, and given
+as an argument they are tried again.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ import atheris
 
 with atheris.instrument_imports(include=["bentos", "tasks"]):
     import polars as pl
+    from connections import Wire
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
@@ -61,31 +63,6 @@ ROW: dict[str, Any] = {
 LOOP = asyncio.new_event_loop()
 
 
-class Wire:
-    """The other end of a connection: it takes what is written, and can be closed."""
-
-    def __init__(self) -> None:
-        self.closed, self.written = False, b""
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def get_extra_info(self, name: str) -> Any:
-        return ("127.0.0.1", 1) if name in ("sockname", "peername") else None
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Read a request as the service does, and answer."""
     if scope["type"] != "http":
@@ -106,7 +83,7 @@ CONFIG = Config(application, log_config=None, lifespan="off", access_log=False)
 
 def read_connection(data: bytes) -> None:
     """Give the protocol bytes in pieces; the first byte says how large those are."""
-    wire, size = Wire(), 1 + (data[0] if data else 0) ** 2
+    wire, size = Wire("127.0.0.1"), 1 + (data[0] if data else 0) ** 2
     connection = TimedProtocol(CONFIG, ServerState(), {}, LOOP)
     connection.connection_made(wire)  # type: ignore[arg-type]
     for start in range(1, len(data), size):

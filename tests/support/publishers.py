@@ -117,9 +117,9 @@ def attempt(write: Write, root: str) -> str:
         return type(error).__name__
 
 
-def kill_at_lines(write: Write, root: str, step: int) -> int:
+def kill_at_lines(write: Write, root: str, step: int, first: int = 1) -> int:
     """Kill one process after another, each some lines of code later, till one ends well."""
-    for line in count(1, step):
+    for line in count(first, step):
         if not (pid := os.fork()):
             sys.settrace(_killer(line))
             write(f"{root}/{line}")
@@ -157,7 +157,7 @@ def kill_at_requests(write: Write, root: str, pids: str) -> int:
 
 WAYS: dict[str, Callable[..., object]] = {
     "race": lambda write, root, writers: race(write, root, int(writers)),
-    "kill_at_lines": lambda write, root, step: kill_at_lines(write, root, int(step)),
+    "kill_at_lines": lambda write, root, *places: kill_at_lines(write, root, *map(int, places)),
     "kill_at_requests": kill_at_requests,
 }
 WRITES: dict[str, Write] = {

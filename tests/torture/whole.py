@@ -30,6 +30,7 @@ from tasks.storage.store import Store
 # Times, the run's own id, whylogs' randomised sketches and what is estimated from them: what may
 # differ within the two files that are compared by value, and the three that are not compared.
 _OF_THE_RUN = {"lineage.json": {"steps", "flow_run"}, "analysis.json": {"columns", "drift"}}
+_NAMING = {"bento.yaml", "README.md", "src/sbom.json", "apis/openapi.yaml"}  # of a bento
 _SKETCHED = {"profile.bin", "report.html", "report.md"}
 
 
@@ -122,7 +123,7 @@ def split_bento(store: Store, model: str, version: str) -> tuple[dict[str, str],
     return ours, {
         name: text
         for name, text in files.items()
-        if not name.startswith(prefix) and name not in ("bento.yaml", "README.md", "src/sbom.json")
+        if not name.startswith(prefix) and name not in _NAMING
     }
 
 

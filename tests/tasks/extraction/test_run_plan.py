@@ -11,7 +11,7 @@ def test_plan_is_what_a_run_reads_and_what_retrain_settles(made: Project) -> Non
     made.write(ROWS)
     plan = made.plan()
     assert set(Plan.model_fields) - set(RunInputs.model_fields) == {
-        "snapshot", "version", "tune", "schemas",
+        "snapshot", "version", "tune", "schemas", "code", "forgotten",
     }  # fmt: skip
     assert plan.schemas["s"]["x"] == "Float64"
     assert (plan.version, plan.snapshot) == (made.plan().version, made.plan().snapshot)

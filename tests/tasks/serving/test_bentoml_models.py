@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MODEL = "flight-delay"
 PUBLISHERS = Path(__file__).parents[2] / "support" / "publishers.py"
 ONE, BOTH = 1, 2
-STEP = 173  # lines of code from one kill to the next
+STEP, FINE = 173, 11  # lines of code from one kill to the next, and to the next of the last ones
 
 
 @pytest.fixture
@@ -115,11 +115,14 @@ def test_model_that_bentoml_shows_is_the_version_file_by_file(
 def test_model_is_whole_or_absent_wherever_a_kill_strikes(
     both: tuple[Published, Published], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = run_publishers("kill_at_lines", "offer_released", tmp_path / "homes", STEP)
+    killed, homes = ("kill_at_lines", "offer_released"), tmp_path / "homes"
+    last = run_publishers(*killed, homes, STEP)
+    soon = last - STEP + FINE  # what follows the second model's rename is short
+    end = run_publishers(*killed, homes, FINE, soon)
     tags = [bento_tag(MODEL, each.version) for each in both]
     seen, halves = set(), []
-    for line in range(1, lines, STEP):
-        home = tmp_path / "homes" / str(line)
+    for line in (*range(1, last, STEP), *range(soon, end, FINE)):
+        home = homes / str(line)
         (home / "models").mkdir(parents=True, exist_ok=True)
         found = [str(each.tag) for each in ModelStore(home / "models").list()]
         assert found == tags[: len(found)]

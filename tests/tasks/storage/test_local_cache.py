@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from tasks.storage.local_cache import cache_file, cache_folder, find_cached
+from tasks.storage.local_cache import cache_file, cache_folder, find_cached, list_cached
+from tasks.storage.store import open_store
 
 
 def draft(folder: Path, text: str) -> Path:
@@ -39,3 +40,15 @@ def test_file_that_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
     assert find_cached(folder, "a")  # used again: it is the newest now
     cache_file(draft(tmp_path, "c"), folder, "c", most=2)
     assert [bool(find_cached(folder, name)) for name in "abc"] == [True, False, True]
+
+
+def test_files_of_every_kind_are_listed(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    assert list(list_cached(store)) == []
+    for folder, name in (
+        (cache_folder(str(tmp_path), "profiles"), "b"),
+        (cache_folder(str(tmp_path), "bins"), "a"),
+    ):
+        folder.mkdir()
+        (folder / name).touch()
+    assert [path.name for path in list_cached(store)] == ["a", "b"]
