@@ -38,6 +38,7 @@ from tasks.features.transform import (
 )
 from tasks.registry.versions import MANIFEST
 from tasks.storage.store import Store
+from tasks.training.recalibration import read_recalibration
 
 log = logging.getLogger("perennial.serving")
 
@@ -172,7 +173,11 @@ def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
         lineage=lineage,
         evaluation=json.loads(read("evaluation.json")),
         schema=schema,
-        predictor=Predictor(read("model.txt").decode(), definition.serving.predictor == "compiled"),
+        predictor=Predictor(
+            read("model.txt").decode(),
+            definition.serving.predictor == "compiled",
+            read_recalibration(read, files, definition, lineage["version"]),
+        ),
         evaluate=tuple(evaluate),
         encode=tuple(encode),
         program=None,

@@ -129,6 +129,12 @@ class Definition(Section):
         return self.gate.second_metric or others[0]
 
     @property
+    def calibrates(self) -> bool:
+        """Whether its models are recalibrated where they need it: not without a stopping slice."""
+        chances, training = self.target.kind != "regression", self.training
+        return chances and training.calibrate == "auto" and training.early_stopping > 0
+
+    @property
     def calibration_at_most(self) -> float:
         """The calibration error that the gate allows; in standard deviations for a regression."""
         return self.gate.calibration_at_most or CALIBRATION_AT_MOST[self.target.kind]

@@ -78,6 +78,12 @@ class Training(Section):
     """A level of a category with fewer rows shares one code with all other rare levels."""
     category_levels: int = Field(default=250, ge=1, le=10_000)
     """How many levels of a category have a code of their own; the most frequent ones do."""
+    calibrate: Literal["auto", "never"] = Field(
+        default="auto", exclude_if=lambda value: value == "auto"
+    )
+    """Recalibrate probabilities (auto) where the training window's last slice shows that they are
+    off by more than [gate] calibration_margin, and that it gains; or never do. Without early
+    stopping there is no such slice, and nothing is recalibrated."""
     refit: bool = True
     """Fit what passed its gate once more on all matured rows, where there is [extract] time."""
     seed: int = Field(default=1, ge=0)

@@ -12,6 +12,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 from lightgbm import Booster
+from pydantic import Field
 
 from tasks.core.columns import ROLE, ROW, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
@@ -19,6 +20,8 @@ from tasks.core.model_sections import Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.metrics import Array, measure
+from tasks.evaluation.prior_shift import PriorShift, find_shift
+from tasks.evaluation.recalibrate import Recalibrated, apply_chosen, settle_recalibration
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import Features, Vocabulary, compile_expression
@@ -54,7 +57,11 @@ class Importance(Frozen):
 
 
 class Evaluation(Frozen):
-    """What the evaluated twin is worth. `curves` holds named series of points for plots."""
+    """What the evaluated twin is worth. `curves` holds named series of points for plots.
+
+    Calibration that was off on the stopping slice is told by `recalibrated`, a base rate that moved
+    until the holdout by `prior_shift`.
+    """
 
     rows: int
     metrics: dict[str, dict[Metric, float]]
@@ -65,6 +72,8 @@ class Evaluation(Frozen):
     slices: tuple[Slice, ...]
     importance: tuple[Importance, ...]
     curves: dict[str, dict[str, tuple[float, ...]]]
+    recalibrated: Recalibrated | None = Field(default=None, exclude_if=lambda value: value is None)
+    prior_shift: PriorShift | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Scored(Frozen):
@@ -83,14 +92,16 @@ def evaluate_models(
     twin, simple = (read_model(path.read_text("utf-8")) for path in (trained.twin, trained.simple))
     rows = prepared.scan(SplitRole.HOLDOUT).select(ROW, TIME, TARGET).collect()
     seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
-    predicted, simply = predict_holdout(plan, prepared, twin, simple)
+    raw, simply = predict_holdout(plan, prepared, twin, simple)
+    found = settle_recalibration(plan, prepared, trained)
+    predicted, learned = (apply_chosen(found, each) for each in (raw, predict(twin, seen)))
     baseline = predict_baseline(plan, prepared, len(rows))
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
     evaluation = Evaluation(
         rows=len(rows),
         metrics={
             "holdout": measure_rows(plan.definition, target, predicted),
-            "train": measure_rows(plan.definition, seen[TARGET].to_numpy(), predict(twin, seen)),
+            "train": measure_rows(plan.definition, seen[TARGET].to_numpy(), learned),
         },
         baseline=measure_rows(plan.definition, target, baseline),
         simple=measure_rows(plan.definition, target, simply),
@@ -101,6 +112,8 @@ def evaluate_models(
         slices=measure_slices(plan, slices, target, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted),
+        recalibrated=found and found.measure_holdout(target, raw, predicted),
+        prior_shift=find_shift(plan.definition, target, predicted),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     columns = [pl.Series(name, values) for name, values in predictions.items()]

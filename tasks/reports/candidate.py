@@ -59,6 +59,7 @@ def write_page(candidate: Candidate) -> str:
         checks=[_describe_check(each) for each in candidate.verdict.checks],
         comparisons=list(_list_comparisons(candidate)),
         notes=" ".join(_note_metrics(candidate)),
+        recalibrated=list(_list_recalibrated(candidate)),
         charts=list(draw_charts(candidate)),
         slice_heads=["Slice", "Rows", *map(name_metric, measured)],
         slices=[
@@ -72,6 +73,17 @@ def write_page(candidate: Candidate) -> str:
         **describe_data(candidate),
         **_describe_lineage(candidate),
     )
+
+
+def _list_recalibrated(candidate: Candidate) -> Iterator[list[str]]:
+    """Set the holdout before recalibration beside after it, where there was one."""
+    found = candidate.evaluation.recalibrated
+    if found is not None and found.chosen is not None:
+        for name, words in {
+            "calibration_error": "Calibration error",
+            "log_loss": "Log loss",
+        }.items():
+            yield [words, f"{found.before[name]:.4f}", f"{found.after[name]:.4f}"]
 
 
 def _describe_check(check: Check) -> tuple[str, bool, str, str, str]:

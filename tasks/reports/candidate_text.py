@@ -10,6 +10,7 @@ from tasks.core.checks import Check, failed
 from tasks.core.model_sections import Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
+from tasks.evaluation.prior_shift import describe_shift
 from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
 from tasks.reports.formatting import escape_markdown, format_number, format_score, markdown_table
 from tasks.training.early_stopping import warn_of_rounds
@@ -74,12 +75,38 @@ def _warn_of_scores(candidate: Candidate) -> Iterator[str]:
     train, whole = (format_score(evaluation.metrics[on][metric]) for on in ("train", "holdout"))
     yield f"{name} is {train} on the rows it was trained on and {whole} on the holdout."
     yield compare_averages(candidate)
+    yield from _tell_calibration(candidate)
     if champion and champion.rows != evaluation.rows:
         ours, theirs = (format_score(on[metric]) for on in (champion.candidate, champion.metrics))
         yield f"On the {champion.rows:,} rows that the champion never saw: {ours} against {theirs}."
     for each in rank_slices(candidate)[:1]:
         value = format_score(each.metrics[metric])
         yield f"It is weakest where {name_slice(each)}: {name} {value} on {each.rows:,} rows."
+
+
+def _tell_calibration(candidate: Candidate) -> Iterator[str]:
+    """Say what recalibration came to, and which part of the error is a base rate that moved."""
+    found = candidate.evaluation.recalibrated
+    if found is not None:
+        off = (
+            f"On the {found.rows:,} rows of the stopping slice, calibration was off by "
+            f"{found.error:.3f} beyond chance ({found.margin:.3f} is tolerated)"
+        )
+        losses = ", ".join(f"{name} {loss:.4f}" for name, loss in found.losses.items())
+        if found.chosen is None:
+            yield f"{off}; nothing gains surely there (log loss {losses}), so it is not mended."
+        else:
+            error, loss = (
+                f"{found.before[name]:.4f} to {found.after[name]:.4f}"
+                for name in ("calibration_error", "log_loss")
+            )
+            yield (
+                f"{off}, so predictions are recalibrated by {found.method} (log loss there: "
+                f"{losses}). On the holdout, calibration error goes from {error}, log loss from "
+                f"{loss}."
+            )
+    if shift := candidate.evaluation.prior_shift:
+        yield f"{_as_sentence(describe_shift(shift))} No recalibration on older rows mends that."
 
 
 def _warn_of_drift(candidate: Candidate) -> Iterator[str]:
