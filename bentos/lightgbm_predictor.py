@@ -9,6 +9,7 @@ import ctypes
 import logging
 import threading
 from collections.abc import Sequence
+from copy import copy
 from struct import Struct
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from tasks.prediction.compiled_forest import CompiledForest, NoForest, compile_forest
 from tasks.prediction.explainability import find_unexplained
-from tasks.training.recalibration import Recalibration
+from tasks.training.recalibration import Recalibration, shift_odds
 
 log = logging.getLogger("perennial.serving")
 
@@ -35,8 +36,11 @@ _MANY = 16  # rows from which on a forest is the quicker one
 class Predictor:
     """Answers by LightGBM, and by a compiled forest where that is asked for and possible.
 
-    What either predicts is recalibrated, where a version says how.
+    What either predicts is recalibrated, where a version says how, and then all log odds are moved
+    by `offset`, where a base rate is followed.
     """
+
+    offset = 0.0
 
     def __init__(
         self, text: str, compiled: bool = False, recalibration: Recalibration | None = None
@@ -60,7 +64,15 @@ class Predictor:
         LightGBMError where the matrix has another number of features than the model.
         """
         predicted = self._predict_raw(matrix)
-        return self.recalibration.apply(predicted) if self.recalibration else predicted
+        if self.recalibration is not None:
+            predicted = self.recalibration.apply(predicted)
+        return np.asarray(shift_odds(predicted, self.offset)) if self.offset else predicted
+
+    def shifted(self, offset: float) -> "Predictor":
+        """Give a predictor by the same trees that moves all log odds by another offset."""
+        other = copy(self)
+        other.offset = offset
+        return other
 
     def _predict_raw(self, matrix: Array) -> Array:
         if len(matrix) == 1:
@@ -75,7 +87,9 @@ class Predictor:
         single.fill(single.buffer, 0, *numbers)
         single.predict()
         predicted = single.result.item() if self.classes == 1 else single.result.tolist()
-        return self.recalibration.apply_one(predicted) if self.recalibration else predicted
+        if self.recalibration is not None:
+            predicted = self.recalibration.apply_one(predicted)
+        return float(shift_odds(predicted, self.offset)) if self.offset else predicted
 
     def explain(self, matrix: Array) -> Array:
         """Give SHAP contributions of shape (rows, classes, features + 1); the last is the base.

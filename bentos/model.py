@@ -36,6 +36,7 @@ from tasks.features.transform import (
     encode_expressions,
     feature_expressions,
 )
+from tasks.registry.corrections import Correction
 from tasks.registry.versions import MANIFEST
 from tasks.storage.store import Store
 from tasks.training.recalibration import read_recalibration
@@ -70,6 +71,7 @@ class Model:
     values: tuple[Column, ...] = ()
     lookup: OnlineFeatures | None = None
     examples: tuple[bytes, ...] = ()
+    correction: Correction | None = None
 
     @property
     def name(self) -> str:

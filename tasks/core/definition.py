@@ -104,6 +104,7 @@ class Definition(Section):
         low, high = self.checks.label_rate or (0, 1)
         if low > high:
             raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")
+        self._refuse_to_follow()
         known = METRICS[self.target.kind]
         for key in ("metric", "second_metric"):
             metric = getattr(self.gate, key)
@@ -111,6 +112,23 @@ class Definition(Section):
                 said = f"{metric} is not for {self.target.kind}; one of {', '.join(known)}"
                 raise ValueError(f"[gate] {key}: {said}")
         return self
+
+    def _refuse_to_follow(self) -> None:
+        """Refuse to follow a base rate where answers and labels cannot be brought together."""
+        serving, key = self.serving, self.extract.key
+        if serving.follow_base_rate is None:
+            return
+        if self.target.kind != "binary":
+            raise ValueError("[serving] follow_base_rate is for a binary target")
+        if self.extract.time is None or not key:
+            raise ValueError("[serving] follow_base_rate needs [extract] time and key, for labels")
+        if not serving.log:
+            raise ValueError("[serving] follow_base_rate needs the prediction log: log = true")
+        if hidden := [name for name in (*key, self.extract.time) if name in serving.log_without]:
+            raise ValueError(
+                f"[serving] follow_base_rate needs {hidden[0]!r} in the log: take it out of "
+                "log_without"
+            )
 
     @property
     def digest(self) -> str:

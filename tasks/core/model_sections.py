@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from tasks.core.data_sections import Section, Share
-from tasks.core.durations import Duration, ShareOrPeriod
+from tasks.core.durations import Duration, Period, ShareOrPeriod
 from tasks.core.hosts import HOST
 
 SCHEDULER = r"^\w+://\S+:\d+$"
@@ -180,3 +180,6 @@ class Serving(Section):
     """How long the prediction log is kept."""
     log_flush_s: float = Field(default=5.0, gt=0)
     """How often the prediction log is written, in seconds."""
+    follow_base_rate: Period | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Move all log odds as the labels of the last so long say that the base rate has moved, as in
+    `14d`, for a binary target; left out: never."""

@@ -13,6 +13,7 @@ from scipy.special import expit, logit  # type: ignore[import-untyped]
 from tasks.core.definition import Definition, Frozen
 from tasks.evaluation.calibration import calibration_error, calibration_excess
 from tasks.evaluation.metrics import Array, read_certainty
+from tasks.training.recalibration import shift_odds
 
 EXPLAINS = 0.5  # of a calibration error: from here on, it is called a base rate that moved
 _FARTHEST = 20.0
@@ -78,11 +79,6 @@ def find_offset(rate: float, predicted: Array) -> float:
     if miss(-_FARTHEST) >= 0 or miss(_FARTHEST) <= 0:
         return -_FARTHEST if miss(0) > 0 else _FARTHEST
     return float(brentq(miss, -_FARTHEST, _FARTHEST, xtol=1e-12))
-
-
-def shift_odds(predicted: Array, offset: float) -> Array:
-    """Move the log odds of probabilities, shape (rows,)."""
-    return np.asarray(expit(logit(predicted) + offset))
 
 
 def tolerate(definition: Definition, target: Array, predicted: Array | None = None) -> float:

@@ -20,11 +20,11 @@ from tasks.core.columns import TARGET, TIME
 from tasks.core.definition import Frozen
 from tasks.evaluation.calibration import calibration_error, calibration_excess
 from tasks.evaluation.metrics import Array, row_losses
-from tasks.evaluation.prior_shift import find_offset, shift_odds, tolerate
+from tasks.evaluation.prior_shift import find_offset, tolerate
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import model_input
-from tasks.training.recalibration import MOST_KNOTS, Recalibration, soften
+from tasks.training.recalibration import MOST_KNOTS, Recalibration, shift_odds, soften
 from tasks.training.train import Trained, read_model
 
 _MOST_ROWS, _FEWEST, _FEWEST_OF_A_CLASS = 100_000, 500, 50

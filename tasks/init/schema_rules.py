@@ -49,6 +49,13 @@ _NO_TIME = {
         "checks": _never("max_age", "max_silence", "allow_future"),
     }
 }
+_FOLLOWS = {
+    "allOf": [
+        _inside("target", _has(kind={"const": "binary"})),
+        _inside("extract", _has("time", key={"minItems": 1})),
+        {"properties": {"serving": {"properties": {"log": {"const": True}}}}},
+    ]
+}
 _BY_KIND = [
     rule
     for kind, (first, *_) in METRICS.items()
@@ -107,6 +114,7 @@ RULES: dict[str, list[Rule]] = {
             _inside("target", _has(kind={"const": "binary"})),
             {"properties": {"checks": _never("label_rate")}},
         ),
+        _when(_inside("serving", _has("follow_base_rate")), _FOLLOWS),
         *_BY_KIND,
         *(
             _when(

@@ -15,6 +15,7 @@ from tasks.core.definition import Frozen
 from tasks.evaluation.prior_shift import describe_shift
 from tasks.features.feature_tables import tabled_values
 from tasks.monitoring.alert_deduplication import Alert, SentAlert
+from tasks.monitoring.base_rate import BaseRate
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.drift import ServedDrift
 from tasks.monitoring.ground_truth_join import GroundTruth
@@ -41,6 +42,7 @@ class MonitoringResult(Frozen):
     checks: tuple[Check, ...]
     service: ServiceHealth
     new_data: NewData | None
+    base_rate: BaseRate | None = None
     alerts: tuple[SentAlert, ...] = ()
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from tasks.backtest.replay import Period, Replay, Retrain, Track
+from tasks.backtest.periods import Period
+from tasks.backtest.replay import Followed, Replay, Retrain, Track
 from tasks.core.model_sections import Metric
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.reports import charts
@@ -40,22 +41,25 @@ def list_heads(replay: Replay) -> list[str]:
 
 
 def list_rows(replay: Replay) -> list[list[str]]:
-    return [
-        [
-            track.policy,
-            *(_write_mean(track, each) for each in (replay.metric, replay.second)),
-            "–" if track.calibration is None else f"{track.calibration:.4f}",
-            format_share(reach_gain(replay, track)),
-            str(len(track.retrains)),
-            str(track.promotions),
-            str(track.refusals),
-            f"{track.seconds:.0f}",
-        ]
-        for track in replay.tracks
-    ]
+    rows = []
+    for track in replay.tracks:
+        gain = format_share(reach_gain(replay, track))
+        counts = map(str, (len(track.retrains), track.promotions, track.refusals))
+        rows.append(
+            [track.policy, *_write_means(replay, track), gain, *counts, f"{track.seconds:.0f}"]
+        )
+        if track.followed:
+            means = _write_means(replay, track.followed)
+            rows.append([f"{track.policy}, base rate followed", *means, *["–"] * 5])
+    return rows
 
 
-def _write_mean(track: Track, metric: Metric) -> str:
+def _write_means(replay: Replay, track: Track | Followed) -> list[str]:
+    error = "–" if track.calibration is None else f"{track.calibration:.4f}"
+    return [*(_write_mean(track, each) for each in (replay.metric, replay.second)), error]
+
+
+def _write_mean(track: Track | Followed, metric: Metric) -> str:
     return format_score(track.mean[metric]) if metric in track.mean else "–"
 
 

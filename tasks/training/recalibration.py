@@ -92,6 +92,15 @@ class Recalibration(Frozen):
         return list(self._points[2].tolist())
 
 
+def shift_odds(predicted: Any, offset: Any) -> Any:
+    """Move the log odds of probabilities, one or many, by one offset or one each.
+
+    >>> round(float(shift_odds(0.5, 1.0)), 3)
+    0.731
+    """
+    return expit(logit(predicted) + offset)
+
+
 def soften(chances: Array, temperature: float) -> Array:
     """Divide the log of each class's probability by a temperature, and let them add up to 1.
 

@@ -111,3 +111,27 @@ def test_keys_that_came_later_change_no_digest_while_they_are_not_given() -> Non
     assert parse_definition(automatic, "churn.toml").digest == digest
     never = f"{plain}[training]\ncalibrate = 'never'\n"
     assert parse_definition(never, "churn.toml").digest != digest
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"target": 'value = "y"\nkind = "regression"'}, "is for a binary target"),
+        ({"extract": 'time = "t"'}, r"needs \[extract\] time and key"),
+        ({"extract": 'key = ["id"]'}, r"needs \[extract\] time and key"),
+        ({"serving": "log = false\n"}, "needs the prediction log: log = true"),
+        (
+            {"serving": 'log_without = ["id"]\n'},
+            "needs 'id' in the log: take it out of log_without",
+        ),
+        ({"serving": 'follow_base_rate = "0d"'}, r"follow_base_rate: must be longer than nothing"),
+    ],
+)
+def test_base_rate_is_followed_only_where_labels_lead_back(
+    sections: dict[str, str], said: str
+) -> None:
+    serving = sections.get("serving", "")
+    if "follow_base_rate" not in serving:
+        serving += 'follow_base_rate = "14d"'
+    with pytest.raises(DefinitionError, match=rf"\[serving\] .*{said}"):
+        parse_definition(define(**sections | {"serving": serving}), "made.toml")

@@ -10,8 +10,8 @@ from tasks.evaluation.prior_shift import (
     find_offset,
     find_shift,
     measure_shift,
-    shift_odds,
 )
+from tasks.training.recalibration import shift_odds
 
 RANDOM = np.random.default_rng(1)
 ODDS = RANDOM.normal(-1.2, 0.8, 40_000)

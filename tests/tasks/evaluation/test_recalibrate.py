@@ -14,7 +14,6 @@ from tables import START, Project
 
 from bentos.model import load_folder
 from tasks.evaluation import recalibrate
-from tasks.evaluation.prior_shift import shift_odds
 from tasks.evaluation.recalibrate import (
     choose,
     fit_isotonic,
@@ -28,7 +27,7 @@ from tasks.prediction import batch_scoring
 from tasks.registry.versions import Published
 from tasks.storage.store import open_store, work_folder
 from tasks.training.published_model import encode_rows, load
-from tasks.training.recalibration import RECALIBRATION, Recalibration
+from tasks.training.recalibration import RECALIBRATION, Recalibration, shift_odds
 
 RANDOM = np.random.default_rng(1)
 ODDS = RANDOM.normal(-1, 1.2, 5_000)
