@@ -10,11 +10,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from tasks.core.data_sections import Section, Share
+from tasks.core.data_sections import TEXT, Section, Share
 from tasks.core.durations import Duration, ShareOrPeriod
 from tasks.core.hosts import HOST
 
 SCHEDULER = r"^\w+://\S+:\d+$"
+
+
+def _not_given(value: object) -> bool:
+    """Keep a key that is not given out of every dump, and so out of the digest."""
+    return value is None
 
 
 def _check_parameter(value: object) -> object:
@@ -90,6 +95,9 @@ class Training(Section):
     """The address of a Dask scheduler, as in `tcp://10.0.0.1:8786`; left out: a cluster here."""
     workers: int = Field(default=2, ge=1, le=1000)
     """How many workers of the Dask cluster train together."""
+    weight: str | None = Field(default=None, pattern=TEXT, exclude_if=_not_given)
+    """Row-wise SQL of how much a row counts, as in `CASE WHEN returned THEN 3 ELSE 1 END`: in
+    fitting, metrics and gate; 0 leaves a row out. Left out: every row counts alike."""
     params: dict[str, Parameter] = Field(default={})
     """LightGBM's own parameters, as in `num_leaves = 63`; write a list as text: `'1,-1,0'`."""
 

@@ -78,15 +78,18 @@ def compare(
     confidence: float,
     threshold: float,
     seed: int,
+    weights: Array | None = None,
 ) -> Interval:
     """Bootstrap by how much `one` is better than `other` on the same rows."""
     sign = 1 if metric in HIGHER_IS_BETTER else -1
-    ours, theirs = (group_sums(metric, target, each, groups, threshold) for each in (one, other))
+    ours, theirs = (
+        group_sums(metric, target, each, groups, threshold, weights) for each in (one, other)
+    )
     gain = _bootstrap(ours, theirs, lambda sums: sign * from_sums(metric, sums), confidence, seed)
     if metric != "auc":
         return gain
     # The bins that make resampling cheap cost some exactness: give it back.
-    exact = area_under_curve(target, one) - area_under_curve(target, other)
+    exact = area_under_curve(target, one, weights) - area_under_curve(target, other, weights)
     return Interval(
         value=exact, low=gain.low - gain.value + exact, high=gain.high - gain.value + exact
     )
@@ -129,25 +132,34 @@ def measure_surely(
     confidence: float,
     threshold: float,
     seed: int,
+    weights: Array | None = None,
 ) -> Interval:
     """Bootstrap a metric itself, with the interval that other such rows would give."""
-    sums = group_sums(metric, target, predicted, groups, threshold)
+    sums = group_sums(metric, target, predicted, groups, threshold, weights)
     value = float(from_sums(metric, sums.sum(axis=0)[None, :])[0])
     strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - value
     if metric == "auc":
-        value = area_under_curve(target, predicted)
+        value = area_under_curve(target, predicted, weights)
     return _reach(value, strays, len(sums), confidence)
 
 
 def compare_calibration(
-    target: Array, one: Array, other: Array, groups: Array, *, confidence: float, seed: int
+    target: Array,
+    one: Array,
+    other: Array,
+    groups: Array,
+    *,
+    confidence: float,
+    seed: int,
+    weights: Array | None = None,
 ) -> Interval:
     """Bootstrap by how much closer to the truth `one` is in its bins than `other`."""
+    every = np.ones(len(target)) if weights is None else weights
 
     def gaps(predicted: Array) -> Array:
         observed, expected = read_certainty(target, predicted)
-        table = tabulate(groups, rank_bins(expected), expected - observed)
-        return np.column_stack([table, np.bincount(groups)])
+        table = tabulate(groups, rank_bins(expected), (expected - observed) * every)
+        return np.column_stack([table, np.bincount(groups, weights=every)])
 
     def closeness(sums: Array) -> Array:
         return np.asarray(-np.abs(sums[:, :-1]).sum(axis=1) / sums[:, -1])
@@ -155,14 +167,16 @@ def compare_calibration(
     return _bootstrap(gaps(one), gaps(other), closeness, confidence, seed)
 
 
-def compare_means(ours: Array, theirs: Array, groups: Array, *, confidence: float) -> Interval:
+def compare_means(
+    ours: Array, theirs: Array, groups: Array, *, confidence: float, weights: Array | None = None
+) -> Interval:
     """Compare two models' losses by row, by how their difference spreads over runs of groups.
 
     For many comparisons at once, whose confidence lies too far out for a bootstrap's resamples.
     """
     difference = theirs - ours
-    value = float(difference.mean())
-    error = _standard_error(difference, groups)
+    value = float(np.average(difference, weights=weights))
+    error = _standard_error(difference, groups, weights)
     margin = error * _deviations(len(np.bincount(groups)), confidence)
     return Interval(value=value, low=value - margin, high=value + margin)
 
@@ -191,12 +205,13 @@ def draw_groups(count: int, seed: int) -> Array:
     return _add_up_runs(starts.astype(np.float64))
 
 
-def _standard_error(values: Array, groups: Array) -> float:
+def _standard_error(values: Array, groups: Array, weights: Array | None = None) -> float:
     """Say how far the mean of rows strays, by how their groups' sums spread over runs of them."""
-    sizes = np.bincount(groups)
-    strays = np.bincount(groups, weights=values) - float(values.mean()) * sizes
+    every = np.ones(len(values)) if weights is None else weights
+    sizes, mean = np.bincount(groups, weights=every), float(np.average(values, weights=weights))
+    strays = np.bincount(groups, weights=values * every) - mean * sizes
     runs = _add_up_runs(strays[None, :])[0]
-    return math.sqrt((runs**2).sum() / _run_length(len(sizes))) / len(values)
+    return math.sqrt((runs**2).sum() / _run_length(len(sizes))) / float(every.sum())
 
 
 def _bootstrap(

@@ -18,20 +18,27 @@ _RANK_BINS, _CALIBRATION_BINS = 256, 10
 
 
 def measure(
-    kind: TargetKind, target: Array, predicted: Array, threshold: float
+    kind: TargetKind,
+    target: Array,
+    predicted: Array,
+    threshold: float,
+    weights: Array | None = None,
 ) -> dict[Metric, float]:
     """Compute every metric that fits this kind of target.
 
     `target` holds 0 and 1, places of classes or values, shape (rows,). `predicted` holds
-    probabilities of 1, of each class (rows, classes), or values. No metric is ever NaN.
+    probabilities of 1, of each class (rows, classes), or values. `weights` say how much each row
+    counts, all alike without. No metric is ever NaN.
     """
     whole = np.zeros(len(target), dtype=np.int64)
-    return {
-        metric: area_under_curve(target, predicted)
-        if metric == "auc"
-        else float(from_sums(metric, group_sums(metric, target, predicted, whole, threshold))[0])
-        for metric in METRICS[kind]
-    }
+
+    def value(metric: Metric) -> float:
+        if metric == "auc":
+            return area_under_curve(target, predicted, weights)
+        sums = group_sums(metric, target, predicted, whole, threshold, weights)
+        return float(from_sums(metric, sums)[0])
+
+    return {metric: value(metric) for metric in METRICS[kind]}
 
 
 def error_of(metric: Metric, value: float) -> float:
@@ -39,32 +46,40 @@ def error_of(metric: Metric, value: float) -> float:
     return 1 - value if metric in HIGHER_IS_BETTER else value
 
 
-def area_under_curve(target: Array, predicted: Array) -> float:
+def area_under_curve(target: Array, predicted: Array, weights: Array | None = None) -> float:
     """Compute the exact area under the ROC curve, ties counted half; 0.5 for a single class."""
     _, place, count = np.unique(predicted, return_inverse=True, return_counts=True)
+    if weights is not None:
+        positives, negatives = (np.bincount(place, each * weights) for each in (target, 1 - target))
+        return float(_area(np.concatenate([positives, negatives])[None, :])[0])
     positives = np.bincount(place, weights=target, minlength=len(count))
     return float(_area(np.concatenate([positives, count - positives])[None, :])[0])
 
 
 def group_sums(
-    metric: Metric, target: Array, predicted: Array, groups: Array, threshold: float
+    metric: Metric,
+    target: Array,
+    predicted: Array,
+    groups: Array,
+    threshold: float,
+    weights: Array | None = None,
 ) -> Array:
     """Sum up in each group what the metric is made of; shape (groups, parts)."""
+    every = np.ones(len(target)) if weights is None else weights
     if metric == "auc":
         place = rank_bins(predicted, _RANK_BINS)
-        return np.hstack([tabulate(groups, place, target), tabulate(groups, place, 1 - target)])
+        return np.hstack([tabulate(groups, place, each * every) for each in (target, 1 - target)])
     if metric == "macro_f1":
         chosen, classes = predicted.argmax(axis=1), predicted.shape[1]
         true = target.astype(np.int64)
-        every = np.ones(len(target))
-        hits = tabulate(groups, chosen, chosen == true, classes)
+        hits = tabulate(groups, chosen, (chosen == true) * every, classes)
         guessed = tabulate(groups, chosen, every, classes)
         return np.hstack([hits, guessed, tabulate(groups, true, every, classes)])
     parts = [np.ones(len(target)), row_losses(metric, target, predicted, threshold)]
     if metric == "r2":
         centred = target - target.mean()  # squares of large values would swallow their differences
         parts += [centred, centred**2]
-    return np.stack([np.bincount(groups, weights=part) for part in parts], axis=1)
+    return np.stack([np.bincount(groups, weights=part * every) for part in parts], axis=1)
 
 
 def from_sums(metric: Metric, sums: Array) -> Array:

@@ -21,8 +21,8 @@ from tasks.evaluation.bootstrap import (
     group_rows,
     measure_surely,
 )
-from tasks.evaluation.evaluate import SLICE
 from tasks.evaluation.metrics import Array, error_of, measure, row_losses
+from tasks.evaluation.slices import SLICE
 
 _FEWEST_OF_A_CLASS = 20
 _SLICE_LEVELS = 20

@@ -121,6 +121,8 @@ def _note_metrics(candidate: Candidate) -> Iterator[str]:
     if definition.target.kind == "binary":
         threshold = definition.serving.threshold
         yield f"Accuracy calls a row positive from a probability of {threshold:g} on."
+    if weight := definition.training.weight:
+        yield f"Each row counts as [training] weight says ({weight}): all metrics are weighted."
     if champion:
         twin = " (its evaluated twin: the released model was trained on part of this holdout)"
         yield f"The champion is {champion.version}{twin if champion.model == 'twin' else ''}."

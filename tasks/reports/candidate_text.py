@@ -94,6 +94,8 @@ def _warn_of_drift(candidate: Candidate) -> Iterator[str]:
 
 def _warn_of_rows_and_rounds(candidate: Candidate) -> Iterator[str]:
     training = candidate.plan.definition.training
+    if training.weight:
+        yield f"Metrics are weighted: a row counts {training.weight} ([training] weight)."
     if unlabelled := candidate.prepared.unlabelled:
         yield f"{unlabelled:,} matured rows have no label and were left out."
     if training.early_stopping and candidate.trained.rounds == training.rounds:
@@ -113,9 +115,9 @@ def _as_sentence(warning: str) -> str:
 def compare_averages(candidate: Candidate) -> str:
     """Say what was predicted on average, and what came true."""
     bins, kind = candidate.evaluation.calibration, candidate.plan.definition.target.kind
-    rows = sum(each.rows for each in bins)
-    predicted = sum(each.rows * each.predicted for each in bins) / rows
-    observed = sum(each.rows * each.observed for each in bins) / rows
+    rows = sum(each.counts for each in bins)
+    predicted = sum(each.counts * each.predicted for each in bins) / rows
+    observed = sum(each.counts * each.observed for each in bins) / rows
     if kind == "regression":
         said, true = format_number(predicted), format_number(observed)
         return f"It predicts {said} on average; {true} came true."

@@ -15,8 +15,8 @@ from flows.retrain import plan_retrain
 from tasks.core.checks import Check, failed
 from tasks.core.columns import ROLE, ROW, TARGET, TIME
 from tasks.core.definition import Definition, parse_definition
-from tasks.evaluation.evaluate import SLICE
 from tasks.evaluation.metrics import Array
+from tasks.evaluation.slices import SLICE
 from tasks.extraction.task import extract
 from tasks.preparation.split import SplitRole
 from tasks.preparation.task import prepare
