@@ -39,7 +39,10 @@ _WORKERS = {
     "anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_WORKERS}, {"const": "auto"}]
 }
 TargetKind = Literal["binary", "multiclass", "regression"]
-Metric = Literal["auc", "log_loss", "brier", "accuracy", "macro_f1", "mae", "rmse", "r2"]
+Metric = Literal[
+    "auc", "log_loss", "brier", "accuracy", "average_precision", "precision", "recall", "f1",
+    "macro_f1", "mae", "rmse", "r2",
+]  # fmt: skip
 Workers = Annotated[
     int | Literal["auto"], BeforeValidator(_check_workers), WithJsonSchema(_WORKERS)
 ]
@@ -51,10 +54,12 @@ CALIBRATION_AT_MOST: dict[TargetKind, float] = {
     "regression": 0.3,
 }
 METRICS: dict[TargetKind, tuple[Metric, ...]] = {
-    "binary": ("auc", "log_loss", "brier", "accuracy"),
+    "binary": (
+        "auc", "log_loss", "brier", "accuracy", "average_precision", "precision", "recall", "f1",
+    ),
     "multiclass": ("log_loss", "accuracy", "macro_f1"),
     "regression": ("rmse", "mae", "r2"),
-}
+}  # fmt: skip
 
 
 class Target(Section):

@@ -15,14 +15,15 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtri, stdtrit  # type: ignore[import-untyped]
 
-from tasks.core.definition import Frozen
 from tasks.core.model_sections import Metric
+from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import (
     HIGHER_IS_BETTER,
+    RANKED,
     Array,
-    area_under_curve,
     from_sums,
     group_sums,
+    measure_one,
     rank_bins,
     read_certainty,
     tabulate,
@@ -32,24 +33,6 @@ _RESAMPLES = 1000
 _FEWEST_DAYS = 20  # fewer are no sample to draw from: then equal shares of the rows are drawn
 _SHARES, _SHARE_ROWS = 50, 5
 _MOST_GROUPS = 500
-
-
-class Interval(Frozen):
-    """A difference and its confidence interval; above 0 means that the first is better."""
-
-    value: float
-    low: float
-    high: float
-
-
-def describe_gain(gain: Interval) -> str:
-    """Say a gain in words.
-
-    >>> describe_gain(Interval(value=-0.25, low=-0.3, high=-0.2))
-    'worse by 0.2500 (interval -0.3000 to -0.2000)'
-    """
-    which = "better" if gain.value >= 0 else "worse"
-    return f"{which} by {abs(gain.value):.4f} (interval {gain.low:+.4f} to {gain.high:+.4f})"
 
 
 def group_rows(times: pl.Series, seed: int) -> Array:
@@ -86,13 +69,12 @@ def compare(
         group_sums(metric, target, each, groups, threshold, weights) for each in (one, other)
     )
     gain = _bootstrap(ours, theirs, lambda sums: sign * from_sums(metric, sums), confidence, seed)
-    if metric != "auc":
-        return gain
     # The bins that make resampling cheap cost some exactness: give it back.
-    exact = area_under_curve(target, one, weights) - area_under_curve(target, other, weights)
-    return Interval(
-        value=exact, low=gain.low - gain.value + exact, high=gain.high - gain.value + exact
+    exact = sum(
+        sign * side * measure_one(metric, target, each, threshold, weights)
+        for side, each in ((1, one), (-1, other))
     )
+    return gain if metric not in RANKED else gain.around(exact)
 
 
 def compare_apart(
@@ -110,17 +92,16 @@ def compare_apart(
     """
     sign = 1 if metric in HIGHER_IS_BETTER else -1
     sums = [group_sums(metric, *side, threshold) for side in (one, other)]
-    values = [sign * float(from_sums(metric, each.sum(axis=0)[None, :])[0]) for each in sums]
     spread = [
-        sign * from_sums(metric, draw_groups(len(each), seed + place) @ each)
+        sign
+        * (from_sums(metric, draw_groups(len(each), seed + place) @ each) - _whole(metric, each))
         for place, each in enumerate(sums)
     ]
-    gain = values[0] - values[1]
-    fewest = min(len(each) for each in sums)
-    strays = spread[0] - spread[1] - gain
-    if metric == "auc":  # exact, where the bins that make resampling cheap are not
-        gain = area_under_curve(*one[:2]) - area_under_curve(*other[:2])
-    return _reach(gain, strays, fewest, confidence)
+    gain = sum(
+        sign * side * measure_one(metric, *rows[:2], threshold)
+        for side, rows in ((1, one), (-1, other))
+    )
+    return _reach(gain, spread[0] - spread[1], min(len(each) for each in sums), confidence)
 
 
 def measure_surely(
@@ -136,10 +117,8 @@ def measure_surely(
 ) -> Interval:
     """Bootstrap a metric itself, with the interval that other such rows would give."""
     sums = group_sums(metric, target, predicted, groups, threshold, weights)
-    value = float(from_sums(metric, sums.sum(axis=0)[None, :])[0])
-    strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - value
-    if metric == "auc":
-        value = area_under_curve(target, predicted, weights)
+    strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - _whole(metric, sums)
+    value = measure_one(metric, target, predicted, threshold, weights)
     return _reach(value, strays, len(sums), confidence)
 
 
@@ -230,6 +209,10 @@ def _reach(value: float, strays: Array, count: int, confidence: float) -> Interv
     widening = _deviations(count, confidence) / -float(ndtri(tail))
     low, high = np.quantile(strays, [tail, 1 - tail]) * widening
     return Interval(value=value, low=value + float(low), high=value + float(high))
+
+
+def _whole(metric: Metric, sums: Array) -> float:
+    return float(from_sums(metric, sums.sum(axis=0)[None, :])[0])
 
 
 def _run_length(count: int) -> int:

@@ -23,6 +23,13 @@ METRICS: dict[Metric, tuple[str, str]] = {
     "log_loss": ("Log loss", "how far probabilities are from the truth; sure and wrong costs most"),
     "brier": ("Brier score", "mean squared distance of probabilities from the truth"),
     "accuracy": ("Accuracy", "share of rows that are classified right"),
+    "average_precision": (
+        "Average precision",
+        "precision, averaged over recall; the share of positives is guessing",
+    ),
+    "precision": ("Precision", "share of those called positive that are"),
+    "recall": ("Recall", "share of positives that are called so"),
+    "f1": ("F1", "precision and recall in one number, their harmonic mean"),
     "macro_f1": ("Macro F1", "precision and recall in one number, every class counting alike"),
     "mae": ("MAE", "mean size of an error, in the target's unit"),
     "rmse": ("RMSE", "as MAE, but large errors weigh more"),

@@ -10,8 +10,9 @@ import polars as pl
 from tasks.core.columns import TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import Interval, compare, compare_means, group_rows
+from tasks.evaluation.bootstrap import compare, compare_means, group_rows
 from tasks.evaluation.evaluate import measure_rows, read_weights
+from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, row_losses
 from tasks.evaluation.slices import SLICE
 from tasks.validation.champion_predictions import ChampionPredictions

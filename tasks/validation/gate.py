@@ -14,7 +14,7 @@ from tasks.core.checks import Check, failed
 from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import Interval, compare_calibration, describe_gain
+from tasks.evaluation.bootstrap import compare_calibration
 from tasks.evaluation.calibration import (
     calibration_error,
     calibration_excess,
@@ -22,6 +22,7 @@ from tasks.evaluation.calibration import (
     deviation,
 )
 from tasks.evaluation.evaluate import measure_rows, read_weights
+from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import error_of, read_certainty
 from tasks.training.lightgbm_params import name_weights
 from tasks.validation.champion_comparison import (

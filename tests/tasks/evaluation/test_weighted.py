@@ -49,7 +49,14 @@ def test_binary_metrics_are_those_of_scikit_learn_by_weight(flights: pl.DataFram
     )
     assert measured["log_loss"] == pytest.approx(sklearn.log_loss(late, predicted, **given))
     assert measured["brier"] == pytest.approx(sklearn.brier_score_loss(late, predicted, **given))
-    assert measured["accuracy"] == pytest.approx(sklearn.accuracy_score(late, said, **given))
+    for metric, score in (
+        ("accuracy", sklearn.accuracy_score(late, said, **given)),
+        ("average_precision", sklearn.average_precision_score(late, predicted, **given)),
+        ("precision", sklearn.precision_score(late, said, **given)),
+        ("recall", sklearn.recall_score(late, said, **given)),
+        ("f1", sklearn.f1_score(late, said, **given)),
+    ):
+        assert measured[metric] == pytest.approx(score, rel=1e-12)
 
 
 def test_metrics_of_classes_and_values_are_those_of_scikit_learn_by_weight(
@@ -92,7 +99,7 @@ def test_a_whole_weight_is_as_many_rows(flights: pl.DataFrame) -> None:
     how: dict[str, Any] = {"confidence": 0.95, "seed": 1}
     whole = (late, one, other, groups)
     repeated = tuple(each[many] for each in whole)
-    for metric in ("auc", "log_loss", "accuracy"):
+    for metric in ("auc", "log_loss", "accuracy", "average_precision", "precision", "f1"):
         by_weight = compare(metric, *whole, **how, threshold=0.3, weights=weights)
         by_rows = compare(metric, *repeated, **how, threshold=0.3)
         assert by_weight.model_dump() == pytest.approx(by_rows.model_dump())

@@ -10,8 +10,9 @@ from scored import definition_of, make_rows
 
 from tasks.core.checks import Check
 from tasks.core.columns import TARGET
-from tasks.evaluation.bootstrap import Interval, compare_calibration
+from tasks.evaluation.bootstrap import compare_calibration
 from tasks.evaluation.calibration import calibration_unit
+from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import read_certainty
 from tasks.validation.champion_comparison import (
     ChampionScores,
