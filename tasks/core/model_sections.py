@@ -62,6 +62,11 @@ METRICS: dict[TargetKind, tuple[Metric, ...]] = {
 }  # fmt: skip
 
 
+HIGHER_IS_BETTER: frozenset[Metric] = frozenset(
+    {"auc", "accuracy", "average_precision", "precision", "recall", "f1", "macro_f1", "r2"}
+)
+
+
 class Target(Section):
     """What is predicted."""
 
@@ -130,6 +135,19 @@ class Gate(Section):
     calibration_at_most: float | None = Field(default=None, gt=0, le=1)
     """The largest calibration error, champion or not; of a regression in standard deviations. Left
     out: 0.15, and 0.3 of a regression."""
+    at_least: dict[str, float] | None = Field(default=None, min_length=1, exclude_if=_not_given)
+    """What a metric must be proven to reach, champion or not, as in `{ auc = 0.7 }`: the whole of
+    its interval has to."""
+    at_most: dict[str, float] | None = Field(default=None, min_length=1, exclude_if=_not_given)
+    """What a metric that is better when lower must be proven to stay below, as `at_least`."""
+    at_least_by_slice: dict[str, float] | None = Field(
+        default=None, min_length=1, exclude_if=_not_given
+    )
+    """What a metric must be proven to reach on each slice that has rows enough."""
+    at_most_by_slice: dict[str, float] | None = Field(
+        default=None, min_length=1, exclude_if=_not_given
+    )
+    """What a metric that is better when lower must stay below on each slice, as proven."""
     slices: tuple[str, ...] | None = None
     """Columns or SQL expressions: no group of rows that they make may get worse. Left out: the
     categories with few levels."""

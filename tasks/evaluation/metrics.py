@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.model_sections import HIGHER_IS_BETTER as HIGHER_IS_BETTER
 from tasks.core.model_sections import METRICS, Metric, TargetKind
 
 Array = npt.NDArray[Any]
-HIGHER_IS_BETTER: frozenset[Metric] = frozenset(
-    {"auc", "accuracy", "average_precision", "precision", "recall", "f1", "macro_f1", "r2"}
-)
 RANKED: frozenset[Metric] = frozenset({"auc", "average_precision"})  # of ranks, not of a threshold
 _COUNTED = ("precision", "recall", "f1")  # of positives that are found, told and true
 _SMALLEST = float(np.finfo(np.float64).eps)  # a probability of 0 that came true costs 36, not all

@@ -35,10 +35,15 @@ METRICS: dict[Metric, tuple[str, str]] = {
     "rmse": ("RMSE", "as MAE, but large errors weigh more"),
     "r2": ("R²", "share of the target's variance explained; 0 is predicting the mean"),
 }
+METRIC_NAMES = {str(metric): name for metric, (name, _) in METRICS.items()}
 
 
 def name_check(check: Check) -> str:
     """Name a check of the gate; one that is not listed above by its own name."""
+    for side in ("at_least", "at_most"):
+        metric, found, rest = check.name.partition(f"_{side}")
+        if found:
+            return f"{METRIC_NAMES[metric]} {side} {rest}".replace("_", " ").strip()
     return CHECKS.get(check.name, check.name.replace("_", " ").capitalize())
 
 

@@ -4,6 +4,8 @@ Responsible for pairing their predictions and for comparing them, as a whole and
 responsible for how much of a difference is too much: the gate says that.
 """
 
+from typing import Self
+
 import numpy as np
 import polars as pl
 
@@ -40,6 +42,15 @@ class PairedPredictions(Frozen, arbitrary_types_allowed=True):
     theirs: Array
     groups: Array
     weights: Array | None = None
+
+    def only(self, inside: pl.Series) -> Self:
+        """Take some of the rows; their groups stay those of all rows."""
+        chosen = inside.to_numpy()
+        arrays = {
+            name: None if (value := getattr(self, name)) is None else value[chosen]
+            for name in ("target", "ours", "theirs", "groups", "weights")
+        }
+        return self.model_copy(update={**arrays, "rows": self.rows.filter(inside)})
 
 
 def pair_predictions(

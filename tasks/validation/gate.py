@@ -25,6 +25,7 @@ from tasks.evaluation.evaluate import measure_rows, read_weights
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import error_of, read_certainty
 from tasks.training.lightgbm_params import name_weights
+from tasks.validation.bounds import judge_bounds
 from tasks.validation.champion_comparison import (
     ChampionScores,
     PairedPredictions,
@@ -52,13 +53,15 @@ def judge(
     definition: Definition, scored: pl.DataFrame, opponent: ChampionPredictions | None
 ) -> Verdict:
     """Put a scored holdout through every check of the gate; all of them must pass."""
+    guess = pair_predictions(definition, scored, scored["baseline"])
     checks = [
         judge_rows(definition, scored),
-        *judge_baseline(definition, pair_predictions(definition, scored, scored["baseline"])),
+        *judge_baseline(definition, guess),
         judge_better(
             definition, "beats_simple_model", pair_predictions(definition, scored, scored["simple"])
         ),
         judge_calibrated(definition, scored),
+        *judge_bounds(definition, guess),
     ]
     champion = None
     if opponent is not None and opponent.reason:
