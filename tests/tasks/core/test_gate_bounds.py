@@ -19,7 +19,7 @@ from tasks.core.gate_bounds import list_bounds
         ("at_least = { auc = 1.5 }", "auc is never above 1, and 1.5 is asked for"),
         ("at_most = { brier = -1 }", "brier is never below 0"),
         ("at_least = {}", r"\[gate.at_least\]: must not be empty"),
-        ("at_least = 0.5", "at_least: must be a valid dictionary|at_least: must be a table of keys"),
+        ("at_least = 0.5", "at_least: must be a (valid dictionary|table of keys)"),
         ('at_least = { auc = "0.5" }', r"\[gate.at_least\] auc: must be a valid number"),
     ],
 )  # fmt: skip
