@@ -27,6 +27,7 @@ from tasks.features.transform import (
     learn_levels,
 )
 from tasks.preparation.labels import label_rows, settle_target
+from tasks.preparation.weights import weigh_rows, weight_columns
 from tasks.sources.file_formats import FAILURES
 from tasks.storage.store import reaching
 
@@ -84,7 +85,7 @@ def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
     unlabelled, immature = rows.select(
         (matured & ~labelled).sum().alias("unlabelled"), (~matured).sum().alias("immature")
     ).collect().row(0)  # fmt: skip
-    known = rows.filter(matured, labelled)
+    known = weigh_rows(plan, rows.filter(matured, labelled))
     split = split_by_time(plan, known)
     columns = snapshot.scan().collect_schema().names()
     parted = known.with_columns(part_of_row(plan.definition, split, columns).alias(ROLE))
@@ -157,7 +158,7 @@ def learn_categories(plan: Plan, training: pl.LazyFrame) -> dict[str, tuple[str,
 
 def number_rows(plan: Plan, vocabulary: Vocabulary, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Turn labelled rows into model input, beside their target, part, time and row number."""
-    kept = (ROW, TIME, TARGET, ROLE)
+    kept = (ROW, TIME, TARGET, ROLE, *weight_columns(plan))
     evaluated = rows.select(*kept, *feature_expressions(plan.features))
     schema = evaluated.collect_schema()
     return evaluated.select(*kept, *encode_expressions(plan.features, vocabulary, schema))

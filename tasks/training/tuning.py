@@ -28,6 +28,7 @@ from tasks.training.datasets import Parameters, take_rows
 from tasks.training.early_stopping import find_best_round
 from tasks.training.lightgbm_params import model_parameters
 from tasks.training.optuna_search import Trial, complete_parameters, propose, tuner
+from tasks.training.rare_class import steady_for
 from tasks.training.train import make_dataset
 
 log = logging.getLogger("perennial.tuning")
@@ -67,6 +68,7 @@ def search_parameters(plan: Plan, prepared: Prepared, kept: Path) -> tuple[Trial
         return trials
     # A feature that a large leaf rules out must not be missing where leaves are small.
     params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
+    params = steady_for(plan, prepared, params)
     params["feature_pre_filter"] = False
     slices = cut_slices(plan, prepared, params)
     while len(trials) < plan.tune:
