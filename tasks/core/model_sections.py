@@ -78,6 +78,9 @@ class Training(Section):
     """A level of a category with fewer rows shares one code with all other rare levels."""
     category_levels: int = Field(default=250, ge=1, le=10_000)
     """How many levels of a category have a code of their own; the most frequent ones do."""
+    group: str | None = Field(default=None, min_length=1, exclude_if=lambda group: group is None)
+    """A column or row-wise SQL, as in `customer_id`: no value of it is on both sides of a split,
+    and the bootstrap draws values of it rather than rows."""
     refit: bool = True
     """Fit what passed its gate once more on all matured rows, where there is [extract] time."""
     seed: int = Field(default=1, ge=0)

@@ -12,8 +12,9 @@ from typing import cast
 import numpy as np
 import polars as pl
 from lightgbm import Booster
+from polars.selectors import by_name
 
-from tasks.core.columns import ROLE, ROW, TARGET, TIME
+from tasks.core.columns import GROUP, ROLE, ROW, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
@@ -32,7 +33,7 @@ _CONTRIBUTION_ROWS, _FEWEST_CONTRIBUTION_ROWS = 2_000, 200
 _CONTRIBUTIONS = 100_000  # rows times trees: a tree's contributions take far longer than its value
 _SLICE_LEVELS = 20
 SLICE = "slice:"  # what the columns of a slice begin with in scored rows
-_META = (ROW, TIME, TARGET, ROLE)
+_META = (ROW, TIME, TARGET, ROLE, GROUP)
 Slices = Mapping[str, str | pl.Expr]  # SQL, or what a function of the project gave
 
 
@@ -68,7 +69,7 @@ class Evaluation(Frozen):
 
 
 class Scored(Frozen):
-    """Holdout rows in one local file: number, time, target, predictions and slices."""
+    """Holdout rows in one local file: number, time, target, group, predictions and slices."""
 
     path: Path
 
@@ -81,7 +82,8 @@ def evaluate_models(
 ) -> tuple[Evaluation, Scored]:
     """Score the holdout once, measure, and keep the scores for the gate."""
     twin, simple = (read_model(path.read_text("utf-8")) for path in (trained.twin, trained.simple))
-    rows = prepared.scan(SplitRole.HOLDOUT).select(ROW, TIME, TARGET).collect()
+    told = by_name(ROW, TIME, TARGET, GROUP, require_all=False)
+    rows = prepared.scan(SplitRole.HOLDOUT).select(told).collect()
     seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
     predicted, simply = predict_holdout(plan, prepared, twin, simple)
     baseline = predict_baseline(plan, prepared, len(rows))

@@ -6,12 +6,13 @@ responsible for how much of a difference is too much: the gate says that.
 
 import polars as pl
 
-from tasks.core.columns import TARGET, TIME
+from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import Interval, compare, compare_means, group_rows
+from tasks.evaluation.bootstrap import Interval, compare, compare_means
 from tasks.evaluation.evaluate import SLICE, measure_rows
 from tasks.evaluation.metrics import Array, row_losses
+from tasks.evaluation.row_groups import group_widely
 from tasks.validation.champion_predictions import ChampionPredictions
 
 
@@ -26,7 +27,7 @@ class ChampionScores(Frozen):
 
 
 class PairedPredictions(Frozen, arbitrary_types_allowed=True):
-    """Two models' predictions for the same rows; `groups` are what a resample draws: days."""
+    """Two models' predictions for the same rows; `groups` are what a resample draws."""
 
     rows: pl.DataFrame
     target: Array
@@ -39,12 +40,16 @@ def pair_predictions(
     definition: Definition, rows: pl.DataFrame, predicted: pl.Series | Array
 ) -> PairedPredictions:
     """Set the candidate's predictions for some rows against another's."""
+    ours, target = rows["predicted"].to_numpy(), rows[TARGET].to_numpy()
+    theirs = predicted.to_numpy() if isinstance(predicted, pl.Series) else predicted
+    loss = loss_metric(definition)
+    losses = row_losses(loss, target, ours), row_losses(loss, target, theirs)
     return PairedPredictions(
         rows=rows,
-        target=rows[TARGET].to_numpy(),
-        ours=rows["predicted"].to_numpy(),
-        theirs=predicted.to_numpy() if isinstance(predicted, pl.Series) else predicted,
-        groups=group_rows(rows[TIME], definition.training.seed),
+        target=target,
+        ours=ours,
+        theirs=theirs,
+        groups=group_widely(rows, losses, definition.training.seed),
     )
 
 
@@ -95,8 +100,9 @@ def compare_slices(
     confidence = 1 - (1 - gate.confidence) / max(len(slices), 1)
     gains = {}
     for name, inside in slices.items():
-        groups = group_rows(pair.rows[TIME].filter(pl.Series(inside)), seed)
-        gain = compare_means(ours[inside], theirs[inside], groups, confidence=confidence)
+        rows, losses = pair.rows.filter(pl.Series(inside)), (ours[inside], theirs[inside])
+        groups = group_widely(rows, losses, seed)
+        gain = compare_means(*losses, groups, confidence=confidence)
         gains[name] = gain, gate.slice_margin * float(theirs[inside].mean())
     return gains
 

@@ -101,3 +101,11 @@ def test_digest_ignores_comments_but_no_value() -> None:
     plain = parse_definition(define(), "made.toml")
     assert parse_definition("# why\n" + define(), "made.toml").digest == plain.digest
     assert parse_definition(define(training="seed = 2"), "made.toml").digest != plain.digest
+
+
+def test_keys_that_are_not_given_are_in_no_digest() -> None:
+    """A definition of before they came has the digest that its versions are named by."""
+    old = parse_definition(define(training="rounds = 9"), "made.toml")
+    assert old.digest == "28aa08466a00788458cb453cd2cb41cc1f33983e669879982c2562ef7a63ea72"
+    new = parse_definition(define(training='rounds = 9\ngroup = "k"'), "made.toml")
+    assert new.digest != old.digest
