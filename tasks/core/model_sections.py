@@ -93,6 +93,13 @@ class Training(Section):
     """The address of a Dask scheduler, as in `tcp://10.0.0.1:8786`; left out: a cluster here."""
     workers: int = Field(default=2, ge=1, le=1000)
     """How many workers of the Dask cluster train together."""
+    monotone: dict[str, Literal[-1, 1]] = Field(default={}, exclude_if=lambda given: not given)
+    """Features by which predictions only rise (1) or only fall (-1), as in `{ age = 1 }`."""
+    interactions: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = Field(
+        default=(), exclude_if=lambda given: not given
+    )
+    """Sets of features: only those of one set meet in a tree's branch, as in `[["a", "b"]]`. All
+    that are in none are one more set."""
     params: dict[str, Parameter] = Field(default={})
     """LightGBM's own parameters, as in `num_leaves = 63`; write a list as text: `'1,-1,0'`."""
 

@@ -48,7 +48,7 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     With early stopping, the number of rounds is settled first, on the training window's last
     slice; the holdout has no say in it.
     """
-    params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
+    params = recall_parameters(plan, prepared)
     try_parameters(params, plan.definition.target.kind, plan.origin, len(plan.features.expressions))
     grow = grow_models if plan.definition.training.engine == "dask" else _grow_here
     grown = grow(plan, prepared, params, params | _SIMPLE_TREE)
@@ -94,8 +94,13 @@ def train_quick(
 
 def make_dataset(plan: Plan, prepared: Prepared, *parts: SplitRole) -> lightgbm.Dataset:
     """Bin the rows of some parts by the definition's parameters."""
-    params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
-    return open_bins(plan, prepared, params, *parts)
+    return open_bins(plan, prepared, recall_parameters(plan, prepared), *parts)
+
+
+def recall_parameters(plan: Plan, prepared: Prepared) -> Parameters:
+    """Give the parameters that a plan trains by, with the constraints on its features."""
+    names = list(plan.features.expressions)
+    return model_parameters(plan.definition, len(prepared.vocabulary.classes), names)
 
 
 def write_text(text: str, path: Path) -> Path:

@@ -26,9 +26,8 @@ from tasks.registry.versions import name_version
 from tasks.storage.store import reaching
 from tasks.training.datasets import Parameters, take_rows
 from tasks.training.early_stopping import find_best_round
-from tasks.training.lightgbm_params import model_parameters
 from tasks.training.optuna_search import Trial, complete_parameters, propose, tuner
-from tasks.training.train import make_dataset
+from tasks.training.train import make_dataset, recall_parameters
 
 log = logging.getLogger("perennial.tuning")
 
@@ -66,7 +65,7 @@ def search_parameters(plan: Plan, prepared: Prepared, kept: Path) -> tuple[Trial
     if len(trials) == plan.tune:
         return trials
     # A feature that a large leaf rules out must not be missing where leaves are small.
-    params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
+    params = recall_parameters(plan, prepared)
     params["feature_pre_filter"] = False
     slices = cut_slices(plan, prepared, params)
     while len(trials) < plan.tune:
