@@ -69,6 +69,8 @@ def _find_idle(definition: Definition) -> Iterator[tuple[str, str]]:
     if extract.time is None:
         for key in sorted({"max_silence", "allow_future"} & checks.model_fields_set):
             yield f"[checks] {key}", "[extract] time"
+    if definition.gate.worst_fold is not None and definition.training.folds is None:
+        yield "[gate] worst_fold", "[training] folds"
     if "materialise" in definition.schedule.model_fields_set and not definition.tables:
         yield "[schedule] materialise", "[tables]"
     if not extract.key and "duplicates" in checks.model_fields_set:

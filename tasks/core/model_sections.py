@@ -93,6 +93,9 @@ class Training(Section):
     """The address of a Dask scheduler, as in `tcp://10.0.0.1:8786`; left out: a cluster here."""
     workers: int = Field(default=2, ge=1, le=1000)
     """How many workers of the Dask cluster train together."""
+    folds: int | None = Field(default=None, ge=2, le=20, exclude_if=lambda folds: folds is None)
+    """Into how many folds the newer half of the training window is cut, each judged by a model of
+    what was known before it: how the metrics spread over time. Needs [extract] time."""
     monotone: dict[str, Literal[-1, 1]] = Field(default={}, exclude_if=lambda given: not given)
     """Features by which predictions only rise (1) or only fall (-1), as in `{ age = 1 }`."""
     interactions: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = Field(
@@ -136,6 +139,9 @@ class Gate(Section):
     """How much worse a slice may be, as a share of the champion's metric there."""
     rows: int = Field(default=100, ge=20)
     """The fewest rows of a holdout that anything is judged by."""
+    worst_fold: float | None = Field(default=None, exclude_if=lambda bound: bound is None)
+    """What the metric may come to in the worst of [training] folds, as in 0.65 for auc; refused is
+    what is surely worse, by the fold's interval."""
     confidence: float = Field(default=0.95, ge=0.8, le=0.999)
     """How sure the gate must be: the confidence of its intervals."""
 

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from lightgbm import Booster
 from polars.selectors import by_name
+from pydantic import Field
 
 from tasks.core.columns import GROUP, ROLE, ROW, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
@@ -20,6 +21,7 @@ from tasks.core.model_sections import Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.metrics import Array, measure
+from tasks.evaluation.rolling_origin import Fold, judge_folds
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import Features, Vocabulary, compile_expression
@@ -66,12 +68,14 @@ class Evaluation(Frozen):
     slices: tuple[Slice, ...]
     importance: tuple[Importance, ...]
     curves: dict[str, dict[str, tuple[float, ...]]]
+    folds: tuple[Fold, ...] = Field(default=(), exclude_if=lambda folds: not folds)
 
 
 class Scored(Frozen):
     """Holdout rows in one local file: number, time, target, group, predictions and slices."""
 
     path: Path
+    folds: tuple[Fold, ...] = ()
 
     def read(self) -> pl.DataFrame:
         return pl.read_ipc(self.path)
@@ -103,13 +107,14 @@ def evaluate_models(
         slices=measure_slices(plan, slices, target, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted),
+        folds=judge_folds(plan, prepared, trained),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     columns = [pl.Series(name, values) for name, values in predictions.items()]
     path = folder / "scored.arrow"
     with reaching(str(path)):
         rows.with_columns(*columns, *slices).write_ipc(path)
-    return evaluation, Scored(path=path)
+    return evaluation, Scored(path=path, folds=evaluation.folds)
 
 
 def measure_rows(definition: Definition, target: Array, predicted: Array) -> dict[Metric, float]:

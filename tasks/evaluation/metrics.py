@@ -12,6 +12,12 @@ from tasks.core.model_sections import METRICS, Metric, TargetKind
 
 Array = npt.NDArray[Any]
 HIGHER_IS_BETTER: frozenset[Metric] = frozenset({"auc", "accuracy", "macro_f1", "r2"})
+# What is a mean over rows, or the root of one: parts of the rows can be compared by it.
+LOSSES: dict[TargetKind, Metric] = {
+    "binary": "log_loss",
+    "multiclass": "log_loss",
+    "regression": "rmse",
+}
 _SMALLEST = float(np.finfo(np.float64).eps)  # a probability of 0 that came true costs 36, not all
 _ROUNDING = 1e-12
 _RANK_BINS, _CALIBRATION_BINS = 256, 10

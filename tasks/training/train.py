@@ -69,7 +69,7 @@ def _grow_here(plan: Plan, prepared: Prepared, params: Parameters, simple: Param
         if training.early_stopping:
             progress = _log_progress(rounds)
             rounds, curve = settle_rounds(training, params, rows, prepared, progress)
-        twin, tree = _grow(params, rows, rounds), _grow(simple, rows, 1)
+        twin, tree = grow_here(params, rows, rounds), grow_here(simple, rows, 1)
     return Grown(twin.model_to_string(), tree.model_to_string(), rounds, curve)
 
 
@@ -79,7 +79,9 @@ def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) 
     if plan.definition.training.engine == "dask":
         return write_text(grow_again(plan, prepared, trained.params, trained.rounds), path)
     with blaming(plan.origin):
-        booster = _grow(trained.params, make_dataset(plan, prepared, *SplitRole), trained.rounds)
+        booster = grow_here(
+            trained.params, make_dataset(plan, prepared, *SplitRole), trained.rounds
+        )
     return write_text(booster.model_to_string(), path)
 
 
@@ -89,7 +91,7 @@ def train_quick(
     """Train a small model on rows that are numbered already; it is never to be served."""
     params = model_parameters(definition, classes) | _QUICK
     dataset = lightgbm.Dataset(rows, label=target, categorical_feature=categories, params=params)
-    return _grow(params, dataset, _QUICK_ROUNDS)
+    return grow_here(params, dataset, _QUICK_ROUNDS)
 
 
 def make_dataset(plan: Plan, prepared: Prepared, *parts: SplitRole) -> lightgbm.Dataset:
@@ -113,7 +115,7 @@ def read_model(text: str) -> lightgbm.Booster:
     return lightgbm.Booster(model_str=text)
 
 
-def _grow(params: Mapping[str, Any], rows: lightgbm.Dataset, rounds: int) -> lightgbm.Booster:
+def grow_here(params: Mapping[str, Any], rows: lightgbm.Dataset, rounds: int) -> lightgbm.Booster:
     """Train, and keep the booster as it is: by default it goes through its text once more."""
     return lightgbm.train(
         dict(params), rows, rounds, callbacks=[_log_progress(rounds)], keep_training_booster=True

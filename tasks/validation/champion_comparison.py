@@ -11,7 +11,7 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import Interval, compare, compare_means
 from tasks.evaluation.evaluate import SLICE, measure_rows
-from tasks.evaluation.metrics import Array, row_losses
+from tasks.evaluation.metrics import LOSSES, Array, row_losses
 from tasks.evaluation.row_groups import group_widely
 from tasks.validation.champion_predictions import ChampionPredictions
 
@@ -109,4 +109,4 @@ def compare_slices(
 
 def loss_metric(definition: Definition) -> Metric:
     """Name the metric that is a mean loss over rows: slices can be compared by it."""
-    return "rmse" if definition.target.kind == "regression" else "log_loss"
+    return LOSSES[definition.target.kind]

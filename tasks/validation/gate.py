@@ -18,6 +18,7 @@ from tasks.evaluation.bootstrap import Interval, compare_calibration, describe_g
 from tasks.evaluation.calibration import calibration_error, calibration_excess, calibration_unit
 from tasks.evaluation.evaluate import measure_rows
 from tasks.evaluation.metrics import error_of, read_certainty
+from tasks.evaluation.rolling_origin import Fold
 from tasks.training.lightgbm_params import name_weights
 from tasks.validation.champion_comparison import (
     ChampionScores,
@@ -29,6 +30,7 @@ from tasks.validation.champion_comparison import (
     pair_predictions,
 )
 from tasks.validation.champion_predictions import ChampionPredictions
+from tasks.validation.fold_check import judge_folds
 
 _RARER = 0.1  # how many of the rows asked for must be of a binary target's rarer class
 _NAMED = 3
@@ -44,7 +46,10 @@ class Verdict(Frozen):
 
 
 def judge(
-    definition: Definition, scored: pl.DataFrame, opponent: ChampionPredictions | None
+    definition: Definition,
+    scored: pl.DataFrame,
+    opponent: ChampionPredictions | None,
+    folds: tuple[Fold, ...] = (),
 ) -> Verdict:
     """Put a scored holdout through every check of the gate; all of them must pass."""
     checks = [
@@ -54,6 +59,7 @@ def judge(
             definition, "beats_simple_model", pair_predictions(definition, scored, scored["simple"])
         ),
         judge_calibrated(definition, scored),
+        *judge_folds(definition, folds),
     ]
     champion = None
     if opponent is not None and opponent.reason:
