@@ -11,13 +11,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from lightgbm import Booster
+from polars.selectors import by_name
+from pydantic import Field
 
-from tasks.core.columns import ROLE, ROW, TARGET, TIME, WEIGHT
+from tasks.core.columns import GROUP, ROLE, ROW, TARGET, TIME, WEIGHT
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.metrics import Array, measure
+from tasks.evaluation.rolling_origin import Fold, judge_folds
 from tasks.evaluation.slices import SLICE, SLICE_LEVELS, slice_rows
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
@@ -30,7 +33,7 @@ from tasks.training.train import Trained, read_model
 _TRAIN_ROWS = 100_000
 _CONTRIBUTION_ROWS, _FEWEST_CONTRIBUTION_ROWS = 2_000, 200
 _CONTRIBUTIONS = 100_000  # rows times trees: a tree's contributions take far longer than its value
-_META = (ROW, TIME, TARGET, ROLE, WEIGHT)
+_META = (ROW, TIME, TARGET, ROLE, WEIGHT, GROUP)
 
 
 class Slice(Frozen):
@@ -62,12 +65,14 @@ class Evaluation(Frozen):
     slices: tuple[Slice, ...]
     importance: tuple[Importance, ...]
     curves: dict[str, dict[str, tuple[float, ...]]]
+    folds: tuple[Fold, ...] = Field(default=(), exclude_if=lambda folds: not folds)
 
 
 class Scored(Frozen):
-    """Holdout rows in one local file: number, time, target, predictions and slices."""
+    """Holdout rows in one local file: number, time, target, group, predictions and slices."""
 
     path: Path
+    folds: tuple[Fold, ...] = ()
 
     def read(self) -> pl.DataFrame:
         return pl.read_ipc(self.path)
@@ -78,8 +83,8 @@ def evaluate_models(
 ) -> tuple[Evaluation, Scored]:
     """Score the holdout once, measure, and keep the scores for the gate."""
     twin, simple = (read_model(path.read_text("utf-8")) for path in (trained.twin, trained.simple))
-    columns = (ROW, TIME, TARGET, *weight_columns(plan))
-    rows = prepared.scan(SplitRole.HOLDOUT).select(columns).collect()
+    told = by_name(ROW, TIME, TARGET, WEIGHT, GROUP, require_all=False)
+    rows = prepared.scan(SplitRole.HOLDOUT).select(told).collect()
     seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
     weights, measure_them = read_weights(rows), partial(measure_rows, plan.definition)
     predicted, simply = predict_holdout(plan, prepared, twin, simple)
@@ -103,13 +108,14 @@ def evaluate_models(
         slices=measure_slices(plan, slices, target, predicted, weights),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted, weights),
+        folds=judge_folds(plan, prepared, trained),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     path = folder / "scored.arrow"
     with reaching(str(path)):
         added = (pl.Series(name, values) for name, values in predictions.items())
         rows.with_columns(*added, *slices).write_ipc(path)
-    return evaluation, Scored(path=path)
+    return evaluation, Scored(path=path, folds=evaluation.folds)
 
 
 def measure_rows(

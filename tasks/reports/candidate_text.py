@@ -10,6 +10,7 @@ from tasks.core.checks import Check, failed
 from tasks.core.model_sections import Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
+from tasks.evaluation.rolling_origin import describe_folds
 from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
 from tasks.reports.formatting import escape_markdown, format_number, format_score, markdown_table
 from tasks.training.early_stopping import warn_of_rounds
@@ -66,6 +67,8 @@ def list_warnings(candidate: Candidate) -> Iterator[str]:
     yield from _warn_of_scores(candidate)
     yield from _warn_of_drift(candidate)
     yield from _warn_of_rows_and_rounds(candidate)
+    told = describe_folds(candidate.plan.definition.metric, candidate.evaluation.folds)
+    yield from map(_as_sentence, told)
     yield from map(_as_sentence, candidate.analysis.warnings)
 
 
