@@ -11,7 +11,7 @@ from scipy.optimize import brentq  # type: ignore[import-untyped]
 from scipy.special import expit, logit  # type: ignore[import-untyped]
 
 from tasks.core.definition import Definition, Frozen
-from tasks.evaluation.calibration import calibration_error, calibration_excess
+from tasks.evaluation.calibration import calibration_error, calibration_excess, deviation
 from tasks.evaluation.metrics import Array, read_certainty
 from tasks.training.recalibration import shift_odds
 
@@ -36,34 +36,39 @@ class PriorShift(Frozen):
     share: float
 
 
-def find_shift(definition: Definition, target: Array, predicted: Array) -> PriorShift | None:
+def find_shift(
+    definition: Definition, target: Array, predicted: Array, weights: Array | None = None
+) -> PriorShift | None:
     """Find the base rate that moved, where it is why a binary model's calibration is off."""
     if definition.target.kind != "binary" or not 0 < target.mean() < 1:
         return None
-    excess, margin = calibration_excess(target, predicted, 1.0), tolerate(definition, target)
-    if excess <= margin:
+    excess = calibration_excess(target, predicted, 1.0, weights)
+    if excess <= tolerate(definition, target, weights=weights):
         return None
-    shift = measure_shift(target, predicted)
+    shift = measure_shift(target, predicted, weights)
     return shift if shift.share >= EXPLAINS else None
 
 
-def measure_shift(target: Array, predicted: Array) -> PriorShift:
+def measure_shift(target: Array, predicted: Array, weights: Array | None = None) -> PriorShift:
     """Measure what one offset of all log odds explains; both classes must be among the targets."""
-    offset = find_offset(float(target.mean()), predicted)
+    came = float(np.average(target, weights=weights))
+    offset = find_offset(came, predicted, weights)
     shifted = shift_odds(predicted, offset)
-    before, after = (calibration_excess(target, each, 1.0) for each in (predicted, shifted))
+    before, after = (
+        calibration_excess(target, each, 1.0, weights) for each in (predicted, shifted)
+    )
     return PriorShift(
         rows=len(target),
-        predicted=float(predicted.mean()),
-        observed=float(target.mean()),
+        predicted=float(np.average(predicted, weights=weights)),
+        observed=came,
         offset=offset,
-        error=calibration_error(target, predicted, 1.0),
-        left=calibration_error(target, shifted, 1.0),
+        error=calibration_error(target, predicted, 1.0, weights),
+        left=calibration_error(target, shifted, 1.0, weights),
         share=1 - after / before if before else 0.0,
     )
 
 
-def find_offset(rate: float, predicted: Array) -> float:
+def find_offset(rate: float, predicted: Array, weights: Array | None = None) -> float:
     """Find the offset of all log odds after which the mean prediction is this rate.
 
     Of the rate that came true, it is the one of maximum likelihood.
@@ -74,20 +79,25 @@ def find_offset(rate: float, predicted: Array) -> float:
     odds = logit(np.clip(predicted, _SURE, 1 - _SURE))
 
     def miss(offset: float) -> float:
-        return float(expit(odds + offset).mean()) - rate
+        return float(np.average(expit(odds + offset), weights=weights)) - rate
 
     if miss(-_FARTHEST) >= 0 or miss(_FARTHEST) <= 0:
         return -_FARTHEST if miss(0) > 0 else _FARTHEST
     return float(brentq(miss, -_FARTHEST, _FARTHEST, xtol=1e-12))
 
 
-def tolerate(definition: Definition, target: Array, predicted: Array | None = None) -> float:
+def tolerate(
+    definition: Definition,
+    target: Array,
+    predicted: Array | None = None,
+    weights: Array | None = None,
+) -> float:
     """Give the calibration error that is no matter: a share of the outcome's deviation.
 
     For several classes the outcome is whether the likeliest one, of `predicted`, was right.
     """
     outcome = target if predicted is None else read_certainty(target, predicted)[0]
-    return definition.gate.calibration_margin * float(outcome.std())
+    return definition.gate.calibration_margin * deviation(outcome, weights)
 
 
 def describe_shift(shift: PriorShift) -> str:

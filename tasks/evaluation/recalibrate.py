@@ -12,28 +12,33 @@ from typing import Self
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 from pydantic import Field, ValidationError
-from scipy.optimize import isotonic_regression, minimize_scalar  # type: ignore[import-untyped]
-from scipy.special import expit, logit, stdtrit  # type: ignore[import-untyped]
+from scipy.special import stdtrit  # type: ignore[import-untyped]
 
-from tasks.core.columns import TARGET, TIME
+from tasks.core.columns import TARGET, TIME, WEIGHT
 from tasks.core.definition import Frozen
 from tasks.evaluation.calibration import calibration_error, calibration_excess
 from tasks.evaluation.metrics import Array, row_losses
 from tasks.evaluation.prior_shift import find_offset, tolerate
+from tasks.evaluation.recalibration_methods import (
+    fit_isotonic,
+    fit_platt,
+    fit_temperature,
+    mean_loss,
+    unmove,
+)
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import model_input
-from tasks.training.recalibration import MOST_KNOTS, Recalibration, shift_odds, soften
+from tasks.training.recalibration import Recalibration, shift_odds
 from tasks.training.train import Trained, read_model
 
 _MOST_ROWS, _FEWEST, _FEWEST_OF_A_CLASS = 100_000, 500, 50
 _ISOTONIC_ROWS = 1_000  # with fewer it learns chance (Niculescu-Mizil and Caruana 2005)
 _FOLDS = 5
-_SURE = 1e-12  # a probability of 0 or 1 has no odds
-_STEPS, _RIDGE = 50, 1e-6
 
-Fit = Callable[[Array, Array], Recalibration]
+Fit = Callable[[Array, Array, Array], Recalibration]
 
 
 class Recalibrated(Frozen):
@@ -54,12 +59,14 @@ class Recalibrated(Frozen):
     after: dict[str, float] = Field(default={})
     chosen: Recalibration | None = Field(default=None, exclude=True)
 
-    def measure_holdout(self, target: Array, raw: Array, predicted: Array) -> Self:
+    def measure_holdout(
+        self, target: Array, raw: Array, predicted: Array, weights: Array | None
+    ) -> Self:
         """Set the holdout's loss and calibration error before recalibration beside those after."""
         before, after = (
             {
-                "log_loss": float(row_losses("log_loss", target, each).mean()),
-                "calibration_error": calibration_error(target, each, 1.0),
+                "log_loss": mean_loss(target, each, weights),
+                "calibration_error": calibration_error(target, each, 1.0, weights),
             }
             for each in (raw, predicted)
         )
@@ -76,7 +83,9 @@ def settle_recalibration(plan: Plan, prepared: Prepared, trained: Trained) -> Re
     if trained.settled is None:
         return None
     rows = _read_slice(prepared)
-    target = rows[TARGET].to_numpy()
+    target, weights = rows[TARGET].to_numpy(), None
+    if WEIGHT in rows.columns:
+        weights = rows[WEIGHT].to_numpy()
     fewest = np.unique(target, return_counts=True)[1].min() if len(target) else 0
     binary = plan.definition.target.kind == "binary"
     if len(rows) < _FEWEST or (binary and not _FEWEST_OF_A_CLASS <= fewest < len(rows)):
@@ -84,14 +93,14 @@ def settle_recalibration(plan: Plan, prepared: Prepared, trained: Trained) -> Re
     settled = read_model(trained.settled.read_text("utf-8"))
     features = model_input(rows.select(list(plan.features.expressions)))
     predicted = np.asarray(settled.predict(features, num_iteration=trained.rounds))
-    shift = _measure_moved(prepared, target, predicted) if binary else 0.0
+    shift = _measure_moved(prepared, target, predicted, weights) if binary else 0.0
     unmoved = shift_odds(predicted, shift) if shift else predicted
-    error = calibration_excess(target, unmoved, 1.0)
-    margin = tolerate(plan.definition, target, unmoved)
+    error = calibration_excess(target, unmoved, 1.0, weights)
+    margin = tolerate(plan.definition, target, unmoved, weights)
     if error <= margin:
         return None
     folds = _fold(rows[TIME], plan.definition.training.seed)
-    losses, chosen = choose(target, unmoved, folds, plan.definition.gate.confidence)
+    losses, chosen = choose(target, unmoved, folds, plan.definition.gate.confidence, weights)
     return Recalibrated(
         rows=len(rows),
         error=error,
@@ -104,101 +113,38 @@ def settle_recalibration(plan: Plan, prepared: Prepared, trained: Trained) -> Re
 
 
 def choose(
-    target: Array, predicted: Array, folds: Array, confidence: float
+    target: Array,
+    predicted: Array,
+    folds: Array,
+    confidence: float,
+    weights: Array | None = None,
 ) -> tuple[dict[str, float], Recalibration | None]:
     """Choose by log loss, cross-fitted over folds; None where no method surely gains."""
+    every = np.ones(len(target)) if weights is None else weights
     plain = row_losses("log_loss", target, predicted)
-    losses, best, gained = {"none": float(plain.mean())}, None, 0.0
+    losses, best, gained = {"none": float(np.average(plain, weights=every))}, None, 0.0
     for method, fit in _list_methods(target, predicted):
         gains = np.zeros(len(target))
         try:
             for fold in np.unique(folds):
                 inside = folds == fold
-                fitted = fit(target[~inside], predicted[~inside]).apply(predicted[inside])
+                fitted = fit(target[~inside], predicted[~inside], every[~inside]).apply(
+                    predicted[inside]
+                )
                 gains[inside] = plain[inside] - row_losses("log_loss", target[inside], fitted)
-            made = fit(target, predicted)
+            made = fit(target, predicted, every)
         except ValidationError:  # out of bounds: such a line is no recalibration
             continue
-        losses[method] = losses["none"] - float(gains.mean())
-        by_fold = [gains[folds == fold].mean() for fold in np.unique(folds)]
+        gain = float(np.average(gains, weights=every))
+        losses[method] = losses["none"] - gain
+        by_fold = [
+            np.average(gains[folds == fold], weights=every[folds == fold])
+            for fold in np.unique(folds)
+        ]
         error = np.std(by_fold, ddof=1) / np.sqrt(len(by_fold))
-        sure = gains.mean() > stdtrit(len(by_fold) - 1, confidence) * error
-        if sure and gains.mean() > gained:
-            best, gained = made, float(gains.mean())
+        if gain > max(gained, stdtrit(len(by_fold) - 1, confidence) * error):
+            best, gained = made, gain
     return losses, best
-
-
-def fit_platt(target: Array, predicted: Array) -> Recalibration:
-    """Fit a line from predicted to true log odds by maximum likelihood (Newton's method).
-
-    By hand: LightGBM brings no logistic regression, and scikit-learn is no dependency.
-    """
-    slope, intercept = fit_line(logit(np.clip(predicted, _SURE, 1 - _SURE)), target)
-    return Recalibration(method="platt", slope=slope, intercept=intercept)
-
-
-def unmove(fitted: Recalibration, shift: float) -> Recalibration:
-    """Give what recalibrates as fitted where the base rate is what it was, `shift` log odds before.
-
-    >>> unmove(Recalibration(method="platt", slope=2.0, intercept=0.0), 0.5).intercept
-    0.5
-    """
-    if fitted.method == "platt":
-        intercept = fitted.intercept + (fitted.slope - 1) * shift
-        return fitted.model_copy(update={"intercept": intercept})
-    knots, values = (shift_odds(np.array(each), -shift) for each in (fitted.knots, fitted.values))
-    return Recalibration(method="isotonic", knots=knots.tolist(), values=values.tolist())
-
-
-def fit_line(odds: Array, target: Array) -> tuple[float, float]:
-    """Fit the slope and the intercept of true log odds, from 1 and 0 on."""
-    design = np.column_stack([odds, np.ones(len(odds))])
-    line = np.array([1.0, 0.0])
-    for _ in range(_STEPS):
-        chance = expit(design @ line)
-        slope = design.T @ (target - chance) - _RIDGE * (line - [1.0, 0.0])
-        bend = (design.T * (chance * (1 - chance))) @ design + _RIDGE * np.eye(2)
-        step = np.linalg.solve(bend, slope)
-        line = line + step
-        if np.abs(step).max() < 1e-9:
-            break
-    return float(line[0]), float(line[1])
-
-
-def fit_isotonic(target: Array, predicted: Array) -> Recalibration:
-    """Fit an isotonic regression, and join its blocks' centres by straight lines, from 0 to 1."""
-    centres, values, rows = pool_blocks(target, predicted)
-    # A block in which nothing, or all, came true says no more than its rows can tell.
-    values[0] = max(values[0], min(0.5 / (rows[0] + 1), values[min(1, len(values) - 1)] / 2))
-    values[-1] = min(values[-1], 1 - 0.5 / (rows[-1] + 1))
-    inner = (centres > 0) & (centres < 1) & (values > 0) & (values < 1)
-    rising = np.concatenate([[True], np.diff(values[inner]) > 0])
-    knots, heights = centres[inner][rising], values[inner][rising]
-    few = np.unique(np.linspace(0, len(knots) - 1, min(len(knots), MOST_KNOTS - 2)).astype(int))
-    return Recalibration(
-        method="isotonic", knots=(0, *knots[few].tolist(), 1), values=(0, *heights[few].tolist(), 1)
-    )
-
-
-def pool_blocks(target: Array, predicted: Array) -> tuple[Array, Array, Array]:
-    """Pool adjacent violators; give each block's mean prediction, its value, and its rows."""
-    points, place, count = np.unique(predicted, return_inverse=True, return_counts=True)
-    means = np.bincount(place, weights=target) / count
-    pooled = isotonic_regression(means, weights=count)
-    starts = pooled.blocks[:-1]
-    rows = np.add.reduceat(count, starts)
-    return np.add.reduceat(points * count, starts) / rows, pooled.x[starts].copy(), rows
-
-
-def fit_temperature(target: Array, predicted: Array) -> Recalibration:
-    """Fit one temperature of all classes' log probabilities by maximum likelihood."""
-
-    def lose(log_temperature: float) -> float:
-        softened = soften(predicted, float(np.exp(log_temperature)))
-        return float(row_losses("log_loss", target, softened).mean())
-
-    found = minimize_scalar(lose, bounds=(-3, 3), method="bounded", options={"xatol": 1e-9})
-    return Recalibration(method="temperature", temperature=float(np.exp(found.x)))
 
 
 def _list_methods(target: Array, predicted: Array) -> Iterator[tuple[str, Fit]]:
@@ -216,7 +162,9 @@ def _read_slice(prepared: Prepared) -> pl.DataFrame:
     return prepared.scan(SplitRole.STOP).gather_every(step).collect()
 
 
-def _measure_moved(prepared: Prepared, target: Array, predicted: Array) -> float:
+def _measure_moved(
+    prepared: Prepared, target: Array, predicted: Array, weights: Array | None
+) -> float:
     """Measure the log odds by which a base rate moved after the rows to fit.
 
     As far as the model did not see it coming: predictions are moved towards what came true, by no
@@ -224,10 +172,13 @@ def _measure_moved(prepared: Prepared, target: Array, predicted: Array) -> float
     """
     if prepared.split.gap is None:
         return 0.0
-    before = prepared.scan(SplitRole.FIT).select(pl.col(TARGET).mean()).collect().item()
-    came, told = float(target.mean()), float(predicted.mean())
+    fitted = prepared.scan(SplitRole.FIT).select(by_name(TARGET, WEIGHT, require_all=False))
+    rows = fitted.collect()
+    counts = rows[WEIGHT].to_numpy() if weights is not None else None
+    before = float(np.average(rows[TARGET].to_numpy(), weights=counts))
+    came, told = (float(np.average(each, weights=weights)) for each in (target, predicted))
     ends = told + min(came - before, 0.0), told + max(came - before, 0.0)
-    return find_offset(float(np.clip(came, *ends)), predicted)
+    return find_offset(float(np.clip(came, *ends)), predicted, weights)
 
 
 def _fold(times: pl.Series, seed: int) -> Array:

@@ -7,27 +7,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from scipy.special import expit, logit, softmax
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
+from scipy.special import expit
 from tables import START, Project
 
 from bentos.model import load_folder
-from tasks.evaluation import recalibrate
-from tasks.evaluation.recalibrate import (
-    choose,
-    fit_isotonic,
-    fit_platt,
-    fit_temperature,
-    pool_blocks,
-    unmove,
-)
+from tasks.evaluation.recalibrate import choose
 from tasks.maintenance.reproduce import reproduce_version
 from tasks.prediction import batch_scoring
 from tasks.registry.versions import Published
 from tasks.storage.store import open_store, work_folder
 from tasks.training.published_model import encode_rows, load
-from tasks.training.recalibration import RECALIBRATION, Recalibration, shift_odds
+from tasks.training.recalibration import RECALIBRATION
 
 RANDOM = np.random.default_rng(1)
 ODDS = RANDOM.normal(-1, 1.2, 5_000)
@@ -35,59 +25,6 @@ TARGET = (RANDOM.random(5_000) < expit(ODDS)) * 1.0
 FOLDS = np.arange(5_000) % 5
 TRAINING = "threads = 1\nrounds = 40\nearly_stopping = 20\nholdout = 0.3"
 WEIGHED = f"{TRAINING}\nparams = {{ scale_pos_weight = 6.0 }}"
-
-
-def test_line_is_that_of_scikit_learns_logistic_regression() -> None:
-    shown = expit(2 * ODDS + 1)
-    ours = fit_platt(TARGET, shown)
-    oracle = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-12)
-    theirs = oracle.fit(logit(shown)[:, None], TARGET)
-    assert ours.slope == pytest.approx(theirs.coef_.item(), abs=1e-7)
-    expected = theirs.predict_proba(logit(shown)[:, None])[:, 1]
-    np.testing.assert_allclose(ours.apply(shown), expected, atol=1e-9)
-
-
-def test_line_that_did_not_settle_in_time_is_used_as_far_as_it_came(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    settled = fit_platt(TARGET, expit(ODDS))
-    monkeypatch.setattr(recalibrate, "_STEPS", 2)
-    assert fit_platt(TARGET, expit(ODDS)).slope == pytest.approx(settled.slope, abs=0.01)
-
-
-def test_blocks_are_those_of_scikit_learns_isotonic_regression() -> None:
-    shown = np.round(expit(2 * ODDS), 3)  # with ties
-    centres, values, rows = pool_blocks(TARGET, shown)
-    oracle = IsotonicRegression().fit(shown, TARGET)
-    points = np.unique(shown)
-    expected = np.unique(oracle.predict(points).round(12))
-    np.testing.assert_allclose(values, expected, atol=1e-9)
-    assert rows.sum() == len(shown)
-    assert (np.diff(centres) > 0).all()
-
-
-def test_temperature_has_the_least_loss_of_all() -> None:
-    scores = RANDOM.normal(size=(4_000, 3))
-    true = np.array([RANDOM.choice(3, p=chances) for chances in softmax(scores, axis=1)])
-    found = fit_temperature(true, softmax(3 * scores, axis=1))
-    assert found.temperature == pytest.approx(3, rel=0.1)
-    losses = {
-        share: -np.log(found.apply(softmax(3 * scores, axis=1))[range(4_000), true]).mean()
-        if share == 1
-        else -np.log(
-            softmax(3 * scores / found.temperature / share, axis=1)[range(4_000), true]
-        ).mean()
-        for share in (0.99, 1, 1.01)
-    }
-    assert losses[1] == min(losses.values())
-
-
-def test_block_in_which_nothing_came_true_says_no_zero() -> None:
-    shown = np.linspace(0.001, 0.999, 2_000)
-    target = (shown > 0.5) * 1.0
-    given = fit_isotonic(target, shown).apply(shown)
-    assert 0 < given.min() < 0.001
-    assert 0.999 < given.max() < 1
 
 
 @pytest.mark.parametrize(
@@ -111,15 +48,6 @@ def test_line_that_turns_the_order_around_is_no_candidate() -> None:
     losses, chosen = choose(TARGET, expit(-ODDS), FOLDS, 0.95)
     assert "platt" not in losses
     assert chosen is None or chosen.method == "isotonic"
-
-
-@pytest.mark.parametrize("fit", [fit_platt, fit_isotonic])
-def test_what_is_fitted_after_a_shift_holds_before_it(fit: Callable[..., Recalibration]) -> None:
-    odds = np.random.default_rng(2).normal(-1, 1.2, 100_000)
-    target = (RANDOM.random(len(odds)) < expit(odds + 0.7)) * 1.0
-    shown = expit(1.5 * odds)  # too sure, and of before
-    given = unmove(fit(target, shift_odds(shown, 0.7)), 0.7).apply(shown)
-    assert np.abs(given - expit(odds)).mean() < 0.01
 
 
 def make_table(rate_moves: float = 0.0) -> pl.DataFrame:
