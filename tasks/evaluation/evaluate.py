@@ -100,6 +100,7 @@ def evaluate_models(
     predicted, learned = (apply_chosen(found, each) for each in (raw, predict(twin, seen)))
     baseline = predict_baseline(plan, prepared, len(rows))
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
+    unit = calibration_unit(plan.definition.target.kind, target, weights)
     evaluation = Evaluation(
         rows=len(rows),
         metrics={
@@ -109,12 +110,7 @@ def evaluate_models(
         baseline=measure_them(target, baseline, weights),
         simple=measure_them(target, simply, weights),
         calibration=calibrate(target, predicted, weights),
-        calibration_error=calibration_error(
-            target,
-            predicted,
-            calibration_unit(plan.definition.target.kind, target, weights),
-            weights,
-        ),
+        calibration_error=calibration_error(target, predicted, unit, weights),
         slices=measure_slices(plan, slices, target, predicted, weights),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted, weights),
