@@ -182,6 +182,7 @@ def make_candidate(
         trained = train(take_best(plan, trials), prepared, folder)
     with timed("evaluation", steps):
         evaluation, scored = evaluate(plan, snapshot, prepared, trained, folder)
+    plan = plan.settle(evaluation.chosen_threshold)
     with timed("validation", steps):
         verdict = validate(plan, snapshot, prepared, scored)
     refitted = None

@@ -21,10 +21,12 @@ from tasks.core.durations import parse_duration
 from tasks.core.errors import DefinitionError
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import compare, group_rows
+from tasks.evaluation.calibration import calibration_error, calibration_unit
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, error_of
+from tasks.evaluation.prior_shift import PriorShift, find_shift
 from tasks.extraction.run_plan import Plan
-from tasks.monitoring.holdout_comparison import measure_rows
+from tasks.monitoring.holdout_comparison import as_array, measure_rows
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.sources.query import collect, holding, open_table
 
@@ -34,12 +36,18 @@ _FEWEST = 50  # rows with a label that a period needs to be measured
 
 
 class Period(Frozen):
-    """Rows that were asked between two times, and how the answers turned out."""
+    """Rows that were asked between two times, and how the answers turned out.
+
+    `calibration` is the calibration error, and `prior_shift` the base rate that moved, where that
+    is why it is off.
+    """
 
     start: datetime
     end: datetime
     rows: int
     metrics: dict[Metric, float]
+    calibration: float
+    prior_shift: PriorShift | None = None
 
 
 class Retrain(Frozen):
@@ -73,6 +81,12 @@ class Track(Frozen):
     retrains: tuple[Retrain, ...]
     broken: int
     watching: float
+
+    @property
+    def calibration(self) -> float | None:
+        """The mean calibration error of all periods; None where none could be measured."""
+        errors = [each.calibration for each in self.periods]
+        return float(np.mean(errors)) if errors else None
 
     @property
     def promotions(self) -> int:
@@ -157,9 +171,24 @@ def measure_periods(
         inside = pl.col(TIME).is_between(start, end, closed="right")
         rows = history.filter(inside, pl.col(TARGET).is_not_null())
         if len(rows) >= _FEWEST and rows[TARGET].n_unique() > 1:
-            metrics = measure_rows(definition, rows)
-            periods.append(Period(start=start, end=end, rows=len(rows), metrics=metrics))
+            periods.append(measure_period(definition, rows, start, end))
     return tuple(periods)
+
+
+def measure_period(
+    definition: Definition, rows: pl.DataFrame, start: datetime, end: datetime
+) -> Period:
+    """Measure rows that were answered between two times."""
+    target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
+    unit = calibration_unit(definition.target.kind, target)
+    return Period(
+        start=start,
+        end=end,
+        rows=len(rows),
+        metrics=measure_rows(definition, rows),
+        calibration=calibration_error(target, predicted, unit),
+        prior_shift=find_shift(definition, target, predicted),
+    )
 
 
 def average_periods(periods: Iterable[Period]) -> dict[Metric, float]:
@@ -186,8 +215,9 @@ def compare_promoted(
         replaced[known],
         group_rows(rows[TIME].filter(pl.Series(known)), seed),
         confidence=gate.confidence,
-        threshold=definition.serving.threshold,
+        threshold=definition.threshold,
         seed=seed,
+        costs=definition.constant_costs,
     )
     theirs = measure_rows(definition, pl.DataFrame({TARGET: target, PREDICTION: replaced[known]}))
     return gain, gain.high < -gate.margin * error_of(metric, theirs[metric])
@@ -199,6 +229,7 @@ def describe_replay(replay: Replay, report: str) -> dict[str, Any]:
     tracks = {
         track.policy: {
             **track.model_dump(mode="json", exclude={"policy"}),
+            "calibration": track.calibration,
             "promotions": track.promotions,
             "refusals": track.refusals,
             "seconds": round(track.seconds, 2),

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from tasks.core.data_sections import TEXT, Section, Share
+from tasks.core.decision_keys import Cost, Threshold
 from tasks.core.durations import Duration, ShareOrPeriod
 from tasks.core.hosts import HOST
 
@@ -41,7 +42,7 @@ _WORKERS = {
 TargetKind = Literal["binary", "multiclass", "regression"]
 Metric = Literal[
     "auc", "log_loss", "brier", "accuracy", "average_precision", "precision", "recall", "f1",
-    "macro_f1", "mae", "rmse", "r2",
+    "macro_f1", "mae", "rmse", "r2", "cost",
 ]  # fmt: skip
 Workers = Annotated[
     int | Literal["auto"], BeforeValidator(_check_workers), WithJsonSchema(_WORKERS)
@@ -93,6 +94,12 @@ class Training(Section):
     """A level of a category with fewer rows shares one code with all other rare levels."""
     category_levels: int = Field(default=250, ge=1, le=10_000)
     """How many levels of a category have a code of their own; the most frequent ones do."""
+    calibrate: Literal["auto", "never"] = Field(
+        default="auto", exclude_if=lambda value: value == "auto"
+    )
+    """Recalibrate probabilities (auto) where the training window's last slice shows that they are
+    off by more than [gate] calibration_margin, and that it gains; or never do. Without early
+    stopping there is no such slice, and nothing is recalibrated."""
     refit: bool = True
     """Fit what passed its gate once more on all matured rows, where there is [extract] time."""
     seed: int = Field(default=1, ge=0)
@@ -179,8 +186,11 @@ class Approval(Section):
 class Serving(Section):
     """How predictions are served, by how many processes, within which limits; and their log."""
 
-    threshold: float = Field(default=0.5, gt=0, lt=1)
-    """From which probability on the answer of a binary model is yes."""
+    threshold: Threshold = 0.5
+    """From which probability on the answer of a binary model is yes; auto: chosen on the stopping
+    slice, by the least cost, or by F1 where no cost is given."""
+    cost: Cost | None = Field(default=None, exclude_if=_not_given)
+    """What a mistake of a binary model costs, as in `{ false_alarm = 1, missed = 20 }`."""
     predictor: Literal["lightgbm", "compiled"] = "lightgbm"
     """What predicts; compiled gives the same answers for many rows at once, sooner."""
     latency_budget_ms: float = Field(default=100.0, gt=0)

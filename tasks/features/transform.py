@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 from pydantic import Field
 
+from tasks.core.columns import FALSE_ALARM, MISSED
 from tasks.core.data_sections import Feature
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DefinitionError, StoreError
@@ -64,6 +65,7 @@ def compile_features(
     """
     compile_target(definition, schema, origin)
     compile_weight(definition, schema, origin)
+    compile_costs(definition, schema, origin)
     for sql in definition.gate.slices or ():
         compile_expression(sql, schema, f"{origin}: [gate] slices")
     given = definition.features or default_features(definition, schema, origin)
@@ -117,14 +119,29 @@ def compile_weight(definition: Definition, schema: pl.Schema, origin: str) -> pl
     """Compile what says how much a row counts; None where all rows count alike."""
     if definition.training.weight is None:
         return None
-    where = f"{origin}: [training] weight"
-    weight = compile_expression(definition.training.weight, schema, where)
-    dtype = expression_type(weight, schema, where)
+    return _compile_number(definition.training.weight, schema, f"{origin}: [training] weight")
+
+
+def compile_costs(definition: Definition, schema: pl.Schema, origin: str) -> dict[str, pl.Expr]:
+    """Compile what a mistake on a row costs, by the name of its column; nothing without costs."""
+    cost = definition.serving.cost
+    given = {} if cost is None else {FALSE_ALARM: cost.false_alarm, MISSED: cost.missed}
+    keys = {FALSE_ALARM: "false_alarm", MISSED: "missed"}
+    return {
+        name: _compile_number(price, schema, f"{origin}: [serving.cost] {keys[name]}")
+        if isinstance(price, str)
+        else pl.lit(float(price))
+        for name, price in given.items()
+    }
+
+
+def _compile_number(sql: str, schema: pl.Schema, where: str) -> pl.Expr:
+    value = compile_expression(sql, schema, where)
+    dtype = expression_type(value, schema, where)
     if not dtype.is_numeric():
-        hint = f"CASE WHEN {definition.training.weight} THEN 2 ELSE 1 END"
-        meant = hint if dtype == pl.Boolean else "CAST(… AS DOUBLE)"
-        raise DefinitionError(f"{where}: gives {dtype}, and a weight is a number; write {meant}")
-    return weight
+        meant = f"CASE WHEN {sql} THEN 2 ELSE 1 END" if dtype == pl.Boolean else "CAST(… AS DOUBLE)"
+        raise DefinitionError(f"{where}: gives {dtype}, and must be a number; write {meant}")
+    return value
 
 
 def default_features(definition: Definition, schema: pl.Schema, origin: str) -> dict[str, Feature]:

@@ -101,7 +101,7 @@ def compare_predictions(model: PublishedModel, logged: pl.DataFrame) -> Differen
     if changed := [f"{name!r} is {dtype}" for name, dtype in types if not dtype.is_numeric()]:
         told = ", ".join(changed)
         raise _CannotCompare(f"features are no numbers on logged rows: {told}")
-    expected = np.asarray(model.booster.predict(numbered))
+    expected = model.recalibrate(np.asarray(model.booster.predict(numbered)))
     answered = as_array(logged[LOGGED_PREDICTION])
     if answered.shape != expected.shape:
         raise _CannotCompare("logged predictions have another shape than the model's")

@@ -216,8 +216,10 @@ def predict(scorer: Scorer, numbers: pl.DataFrame) -> Array:
     if numbers.is_empty():
         return np.zeros((0, len(classes)) if classes else 0)
     if scorer.forest is None:
-        return np.asarray(scorer.model.booster.predict(numbers))
-    return scorer.forest.predict(numbers.cast(pl.Float64).to_numpy())
+        predicted = np.asarray(scorer.model.booster.predict(numbers))
+    else:
+        predicted = scorer.forest.predict(numbers.cast(pl.Float64).to_numpy())
+    return scorer.model.recalibrate(predicted)
 
 
 def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder: Path) -> None:

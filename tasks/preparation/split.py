@@ -27,7 +27,7 @@ from tasks.features.transform import (
     learn_levels,
 )
 from tasks.preparation.labels import label_rows, settle_target
-from tasks.preparation.weights import weigh_rows, weight_columns
+from tasks.preparation.weights import counted_columns, weigh_rows
 from tasks.sources.file_formats import FAILURES
 from tasks.storage.store import reaching
 
@@ -158,7 +158,7 @@ def learn_categories(plan: Plan, training: pl.LazyFrame) -> dict[str, tuple[str,
 
 def number_rows(plan: Plan, vocabulary: Vocabulary, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Turn labelled rows into model input, beside their target, part, time and row number."""
-    kept = (ROW, TIME, TARGET, ROLE, *weight_columns(plan))
+    kept = (ROW, TIME, TARGET, ROLE, *counted_columns(plan))
     evaluated = rows.select(*kept, *feature_expressions(plan.features))
     schema = evaluated.collect_schema()
     return evaluated.select(*kept, *encode_expressions(plan.features, vocabulary, schema))

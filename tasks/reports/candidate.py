@@ -16,7 +16,6 @@ from tasks.reports.candidate_text import (
     explain_verdict,
     list_warnings,
     next_steps,
-    order_metrics,
     rank_slices,
     write_summary,
 )
@@ -27,6 +26,7 @@ from tasks.reports.formatting import (
     format_score,
     format_time,
 )
+from tasks.reports.rare_class import order_metrics
 from tasks.reports.templates import render
 from tasks.training.tuning import best_trial
 from tasks.validation.candidate import Candidate
@@ -60,6 +60,7 @@ def write_page(candidate: Candidate) -> str:
         checks=[_describe_check(each) for each in candidate.verdict.checks],
         comparisons=list(_list_comparisons(candidate)),
         notes=" ".join(_note_metrics(candidate)),
+        recalibrated=list(_list_recalibrated(candidate)),
         charts=list(draw_charts(candidate)),
         slice_heads=["Slice", "Rows", *map(name_metric, measured)],
         slices=[
@@ -73,6 +74,17 @@ def write_page(candidate: Candidate) -> str:
         **describe_data(candidate),
         **_describe_lineage(candidate),
     )
+
+
+def _list_recalibrated(candidate: Candidate) -> Iterator[list[str]]:
+    """Set the holdout before recalibration beside after it, where there was one."""
+    found = candidate.evaluation.recalibrated
+    if found is not None and found.chosen is not None:
+        for name, words in {
+            "calibration_error": "Calibration error",
+            "log_loss": "Log loss",
+        }.items():
+            yield [words, f"{found.before[name]:.4f}", f"{found.after[name]:.4f}"]
 
 
 def _describe_check(check: Check) -> tuple[str, bool, str, str, str]:
@@ -126,10 +138,10 @@ def _note_metrics(candidate: Candidate) -> Iterator[str]:
     definition, champion = candidate.plan.definition, candidate.verdict.champion
     yield "↑ higher is better, ↓ lower is better; ● marks the best."
     if definition.target.kind == "binary":
-        threshold = definition.serving.threshold
+        threshold = definition.threshold
         yield (
             "Accuracy, precision, recall and F1 call a row positive from a probability of "
-            f"{threshold:g} on."
+            f"{threshold:.4g} on{_tell_choice(candidate)}."
         )
     if weight := definition.training.weight:
         yield f"Each row counts as [training] weight says ({weight}): all metrics are weighted."
@@ -141,6 +153,14 @@ def _note_metrics(candidate: Candidate) -> Iterator[str]:
             "The model to be released was fitted once more, by the same recipe, on all rows with "
             "a matured label; these numbers belong to its twin, which never saw the holdout."
         )
+
+
+def _tell_choice(candidate: Candidate) -> str:
+    chosen = candidate.evaluation.threshold
+    if chosen is None:
+        return ""
+    by = {"cost": "the least cost", "f1": "the largest F1"}[chosen.by]
+    return f", chosen by {by} ({chosen.value:.4g}) on {chosen.rows:,} rows of the stopping slice"
 
 
 def _describe_lineage(candidate: Candidate) -> dict[str, object]:

@@ -130,6 +130,7 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
         "behind": found.staleness.model_dump(mode="json"),
         "versions": [each.model_dump() for each in judged.versions],
         "slices": [each.model_dump() for each in rank_slices(found)],
+        "prior_shift": judged.prior_shift and judged.prior_shift.model_dump(),
         "estimate": judged.estimate,
         "estimate_off": judged.off,
         "windows": [each.model_dump(mode="json") for each in judged.spans],

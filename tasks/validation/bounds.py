@@ -48,9 +48,10 @@ def measure_pair(
         part.ours,
         groups,
         confidence=definition.gate.confidence,
-        threshold=definition.serving.threshold,
+        threshold=definition.threshold,
         seed=seed,
         weights=part.weights,
+        costs=part.costs,
     )
 
 

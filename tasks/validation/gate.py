@@ -21,9 +21,10 @@ from tasks.evaluation.calibration import (
     calibration_unit,
     deviation,
 )
-from tasks.evaluation.evaluate import measure_rows, read_weights
+from tasks.evaluation.evaluate import measure_rows
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import error_of, read_certainty
+from tasks.evaluation.row_values import read_weights
 from tasks.training.lightgbm_params import name_weights
 from tasks.validation.bounds import judge_bounds
 from tasks.validation.champion_comparison import (
@@ -139,8 +140,7 @@ def judge_better(
     metric = metric or definition.metric
     gain = compare_pair(definition, metric, pair)
     ours, theirs = (
-        measure_rows(definition, pair.target, each, pair.weights)[metric]
-        for each in (pair.ours, pair.theirs)
+        measure_rows(definition, pair.rows, each)[metric] for each in (pair.ours, pair.theirs)
     )
     return Check(
         name=name,

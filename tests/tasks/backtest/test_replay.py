@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 from predicted import DEFINITION, START, rows
+from scipy.special import expit, logit
 
 from tasks.backtest.replay import (
     Replay,
@@ -67,6 +69,16 @@ def test_periods_count_alike_and_an_empty_one_not_at_all() -> None:
     mean = average_periods(periods)["auc"]
     assert mean == pytest.approx(np.mean([each.metrics["auc"] for each in periods]))
     assert average_periods(()) == {}
+
+
+def test_period_tells_the_base_rate_that_moved_in_it() -> None:
+    history = rows(30, 1.0)
+    low = pl.Series(PREDICTION, expit(logit(history[PREDICTION].to_numpy()) - 1))
+    dates = [START, START + timedelta(days=30)]
+    (period,) = measure_periods(DEFINITION, history.with_columns(low), dates)
+    assert period.calibration > 0.1
+    assert period.prior_shift is not None
+    assert period.prior_shift.offset == pytest.approx(1, abs=0.3)
 
 
 def test_replay_without_a_period_to_measure_still_has_its_page() -> None:

@@ -108,3 +108,13 @@ def test_digest_ignores_comments_but_no_value() -> None:
     plain = parse_definition(define(), "made.toml")
     assert parse_definition("# why\n" + define(), "made.toml").digest == plain.digest
     assert parse_definition(define(training="seed = 2"), "made.toml").digest != plain.digest
+
+
+def test_keys_that_came_later_change_no_digest_while_they_are_not_given() -> None:
+    plain = "name = 'churn'\nsources.t = 't.csv'\ntarget = { value = 'left', kind = 'binary' }\n"
+    digest = "e76ee7bc1050c7007a952061340fbab783da79a397e5b3c8574bc8ad478a434b"
+    assert parse_definition(plain, "churn.toml").digest == digest
+    automatic = f"{plain}[training]\ncalibrate = 'auto'\n"
+    assert parse_definition(automatic, "churn.toml").digest == digest
+    never = f"{plain}[training]\ncalibrate = 'never'\n"
+    assert parse_definition(never, "churn.toml").digest != digest
