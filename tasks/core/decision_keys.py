@@ -1,4 +1,4 @@
-"""What decides between yes and no: the threshold of [serving], and what a mistake costs.
+"""What decides between yes and no: a threshold, what a mistake costs, and who must fare alike.
 
 Responsible for the keys themselves. Not responsible for choosing a threshold (`evaluation`).
 """
@@ -35,6 +35,22 @@ Threshold = Annotated[
     float | Literal["auto"], BeforeValidator(_check_threshold), WithJsonSchema(_THRESHOLD)
 ]
 Price = Annotated[float | str, BeforeValidator(_check_price), WithJsonSchema(_PRICE)]
+
+
+Rate = Literal["selection_rate", "true_positive_rate", "false_positive_rate"]
+
+
+class Fairness(Section):
+    """Between which groups of rows answers of a binary model must differ little."""
+
+    by: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
+    """Columns or SQL expressions, as in `sex`: rows of one value are a group."""
+    at_most: float = Field(gt=0, lt=1)
+    """By how much a rate may differ between any two groups, as in `0.1`; proven by the interval."""
+    rates: tuple[Rate, ...] = Field(
+        default=("selection_rate", "true_positive_rate", "false_positive_rate"), min_length=1
+    )
+    """Which rates: how many are answered yes, of all rows, of the positive or of the negative."""
 
 
 class Cost(Section):

@@ -151,14 +151,20 @@ class Definition(Section):
     @property
     def judges_stopping_slice(self) -> bool:
         """Whether it is asked what a model that never saw the stopping slice says of it."""
-        return self.calibrates or (self.chooses and self.training.early_stopping > 0)
+        asked = self.calibrates or self.chooses or self.metric != self.loss
+        return asked and self.training.early_stopping > 0
 
-    def settle(self, threshold: float | None) -> Self:
+    @property
+    def loss(self) -> Metric:
+        """The metric that is the loss of early stopping, by the kind's usual objective."""
+        return "rmse" if self.target.kind == "regression" else "log_loss"
+
+    def settle(self, threshold: float | None, anew: bool = False) -> Self:
         """Give this definition with the threshold that was chosen for a version; None: as it is.
 
-        Its digest stays that of the file.
+        Its digest stays that of the file. With `anew` a choice is forgotten.
         """
-        if threshold is None:
+        if threshold is None and not anew:
             return self
         settled = self.model_copy()
         settled._threshold = threshold

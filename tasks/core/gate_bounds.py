@@ -35,6 +35,8 @@ def list_bounds(gate: Gate) -> Iterator[tuple[str, Side, Mapping[str, float]]]:
 def check_decision(target: Target, training: Training, serving: Serving, gate: Gate) -> None:
     """Raise ValueError for a threshold or costs that cannot be, or that do nothing."""
     if target.kind != "binary":
+        if gate.fairness is not None:
+            raise ValueError(f"[gate] fairness: is for a binary target, not for {target.kind}")
         for key, given in (("cost", serving.cost), ("threshold", serving.threshold == "auto")):
             if given:
                 said = f"is for a binary target, not for {target.kind}"
@@ -50,8 +52,8 @@ def check_decision(target: Target, training: Training, serving: Serving, gate: G
                 raise ValueError(f"[gate] {key}: say first what [serving] cost a mistake has")
             if serving.cost.constant is None:
                 raise ValueError(
-                    f"[gate] {key}: the monitor judges by it too, and knows no row's own cost; give "
-                    "[serving] cost as numbers, or bound it by [gate] at_most"
+                    f"[gate] {key}: the monitor judges by it too, and knows no row's own cost; "
+                    "give [serving] cost as numbers, or bound it by [gate] at_most"
                 )
 
 

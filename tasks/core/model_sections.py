@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from tasks.core.data_sections import TEXT, Section, Share
-from tasks.core.decision_keys import Cost, Threshold
+from tasks.core.decision_keys import Cost, Fairness, Threshold
 from tasks.core.durations import Duration, ShareOrPeriod
 from tasks.core.hosts import HOST
 
@@ -155,6 +155,8 @@ class Gate(Section):
         default=None, min_length=1, exclude_if=_not_given
     )
     """What a metric that is better when lower must stay below on each slice, as proven."""
+    fairness: Fairness | None = Field(default=None, exclude_if=_not_given)
+    """Groups whose rates may differ by so much, as in `{ by = ["sex"], at_most = 0.1 }`."""
     slices: tuple[str, ...] | None = None
     """Columns or SQL expressions: no group of rows that they make may get worse. Left out: the
     categories with few levels."""

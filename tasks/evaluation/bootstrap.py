@@ -104,7 +104,7 @@ def compare_apart(
         sign * side * measure_one(metric, *rows[:2], threshold, None, costs)
         for side, rows in ((1, one), (-1, other))
     )
-    return _reach(gain, spread[0] - spread[1], min(len(each) for each in sums), confidence)
+    return reach(gain, spread[0] - spread[1], min(len(each) for each in sums), confidence)
 
 
 def measure_surely(
@@ -123,7 +123,7 @@ def measure_surely(
     sums = group_sums(metric, target, predicted, groups, threshold, weights, costs)
     strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - _whole(metric, sums)
     value = measure_one(metric, target, predicted, threshold, weights, costs)
-    return _reach(value, strays, len(sums), confidence)
+    return reach(value, strays, len(sums), confidence)
 
 
 def compare_calibration(
@@ -204,10 +204,10 @@ def _bootstrap(
     weights = draw_groups(len(ours), seed)
     value = float((score(ours.sum(axis=0)[None, :]) - score(theirs.sum(axis=0)[None, :]))[0])
     strays = score(weights @ ours) - score(weights @ theirs) - value
-    return _reach(value, strays, len(ours), confidence)
+    return reach(value, strays, len(ours), confidence)
 
 
-def _reach(value: float, strays: Array, count: int, confidence: float) -> Interval:
+def reach(value: float, strays: Array, count: int, confidence: float) -> Interval:
     """Turn how far resamples strayed into an interval, wider where groups are few."""
     tail = (1 - confidence) / 2
     widening = _deviations(count, confidence) / -float(ndtri(tail))

@@ -24,6 +24,7 @@ from tasks.evaluation.prior_shift import PriorShift, find_shift
 from tasks.evaluation.recalibrate import Recalibrated, apply_chosen, settle_recalibration
 from tasks.evaluation.row_values import read_costs, read_weights
 from tasks.evaluation.slices import SLICE, SLICE_LEVELS, slice_rows
+from tasks.evaluation.stopping_metric import Disagreement, find_disagreement
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.split import Prepared, SplitRole
@@ -76,6 +77,7 @@ class Evaluation(Frozen):
     threshold: ChosenThreshold | None = Field(
         default=None, exclude_if=lambda chosen: chosen is None
     )
+    disagreement: Disagreement | None = Field(default=None, exclude_if=lambda found: found is None)
 
     @property
     def chosen_threshold(self) -> float | None:
@@ -105,29 +107,23 @@ def evaluate_models(
     plan, chosen = settle_threshold(plan, prepared, trained, found)
     weights, measure_them = read_weights(rows), partial(measure_rows, plan.definition)
     predicted, learned = (apply_chosen(found, each) for each in (raw, predict(twin, seen)))
+    unit = calibration_unit(plan.definition.target.kind, target, weights)
     baseline = predict_baseline(plan, prepared, len(rows))
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
     evaluation = Evaluation(
         rows=len(rows),
-        metrics={
-            "holdout": measure_them(rows, predicted),
-            "train": measure_them(seen, learned),
-        },
+        metrics={"holdout": measure_them(rows, predicted), "train": measure_them(seen, learned)},
         baseline=measure_them(rows, baseline),
         simple=measure_them(rows, simply),
         calibration=calibrate(target, predicted, weights),
-        calibration_error=calibration_error(
-            target,
-            predicted,
-            calibration_unit(plan.definition.target.kind, target, weights),
-            weights,
-        ),
+        calibration_error=calibration_error(target, predicted, unit, weights),
         slices=measure_slices(plan, slices, rows, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted, weights),
         recalibrated=found and found.measure_holdout(target, raw, predicted),
         prior_shift=None if weights is not None else find_shift(plan.definition, target, predicted),
         threshold=chosen,
+        disagreement=find_disagreement(plan, prepared, trained, found),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     path = folder / "scored.arrow"
@@ -194,6 +190,8 @@ def measure_slices(
     """Measure each slice's largest levels that have enough rows to say anything."""
     measured = []
     for column in sorted(slices, key=lambda column: column.name):
+        if not column.name.startswith(SLICE):
+            continue
         name, counts = column.name.removeprefix(SLICE), column.value_counts()
         largest = counts.sort(["count", column.name], descending=[True, False])
         for level, count in largest.head(SLICE_LEVELS).iter_rows():

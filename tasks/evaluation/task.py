@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tasks.core.steps import step
 from tasks.evaluation.evaluate import Evaluation, Scored, evaluate_models
+from tasks.evaluation.stopping_metric import tell_disagreement
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.split import Prepared
@@ -23,4 +24,6 @@ def evaluate(
         f"{name} {value:.4f}" for name, value in evaluation.metrics["holdout"].items()
     )
     log.info("holdout %s", numbers)
+    for warning in tell_disagreement(evaluation.disagreement, plan.definition.loss):
+        log.warning("%s", warning)
     return evaluation, scored

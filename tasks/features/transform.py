@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 from pydantic import Field
 
-from tasks.core.columns import FALSE_ALARM, MISSED
 from tasks.core.data_sections import Feature
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DefinitionError, StoreError
 from tasks.core.expression_tree import BuiltExpression, UnfitExpression, read_expression
 from tasks.core.sql import compile_built, expression_type, is_text, quote_name
 from tasks.core.sql import compile_expression as compile_expression
+from tasks.features.judging_expressions import check_judging, compile_weight
 
 OTHER = 0  # the code of every level that the vocabulary does not hold
 
@@ -64,10 +64,7 @@ def compile_features(
     section and the expression that is wrong.
     """
     compile_target(definition, schema, origin)
-    compile_weight(definition, schema, origin)
-    compile_costs(definition, schema, origin)
-    for sql in definition.gate.slices or ():
-        compile_expression(sql, schema, f"{origin}: [gate] slices")
+    check_judging(definition, schema, origin)
     given = definition.features or default_features(definition, schema, origin)
     needed: set[str] = set()
     categories = []
@@ -113,35 +110,6 @@ def compile_target(definition: Definition, schema: pl.Schema, origin: str) -> pl
     meant = {"binary": f"{definition.target.value} = 'yes'", "regression": "CAST(… AS DOUBLE)"}
     hint = meant.get(kind, "one number or text")
     raise DefinitionError(f"{where}: gives {dtype} for a {kind} target; write {hint}")
-
-
-def compile_weight(definition: Definition, schema: pl.Schema, origin: str) -> pl.Expr | None:
-    """Compile what says how much a row counts; None where all rows count alike."""
-    if definition.training.weight is None:
-        return None
-    return _compile_number(definition.training.weight, schema, f"{origin}: [training] weight")
-
-
-def compile_costs(definition: Definition, schema: pl.Schema, origin: str) -> dict[str, pl.Expr]:
-    """Compile what a mistake on a row costs, by the name of its column; nothing without costs."""
-    cost = definition.serving.cost
-    given = {} if cost is None else {FALSE_ALARM: cost.false_alarm, MISSED: cost.missed}
-    keys = {FALSE_ALARM: "false_alarm", MISSED: "missed"}
-    return {
-        name: _compile_number(price, schema, f"{origin}: [serving.cost] {keys[name]}")
-        if isinstance(price, str)
-        else pl.lit(float(price))
-        for name, price in given.items()
-    }
-
-
-def _compile_number(sql: str, schema: pl.Schema, where: str) -> pl.Expr:
-    value = compile_expression(sql, schema, where)
-    dtype = expression_type(value, schema, where)
-    if not dtype.is_numeric():
-        meant = f"CASE WHEN {sql} THEN 2 ELSE 1 END" if dtype == pl.Boolean else "CAST(… AS DOUBLE)"
-        raise DefinitionError(f"{where}: gives {dtype}, and must be a number; write {meant}")
-    return value
 
 
 def default_features(definition: Definition, schema: pl.Schema, origin: str) -> dict[str, Feature]:

@@ -11,7 +11,7 @@ import polars as pl
 from tasks.core.columns import FALSE_ALARM, MISSED, WEIGHT
 from tasks.core.errors import DataRefused, DefinitionError, first_line
 from tasks.extraction.run_plan import Plan
-from tasks.features.transform import compile_costs, compile_weight
+from tasks.features.judging_expressions import compile_costs, compile_weight
 
 log = logging.getLogger("perennial.preparation")
 

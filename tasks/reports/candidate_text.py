@@ -11,6 +11,7 @@ from tasks.core.model_sections import Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.evaluation.prior_shift import describe_shift
+from tasks.evaluation.stopping_metric import tell_disagreement
 from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
 from tasks.reports.formatting import escape_markdown, format_number, format_score, markdown_table
 from tasks.reports.rare_class import is_rare, order_metrics, share_of_positives, tell_of_rare
@@ -130,6 +131,8 @@ def _warn_of_rows_and_rounds(candidate: Candidate) -> Iterator[str]:
         yield f"{unlabelled:,} matured rows have no label and were left out."
     if training.early_stopping and candidate.trained.rounds == training.rounds:
         yield f"The loss still fell in the last of {training.rounds:,} rounds: allow more of them."
+    found, loss = candidate.evaluation.disagreement, candidate.plan.definition.loss
+    yield from map(_as_sentence, tell_disagreement(found, loss))
     yield from map(
         _as_sentence,
         warn_of_rounds(

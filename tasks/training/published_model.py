@@ -18,7 +18,8 @@ from tasks.core.columns import MATURED, ROLE, TARGET
 from tasks.core.definition import Definition, Frozen, parse_definition
 from tasks.core.errors import DataRefused
 from tasks.extraction.run_plan import Plan
-from tasks.features.transform import Features, Vocabulary, compile_weight, encode
+from tasks.features.judging_expressions import compile_weight
+from tasks.features.transform import Features, Vocabulary, encode
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.preparation.split import Split, part_of_row
 from tasks.registry.forgotten import list_keys, read_records
@@ -119,7 +120,7 @@ class PublishedModel(Frozen):
         """Rebuild the plan that it was made by; `project` is where relative sources are."""
         lineage, records = self.lineage, read_records(open_store(self.root), self.definition.name)
         return Plan(
-            definition=self.definition,
+            definition=self.definition.settle(None, anew=True),
             origin=self.published.path,
             project=project,
             root=self.root,

@@ -76,7 +76,7 @@ def _grow_here(plan: Plan, prepared: Prepared, params: Parameters, simple: Param
             progress = _log_progress(rounds)
             rounds, curve, model = settle_rounds(training, params, rows, prepared, progress)
             if plan.definition.judges_stopping_slice:
-                text = model.model_to_string(num_iteration=rounds)
+                text = model.model_to_string(num_iteration=-1)
         twin, tree = _grow(params, rows, rounds), _grow(simple, rows, 1)
     return Grown(twin.model_to_string(), tree.model_to_string(), rounds, curve, text)
 

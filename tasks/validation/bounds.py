@@ -64,7 +64,7 @@ def list_groups(
         for level in rows[column].unique().sort():
             inside = rows[column] == level
             if _is_enough(definition, rows.filter(inside)):
-                groups[f"{column.removeprefix(SLICE)} = {level}"] = inside
+                groups[f"{column.partition(':')[2]} = {level}"] = inside
             else:
                 few += 1
     return groups, few

@@ -36,6 +36,7 @@ from tasks.validation.champion_comparison import (
     pair_predictions,
 )
 from tasks.validation.champion_predictions import ChampionPredictions
+from tasks.validation.fairness import judge_fairness
 from tasks.validation.slice_check import judge_slices
 
 _RARER = 0.1  # how many of the rows asked for must be of a binary target's rarer class
@@ -63,6 +64,7 @@ def judge(
         ),
         judge_calibrated(definition, scored),
         *judge_bounds(definition, guess),
+        *judge_fairness(definition, guess),
     ]
     champion = None
     if opponent is not None and opponent.reason:
