@@ -100,6 +100,8 @@ class Definition(Section):
             raise ValueError("[extract] query is missing: with several sources, say how they join")
         if self.extract.time is None and isinstance(self.training.holdout, timedelta):
             raise ValueError("[training] holdout is a duration, but [extract] time is not given")
+        if self.extract.time is None and self.training.folds is not None:
+            raise ValueError("[training] folds follow each other in time: give [extract] time")
         if self.extract.time is None and (self.extract.window or self.checks.max_age):
             raise ValueError("[extract] window and [checks] max_age need [extract] time")
         if self.checks.label_rate and self.target.kind != "binary":

@@ -100,6 +100,9 @@ class Training(Section):
     """Recalibrate probabilities (auto) where the training window's last slice shows that they are
     off by more than [gate] calibration_margin, and that it gains; or never do. Without early
     stopping there is no such slice, and nothing is recalibrated."""
+    group: str | None = Field(default=None, min_length=1, exclude_if=lambda group: group is None)
+    """A column or row-wise SQL, as in `customer_id`: no value of it is on both sides of a split,
+    and the bootstrap draws values of it rather than rows."""
     refit: bool = True
     """Fit what passed its gate once more on all matured rows, where there is [extract] time."""
     seed: int = Field(default=1, ge=0)
@@ -115,6 +118,16 @@ class Training(Section):
     weight: str | None = Field(default=None, pattern=TEXT, exclude_if=_not_given)
     """Row-wise SQL of how much a row counts, as in `CASE WHEN returned THEN 3 ELSE 1 END`: in
     fitting, metrics and gate; 0 leaves a row out. Left out: every row counts alike."""
+    folds: int | None = Field(default=None, ge=2, le=20, exclude_if=lambda folds: folds is None)
+    """Into how many folds the newer half of the training window is cut, each judged by a model of
+    what was known before it: how the metrics spread over time. Needs [extract] time."""
+    monotone: dict[str, Literal[-1, 1]] = Field(default={}, exclude_if=lambda given: not given)
+    """Features by which predictions only rise (1) or only fall (-1), as in `{ age = 1 }`."""
+    interactions: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = Field(
+        default=(), exclude_if=lambda given: not given
+    )
+    """Sets of features: only those of one set meet in a tree's branch, as in `[["a", "b"]]`. All
+    that are in none are one more set."""
     params: dict[str, Parameter] = Field(default={})
     """LightGBM's own parameters, as in `num_leaves = 63`; write a list as text: `'1,-1,0'`."""
 
@@ -166,6 +179,9 @@ class Gate(Section):
     """How much worse a slice may be, as a share of the champion's metric there."""
     rows: int = Field(default=100, ge=20)
     """The fewest rows of a holdout that anything is judged by."""
+    worst_fold: float | None = Field(default=None, exclude_if=lambda bound: bound is None)
+    """What the metric may come to in the worst of [training] folds, as in 0.65 for auc; refused is
+    what is surely worse, by the fold's interval."""
     confidence: float = Field(default=0.95, ge=0.8, le=0.999)
     """How sure the gate must be: the confidence of its intervals."""
 

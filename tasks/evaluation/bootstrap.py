@@ -33,7 +33,7 @@ from tasks.evaluation.metrics import (
 _RESAMPLES = 1000
 _FEWEST_DAYS = 20  # fewer are no sample to draw from: then equal shares of the rows are drawn
 _SHARES, _SHARE_ROWS = 50, 5
-_MOST_GROUPS = 500
+MOST_GROUPS = 500
 
 
 def group_rows(times: pl.Series, seed: int) -> Array:
@@ -43,10 +43,10 @@ def group_rows(times: pl.Series, seed: int) -> Array:
     """
     days = times.dt.epoch("d").rank("dense")
     if times.null_count() == len(times):
-        place, groups = np.random.default_rng(seed).permutation(len(times)), _MOST_GROUPS
+        place, groups = np.random.default_rng(seed).permutation(len(times)), MOST_GROUPS
     elif days.n_unique() >= _FEWEST_DAYS:
         place = days.to_numpy().astype(np.int64) - 1
-        return place * min(days.n_unique(), _MOST_GROUPS) // days.n_unique()
+        return place * min(days.n_unique(), MOST_GROUPS) // days.n_unique()
     else:
         place, groups = times.rank("ordinal").to_numpy().astype(np.int64) - 1, _SHARES
     return place * max(min(groups, len(times) // _SHARE_ROWS), 1) // len(times)
@@ -159,7 +159,7 @@ def compare_means(
     """
     difference = theirs - ours
     value = float(np.average(difference, weights=weights))
-    error = _standard_error(difference, groups, weights)
+    error = standard_error(difference, groups, weights)
     margin = error * _deviations(len(np.bincount(groups)), confidence)
     return Interval(value=value, low=value - margin, high=value + margin)
 
@@ -172,7 +172,7 @@ def compare_means_apart(
     For many comparisons at once, as `compare_means`.
     """
     value = float(other[0].mean() - one[0].mean())
-    error = math.hypot(*(_standard_error(losses, groups) for losses, groups in (one, other)))
+    error = math.hypot(*(standard_error(losses, groups) for losses, groups in (one, other)))
     fewest = min(len(np.bincount(groups)) for _, groups in (one, other))
     margin = error * _deviations(fewest, confidence)
     return Interval(value=value, low=value - margin, high=value + margin)
@@ -188,7 +188,7 @@ def draw_groups(count: int, seed: int) -> Array:
     return _add_up_runs(starts.astype(np.float64))
 
 
-def _standard_error(values: Array, groups: Array, weights: Array | None = None) -> float:
+def standard_error(values: Array, groups: Array, weights: Array | None = None) -> float:
     """Say how far the mean of rows strays, by how their groups' sums spread over runs of them."""
     every = np.ones(len(values)) if weights is None else weights
     sizes, mean = np.bincount(groups, weights=every), float(np.average(values, weights=weights))

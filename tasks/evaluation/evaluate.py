@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from lightgbm import Booster
+from polars.selectors import by_name
 from pydantic import Field
 
-from tasks.core.columns import FALSE_ALARM, MISSED, ROLE, ROW, TARGET, TIME, WEIGHT
+from tasks.core.columns import FALSE_ALARM, GROUP, MISSED, ROLE, ROW, TARGET, TIME, WEIGHT
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
@@ -22,6 +23,7 @@ from tasks.evaluation.decision_threshold import ChosenThreshold, settle_threshol
 from tasks.evaluation.metrics import Array, measure
 from tasks.evaluation.prior_shift import PriorShift, find_shift
 from tasks.evaluation.recalibrate import Recalibrated, apply_chosen, settle_recalibration
+from tasks.evaluation.rolling_origin import Fold, judge_folds
 from tasks.evaluation.row_values import read_costs, read_weights
 from tasks.evaluation.slices import SLICE, SLICE_LEVELS, slice_rows
 from tasks.evaluation.stopping_metric import Disagreement, find_disagreement
@@ -36,7 +38,7 @@ from tasks.training.train import Trained, read_model
 _TRAIN_ROWS = 100_000
 _CONTRIBUTION_ROWS, _FEWEST_CONTRIBUTION_ROWS = 2_000, 200
 _CONTRIBUTIONS = 100_000  # rows times trees: a tree's contributions take far longer than its value
-_META = (ROW, TIME, TARGET, ROLE, WEIGHT, FALSE_ALARM, MISSED)
+_META = (ROW, TIME, TARGET, ROLE, WEIGHT, GROUP, FALSE_ALARM, MISSED)
 
 
 class Slice(Frozen):
@@ -72,6 +74,7 @@ class Evaluation(Frozen):
     slices: tuple[Slice, ...]
     importance: tuple[Importance, ...]
     curves: dict[str, dict[str, tuple[float, ...]]]
+    folds: tuple[Fold, ...] = Field(default=(), exclude_if=lambda folds: not folds)
     recalibrated: Recalibrated | None = Field(default=None, exclude_if=lambda value: value is None)
     prior_shift: PriorShift | None = Field(default=None, exclude_if=lambda value: value is None)
     threshold: ChosenThreshold | None = Field(
@@ -86,9 +89,10 @@ class Evaluation(Frozen):
 
 
 class Scored(Frozen):
-    """Holdout rows in one local file: number, time, target, predictions and slices."""
+    """Holdout rows in one local file: number, time, target, group, predictions and slices."""
 
     path: Path
+    folds: tuple[Fold, ...] = ()
 
     def read(self) -> pl.DataFrame:
         return pl.read_ipc(self.path)
@@ -99,8 +103,8 @@ def evaluate_models(
 ) -> tuple[Evaluation, Scored]:
     """Score the holdout once, measure, and keep the scores for the gate."""
     twin, simple = (read_model(path.read_text("utf-8")) for path in (trained.twin, trained.simple))
-    columns = (ROW, TIME, TARGET, *counted_columns(plan))
-    rows = prepared.scan(SplitRole.HOLDOUT).select(columns).collect()
+    told = by_name(ROW, TIME, TARGET, GROUP, *counted_columns(plan), require_all=False)
+    rows = prepared.scan(SplitRole.HOLDOUT).select(told).collect()
     seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
     raw, simply = predict_holdout(plan, prepared, twin, simple)
     found = settle_recalibration(plan, prepared, trained)
@@ -124,13 +128,14 @@ def evaluate_models(
         prior_shift=None if weights is not None else find_shift(plan.definition, target, predicted),
         threshold=chosen,
         disagreement=find_disagreement(plan, prepared, trained, found),
+        folds=judge_folds(plan, prepared, trained),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     path = folder / "scored.arrow"
     with reaching(str(path)):
         added = (pl.Series(name, values) for name, values in predictions.items())
         rows.with_columns(*added, *slices).write_ipc(path)
-    return evaluation, Scored(path=path)
+    return evaluation, Scored(path=path, folds=evaluation.folds)
 
 
 def measure_rows(

@@ -15,6 +15,12 @@ Array = npt.NDArray[Any]
 Costs = tuple[Array | float, Array | float]  # of a false alarm, and of a positive that is missed
 RANKED: frozenset[Metric] = frozenset({"auc", "average_precision"})  # of ranks, not of a threshold
 _COUNTED = ("precision", "recall", "f1")  # of positives that are found, told and true
+# What is a mean over rows, or the root of one: parts of the rows can be compared by it.
+LOSSES: dict[TargetKind, Metric] = {
+    "binary": "log_loss",
+    "multiclass": "log_loss",
+    "regression": "rmse",
+}
 _SMALLEST = float(np.finfo(np.float64).eps)  # a probability of 0 that came true costs 36, not all
 _ROUNDING = 1e-12
 _RANK_BINS, _CALIBRATION_BINS = 256, 10

@@ -61,6 +61,7 @@ def write_page(candidate: Candidate) -> str:
         comparisons=list(_list_comparisons(candidate)),
         notes=" ".join(_note_metrics(candidate)),
         recalibrated=list(_list_recalibrated(candidate)),
+        **_describe_folds(candidate),
         charts=list(draw_charts(candidate)),
         slice_heads=["Slice", "Rows", *map(name_metric, measured)],
         slices=[
@@ -161,6 +162,26 @@ def _tell_choice(candidate: Candidate) -> str:
         return ""
     by = {"cost": "the least cost", "f1": "the largest F1"}[chosen.by]
     return f", chosen by {by} ({chosen.value:.4g}) on {chosen.rows:,} rows of the stopping slice"
+
+
+def _describe_folds(candidate: Candidate) -> dict[str, list[list[str]] | list[str]]:
+    """Give what each stretch of the training window is predicted like by what was before it."""
+    metric, folds = candidate.plan.definition.metric, candidate.evaluation.folds
+    names = list(candidate.evaluation.metrics["holdout"])
+    interval = f"{name_metric(metric)} (interval)"
+    return {
+        "fold_heads": ["Judged (UTC)", "Learned from", "Rows", *map(name_metric, names), interval],
+        "folds": [
+            [
+                f"{format_time(each.start)} – {format_time(each.end)}",
+                f"{each.learned:,}",
+                f"{each.rows:,}",
+                *(format_score(each.metrics[name]) for name in names),
+                f"{format_score(each.interval.low)} – {format_score(each.interval.high)}",
+            ]
+            for each in folds
+        ],
+    }
 
 
 def _describe_lineage(candidate: Candidate) -> dict[str, object]:

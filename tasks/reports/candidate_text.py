@@ -11,6 +11,7 @@ from tasks.core.model_sections import Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.evaluation.prior_shift import describe_shift
+from tasks.evaluation.rolling_origin import describe_folds
 from tasks.evaluation.stopping_metric import tell_disagreement
 from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
 from tasks.reports.formatting import escape_markdown, format_number, format_score, markdown_table
@@ -68,6 +69,8 @@ def list_warnings(candidate: Candidate) -> Iterator[str]:
     yield from _warn_of_scores(candidate)
     yield from _warn_of_drift(candidate)
     yield from _warn_of_rows_and_rounds(candidate)
+    told = describe_folds(candidate.plan.definition.metric, candidate.evaluation.folds)
+    yield from map(_as_sentence, told)
     yield from map(_as_sentence, candidate.analysis.warnings)
 
 

@@ -50,7 +50,7 @@ def open_bins(
 ) -> lightgbm.Dataset:
     """Give the bins of the rows of some parts: those that are kept, or new ones."""
     params = {**params, **name_categories(plan.features)}
-    rows = sum(prepared.rows[part.name.lower()] for part in parts)
+    rows = sum(prepared.rows.get(part.name.lower(), 0) for part in parts)
     if rows < _WORTH_KEEPING:
         return bin_rows(plan, prepared, params, parts)
     folder, name = cache_folder(plan.root, "bins"), name_bins(plan, prepared, params, parts)

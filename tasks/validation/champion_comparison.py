@@ -9,13 +9,14 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from tasks.core.columns import TARGET, TIME
+from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import compare, compare_means, group_rows
+from tasks.evaluation.bootstrap import compare, compare_means
 from tasks.evaluation.evaluate import measure_rows
 from tasks.evaluation.interval import Interval
-from tasks.evaluation.metrics import Array, Costs, row_losses
+from tasks.evaluation.metrics import LOSSES, Array, Costs, row_losses
+from tasks.evaluation.row_groups import group_widely
 from tasks.evaluation.row_values import pick_costs, read_costs, read_weights
 from tasks.evaluation.slices import SLICE
 from tasks.validation.champion_predictions import ChampionPredictions
@@ -32,7 +33,7 @@ class ChampionScores(Frozen):
 
 
 class PairedPredictions(Frozen, arbitrary_types_allowed=True):
-    """Two models' predictions for the same rows; `groups` are what a resample draws: days.
+    """Two models' predictions for the same rows; `groups` are what a resample draws.
 
     `weights` say how much each row counts, all alike without.
     """
@@ -60,12 +61,16 @@ def pair_predictions(
     definition: Definition, rows: pl.DataFrame, predicted: pl.Series | Array
 ) -> PairedPredictions:
     """Set the candidate's predictions for some rows against another's."""
+    ours, target = rows["predicted"].to_numpy(), rows[TARGET].to_numpy()
+    theirs = predicted.to_numpy() if isinstance(predicted, pl.Series) else predicted
+    loss = loss_metric(definition)
+    losses = row_losses(loss, target, ours), row_losses(loss, target, theirs)
     return PairedPredictions(
         rows=rows,
-        target=rows[TARGET].to_numpy(),
-        ours=rows["predicted"].to_numpy(),
-        theirs=predicted.to_numpy() if isinstance(predicted, pl.Series) else predicted,
-        groups=group_rows(rows[TIME], definition.training.seed),
+        target=target,
+        ours=ours,
+        theirs=theirs,
+        groups=group_widely(rows, losses, definition.training.seed),
         weights=read_weights(rows),
         costs=read_costs(definition, rows),
     )
@@ -120,11 +125,10 @@ def compare_slices(
     confidence = 1 - (1 - gate.confidence) / max(len(slices), 1)
     gains = {}
     for name, inside in slices.items():
-        groups = group_rows(pair.rows[TIME].filter(pl.Series(inside)), seed)
+        rows, losses = pair.rows.filter(pl.Series(inside)), (ours[inside], theirs[inside])
         counts = None if pair.weights is None else pair.weights[inside]
-        gain = compare_means(
-            ours[inside], theirs[inside], groups, confidence=confidence, weights=counts
-        )
+        groups = group_widely(rows, losses, seed)
+        gain = compare_means(*losses, groups, confidence=confidence, weights=counts)
         mean = float(np.average(theirs[inside], weights=counts))
         gains[name] = gain, gate.slice_margin * mean
     return gains
@@ -132,4 +136,4 @@ def compare_slices(
 
 def loss_metric(definition: Definition) -> Metric:
     """Name the metric that is a mean loss over rows: slices can be compared by it."""
-    return "rmse" if definition.target.kind == "regression" else "log_loss"
+    return LOSSES[definition.target.kind]

@@ -24,6 +24,7 @@ from tasks.evaluation.calibration import (
 from tasks.evaluation.evaluate import measure_rows
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import error_of, read_certainty
+from tasks.evaluation.rolling_origin import Fold
 from tasks.evaluation.row_values import read_weights
 from tasks.training.lightgbm_params import name_weights
 from tasks.validation.bounds import judge_bounds
@@ -37,6 +38,7 @@ from tasks.validation.champion_comparison import (
 )
 from tasks.validation.champion_predictions import ChampionPredictions
 from tasks.validation.fairness import judge_fairness
+from tasks.validation.fold_check import judge_folds
 from tasks.validation.slice_check import judge_slices
 
 _RARER = 0.1  # how many of the rows asked for must be of a binary target's rarer class
@@ -52,7 +54,10 @@ class Verdict(Frozen):
 
 
 def judge(
-    definition: Definition, scored: pl.DataFrame, opponent: ChampionPredictions | None
+    definition: Definition,
+    scored: pl.DataFrame,
+    opponent: ChampionPredictions | None,
+    folds: tuple[Fold, ...] = (),
 ) -> Verdict:
     """Put a scored holdout through every check of the gate; all of them must pass."""
     guess = pair_predictions(definition, scored, scored["baseline"])
@@ -65,6 +70,7 @@ def judge(
         judge_calibrated(definition, scored),
         *judge_bounds(definition, guess),
         *judge_fairness(definition, guess),
+        *judge_folds(definition, folds),
     ]
     champion = None
     if opponent is not None and opponent.reason:

@@ -46,6 +46,9 @@ WRONG = [
     ("extract", 'window = "9d"', r"need \[extract\] time"),
     ("training", 'holdout = "99999w"', r"\[training\] holdout: .*100 years"),
     ("training", "holdout = 1.5", r"\[training\] holdout: .*share"),
+    ("training", "monotone = { x = 2 }", r"\[training.monotone\] x: must be -1 or 1"),
+    ("training", 'interactions = ["x"]', r"\[training\] interactions: must be a list .*got 'x'"),
+    ("training", "interactions = [[]]", r"\[training\] interactions: must not be empty"),
     ("training", "params = { a = [1] }", r"\[training.params\] a: .*'1,-1,0'"),
     ("serving", "workers = 0", r"\[serving\] workers: must be a whole number from 1 to 64, or"),
     ("serving", "workers = 65", r"\[serving\] workers: .*64"),
@@ -118,3 +121,11 @@ def test_keys_that_came_later_change_no_digest_while_they_are_not_given() -> Non
     assert parse_definition(automatic, "churn.toml").digest == digest
     never = f"{plain}[training]\ncalibrate = 'never'\n"
     assert parse_definition(never, "churn.toml").digest != digest
+
+
+def test_keys_that_are_not_given_are_in_no_digest() -> None:
+    """A definition of before they came has the digest that its versions are named by."""
+    old = parse_definition(define(training="rounds = 9"), "made.toml")
+    assert old.digest == "28aa08466a00788458cb453cd2cb41cc1f33983e669879982c2562ef7a63ea72"
+    new = parse_definition(define(training='rounds = 9\ngroup = "k"'), "made.toml")
+    assert new.digest != old.digest

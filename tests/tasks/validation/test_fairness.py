@@ -122,7 +122,7 @@ def test_the_gate_refuses_by_fairness_without_a_champion() -> None:
         ({"gate": 'fairness = { by = ["c"] }'}, r"\[gate.fairness\] at_most: is missing"),
         (
             {"gate": 'fairness = { by = ["c"], at_most = 0.1, rates = ["tpr"] }'},
-            r"\[gate.fairness.rates\] 0: must be 'selection_rate', 'true_positive_rate' or",
+            r"\[gate.fairness\] rates: must be 'selection_rate', 'true_positive_rate' or",
         ),
         (
             {
