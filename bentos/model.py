@@ -123,7 +123,7 @@ class Model:
         if self.definition.target.kind == "regression":
             return None
         if predicted.ndim == 1:
-            return list((predicted >= self.definition.serving.threshold).tolist())
+            return list((predicted >= self.definition.threshold).tolist())
         return [self.vocabulary.classes[place] for place in predicted.argmax(axis=1)]
 
     def count_others(self, matrix: Array) -> dict[str, int]:
@@ -157,6 +157,7 @@ def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
     """Make a model from its files, and let it prove itself before anyone is answered by it."""
     lineage = json.loads(read("lineage.json"))
     definition = parse_definition(read("definition.toml").decode(), lineage["version"])
+    definition = definition.settle(lineage.get("threshold"))
     features = Features.model_validate_json(read("features.json"))
     vocabulary = Vocabulary.model_validate_json(read("vocabulary.json"))
     columns = read_columns(definition, features, json.loads(read("analysis.json"))["columns"])

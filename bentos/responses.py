@@ -78,7 +78,7 @@ def write_model(model: Model) -> bytes:
             "kind": model.definition.target.kind,
             "target": model.definition.target.value,
             "classes": model.vocabulary.classes,
-            "threshold": model.definition.serving.threshold,
+            "threshold": model.definition.threshold,
             "predictor": model.predictor.name,
             "columns": [
                 {"name": each.name, "type": str(each.dtype), "required": each.required}

@@ -171,8 +171,9 @@ def compare_promoted(
         replaced[known],
         group_rows(rows[TIME].filter(pl.Series(known)), seed),
         confidence=gate.confidence,
-        threshold=definition.serving.threshold,
+        threshold=definition.threshold,
         seed=seed,
+        costs=definition.constant_costs,
     )
     theirs = measure_rows(definition, pl.DataFrame({TARGET: target, PREDICTION: replaced[known]}))
     return gain, gain.high < -gate.margin * error_of(metric, theirs[metric])

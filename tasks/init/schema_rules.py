@@ -6,7 +6,7 @@ before. Only keywords that draft 7 has, too, are used. Not responsible for a key
 
 from typing import Any
 
-from tasks.core.model_sections import METRICS
+from tasks.core.model_sections import METRICS, TargetKind
 
 Rule = dict[str, Any]
 _DATABASE, _NOTHING = r"^postgres(ql)?://", r"^\s*0+[mhdw]"
@@ -42,6 +42,11 @@ def _judges(metric: Rule, second: Rule) -> Rule:
     return {"properties": {"gate": {"properties": {"metric": metric, "second_metric": second}}}}
 
 
+def _one_of(kind: TargetKind) -> Rule:
+    """Name the metrics of a kind; cost needs [serving] cost, which the model asks for."""
+    return {"enum": [*METRICS[kind], *(("cost",) if kind == "binary" else ())]}
+
+
 _NO_TIME = {
     "properties": {
         "training": {"properties": {"holdout": {"type": "number"}, "folds": False}},
@@ -63,7 +68,7 @@ _BY_KIND = [
     for rule in (
         _when(
             _inside("target", _has(kind={"const": kind})),
-            _judges({"enum": list(METRICS[kind])}, {"enum": list(METRICS[kind])}),
+            _judges(_one_of(kind), _one_of(kind)),
         ),
         _when(
             {
