@@ -84,7 +84,16 @@ RULES: dict[str, list[Rule]] = {
         }
     ],
     "FeatureTable": [
-        _unless(_has("time"), {"properties": {"over": False, "known_after": {"pattern": _NOTHING}}})
+        _unless(
+            _has("time"),
+            {
+                "properties": {
+                    "over": False,
+                    "known_after": {"pattern": _NOTHING},
+                    "entity": {"minItems": 1},
+                }
+            },
+        )
     ],
     "ColumnCheck": [
         _when(_has(type={"enum": ["text", "boolean", "time"]}), _never("min", "max")),
