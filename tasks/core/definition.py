@@ -106,6 +106,8 @@ class Definition(Section):
         low, high = self.checks.label_rate or (0, 1)
         if low > high:
             raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")
+        if self.gate.naive and self.target.kind != "regression":
+            raise ValueError("[gate] naive predicts numbers: it is for a regression")
         known = METRICS[self.target.kind]
         for key in ("metric", "second_metric"):
             metric = getattr(self.gate, key)

@@ -21,6 +21,7 @@ from tasks.core.model_sections import Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.metrics import Array, measure
+from tasks.evaluation.naive_predictions import naive_columns, naming_naive
 from tasks.evaluation.rolling_origin import Fold, judge_folds
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
@@ -111,6 +112,9 @@ def evaluate_models(
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     columns = [pl.Series(name, values) for name, values in predictions.items()]
+    if naive := naive_columns(plan, snapshot.scan().collect_schema()):
+        with naming_naive(plan):
+            columns += read_rows(snapshot, rows[ROW], naive).get_columns()
     path = folder / "scored.arrow"
     with reaching(str(path)):
         rows.with_columns(*columns, *slices).write_ipc(path)

@@ -117,6 +117,10 @@ RULES: dict[str, list[Rule]] = {
             _inside("target", _has(kind={"const": "binary"})),
             {"properties": {"checks": _never("label_rate")}},
         ),
+        _unless(
+            _inside("target", _has(kind={"const": "regression"})),
+            {"properties": {"gate": _never("naive")}},
+        ),
         *_BY_KIND,
         *(
             _when(
