@@ -65,11 +65,7 @@ def compile_features(
     compile_target(definition, schema, origin)
     for sql in definition.gate.slices or ():
         compile_expression(sql, schema, f"{origin}: [gate] slices")
-    for name, sql in definition.gate.naive.items():
-        where = f"{origin}: [gate] naive {name!r}"
-        dtype = expression_type(compile_expression(sql, schema, where), schema, where)
-        if not dtype.is_numeric():
-            raise DefinitionError(f"{where}: gives {dtype}, and predicts numbers")
+    _check_naive(definition, schema, origin)
     given = definition.features or default_features(definition, schema, origin)
     needed: set[str] = set()
     categories = []
@@ -93,6 +89,14 @@ def compile_features(
         columns=columns,
         built={name: built[name] for name in given if name in built},
     )
+
+
+def _check_naive(definition: Definition, schema: pl.Schema, origin: str) -> None:
+    for name, sql in definition.gate.naive.items():
+        where = f"{origin}: [gate] naive {name!r}"
+        dtype = expression_type(compile_expression(sql, schema, where), schema, where)
+        if not dtype.is_numeric():
+            raise DefinitionError(f"{where}: gives {dtype}, and predicts numbers")
 
 
 def _compile(
