@@ -54,7 +54,7 @@ from tasks.training.lightgbm_params import check_parameters
 from tasks.training.task import refit, search, train
 from tasks.training.tuning import name_search, take_best
 from tasks.validation.candidate import Candidate, TimedStep, publish_candidate, timed
-from tasks.validation.task import validate
+from tasks.validation.task import validate, weigh_tuning
 
 AUTOMATIC = "auto (gate passed)"
 
@@ -184,6 +184,7 @@ def make_candidate(
         trained = train(take_best(plan, trials), prepared, folder)
     with timed("evaluation", steps):
         evaluation, scored = evaluate(plan, snapshot, prepared, trained, folder)
+        gain = weigh_tuning(plan, prepared, scored, trials, folder) if trials else None
     with timed("validation", steps):
         verdict = validate(plan, snapshot, prepared, scored)
     refitted = None
@@ -196,6 +197,7 @@ def make_candidate(
         analysis=analysis,
         prepared=prepared,
         trials=trials,
+        tuning_gain=gain,
         trained=trained,
         evaluation=evaluation,
         verdict=verdict,

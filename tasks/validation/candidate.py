@@ -17,6 +17,7 @@ from typing import Any
 from tasks.analysis.data_contract import Analysis
 from tasks.core.definition import Frozen, parse_definition
 from tasks.core.errors import DefinitionError
+from tasks.evaluation.bootstrap import Interval
 from tasks.evaluation.evaluate import Evaluation
 from tasks.evaluation.example_rows import write_examples
 from tasks.extraction.run_plan import SCHEMAS, Plan
@@ -54,6 +55,7 @@ class Candidate(Frozen):
     analysis: Analysis
     prepared: Prepared
     trials: tuple[Trial, ...] = ()
+    tuning_gain: Interval | None = None
     trained: Trained
     evaluation: Evaluation
     verdict: Verdict
@@ -143,7 +145,7 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         "parameters": trained.params,
         "rounds": trained.rounds,
         "warnings": list(warn_of_rounds(plan.definition, trained.rounds, trained.curve)),
-        "tuning": trace_tuning(candidate.trials),
+        "tuning": trace_tuning(candidate.trials, candidate.tuning_gain),
         "refit": candidate.refitted is not None,
         "split": candidate.prepared.split.model_dump(mode="json"),
         "rows": candidate.prepared.rows,
@@ -161,11 +163,12 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def trace_tuning(trials: tuple[Trial, ...]) -> dict[str, Any] | None:
-    """Tell what was tried on the training window, and which trial was taken."""
+def trace_tuning(trials: tuple[Trial, ...], gain: Interval | None) -> dict[str, Any] | None:
+    """Tell what was tried on the training window, which trial was taken, and what it gained."""
     if not trials:
         return None
     return {
         "taken": best_trial(trials),
+        "gain": gain and gain.model_dump(),
         "trials": [{**each.model_dump(), "loss": each.loss} for each in trials],
     }
