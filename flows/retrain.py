@@ -192,17 +192,8 @@ def make_candidate(
         with timed("refit", steps):
             refitted = refit(plan, prepared, trained, folder)
     candidate = Candidate(
-        plan=plan,
-        snapshot=snapshot,
-        analysis=analysis,
-        prepared=prepared,
-        trials=trials,
-        tuning_gain=gain,
-        trained=trained,
-        evaluation=evaluation,
-        verdict=verdict,
-        refitted=refitted,
-        steps=tuple(steps),
-        run_id=str(flow_run.id or ""),
-    )
+        plan=plan, snapshot=snapshot, analysis=analysis, prepared=prepared, trials=trials,
+        tuning_gain=gain, trained=trained, evaluation=evaluation, verdict=verdict,
+        refitted=refitted, steps=tuple(steps), run_id=str(flow_run.id or ""),
+    )  # fmt: skip
     return publish_candidate(candidate, write_pages(candidate), store, folder)

@@ -23,6 +23,7 @@ from tasks.core.data_sections import (
     Source,
 )
 from tasks.core.errors import DefinitionError, explain_value
+from tasks.core.gate_bounds import check_bounds
 from tasks.core.hosts import HOST, MEANT_BY_HOST
 from tasks.core.model_sections import (
     CALIBRATION_AT_MOST,
@@ -108,7 +109,8 @@ class Definition(Section):
             raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")
         if self.gate.naive and self.target.kind != "regression":
             raise ValueError("[gate] naive predicts numbers: it is for a regression")
-        known = METRICS[self.target.kind]
+        known = self.metrics
+        check_bounds(self.gate, self.target.kind, known)
         for key in ("metric", "second_metric"):
             metric = getattr(self.gate, key)
             if metric is not None and metric not in known:
@@ -121,6 +123,11 @@ class Definition(Section):
         """The SHA-256 of all that a version depends on; who is told of it is not of that."""
         told = {"notify"}
         return hashlib.sha256(self.model_dump_json(exclude=told).encode()).hexdigest()
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """All metrics that a model of this definition is measured by."""
+        return METRICS[self.target.kind]
 
     @property
     def metric(self) -> Metric:

@@ -3,13 +3,12 @@
 Not responsible for whether a candidate beats them: the gate is.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import polars as pl
 
 from tasks.core.errors import DefinitionError, first_line
+from tasks.evaluation.slices import read_rows
 from tasks.extraction.run_plan import Plan
+from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import compile_expression
 from tasks.sources.file_formats import FAILURES
 
@@ -27,11 +26,11 @@ def naive_columns(plan: Plan, schema: pl.Schema) -> list[pl.Expr]:
     ]
 
 
-@contextmanager
-def naming_naive(plan: Plan) -> Iterator[None]:
-    """Say where SQL that is right for the columns fails on what they hold."""
+def predict_naively(plan: Plan, snapshot: Snapshot, numbers: pl.Series) -> list[pl.Series]:
+    """Give each naive prediction of the numbered rows; DefinitionError where SQL fails on them."""
+    columns = naive_columns(plan, snapshot.scan().collect_schema())
     try:
-        yield
+        return read_rows(snapshot, numbers, columns).get_columns() if columns else []
     except FAILURES as error:
         raise DefinitionError(
             f"{plan.origin}: [gate] naive: fails on the data: {first_line(error)}; let TRY_CAST or "

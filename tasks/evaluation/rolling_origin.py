@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from polars.selectors import by_name
 
-from tasks.core.columns import GROUP, ROW, TARGET, TIME
+from tasks.core.columns import GROUP, ROW, TARGET, TIME, WEIGHT
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DataRefused
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import Interval, measure_surely
+from tasks.evaluation.bootstrap import measure_surely
+from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import LOSSES, Array, measure, row_losses
 from tasks.evaluation.row_groups import group_widely
 from tasks.extraction.run_plan import Plan
@@ -53,7 +55,8 @@ def judge_folds(plan: Plan, prepared: Prepared, trained: Trained) -> tuple[Fold,
     count = plan.definition.training.folds
     if count is None:
         return ()
-    rows = prepared.scan(*_TRAINING).select(TIME, TARGET, pl.col(f"^{GROUP}$")).collect()
+    told = by_name(TIME, TARGET, GROUP, WEIGHT, require_all=False)
+    rows = prepared.scan(*_TRAINING).select(told).collect()
     sides = cut_folds(plan, rows, count)
     data = open_bins(plan, prepared, trained.params, *_TRAINING)
     models = [grow_here(trained.params, take_rows(data, each), trained.rounds) for each, _ in sides]
@@ -114,6 +117,7 @@ def _measure_fold(
 ) -> Fold:
     inside, seed = rows.filter(pl.Series(judged)), definition.training.seed
     target, threshold = inside[TARGET].to_numpy(), definition.serving.threshold
+    weights = inside[WEIGHT].to_numpy() if WEIGHT in inside.columns else None
     loss = row_losses(LOSSES[definition.target.kind], target, predicted)
     interval = measure_surely(
         definition.metric,
@@ -123,6 +127,7 @@ def _measure_fold(
         confidence=1 - (1 - definition.gate.confidence) / count,
         threshold=threshold,
         seed=seed,
+        weights=weights,
     )
     first, last = inside[TIME].min(), inside[TIME].max()
     assert isinstance(first, datetime)
@@ -132,6 +137,6 @@ def _measure_fold(
         end=last,
         learned=int(learned.sum()),
         rows=len(inside),
-        metrics=measure(definition.target.kind, target, predicted, threshold),
+        metrics=measure(definition.target.kind, target, predicted, threshold, weights),
         interval=interval,
     )

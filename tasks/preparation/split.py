@@ -30,6 +30,7 @@ from tasks.preparation.row_parts import Split as Split
 from tasks.preparation.row_parts import SplitRole as SplitRole
 from tasks.preparation.row_parts import group_of_row
 from tasks.preparation.row_parts import part_of_row as part_of_row
+from tasks.preparation.weights import weigh_rows, weight_columns
 from tasks.sources.file_formats import FAILURES
 from tasks.storage.store import reaching
 
@@ -69,7 +70,7 @@ def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
     unlabelled, immature = rows.select(
         (matured & ~labelled).sum().alias("unlabelled"), (~matured).sum().alias("immature")
     ).collect().row(0)  # fmt: skip
-    known = rows.filter(matured, labelled)
+    known = weigh_rows(plan, rows.filter(matured, labelled))
     refuse_ungrouped(plan, known)
     split = split_by_time(plan, known)
     columns = snapshot.scan().collect_schema().names()
@@ -126,7 +127,7 @@ def learn_categories(plan: Plan, training: pl.LazyFrame) -> dict[str, tuple[str,
 
 def number_rows(plan: Plan, vocabulary: Vocabulary, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Turn labelled rows into model input, beside their target, part, time and row number."""
-    kept, group = [ROW, TIME, TARGET, ROLE], group_of_row(plan.definition)
+    kept, group = [ROW, TIME, TARGET, ROLE, *weight_columns(plan)], group_of_row(plan.definition)
     if group is not None:
         kept, rows = [*kept, GROUP], rows.with_columns(group.hash().alias(GROUP))
     evaluated = rows.select(*kept, *feature_expressions(plan.features))

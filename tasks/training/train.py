@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightgbm
+import numpy as np
 
 from tasks.core.definition import Definition, Frozen
 from tasks.extraction.run_plan import Plan
@@ -20,6 +21,7 @@ from tasks.training.dask_training import Grown, grow_again, grow_models
 from tasks.training.datasets import Parameters, open_bins
 from tasks.training.early_stopping import settle_rounds
 from tasks.training.lightgbm_params import blaming, model_parameters, try_parameters
+from tasks.training.rare_class import steady_for, steady_leaves
 
 log = logging.getLogger("perennial.training")
 lightgbm.register_logger(logging.getLogger("perennial.lightgbm"))  # it would print to stdout
@@ -48,7 +50,7 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     With early stopping, the number of rounds is settled first, on the training window's last
     slice; the holdout has no say in it.
     """
-    params = recall_parameters(plan, prepared)
+    params = steady_for(plan, prepared, recall_parameters(plan, prepared))
     try_parameters(params, plan.definition.target.kind, plan.origin, len(plan.features.expressions))
     grow = grow_models if plan.definition.training.engine == "dask" else _grow_here
     grown = grow(plan, prepared, params, params | _SIMPLE_TREE)
@@ -90,6 +92,8 @@ def train_quick(
 ) -> lightgbm.Booster:
     """Train a small model on rows that are numbered already; it is never to be served."""
     params = model_parameters(definition, classes) | _QUICK
+    if not classes:
+        params = steady_leaves(params, definition.target.kind, float(np.mean(target)))
     dataset = lightgbm.Dataset(rows, label=target, categorical_feature=categories, params=params)
     return grow_here(params, dataset, _QUICK_ROUNDS)
 

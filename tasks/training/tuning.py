@@ -27,6 +27,7 @@ from tasks.storage.store import reaching
 from tasks.training.datasets import Parameters, take_rows
 from tasks.training.early_stopping import find_best_round
 from tasks.training.optuna_search import Trial, complete_parameters, propose, tuner
+from tasks.training.rare_class import steady_for
 from tasks.training.train import make_dataset, recall_parameters
 
 log = logging.getLogger("perennial.tuning")
@@ -65,7 +66,7 @@ def search_parameters(plan: Plan, prepared: Prepared, kept: Path) -> tuple[Trial
     if len(trials) == plan.tune:
         return trials
     # A feature that a large leaf rules out must not be missing where leaves are small.
-    params = recall_parameters(plan, prepared)
+    params = steady_for(plan, prepared, recall_parameters(plan, prepared))
     params["feature_pre_filter"] = False
     slices = cut_slices(plan, prepared, params)
     while len(trials) < plan.tune:

@@ -17,9 +17,9 @@ from typing import Any
 from tasks.analysis.data_contract import Analysis
 from tasks.core.definition import Frozen, parse_definition
 from tasks.core.errors import DefinitionError
-from tasks.evaluation.bootstrap import Interval
 from tasks.evaluation.evaluate import Evaluation
 from tasks.evaluation.example_rows import write_examples
+from tasks.evaluation.interval import Interval
 from tasks.extraction.run_plan import SCHEMAS, Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.project_functions import FEATURE_CODE

@@ -12,8 +12,8 @@ import polars as pl
 from tasks.core.columns import FOUND, ROW, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DefinitionError, SourceChanged, SourceError, first_line
-from tasks.evaluation.evaluate import read_rows
 from tasks.evaluation.metrics import Array
+from tasks.evaluation.slices import read_rows
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import Features

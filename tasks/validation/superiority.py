@@ -6,8 +6,8 @@ Not responsible for what the simpler prediction is, nor for champions, who need 
 from tasks.core.checks import Check
 from tasks.core.definition import Definition
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import describe_gain
 from tasks.evaluation.evaluate import measure_rows
+from tasks.evaluation.interval import describe_gain
 from tasks.validation.champion_comparison import PairedPredictions, compare_pair
 
 
@@ -18,7 +18,8 @@ def judge_better(
     metric = metric or definition.metric
     gain = compare_pair(definition, metric, pair)
     ours, theirs = (
-        measure_rows(definition, pair.target, each)[metric] for each in (pair.ours, pair.theirs)
+        measure_rows(definition, pair.target, each, pair.weights)[metric]
+        for each in (pair.ours, pair.theirs)
     )
     return Check(
         name=name,

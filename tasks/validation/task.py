@@ -4,8 +4,8 @@ import logging
 from pathlib import Path
 
 from tasks.core.steps import step
-from tasks.evaluation.bootstrap import Interval
 from tasks.evaluation.evaluate import Scored
+from tasks.evaluation.interval import Interval
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.split import Prepared

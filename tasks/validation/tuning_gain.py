@@ -7,8 +7,8 @@ no say: the gate judges the tuned candidate as any other.
 from pathlib import Path
 
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import Interval, describe_gain
 from tasks.evaluation.evaluate import Scored, predict_holdout
+from tasks.evaluation.interval import Interval, describe_gain
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared
 from tasks.training.train import read_model, train_models

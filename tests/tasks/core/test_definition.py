@@ -101,6 +101,13 @@ def test_durations_and_shares_are_read() -> None:
     assert parse_definition(define(), "made.toml").training.holdout == 0.2
 
 
+def test_definition_without_newer_keys_has_the_digest_that_it_always_had() -> None:
+    """Versions are named by it: with another one, a rerun would make a second version."""
+    text = "name = 'churn'\nsources.t = 't.csv'\ntarget = { value = 'left', kind = 'binary' }"
+    known = "e76ee7bc1050c7007a952061340fbab783da79a397e5b3c8574bc8ad478a434b"
+    assert parse_definition(text, "churn.toml").digest == known
+
+
 def test_digest_ignores_comments_but_no_value() -> None:
     plain = parse_definition(define(), "made.toml")
     assert parse_definition("# why\n" + define(), "made.toml").digest == plain.digest
