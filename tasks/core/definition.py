@@ -111,6 +111,8 @@ class Definition(Section):
             raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")
         self._refuse_to_follow()
         check_decision(self.target, self.training, self.serving, self.gate)
+        if self.gate.naive and self.target.kind != "regression":
+            raise ValueError("[gate] naive predicts numbers: it is for a regression")
         known = self.metrics
         check_bounds(self.gate, self.target.kind, known)
         for key in ("metric", "second_metric"):

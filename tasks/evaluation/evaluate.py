@@ -21,6 +21,7 @@ from tasks.evaluation.calibration import Bin, calibrate, calibration_error, cali
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.decision_threshold import ChosenThreshold, settle_threshold
 from tasks.evaluation.metrics import Array, measure
+from tasks.evaluation.naive_predictions import predict_naively
 from tasks.evaluation.prior_shift import PriorShift, find_shift
 from tasks.evaluation.recalibrate import Recalibrated, apply_chosen, settle_recalibration
 from tasks.evaluation.rolling_origin import Fold, judge_folds
@@ -134,7 +135,8 @@ def evaluate_models(
     path = folder / "scored.arrow"
     with reaching(str(path)):
         added = (pl.Series(name, values) for name, values in predictions.items())
-        rows.with_columns(*added, *slices).write_ipc(path)
+        naive = predict_naively(plan, snapshot, rows[ROW])
+        rows.with_columns(*added, *naive, *slices).write_ipc(path)
     return evaluation, Scored(path=path, folds=evaluation.folds)
 
 
