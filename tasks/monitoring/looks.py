@@ -2,8 +2,9 @@
 
 Under `monitoring/NAME/looks/`, named by what a look is about (the newest row), by when it was made,
 so that no look takes another's place, and by how many alerts were new. All looks of the last week
-stay, all with a new alert, and of each day before the last one. Responsible for what is kept of a look and for reading it again, without loading what
-measures. Not responsible for the look's page (`reports`).
+stay, all with a new alert, and of each day before the last one. Responsible for what is kept of a
+look and for reading it again, without loading what measures. Not responsible for the look's page
+(`reports`).
 """
 
 import hashlib
@@ -134,7 +135,7 @@ def take_quality(metric: str, judged: "Performance") -> LiveQuality:
 
     known: dict[str, Any] = {"metric": metric, "reason": judged.problem}
     if metric in judged.estimate:
-        known["estimate"] = judged.estimate[metric]  # type: ignore[index]
+        known["estimate"] = judged.estimate[metric]
     if (quality := judged.quality) is None:
         return LiveQuality(**known)
     known |= quality.model_dump(include={"rows", "value", "lost"})

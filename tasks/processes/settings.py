@@ -20,7 +20,7 @@ from tasks.core.errors import DefinitionError
 from tasks.processes.bento_server import HOST
 from tasks.storage.store import environment_folder, open_store
 
-_UI_PORT, _SERVE_PORT = 4200, 3000
+_UI_PORT, _SERVE_PORT, PAGE_PORT = 4200, 3000, 4300
 _PORTS_TRIED = 100
 # What the server asks for, and what its clients give: the same words, `name:password`.
 PASSWORD = "password"
