@@ -64,6 +64,7 @@ class Site:
 
     def __init__(self, store: Store) -> None:
         self._reader, self._tokens, self._runs = Reader(store), Tokens(), DecisionRuns(store)
+        models_page.describe_models(self._reader, _now())  # what all requests need is read now
 
     def page(self, address: str, template: str, describe: Describe) -> list[Route]:
         """Give a page's two addresses: as HTML and as JSON."""

@@ -19,7 +19,6 @@ from tasks.registry.versions import (
     Published,
     find_unedited,
     find_version,
-    list_versions,
     read_file,
     read_json,
 )
@@ -33,7 +32,7 @@ class NotThere(DefinitionError):
 def describe_model(reader: Reader, model: str) -> dict[str, Any]:
     """Describe a model: what serves, its versions, decisions and looks, each by its time."""
     store = reader.store
-    versions, ledger = list_versions(store, check_model(model)), read_trusted_ledger(store, model)
+    versions, ledger = reader.versions(model), read_trusted_ledger(store, model)
     definition = reader.definition(model)
     if not versions and not ledger and definition is None:
         raise NotThere(f"{model}: there is no such model in {store.root}")
@@ -93,7 +92,7 @@ def describe_one(reader: Reader, model: str, version: str, beside: str) -> dict[
     ledger = read_trusted_ledger(store, model)
     state = name_state(ledger, model, version)
     other = describe_version(store, get_published(reader, model, beside)) if beside else None
-    names = [each for each in list_versions(store, model) if each != version]
+    names = [each for each in reader.versions(model) if each != version]
     return {
         **describe_version(store, published),
         "state": state,

@@ -9,9 +9,8 @@ from flows.ui.reading import Reader
 from tasks.core.errors import PerennialError, first_line
 from tasks.monitoring.looks import Look, has_new_alert, list_looks
 from tasks.registry.ledger import Entry, list_crowned
-from tasks.registry.trusted_ledger import read_trusted_ledger
 from tasks.registry.version_status import is_open
-from tasks.registry.versions import Published, find_unedited, list_versions
+from tasks.registry.versions import Published, find_unedited
 
 
 def describe_models(reader: Reader, now: datetime) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def describe_row(
 ) -> dict[str, Any]:
     """Describe what serves, since when, what waits, how it does, and what comes next."""
     store = reader.store
-    versions, ledger = list_versions(store, model), read_trusted_ledger(store, model)
+    versions, ledger = reader.versions(model), reader.ledger(model)
     champion, definition = find_unedited(store, model, ledger), reader.definition(model)
     looks = list_looks(store, model)
     newest = find_look(reader, model, looks)
@@ -63,9 +62,7 @@ def describe_inbox(reader: Reader) -> dict[str, Any]:
     waiting, problems = [], []
     for model in reader.models():
         try:
-            versions = list_versions(reader.store, model)
-            ledger = read_trusted_ledger(reader.store, model)
-            found = find_waiting(reader, model, versions, ledger)
+            found = find_waiting(reader, model, reader.versions(model), reader.ledger(model))
             waiting += [{"model": model, **each} for each in found]
         except PerennialError as error:
             problems.append({"model": model, "problem": first_line(error)})

@@ -35,8 +35,9 @@ _NEW = ("raised", "not heard")
 class LiveQuality(Frozen):
     """The gate's metric on served rows with a label, and what the holdout had promised.
 
-    `low` and `high` are what was promised, moved by the interval of the difference: quality is lost
-    where all of it is on the worse side. Without them, `reason` says why nothing can be said yet.
+    `low` and `high` are how sure that is: what was promised, moved by the interval of the
+    difference. Quality is lost where all of it is worse than what was promised, by more than the
+    margin. Without them, `reason` says why nothing can be said yet.
     """
 
     metric: str

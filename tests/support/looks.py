@@ -20,7 +20,13 @@ def make_look(champion: str, day: int, columns: int = 3, name: str = "feature") 
         rows=5_000,
         labelled=4_000,
         quality=LiveQuality(
-            metric="auc", rows=4_000, value=value, promised=0.81, low=0.78, high=0.83, lost=lost
+            metric="auc",
+            rows=4_000,
+            value=value,
+            promised=0.81,
+            low=value - 0.03,
+            high=value + 0.02,
+            lost=lost,
         ),
         columns=tuple(
             ColumnMove(

@@ -1,23 +1,17 @@
 """The page over a root with two small candidates of one model, asked without a browser."""
 
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from judged import MODEL, NEW, OLD, put
-from servers import wait_for
+from pages import PASSWORD, serving_page
 
-from flows.ui.app import make_app
 from tasks.registry.ledger import append_entry
 from tasks.registry.versions import Published
 from tasks.storage.store import Store, open_store
-
-PASSWORD = "ada:lovelace"
 
 
 @pytest.fixture
@@ -48,19 +42,9 @@ def crowned(store: Store, candidates: tuple[Published, Published]) -> Published:
 
 @pytest.fixture
 def client(store: Store) -> Iterator[httpx.Client]:
-    """Serve the page in a thread, and give a client that knows the password."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(make_app(store, PASSWORD), log_level="critical", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listening],))
-    thread.start()
-    wait_for(lambda: server.started)
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    with httpx.Client(
-        base_url=url, auth=("ada", "lovelace"), timeout=60, trust_env=False
-    ) as client:
-        client.headers["origin"] = url
-        yield client
-    server.should_exit = True
-    thread.join()
-    listening.close()
+    """Give a client of the page that knows the password."""
+    with serving_page(store) as place:
+        url, auth = f"http://{place}", (*PASSWORD.split(":"),)
+        with httpx.Client(base_url=url, auth=auth, timeout=60, trust_env=False) as client:
+            client.headers["origin"] = url
+            yield client

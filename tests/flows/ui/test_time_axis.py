@@ -22,7 +22,7 @@ def test_looks_stand_from_left_to_right_and_what_is_lost_is_marked() -> None:
     dots = drawn["dots"]
     assert (dots[0]["x"], dots[-1]["x"]) == (LEFT, WIDTH - RIGHT)
     assert [place for place, each in enumerate(dots) if each["lost"]] == [29, 59]
-    assert dots[29]["y"] > dots[29]["low"] > dots[29]["high"]  # below its band
+    assert dots[29]["low"] > dots[29]["y"] > dots[29]["high"] > dots[29]["promised"]
     assert [each["reason"] for each in drawn["alerts"]] == [
         "auc fell <b>on day 29</b>",
         "auc fell <b>on day 59</b>",
