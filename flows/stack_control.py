@@ -1,17 +1,13 @@
-"""Start, stop and look at the local stack: what `perennial up`, `down`, `ps` and `logs` do.
+"""Start, stop and look at the local stack: what `perennial up`, `down` and `ps` do.
 
 Responsible for one system of a project on one machine: it is found where it runs, and only it is
-stopped. Not responsible for what its parts do (`flows.local_stack_parts`).
+stopped. Not responsible for what its parts do (`flows.local_stack_parts`) and say (`stack_logs`).
 """
 
-import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import httpx
 
@@ -24,7 +20,7 @@ from flows.local_stack_parts import (
 )
 from flows.prefect_connection import check_password
 from tasks.core.definition import Frozen
-from tasks.core.errors import DefinitionError, StartFailed, first_line, nearest
+from tasks.core.errors import StartFailed, first_line
 from tasks.processes.bento_server import is_ready, stop_server
 from tasks.processes.settings import (
     Environment,
@@ -44,7 +40,7 @@ from tasks.processes.supervisor import (
 from tasks.registry.versions import find_champion
 from tasks.storage.store import open_store
 
-_SERVICE_SECONDS, _GLANCE_SECONDS = 30.0, 0.3
+_SERVICE_SECONDS = 30.0
 
 
 class Part(Frozen):
@@ -70,6 +66,7 @@ class Stack(Frozen):
         return {
             "root": here.root,
             "ui": here.ui,
+            "page": here.address_of(here.page_port),
             "api": here.api,
             "password": str(here.password) if here.password.exists() else None,
             "logs": str(here.folder),
@@ -130,7 +127,7 @@ def start_keeper(here: Environment) -> subprocess.Popen[bytes]:
 
 def refuse_taken_ports(here: Environment, services: int) -> None:
     """Raise StartFailed for a port that another program uses: the UI's, or one of a service."""
-    wanted = {here.ui_port: "PERENNIAL_UI_PORT"}
+    wanted = {here.ui_port: "PERENNIAL_UI_PORT", here.page_port: "PERENNIAL_PAGE_PORT"}
     wanted |= {here.serve_port + place: "PERENNIAL_SERVE_PORT" for place in range(services)}
     for port, variable in wanted.items():
         if not is_free(here.host, port):
@@ -139,7 +136,7 @@ def refuse_taken_ports(here: Environment, services: int) -> None:
 
 def look(here: Environment, patience: float = 0.0) -> Stack:
     """Look at each part; a service that has a champion may take `patience` to answer."""
-    parts = [look_at_server(here), look_at_worker(here)]
+    parts = [look_at_server(here), look_at_worker(here), look_at_page(here, patience)]
     parts += [look_at_service(here, model, patience) for model in here.models]
     parts += [tell_new(model) for model in list_models() if model not in here.models]
     return Stack(environment=here, parts=tuple(parts))
@@ -159,6 +156,22 @@ def look_at_worker(here: Environment) -> Part:
     return Part(name="worker", pid=pid, url="", well=pid is not None, detail=said)
 
 
+def look_at_page(here: Environment, patience: float) -> Part:
+    """Ask the page over all models whether it is there: without a password it says so, too."""
+
+    def asks() -> bool:
+        try:
+            url = here.address_of(here.page_port)
+            return httpx.get(url, timeout=2, trust_env=False, verify=False).status_code == 401
+        except httpx.HTTPError:
+            return False
+
+    well = bool(wait_until(asks, patience))
+    said = "one page over all models" if well else "does not answer yet, its log says why"
+    url, pid = here.address_of(here.page_port), _pid(here, "ui")
+    return Part(name="ui", pid=pid, url=url, well=well, detail=said)
+
+
 def look_at_service(here: Environment, model: str, patience: float) -> Part:
     """Ask a model's service whether it is ready; without a champion it waits for one."""
     port, name = here.port_of(model), f"service-{model}"
@@ -167,7 +180,7 @@ def look_at_service(here: Environment, model: str, patience: float) -> Part:
     said = f"follows the champion, {champion.version}" if champion else "waits for a champion"
     if not well:
         said += "; does not answer yet, its log says why"
-    url = f"{here.ui.rpartition(':')[0]}:{port}"
+    url = here.address_of(port)
     return Part(name=name, pid=_pid(here, name), url=url, well=well, detail=said)
 
 
@@ -190,53 +203,6 @@ def list_mishaps(stack: Stack) -> list[str]:
         return automations.list_mishaps()
     except (httpx.HTTPError, OSError, RuntimeError) as error:
         raise StartFailed(f"Prefect's server does not answer: {first_line(error)}") from error
-
-
-def find_logs(part: str | None = None) -> dict[str, Path]:
-    """Find the logs of the last system by part, or the one of a part or of a model's service."""
-    folder = settle_environment().folder
-    logs = {path.stem: path for path in sorted(folder.glob("*.log"))}
-    if not logs:
-        raise StartFailed(f"there are no logs in {folder}; start the system with `perennial up`")
-    if part is None:
-        return logs
-    for name in (part, f"service-{part}"):
-        if name in logs:
-            return {name: logs[name]}
-    raise DefinitionError(f"no part is named {part!r}; {nearest(part, logs)}")
-
-
-def read_logs(logs: dict[str, Path], lines: int) -> dict[str, list[str]]:
-    """Read the last lines of each log."""
-    return {
-        name: path.read_text("utf-8", errors="replace").splitlines()[-lines:]
-        for name, path in logs.items()
-    }
-
-
-def follow_logs(logs: dict[str, Path]) -> Iterator[tuple[str, str]]:
-    """Give each line that is written from now on, with its part's name, until interrupted."""
-    files = {name: path.open("rb") for name, path in logs.items()}
-    for file in files.values():
-        file.seek(0, os.SEEK_END)
-    try:
-        while True:
-            for name, file in files.items():
-                for line in _read_whole_lines(file):
-                    yield name, line
-            time.sleep(_GLANCE_SECONDS)
-    finally:
-        for file in files.values():
-            file.close()
-
-
-def _read_whole_lines(file: BinaryIO) -> Iterator[str]:
-    """Read what was added to a file, but for a line that is not at its end yet."""
-    while line := file.readline():
-        if not line.endswith(b"\n"):
-            file.seek(-len(line), os.SEEK_CUR)
-            return
-        yield line.decode("utf-8", errors="replace").rstrip()
 
 
 def _pid(here: Environment, name: str) -> int | None:

@@ -136,11 +136,16 @@ def get_look(reader: Reader, model: str, name: str) -> Look:
 def describe_one_look(reader: Reader, model: str, name: str) -> dict[str, Any]:
     """Describe a look, with the looks before and after it."""
     look, names = get_look(reader, model, name), list_looks(reader.store, model)
+    try:
+        page: str | None = "own" if read_look_page(reader, model, name)[1] else "later"
+    except NotThere:
+        page = None
     place = names.index(name) if name in names else 0
     return {
         "model": model,
         **look.model_dump(mode="json"),
         "name": name,
+        "page": page,
         "before": names[place - 1] if place else None,
         "after": names[place + 1] if place + 1 < len(names) else None,
         "columns": [

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from judged import MODEL, NEW, OLD
+from judged import MODEL, NEW, OLD, put
 from looks import keep_looks
+from signing import Signers
 
 from tasks.registry.ledger import read_ledger
+from tasks.registry.signatures import SIGNERS
 from tasks.registry.versions import Published
 from tasks.storage.store import Store
 
@@ -51,6 +53,33 @@ def test_what_the_ledger_refuses_is_one_line_on_the_page(client: httpx.Client) -
     answer = client.post(DECIDE, data=fill(client, "approve", manifest="another"))
     assert answer.status_code == 409
     assert "is not what was shown" in answer.text
+
+
+@pytest.mark.usefixtures("candidates")
+def test_where_decisions_are_signed_the_page_has_commands_in_the_place_of_forms(
+    client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = fill(client, "approve")
+    signers = Signers(tmp_path / "keys")
+    signers.add("Ada")
+    monkeypatch.setenv(SIGNERS, str(signers.file))
+    page = client.get(f"/models/{MODEL}/versions/{NEW}").text
+    assert f"perennial approve {MODEL} {NEW} --as NAME --reason TEXT" in page
+    assert '<form method="post"' not in page
+    answer = client.post(DECIDE, data=form)
+    assert (answer.status_code, "decisions are signed" in answer.text) == (409, True)
+
+
+def test_override_is_offered_with_the_checks_that_failed_and_asks_why(
+    store: Store, client: httpx.Client
+) -> None:
+    put(store, NEW, passed=False)
+    page = client.get(f"/models/{MODEL}/versions/{NEW}").text
+    assert "Its gate refused it (slices)" in page
+    assert re.search(r'<textarea id="why-approve[^>]* required>', page)
+    assert fill(client, "approve")["override"] == "yes"
+    answer = client.post(DECIDE, data=fill(client, "approve", reason=" "))
+    assert (answer.status_code, "--override needs a reason" in answer.text) == (400, True)
 
 
 @pytest.mark.usefixtures("crowned")

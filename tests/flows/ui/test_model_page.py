@@ -70,13 +70,15 @@ def test_a_look_s_page_is_its_own_or_said_to_be_another_s(
     )
     store.create(f"monitoring/{MODEL}/looks/{look.name}.json", look.model_dump_json().encode())
     path = f"/models/{MODEL}/looks/{look.name}"
-    assert "No look" not in client.get(path).text
+    assert "its page was removed" in client.get(path).text
     assert client.get(f"{path}/report").status_code == 404
     store.replace(report, page)
+    assert "Its whole page" in client.get(path).text
     answer = client.get(f"{path}/report")
     assert answer.content == page
     assert "sandbox" in answer.headers["content-security-policy"]
     store.replace(report, b"a later look's")
+    assert "Page of the last look about that day" in client.get(path).text
     assert "replaced by that of a later look" in client.get(f"{path}/report").text
     assert client.get(f"{path}/report?later").content == b"a later look's"
 
