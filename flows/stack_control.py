@@ -1,7 +1,7 @@
 """Start, stop and look at the local stack: what `perennial up`, `down` and `ps` do.
 
 Responsible for one system of a project on one machine: it is found where it runs, and only it is
-stopped. Not responsible for what its parts do (`flows.local_stack_parts`) and say (`stack_logs`).
+stopped. Not responsible for what its parts do (`flows.local_stack_parts`) and say (`part_logs`).
 """
 
 import subprocess

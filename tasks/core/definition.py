@@ -23,6 +23,7 @@ from tasks.core.data_sections import (
     Source,
 )
 from tasks.core.errors import DefinitionError, explain_value
+from tasks.core.gate_bounds import check_bounds
 from tasks.core.hosts import HOST, MEANT_BY_HOST
 from tasks.core.model_sections import (
     CALIBRATION_AT_MOST,
@@ -97,6 +98,8 @@ class Definition(Section):
             raise ValueError("[extract] query is missing: with several sources, say how they join")
         if self.extract.time is None and isinstance(self.training.holdout, timedelta):
             raise ValueError("[training] holdout is a duration, but [extract] time is not given")
+        if self.extract.time is None and self.training.folds is not None:
+            raise ValueError("[training] folds follow each other in time: give [extract] time")
         if self.extract.time is None and (self.extract.window or self.checks.max_age):
             raise ValueError("[extract] window and [checks] max_age need [extract] time")
         if self.checks.label_rate and self.target.kind != "binary":
@@ -104,7 +107,8 @@ class Definition(Section):
         low, high = self.checks.label_rate or (0, 1)
         if low > high:
             raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")
-        known = METRICS[self.target.kind]
+        known = self.metrics
+        check_bounds(self.gate, self.target.kind, known)
         for key in ("metric", "second_metric"):
             metric = getattr(self.gate, key)
             if metric is not None and metric not in known:
@@ -117,6 +121,11 @@ class Definition(Section):
         """The SHA-256 of all that a version depends on; who is told of it is not of that."""
         told = {"notify"}
         return hashlib.sha256(self.model_dump_json(exclude=told).encode()).hexdigest()
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """All metrics that a model of this definition is measured by."""
+        return METRICS[self.target.kind]
 
     @property
     def metric(self) -> Metric:

@@ -14,15 +14,14 @@ from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import (
-    Interval,
     compare_apart,
     compare_means_apart,
-    describe_gain,
     group_rows,
     measure_surely,
 )
-from tasks.evaluation.evaluate import SLICE
+from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import Array, error_of, measure, row_losses
+from tasks.evaluation.slices import SLICE
 
 _FEWEST_OF_A_CLASS = 20
 _SLICE_LEVELS = 20

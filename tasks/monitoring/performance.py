@@ -14,7 +14,7 @@ from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Frozen
 from tasks.core.errors import StoreError
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import Interval
+from tasks.evaluation.interval import Interval
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.holdout_comparison import (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows import stack_control
+from flows.part_logs import find_logs
 from flows.stack_control import bring_down, bring_up, find_stack, list_mishaps
 from tasks.core.errors import DefinitionError, StartFailed
 from tasks.processes.settings import settle_environment
@@ -30,6 +31,8 @@ def test_nothing_that_runs_is_said_and_nothing_is_stopped(project: Path) -> None
     with pytest.raises(StartFailed, match="nothing is running; start it with `perennial up`"):
         find_stack()
     assert not bring_down()
+    with pytest.raises(StartFailed, match=r"there are no logs in .*run; start the system"):
+        find_logs()
 
 
 def test_folder_that_is_no_project_starts_nothing() -> None:

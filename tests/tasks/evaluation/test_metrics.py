@@ -37,6 +37,10 @@ def test_binary_metrics_are_those_of_scikit_learn(
             "log_loss": sklearn.log_loss(late, predicted),
             "brier": sklearn.brier_score_loss(late, predicted),
             "accuracy": sklearn.accuracy_score(late, predicted >= THRESHOLD),
+            "average_precision": sklearn.average_precision_score(late, predicted),
+            "precision": sklearn.precision_score(late, predicted >= THRESHOLD, zero_division=0),
+            "recall": sklearn.recall_score(late, predicted >= THRESHOLD),
+            "f1": sklearn.f1_score(late, predicted >= THRESHOLD),
         },
         rel=1e-12,
     )
@@ -102,3 +106,12 @@ def test_row_losses_average_to_their_metric(flights: pl.DataFrame) -> None:
     for metric in ("log_loss", "brier", "accuracy"):
         losses = row_losses(metric, late, predicted, THRESHOLD)
         assert losses.mean() == pytest.approx(measured[metric], rel=1e-12)
+
+
+def test_what_has_nothing_to_divide_by_is_0_as_with_zero_division_0() -> None:
+    nobody, sure = np.zeros(4), np.array([0.1, 0.2, 0.3, 0.9])
+    none_true = measure("binary", nobody, sure, 0.5)
+    none_told = measure("binary", np.ones(4), sure / 10, 0.5)
+    for found in (none_true, none_told):
+        assert (found["precision"], found["recall"], found["f1"]) == (0, 0, 0)
+    assert (none_true["average_precision"], none_told["average_precision"]) == (0, 1)

@@ -1,12 +1,9 @@
-"""The logs of the local stack's parts: found, read and followed, as `perennial logs` does.
-
-Not responsible for writing them (`tasks.processes.supervisor`), nor for showing them
-(`stack_pages`).
-"""
+"""The logs of a system's parts: found by name, shown from their end, and followed from there."""
 
 import os
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,28 +27,18 @@ def find_logs(part: str | None = None) -> dict[str, Path]:
     raise DefinitionError(f"no part is named {part!r}; {nearest(part, logs)}")
 
 
-def read_logs(logs: dict[str, Path], lines: int) -> dict[str, list[str]]:
-    """Read the last lines of each log."""
-    return {
-        name: path.read_text("utf-8", errors="replace").splitlines()[-lines:]
-        for name, path in logs.items()
-    }
+def read_logs(files: Mapping[str, BinaryIO], lines: int) -> dict[str, list[str]]:
+    """Read the last lines of each log, and leave each file where they end."""
+    return {name: [*deque(_read_whole_lines(file), lines)] for name, file in files.items()}
 
 
-def follow_logs(logs: dict[str, Path]) -> Iterator[tuple[str, str]]:
-    """Give each line that is written from now on, with its part's name, until interrupted."""
-    files = {name: path.open("rb") for name, path in logs.items()}
-    for file in files.values():
-        file.seek(0, os.SEEK_END)
-    try:
-        while True:
-            for name, file in files.items():
-                for line in _read_whole_lines(file):
-                    yield name, line
-            time.sleep(_GLANCE_SECONDS)
-    finally:
-        for file in files.values():
-            file.close()
+def follow_logs(files: Mapping[str, BinaryIO]) -> Iterator[tuple[str, str]]:
+    """Give each line that comes after what was read, with its part's name, until interrupted."""
+    while True:
+        for name, file in files.items():
+            for line in _read_whole_lines(file):
+                yield name, line
+        time.sleep(_GLANCE_SECONDS)
 
 
 def _read_whole_lines(file: BinaryIO) -> Iterator[str]:
