@@ -8,7 +8,7 @@ from tasks.storage.store import Store
 FIRST = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-def make_look(champion: str, day: int, columns: int = 3, name: str = "feature") -> Look:
+def make_look(champion: str, day: int, columns: int = 3, model: str = "churn") -> Look:
     """Make the look about one day; on every 30th day quality is lost, and a feature has moved."""
     until, lost = FIRST + timedelta(days=day), day % 30 == 29
     value = 0.6 if lost else 0.8 + (day % 7) / 500
@@ -30,7 +30,7 @@ def make_look(champion: str, day: int, columns: int = 3, name: str = "feature") 
         ),
         columns=tuple(
             ColumnMove(
-                column=f"{name}-{place}",
+                column=f"feature-{place}",
                 distance=min(0.05 + place * 0.01 + (0.5 if lost else 0), 1),
                 weight=1 / columns,
                 alarm=lost and place == columns - 1,
@@ -38,14 +38,14 @@ def make_look(champion: str, day: int, columns: int = 3, name: str = "feature") 
             for place in range(columns)
         ),
         alerts=(alert,) if lost else (),
-        report=f"monitoring/made/reports/{until:%Y-%m-%d}/report.html",
+        report=f"monitoring/{model}/reports/{until:%Y-%m-%d}/report.html",
         digest="0" * 64,
     )
 
 
 def keep_looks(store: Store, model: str, champion: str, days: int, columns: int = 3) -> list[Look]:
     """Keep a look about each of these days."""
-    looks = [make_look(champion, day, columns) for day in range(days)]
+    looks = [make_look(champion, day, columns, model) for day in range(days)]
     for each in looks:
         path = f"monitoring/{model}/looks/{each.name}.json"
         store.create(path, each.model_dump_json().encode())

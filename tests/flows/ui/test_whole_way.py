@@ -106,6 +106,7 @@ def test_every_page_fits_has_its_landmarks_and_labels_all_that_is_typed(
             page.call("Page.navigate", url=f"http://{place}/{path}")
             page.wait(f"location.pathname === '/{path}' && document.readyState === 'complete'")
             assert page.run("document.documentElement.scrollWidth") <= width, path
+            assert page.run("document.querySelector('[role=alert]')") is None, path
             count = "document.querySelectorAll('{}').length".format
             assert page.run(count("main")) == page.run(count("h1")) == page.run(count("nav")) == 1
             assert page.run("document.documentElement.lang") == "en"
