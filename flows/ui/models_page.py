@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from flows.ui.next_runs import ask_server, next_times
+from flows.ui.next_runs import FLOWS, ask_server, next_times
 from flows.ui.reading import Reader
 from tasks.core.errors import PerennialError, first_line
 from tasks.monitoring.looks import Look, has_new_alert, list_looks
@@ -37,9 +37,8 @@ def describe_row(
     looks = list_looks(store, model)
     newest = find_look(reader, model, looks)
     alarmed = find_look(reader, model, [each for each in looks if has_new_alert(each)])
-    flows = ("retrain", "monitor")
     if runs is not None:
-        times = {flow: runs[flow, model] for flow in flows if (flow, model) in runs}
+        times = {flow: runs[flow, model] for flow in FLOWS if (flow, model) in runs}
     else:
         times = next_times(definition.schedule, now) if definition else {}
     return {
@@ -53,7 +52,7 @@ def describe_row(
         "waiting": [each["version"] for each in find_waiting(reader, model, versions, ledger)],
         "look": newest and describe_look(newest),
         "alert": alarmed and describe_alert(alarmed),
-        "next": {flow: times[flow] for flow in flows if flow in times},
+        "next": {flow: times[flow] for flow in FLOWS if flow in times},
     }
 
 
