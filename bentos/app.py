@@ -159,7 +159,7 @@ class PredictionApp:
     def _predict_many(self, model: Model, asked: ParsedRequest, request: str) -> Reply:
         predictions, labels = self._pipeline.predict(model, asked.rows, [request] * len(asked.rows))
         if asked.shape == "arrow":
-            return ARROW, write_arrow(predictions, labels)
+            return ARROW, write_arrow(model, predictions, labels)
         if asked.shape == "row":
             return JSON, write_one(model, predictions[0], labels and labels[0])
         return JSON, write_many(model, predictions, labels)

@@ -36,8 +36,10 @@ from tasks.features.transform import (
     encode_expressions,
     feature_expressions,
 )
+from tasks.registry.corrections import Correction
 from tasks.registry.versions import MANIFEST
 from tasks.storage.store import Store
+from tasks.training.recalibration import read_recalibration
 
 log = logging.getLogger("perennial.serving")
 
@@ -69,6 +71,7 @@ class Model:
     values: tuple[Column, ...] = ()
     lookup: OnlineFeatures | None = None
     examples: tuple[bytes, ...] = ()
+    correction: Correction | None = None
 
     @property
     def name(self) -> str:
@@ -120,7 +123,7 @@ class Model:
         if self.definition.target.kind == "regression":
             return None
         if predicted.ndim == 1:
-            return list((predicted >= self.definition.serving.threshold).tolist())
+            return list((predicted >= self.definition.threshold).tolist())
         return [self.vocabulary.classes[place] for place in predicted.argmax(axis=1)]
 
     def count_others(self, matrix: Array) -> dict[str, int]:
@@ -154,6 +157,7 @@ def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
     """Make a model from its files, and let it prove itself before anyone is answered by it."""
     lineage = json.loads(read("lineage.json"))
     definition = parse_definition(read("definition.toml").decode(), lineage["version"])
+    definition = definition.settle(lineage.get("threshold"))
     features = Features.model_validate_json(read("features.json"))
     vocabulary = Vocabulary.model_validate_json(read("vocabulary.json"))
     columns = read_columns(definition, features, json.loads(read("analysis.json"))["columns"])
@@ -172,7 +176,11 @@ def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
         lineage=lineage,
         evaluation=json.loads(read("evaluation.json")),
         schema=schema,
-        predictor=Predictor(read("model.txt").decode(), definition.serving.predictor == "compiled"),
+        predictor=Predictor(
+            read("model.txt").decode(),
+            definition.serving.predictor == "compiled",
+            read_recalibration(read, files, definition, lineage["version"]),
+        ),
         evaluate=tuple(evaluate),
         encode=tuple(encode),
         program=None,

@@ -143,7 +143,7 @@ def _lay_out(model: Model, logs: bool) -> Way:
 
 def _find_label(model: Model) -> Callable[[Any], Any]:
     """Give what says of one prediction what `Model.label` says of many."""
-    kind, threshold = model.definition.target.kind, model.definition.serving.threshold
+    kind, threshold = model.definition.target.kind, model.definition.threshold
     if kind == "regression":
         return lambda predicted: None
     if kind == "binary":

@@ -18,24 +18,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.backtest_candidates import Past, list_failed, load_champion, make_or_share, promote
 from flows.backtest_simulation import Lane, visit
 from flows.retrain import plan_retrain
+from tasks.backtest.base_rate import follow
+from tasks.backtest.periods import average_periods, measure_periods
 from tasks.backtest.policies import Policy, parse_policies
 from tasks.backtest.replay import (
+    Followed,
     Replay,
     Track,
-    average_periods,
     describe_replay,
     list_dates,
     list_looks,
-    measure_periods,
     read_history,
 )
-from tasks.core.columns import PREDICTION
+from tasks.core.columns import PREDICTION, THRESHOLD
 from tasks.core.definition_file import find_definition, load_definition
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.core.time_zones import in_utc
@@ -98,7 +100,7 @@ def open_lanes(past: Past, policies: Sequence[Policy]) -> list[Lane]:
         promote(past, store, published)
         answers = np.full(len(past.rows), np.nan)
         champion = load_champion(store, published, start)
-        lanes.append(Lane(policy, store, champion, answers, since=start))
+        lanes.append(Lane(policy, store, champion, answers, answers.copy(), since=start))
     return lanes
 
 
@@ -107,7 +109,10 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
     definition, tracks = past.definition, []
     for lane in lanes:
         answered = past.rows.with_columns(as_column(lane.answers).alias(PREDICTION))
+        if definition.chooses:  # each version answers by its own
+            answered = answered.with_columns(pl.Series(THRESHOLD, lane.thresholds))
         periods = measure_periods(definition, answered, past.dates)
+        follows = definition.serving.follow_base_rate is not None
         tracks.append(
             Track(
                 policy=lane.policy,
@@ -116,6 +121,7 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
                 retrains=tuple(lane.retrains),
                 broken=lane.broken,
                 watching=lane.watching,
+                followed=describe_followed(past, answered) if follows else None,
             )
         )
     return Replay(
@@ -129,6 +135,14 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
         tracks=tuple(tracks),
         seconds=seconds,
     )
+
+
+def describe_followed(past: Past, answered: pl.DataFrame) -> Followed:
+    """Measure the same answers with the base rate followed."""
+    given, offsets = follow(past.definition, answered, past.dates[0], past.dates[-1])
+    corrected = answered.with_columns(as_column(given).alias(PREDICTION))
+    periods = measure_periods(past.definition, corrected, past.dates)
+    return Followed(periods=periods, mean=average_periods(periods), offsets=offsets)
 
 
 def keep_report(store: Store, replay: Replay, folder: Path) -> str:

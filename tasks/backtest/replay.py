@@ -5,15 +5,15 @@ serving and deciding (`flows/backtest_simulation`).
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import polars as pl
 from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]
 
+from tasks.backtest.periods import FEWEST, Period, average_calibration
 from tasks.backtest.policies import Policy
 from tasks.core.columns import MATURED, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
@@ -30,16 +30,6 @@ from tasks.sources.query import collect, holding, open_table
 
 _MONTHS = re.compile(r"(\d{1,3})mo")
 _MOST_DATES = 1_000
-_FEWEST = 50  # rows with a label that a period needs to be measured
-
-
-class Period(Frozen):
-    """Rows that were asked between two times, and how the answers turned out."""
-
-    start: datetime
-    end: datetime
-    rows: int
-    metrics: dict[Metric, float]
 
 
 class Retrain(Frozen):
@@ -60,6 +50,18 @@ class Retrain(Frozen):
     worse: bool = False
 
 
+class Followed(Frozen):
+    """What a policy would have come to, had the base rate been followed; `offsets` are by day."""
+
+    periods: tuple[Period, ...]
+    mean: dict[Metric, float]
+    offsets: tuple[float, ...]
+
+    @property
+    def calibration(self) -> float | None:
+        return average_calibration(self.periods)
+
+
 class Track(Frozen):
     """What one policy came to. The first model, which all policies share, is no retrain.
 
@@ -73,6 +75,11 @@ class Track(Frozen):
     retrains: tuple[Retrain, ...]
     broken: int
     watching: float
+    followed: Followed | None = None
+
+    @property
+    def calibration(self) -> float | None:
+        return average_calibration(self.periods)
 
     @property
     def promotions(self) -> int:
@@ -148,35 +155,13 @@ def read_history(plan: Plan, end: datetime) -> tuple[pl.DataFrame, tuple[str, ..
         return collect(table, rows).sort(TIME, maintain_order=True), classes
 
 
-def measure_periods(
-    definition: Definition, history: pl.DataFrame, dates: Sequence[datetime]
-) -> tuple[Period, ...]:
-    """Measure the predictions of each period that has labels enough."""
-    periods = []
-    for start, end in pairwise(dates):
-        inside = pl.col(TIME).is_between(start, end, closed="right")
-        rows = history.filter(inside, pl.col(TARGET).is_not_null())
-        if len(rows) >= _FEWEST and rows[TARGET].n_unique() > 1:
-            metrics = measure_rows(definition, rows)
-            periods.append(Period(start=start, end=end, rows=len(rows), metrics=metrics))
-    return tuple(periods)
-
-
-def average_periods(periods: Iterable[Period]) -> dict[Metric, float]:
-    """Average each metric over periods, each counting as much."""
-    found = [each.metrics for each in periods]
-    return {
-        metric: float(np.mean([each[metric] for each in found])) for metric in (found or [{}])[0]
-    }
-
-
 def compare_promoted(
     definition: Definition, rows: pl.DataFrame, promoted: Array, replaced: Array
 ) -> tuple[Interval | None, bool]:
     """Compare a promoted model with the one it replaced, on rows that came true since."""
     known = rows[TARGET].is_not_null().to_numpy()
     target = rows[TARGET].to_numpy()[known]
-    if len(target) < _FEWEST or len(np.unique(target)) < 2:
+    if len(target) < FEWEST or len(np.unique(target)) < 2:
         return None, False
     gate, metric, seed = definition.gate, definition.metric, definition.training.seed
     gain = compare(
@@ -186,8 +171,9 @@ def compare_promoted(
         replaced[known],
         group_rows(rows[TIME].filter(pl.Series(known)), seed),
         confidence=gate.confidence,
-        threshold=definition.serving.threshold,
+        threshold=definition.threshold,
         seed=seed,
+        costs=definition.constant_costs,
     )
     theirs = measure_rows(definition, pl.DataFrame({TARGET: target, PREDICTION: replaced[known]}))
     return gain, gain.high < -gate.margin * error_of(metric, theirs[metric])
@@ -199,6 +185,12 @@ def describe_replay(replay: Replay, report: str) -> dict[str, Any]:
     tracks = {
         track.policy: {
             **track.model_dump(mode="json", exclude={"policy"}),
+            "calibration": track.calibration,
+            "followed": track.followed
+            and {
+                **track.followed.model_dump(mode="json"),
+                "calibration": track.followed.calibration,
+            },
             "promotions": track.promotions,
             "refusals": track.refusals,
             "seconds": round(track.seconds, 2),

@@ -11,7 +11,8 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from tasks.core.data_sections import TEXT, Section, Share
-from tasks.core.durations import Duration, ShareOrPeriod
+from tasks.core.decision_keys import Cost, Fairness, Threshold
+from tasks.core.durations import Duration, Period, ShareOrPeriod
 from tasks.core.hosts import HOST
 
 SCHEDULER = r"^\w+://\S+:\d+$"
@@ -41,7 +42,7 @@ _WORKERS = {
 TargetKind = Literal["binary", "multiclass", "regression"]
 Metric = Literal[
     "auc", "log_loss", "brier", "accuracy", "average_precision", "precision", "recall", "f1",
-    "macro_f1", "mae", "rmse", "r2",
+    "macro_f1", "mae", "rmse", "r2", "cost",
 ]  # fmt: skip
 Workers = Annotated[
     int | Literal["auto"], BeforeValidator(_check_workers), WithJsonSchema(_WORKERS)
@@ -93,6 +94,12 @@ class Training(Section):
     """A level of a category with fewer rows shares one code with all other rare levels."""
     category_levels: int = Field(default=250, ge=1, le=10_000)
     """How many levels of a category have a code of their own; the most frequent ones do."""
+    calibrate: Literal["auto", "never"] = Field(
+        default="auto", exclude_if=lambda value: value == "auto"
+    )
+    """Recalibrate probabilities (auto) where the training window's last slice shows that they are
+    off by more than [gate] calibration_margin, and that it gains; or never do. Without early
+    stopping there is no such slice, and nothing is recalibrated."""
     group: str | None = Field(default=None, min_length=1, exclude_if=lambda group: group is None)
     """A column or row-wise SQL, as in `customer_id`: no value of it is on both sides of a split,
     and the bootstrap draws values of it rather than rows."""
@@ -161,6 +168,8 @@ class Gate(Section):
         default=None, min_length=1, exclude_if=_not_given
     )
     """What a metric that is better when lower must stay below on each slice, as proven."""
+    fairness: Fairness | None = Field(default=None, exclude_if=_not_given)
+    """Groups whose rates may differ by so much, as in `{ by = ["sex"], at_most = 0.1 }`."""
     slices: tuple[str, ...] | None = None
     """Columns or SQL expressions: no group of rows that they make may get worse. Left out: the
     categories with few levels."""
@@ -195,8 +204,11 @@ class Approval(Section):
 class Serving(Section):
     """How predictions are served, by how many processes, within which limits; and their log."""
 
-    threshold: float = Field(default=0.5, gt=0, lt=1)
-    """From which probability on the answer of a binary model is yes."""
+    threshold: Threshold = 0.5
+    """From which probability on the answer of a binary model is yes; auto: chosen on the stopping
+    slice, by the least cost, or by F1 where no cost is given."""
+    cost: Cost | None = Field(default=None, exclude_if=_not_given)
+    """What a mistake of a binary model costs, as in `{ false_alarm = 1, missed = 20 }`."""
     predictor: Literal["lightgbm", "compiled"] = "lightgbm"
     """What predicts; compiled gives the same answers for many rows at once, sooner."""
     latency_budget_ms: float = Field(default=100.0, gt=0)
@@ -221,3 +233,6 @@ class Serving(Section):
     """How long the prediction log is kept."""
     log_flush_s: float = Field(default=5.0, gt=0)
     """How often the prediction log is written, in seconds."""
+    follow_base_rate: Period | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Move all log odds as the labels of the last so long say that the base rate has moved, as in
+    `14d`, for a binary target; left out: never."""

@@ -12,6 +12,7 @@ from tasks.core.model_sections import HIGHER_IS_BETTER as HIGHER_IS_BETTER
 from tasks.core.model_sections import METRICS, Metric, TargetKind
 
 Array = npt.NDArray[Any]
+Costs = tuple[Array | float, Array | float]  # of a false alarm, and of a positive that is missed
 RANKED: frozenset[Metric] = frozenset({"auc", "average_precision"})  # of ranks, not of a threshold
 _COUNTED = ("precision", "recall", "f1")  # of positives that are found, told and true
 # What is a mean over rows, or the root of one: parts of the rows can be compared by it.
@@ -29,8 +30,9 @@ def measure(
     kind: TargetKind,
     target: Array,
     predicted: Array,
-    threshold: float,
+    threshold: float | Array,
     weights: Array | None = None,
+    costs: Costs | None = None,
 ) -> dict[Metric, float]:
     """Compute every metric that fits this kind of target.
 
@@ -38,9 +40,10 @@ def measure(
     probabilities of 1, of each class (rows, classes), or values. `weights` say how much each row
     counts, all alike without. No metric is ever NaN.
     """
+    metrics: tuple[Metric, ...] = METRICS[kind] if costs is None else (*METRICS[kind], "cost")
     return {
-        metric: measure_one(metric, target, predicted, threshold, weights)
-        for metric in METRICS[kind]
+        metric: measure_one(metric, target, predicted, threshold, weights, costs)
+        for metric in metrics
     }
 
 
@@ -48,8 +51,9 @@ def measure_one(
     metric: Metric,
     target: Array,
     predicted: Array,
-    threshold: float,
+    threshold: float | Array,
     weights: Array | None = None,
+    costs: Costs | None = None,
 ) -> float:
     """Compute one metric, exactly; arguments as for `measure`."""
     if metric == "auc":
@@ -57,7 +61,7 @@ def measure_one(
     if metric == "average_precision":
         return average_precision(target, predicted, weights)
     whole = np.zeros(len(target), dtype=np.int64)
-    sums = group_sums(metric, target, predicted, whole, threshold, weights)
+    sums = group_sums(metric, target, predicted, whole, threshold, weights, costs)
     return float(from_sums(metric, sums)[0])
 
 
@@ -81,8 +85,9 @@ def group_sums(
     target: Array,
     predicted: Array,
     groups: Array,
-    threshold: float,
+    threshold: float | Array,
     weights: Array | None = None,
+    costs: Costs | None = None,
 ) -> Array:
     """Sum up in each group what the metric is made of; shape (groups, parts)."""
     every = np.ones(len(target)) if weights is None else weights
@@ -101,7 +106,12 @@ def group_sums(
         told = predicted >= threshold
         counted = (target * told, told, target)
         return np.stack([np.bincount(groups, weights=each * every) for each in counted], axis=1)
-    parts = [np.ones(len(target)), row_losses(metric, target, predicted, threshold)]
+    losses = (
+        row_losses(metric, target, predicted, threshold)
+        if metric != "cost"
+        else row_costs(target, predicted, threshold, costs)
+    )
+    parts = [np.ones(len(target)), losses]
     if metric == "r2":
         centred = target - target.mean()  # squares of large values would swallow their differences
         parts += [centred, centred**2]
@@ -129,7 +139,19 @@ def from_sums(metric: Metric, sums: Array) -> Array:
     return np.asarray(total / count)
 
 
-def row_losses(metric: Metric, target: Array, predicted: Array, threshold: float = 0.5) -> Array:
+def row_costs(
+    target: Array, predicted: Array, threshold: float | Array, costs: Costs | None
+) -> Array:
+    """Compute what the answer to each row costs, per 1,000 rows."""
+    assert costs is not None, "nobody said what a mistake costs"
+    told = predicted >= threshold
+    false_alarm, missed = costs
+    return np.asarray(1000 * (false_alarm * (1 - target) * told + missed * target * ~told))
+
+
+def row_losses(
+    metric: Metric, target: Array, predicted: Array, threshold: float | Array = 0.5
+) -> Array:
     """Compute what each row adds to a metric that is a mean, or the root of one, over rows."""
     if metric == "log_loss":
         if predicted.ndim == 2:

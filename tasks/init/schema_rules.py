@@ -6,7 +6,7 @@ before. Only keywords that draft 7 has, too, are used. Not responsible for a key
 
 from typing import Any
 
-from tasks.core.model_sections import METRICS
+from tasks.core.model_sections import METRICS, TargetKind
 
 Rule = dict[str, Any]
 _DATABASE, _NOTHING = r"^postgres(ql)?://", r"^\s*0+[mhdw]"
@@ -42,6 +42,11 @@ def _judges(metric: Rule, second: Rule) -> Rule:
     return {"properties": {"gate": {"properties": {"metric": metric, "second_metric": second}}}}
 
 
+def _one_of(kind: TargetKind) -> Rule:
+    """Name the metrics of a kind; cost needs [serving] cost, which the model asks for."""
+    return {"enum": [*METRICS[kind], *(("cost",) if kind == "binary" else ())]}
+
+
 _NO_TIME = {
     "properties": {
         "training": {"properties": {"holdout": {"type": "number"}, "folds": False}},
@@ -49,13 +54,21 @@ _NO_TIME = {
         "checks": _never("max_age", "max_silence", "allow_future"),
     }
 }
+_FOLLOWS = {
+    "allOf": [
+        _inside("target", _has(kind={"const": "binary"})),
+        _inside("extract", _has("time", key={"minItems": 1})),
+        {"properties": {"serving": {"properties": {"log": {"const": True}}}}},
+        {"properties": {"training": _never("weight")}},
+    ]
+}
 _BY_KIND = [
     rule
     for kind, (first, *_) in METRICS.items()
     for rule in (
         _when(
             _inside("target", _has(kind={"const": kind})),
-            _judges({"enum": list(METRICS[kind])}, {"enum": list(METRICS[kind])}),
+            _judges(_one_of(kind), _one_of(kind)),
         ),
         _when(
             {
@@ -108,6 +121,7 @@ RULES: dict[str, list[Rule]] = {
             _inside("target", _has(kind={"const": "binary"})),
             {"properties": {"checks": _never("label_rate")}},
         ),
+        _when(_inside("serving", _has("follow_base_rate")), _FOLLOWS),
         *_BY_KIND,
         *(
             _when(

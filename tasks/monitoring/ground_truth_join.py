@@ -12,6 +12,7 @@ import polars as pl
 from tasks.core.columns import (
     EARLY,
     FOUND,
+    LOGGED_CORRECTION,
     LOGGED_PREDICTION,
     LOGGED_TIME,
     LOGGED_VERSION,
@@ -94,9 +95,9 @@ def gather_answers(inputs: RunInputs, log: LoggedPredictions) -> pl.DataFrame:
         alike = isinstance(held[LOGGED_PREDICTION], pl.List) == several
         answer = pl.col(LOGGED_PREDICTION).cast(wanted) if alike else pl.lit(None, wanted)
         rows = rows.with_columns(lacking)
-        frames.append(
-            rows.select(TIME, LOGGED_TIME, LOGGED_VERSION, answer.alias(PREDICTION), *key)
-        )
+        corrected = [LOGGED_CORRECTION] if LOGGED_CORRECTION in held else []
+        asked = TIME, LOGGED_TIME, LOGGED_VERSION, answer.alias(PREDICTION)
+        frames.append(rows.select(*asked, *key, *corrected))
     return pl.concat(frames, how="diagonal_relaxed").collect() if frames else _no_answers(key)
 
 

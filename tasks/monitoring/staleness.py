@@ -59,7 +59,8 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
     if len(rows) < definition.monitoring.rows or rows[TARGET].n_unique() < 2:
         return ""
     gate, target, answers = definition.gate, rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
-    own = measure(definition.target.kind, target, answers, definition.serving.threshold)
+    costs, threshold = definition.constant_costs, definition.threshold
+    own = measure(definition.target.kind, target, answers, threshold, costs=costs)
     margins = {definition.metric: gate.margin, definition.second_metric: gate.second_margin}
     for metric, margin in margins.items():
         gain = compare(
@@ -69,8 +70,9 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
             answers,
             group_rows(rows[TIME], definition.training.seed),
             confidence=gate.confidence,
-            threshold=definition.serving.threshold,
+            threshold=threshold,
             seed=definition.training.seed,
+            costs=costs,
         )
         if gain.low > margin * error_of(metric, own[metric]):
             return (

@@ -32,7 +32,7 @@ def tell_predictions(
     told = pl.DataFrame({"prediction": predicted})
     if definition.target.kind == "regression":
         return told
-    return told.with_columns(label=pl.col("prediction") >= definition.serving.threshold)
+    return told.with_columns(label=pl.col("prediction") >= definition.threshold)
 
 
 def explain_rows(

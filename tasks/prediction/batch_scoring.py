@@ -27,12 +27,14 @@ from tasks.features.point_in_time_join import look_up
 from tasks.prediction.answer_columns import CELLS, explain_rows, put_beside, tell_predictions
 from tasks.prediction.compiled_forest import CompiledForest, NoForest, compile_forest
 from tasks.prediction.log_schema import make_part, write_part
+from tasks.registry.corrections import Correction
 from tasks.sources.file_contents import refuse_moved
 from tasks.sources.input_table import InputTable, open_input
 from tasks.sources.preflight import check_target
 from tasks.sources.query import event_time
 from tasks.storage.store import deliver, is_disk_full, reaching
 from tasks.training.published_model import PublishedModel, encode_rows
+from tasks.training.recalibration import shift_odds
 
 log = logging.getLogger("perennial.scoring")
 
@@ -44,7 +46,7 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
 
     `schemas` are the sources' columns as training read them, and `tables` the feature tables, for
     rows that come without the values that are in them. `explain` is how many contributions are
-    told beside each prediction.
+    told beside each prediction, `correction` that of a base rate that is followed.
     """
 
     model: PublishedModel
@@ -53,6 +55,7 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     schemas: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
     explain: int | None = None
+    correction: Correction | None = None
 
 
 def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: Path | None) -> int:
@@ -192,6 +195,8 @@ def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     numbers = encode_rows(features, scorer.model.vocabulary, batch)
     predicted = predict(scorer, numbers)
     told = tell_predictions(definition, classes, predicted)
+    if scorer.correction:
+        told = told.with_columns(pl.lit(scorer.correction.number).alias("correction"))
     if scorer.explain:
         outputs = predicted.argmax(axis=1) if classes else np.zeros(len(batch), np.intp)
         names, most = list(features.expressions), scorer.explain
@@ -216,8 +221,11 @@ def predict(scorer: Scorer, numbers: pl.DataFrame) -> Array:
     if numbers.is_empty():
         return np.zeros((0, len(classes)) if classes else 0)
     if scorer.forest is None:
-        return np.asarray(scorer.model.booster.predict(numbers))
-    return scorer.forest.predict(numbers.cast(pl.Float64).to_numpy())
+        predicted = np.asarray(scorer.model.booster.predict(numbers))
+    else:
+        predicted = scorer.forest.predict(numbers.cast(pl.Float64).to_numpy())
+    answered = scorer.model.recalibrate(predicted)
+    return shift_odds(answered, scorer.correction.offset) if scorer.correction else answered
 
 
 def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder: Path) -> None:
@@ -233,5 +241,6 @@ def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder
         predictions=answers.select(predicted).to_series(),
         asked=[time.time_ns() // 1_000] * len(rows),
         requests=[f"score-{folder.parent.name}"] * len(rows),
+        correction=scorer.correction,
     )
     (folder / f"{secrets.token_hex(4)}.parquet").write_bytes(write_part(part))

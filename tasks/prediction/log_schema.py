@@ -12,9 +12,16 @@ from typing import Any
 
 import polars as pl
 
-from tasks.core.columns import LOGGED_PREDICTION, LOGGED_REQUEST, LOGGED_TIME, LOGGED_VERSION
+from tasks.core.columns import (
+    LOGGED_CORRECTION,
+    LOGGED_PREDICTION,
+    LOGGED_REQUEST,
+    LOGGED_TIME,
+    LOGGED_VERSION,
+)
 from tasks.core.definition import Definition
 from tasks.core.timestamps import UTC_TIME
+from tasks.registry.corrections import Correction
 
 
 def make_part(
@@ -24,8 +31,12 @@ def make_part(
     predictions: Sequence[Any] | pl.Series,
     asked: Sequence[int],
     requests: Sequence[str],
+    correction: Correction | None = None,
 ) -> pl.DataFrame:
-    """Put answered rows into a part; `asked` are microseconds, one of each thing for each row."""
+    """Put answered rows into a part; `asked` are microseconds, one of each thing for each row.
+
+    `correction` is the one that they were answered by, where a base rate is followed.
+    """
     answers = pl.List(pl.Float64) if definition.target.kind == "multiclass" else pl.Float64()
     return pl.DataFrame(
         [
@@ -33,9 +44,19 @@ def make_part(
             pl.Series(LOGGED_REQUEST, requests, dtype=pl.String),
             pl.Series(LOGGED_VERSION, [version]).new_from_index(0, len(asked)),
             pl.Series(LOGGED_PREDICTION, predictions, dtype=answers),
+            *_name_correction(definition, correction, len(asked)),
             *rows.drop(definition.serving.log_without, strict=False).get_columns(),
         ]
     )
+
+
+def _name_correction(
+    definition: Definition, correction: Correction | None, rows: int
+) -> list[pl.Series]:
+    if definition.serving.follow_base_rate is None:
+        return []
+    number = correction and correction.number
+    return [pl.Series(LOGGED_CORRECTION, [number], dtype=pl.Int64).new_from_index(0, rows)]
 
 
 def write_part(part: pl.DataFrame) -> bytes:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from tasks.backtest.replay import Replay, Retrain, Track
+from tasks.backtest.periods import Period
+from tasks.backtest.replay import Followed, Replay, Retrain, Track
 from tasks.core.model_sections import Metric
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.reports import charts
@@ -34,27 +35,31 @@ def write_summary(replay: Replay) -> str:
 def list_heads(replay: Replay) -> list[str]:
     named = [f"Mean {name_metric(each)}" for each in (replay.metric, replay.second)]
     return [
-        *("Policy", *named, "Share of schedule's gain"),
+        *("Policy", *named, "Mean calibration error", "Share of schedule's gain"),
         *("Retrains", "Promoted", "Refused", "Seconds"),
     ]
 
 
 def list_rows(replay: Replay) -> list[list[str]]:
-    return [
-        [
-            track.policy,
-            *(_write_mean(track, each) for each in (replay.metric, replay.second)),
-            format_share(reach_gain(replay, track)),
-            str(len(track.retrains)),
-            str(track.promotions),
-            str(track.refusals),
-            f"{track.seconds:.0f}",
-        ]
-        for track in replay.tracks
-    ]
+    rows = []
+    for track in replay.tracks:
+        gain = format_share(reach_gain(replay, track))
+        counts = map(str, (len(track.retrains), track.promotions, track.refusals))
+        rows.append(
+            [track.policy, *_write_means(replay, track), gain, *counts, f"{track.seconds:.0f}"]
+        )
+        if track.followed:
+            means = _write_means(replay, track.followed)
+            rows.append([f"{track.policy}, base rate followed", *means, *["–"] * 5])
+    return rows
 
 
-def _write_mean(track: Track, metric: Metric) -> str:
+def _write_means(replay: Replay, track: Track | Followed) -> list[str]:
+    error = "–" if track.calibration is None else f"{track.calibration:.4f}"
+    return [*(_write_mean(track, each) for each in (replay.metric, replay.second)), error]
+
+
+def _write_mean(track: Track | Followed, metric: Metric) -> str:
     return format_score(track.mean[metric]) if metric in track.mean else "–"
 
 
@@ -83,6 +88,7 @@ def write_page(replay: Replay) -> str:
         rules={track.policy: RULES[track.policy] for track in replay.tracks},
         period_heads=["From", *(track.policy for track in replay.tracks), "Rows"],
         periods=list(_show_periods(replay)),
+        calibration=list(list_calibration(replay)),
         tracks=[
             (each.policy, list(list_retrains(each.retrains)), each.broken) for each in replay.tracks
         ],
@@ -105,6 +111,20 @@ def list_periods(replay: Replay, metric: Metric) -> Iterator[list[str]]:
     for place, each in enumerate(replay.tracks[0].periods):
         scores = (track.periods[place].metrics[metric] for track in replay.tracks)
         yield [f"{each.start:%Y-%m-%d}", *map(format_score, scores), f"{each.rows:,}"]
+
+
+def list_calibration(replay: Replay) -> Iterator[list[str]]:
+    """Give a row for each period: each policy's calibration error, and why it is what it is."""
+    for place, each in enumerate(replay.tracks[0].periods):
+        errors = (_write_calibration(track.periods[place]) for track in replay.tracks)
+        yield [f"{each.start:%Y-%m-%d}", *errors, f"{each.rows:,}"]
+
+
+def _write_calibration(period: Period) -> str:
+    said, shift = f"{period.calibration:.4f}", period.prior_shift
+    if shift is None:
+        return said
+    return f"{said}, {min(shift.share, 1):.0%} of it a base rate that moved ({shift.offset:+.2f})"
 
 
 def _draw_periods(replay: Replay, metric: Metric) -> Figure:

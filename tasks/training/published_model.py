@@ -18,7 +18,8 @@ from tasks.core.columns import MATURED, ROLE, TARGET
 from tasks.core.definition import Definition, Frozen, parse_definition
 from tasks.core.errors import DataRefused
 from tasks.extraction.run_plan import Plan
-from tasks.features.transform import Features, Vocabulary, compile_weight, encode
+from tasks.features.judging_expressions import compile_weight
+from tasks.features.transform import Features, Vocabulary, encode
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.preparation.split import Split, part_of_row
 from tasks.registry.forgotten import list_keys, read_records
@@ -26,13 +27,14 @@ from tasks.registry.snapshots import fetch_snapshot, snapshot_path
 from tasks.registry.versions import Published, find, read_file, read_json
 from tasks.storage.store import Store, open_store
 from tasks.training.datasets import model_input
+from tasks.training.recalibration import Recalibration, read_recalibration
 
 
 class PublishedModel(Frozen):
     """A version's files, as far as predicting needs them; `root` is the address of its store.
 
     A version has one model, or two: the released one, fitted once more on all rows, and its twin,
-    which was evaluated on a holdout that it never saw.
+    which was evaluated on a holdout that it never saw. Both are recalibrated alike.
     """
 
     root: str
@@ -41,6 +43,7 @@ class PublishedModel(Frozen):
     features: Features
     vocabulary: Vocabulary
     lineage: dict[str, Any]
+    recalibration: Recalibration | None = None
 
     @property
     def version(self) -> str:
@@ -84,7 +87,11 @@ class PublishedModel(Frozen):
         Values of a regression, or probabilities. Raises what Polars raises where a feature fails.
         """
         model = lightgbm.Booster(model_str=self.read_text(twin)) if twin else self.booster
-        return predict_rows(model, self.features, self.vocabulary, rows)
+        return self.recalibrate(predict_rows(model, self.features, self.vocabulary, rows))
+
+    def recalibrate(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn what one of its boosters predicts into what the version answers."""
+        return self.recalibration.apply(predicted) if self.recalibration else predicted
 
     def fetch_snapshot(self, folder: Path) -> list[Path]:
         """Fetch the Parquet parts it was made of; DataRefused where the root has lost them."""
@@ -113,7 +120,7 @@ class PublishedModel(Frozen):
         """Rebuild the plan that it was made by; `project` is where relative sources are."""
         lineage, records = self.lineage, read_records(open_store(self.root), self.definition.name)
         return Plan(
-            definition=self.definition,
+            definition=self.definition.settle(None, anew=True),
             origin=self.published.path,
             project=project,
             root=self.root,
@@ -130,13 +137,18 @@ class PublishedModel(Frozen):
 
 def load(store: Store, published: Published) -> PublishedModel:
     """Read a version; its models are read when they are asked. StoreError if a file was changed."""
+    definition, files = read_definition(store, published), published.manifest.files
+    lineage = read_json(store, published, "lineage.json")
     return PublishedModel(
         root=store.root,
         published=published,
-        definition=read_definition(store, published),
+        definition=definition.settle(lineage.get("threshold")),
         features=Features.model_validate(read_json(store, published, "features.json")),
         vocabulary=Vocabulary.model_validate(read_json(store, published, "vocabulary.json")),
-        lineage=read_json(store, published, "lineage.json"),
+        lineage=lineage,
+        recalibration=read_recalibration(
+            lambda name: read_file(store, published, name), files, definition, published.path
+        ),
     )
 
 

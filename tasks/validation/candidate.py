@@ -30,6 +30,7 @@ from tasks.registry.versions import Published, publish_once, version_path
 from tasks.storage.store import Store, reaching
 from tasks.training.early_stopping import warn_of_rounds
 from tasks.training.optuna_search import Trial, tuner
+from tasks.training.recalibration import RECALIBRATION
 from tasks.training.train import Trained
 from tasks.training.tuning import best_trial
 from tasks.validation.gate import Verdict
@@ -94,6 +95,7 @@ def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> 
         "verdict.json": candidate.verdict.model_dump_json(indent=1),
         "lineage.json": json.dumps(trace_lineage(candidate), indent=1),
         SCHEMAS: json.dumps(candidate.plan.schemas, indent=1),
+        **write_recalibration(candidate.evaluation),
         **_write_feature_code(candidate.plan),
         "example_rows.json": write_examples(candidate.plan, candidate.snapshot, candidate.prepared),
         **pages,
@@ -107,6 +109,14 @@ def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> 
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
     return folder
+
+
+def write_recalibration(evaluation: Evaluation) -> dict[str, str]:
+    """Give the file of how predictions are recalibrated, where they are."""
+    chosen = evaluation.recalibrated and evaluation.recalibrated.chosen
+    return (
+        {RECALIBRATION: chosen.model_dump_json(indent=1, exclude_defaults=True)} if chosen else {}
+    )
 
 
 def _write_feature_code(plan: Plan) -> dict[str, str]:
@@ -140,6 +150,7 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         "modules": maker_digest(),
         "feature_code": plan.code.digests,
         "packages": plan.code.packages | package_versions() | (tuner() if candidate.trials else {}),
+        **_trace_threshold(candidate.evaluation),
         "parameters": trained.params,
         "rounds": trained.rounds,
         "warnings": list(warn_of_rounds(plan.definition, trained.rounds, trained.curve)),
@@ -159,6 +170,11 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         },
         "flow_run": candidate.run_id,
     }
+
+
+def _trace_threshold(evaluation: Evaluation) -> dict[str, float]:
+    chosen = evaluation.chosen_threshold
+    return {} if chosen is None else {"threshold": chosen}
 
 
 def trace_tuning(trials: tuple[Trial, ...]) -> dict[str, Any] | None:

@@ -21,10 +21,11 @@ from tasks.evaluation.calibration import (
     calibration_unit,
     deviation,
 )
-from tasks.evaluation.evaluate import measure_rows, read_weights
+from tasks.evaluation.evaluate import measure_rows
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import error_of, read_certainty
 from tasks.evaluation.rolling_origin import Fold
+from tasks.evaluation.row_values import read_weights
 from tasks.training.lightgbm_params import name_weights
 from tasks.validation.bounds import judge_bounds
 from tasks.validation.champion_comparison import (
@@ -36,6 +37,7 @@ from tasks.validation.champion_comparison import (
     pair_predictions,
 )
 from tasks.validation.champion_predictions import ChampionPredictions
+from tasks.validation.fairness import judge_fairness
 from tasks.validation.fold_check import judge_folds
 from tasks.validation.slice_check import judge_slices
 
@@ -67,6 +69,7 @@ def judge(
         ),
         judge_calibrated(definition, scored),
         *judge_bounds(definition, guess),
+        *judge_fairness(definition, guess),
         *judge_folds(definition, folds),
     ]
     champion = None
@@ -145,8 +148,7 @@ def judge_better(
     metric = metric or definition.metric
     gain = compare_pair(definition, metric, pair)
     ours, theirs = (
-        measure_rows(definition, pair.target, each, pair.weights)[metric]
-        for each in (pair.ours, pair.theirs)
+        measure_rows(definition, pair.rows, each)[metric] for each in (pair.ours, pair.theirs)
     )
     return Check(
         name=name,
@@ -239,5 +241,9 @@ def _suggest(definition: Definition, check: Check) -> Check:
             f"leave class weights alone ({given} in [training.params]; a lower [serving] "
             "threshold finds more of a rare class)"
         )
-        hints.append("recalibrate")
+        hints.append(
+            "let more rows say how to recalibrate ([training] stopping_share)"
+            if definition.calibrates
+            else "recalibrate ([training] calibrate = 'auto', with early_stopping)"
+        )
     return check.model_copy(update={"detail": f"{check.detail}; to mend it, {', or '.join(hints)}"})

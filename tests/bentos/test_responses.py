@@ -26,10 +26,10 @@ def test_a_label_is_written_where_there_is_one(classes: Model) -> None:
     assert "labels" not in json.loads(write_many(classes, [0.25], None))
 
 
-def test_arrow_holds_a_number_or_a_list_for_each_row() -> None:
-    one = pl.read_ipc_stream(BytesIO(write_arrow([0.25, 0.5], [False, True])))
+def test_arrow_holds_a_number_or_a_list_for_each_row(classes: Model) -> None:
+    one = pl.read_ipc_stream(BytesIO(write_arrow(classes, [0.25, 0.5], [False, True])))
     assert one.to_dict(as_series=False) == {"prediction": [0.25, 0.5], "label": [False, True]}
-    many = pl.read_ipc_stream(BytesIO(write_arrow([[0.25, 0.75]], None)))
+    many = pl.read_ipc_stream(BytesIO(write_arrow(classes, [[0.25, 0.75]], None)))
     assert many.schema == {"prediction": pl.List(pl.Float64)}
 
 

@@ -2,18 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import pytest
 from predicted import DEFINITION, START, rows
 
 from tasks.backtest.replay import (
     Replay,
     Track,
-    average_periods,
     compare_promoted,
     list_dates,
     list_looks,
-    measure_periods,
 )
 from tasks.core.columns import PREDICTION
 from tasks.core.errors import DefinitionError
@@ -57,16 +54,6 @@ def test_policies_look_between_dates_too() -> None:
 def test_dates_that_lead_nowhere_are_refused(start: str, end: str, every: str, said: str) -> None:
     with pytest.raises(DefinitionError, match=said):
         list_dates(day(start), day(end), every)
-
-
-def test_periods_count_alike_and_an_empty_one_not_at_all() -> None:
-    history = rows(30, 0.9)
-    dates = [START, START + timedelta(days=10), START + timedelta(days=30), day("2021-01-01")]
-    periods = measure_periods(DEFINITION, history, dates)
-    assert [each.rows for each in periods] == [1000, 1999]
-    mean = average_periods(periods)["auc"]
-    assert mean == pytest.approx(np.mean([each.metrics["auc"] for each in periods]))
-    assert average_periods(()) == {}
 
 
 def test_replay_without_a_period_to_measure_still_has_its_page() -> None:

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import expit, logit
 from tables import define
 
 from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import parse_definition
 from tasks.core.model_sections import METRICS
 from tasks.monitoring.context import MonitoringContext
-from tasks.monitoring.performance import Span, measure_span
+from tasks.monitoring.performance import Span, find_moved, measure_span
 from tasks.monitoring.performance_estimation import fit_estimator
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -50,3 +51,18 @@ def test_window_with_few_labels_is_estimated_only() -> None:
     assert (span.rows, span.labelled) == (2000, 99)
     assert (span.truth, span.surely) == ({}, None)
     assert span.estimate.keys() == set(METRICS["binary"])
+
+
+def test_base_rate_that_moved_is_told_from_matured_labels() -> None:
+    watch = MonitoringContext.model_construct(definition=DEFINITION)
+    known = rows(4000, 4000)
+    assert find_moved(watch, known) is None
+    moved = known.with_columns(
+        pl.Series(PREDICTION, expit(logit(known[PREDICTION].to_numpy()) - 1))
+    )
+    shift = find_moved(watch, moved)
+    assert shift is not None
+    assert shift.offset == pytest.approx(1.0, abs=0.1)
+    assert shift.share > 0.9
+    few = DEFINITION.monitoring.rows - 1
+    assert find_moved(watch, moved.head(few)) is None
