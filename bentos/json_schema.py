@@ -22,6 +22,8 @@ def describe_schemas(model: Model, place: str) -> dict[str, Any]:
     """Describe rows, answers and refusals by name; they refer to each other under `place`."""
     columns = model.schema.columns
     number: dict[str, Any] = {"type": "number"}
+    if model.definition.deviance:
+        number["minimum"] = 0
     if model.predictor.classes > 1:
         number = _list(number)
     kind = {"binary": "boolean", "multiclass": "string"}.get(model.definition.target.kind)

@@ -187,6 +187,7 @@ def compare_promoted(
         confidence=gate.confidence,
         threshold=definition.serving.threshold,
         seed=seed,
+        deviance=definition.deviance,
     )
     theirs = measure_rows(definition, pl.DataFrame({TARGET: target, PREDICTION: replaced[known]}))
     return gain, gain.high < -gate.margin * error_of(metric, theirs[metric])

@@ -22,6 +22,7 @@ from tasks.core.data_sections import (
     Section,
     Source,
 )
+from tasks.core.deviances import Deviance, find_deviance
 from tasks.core.errors import DefinitionError, explain_value
 from tasks.core.hosts import HOST, MEANT_BY_HOST
 from tasks.core.model_sections import (
@@ -104,11 +105,14 @@ class Definition(Section):
         low, high = self.checks.label_rate or (0, 1)
         if low > high:
             raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")
-        known = METRICS[self.target.kind]
+        known = self.metrics
         for key in ("metric", "second_metric"):
             metric = getattr(self.gate, key)
             if metric is not None and metric not in known:
                 said = f"{metric} is not for {self.target.kind}; one of {', '.join(known)}"
+                if self.target.kind == "regression" and metric.endswith("_deviance"):
+                    objective = metric.removesuffix("_deviance")
+                    said = f"{metric} needs [training.params] objective = '{objective}'"
                 raise ValueError(f"[gate] {key}: {said}")
         return self
 
@@ -119,18 +123,29 @@ class Definition(Section):
         return hashlib.sha256(self.model_dump_json(exclude=told).encode()).hexdigest()
 
     @property
+    def deviance(self) -> Deviance | None:
+        """The deviance of a regression's objective; None where it has none."""
+        return find_deviance(self.training.params) if self.target.kind == "regression" else None
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every metric that fits; the first is what the gate judges by if the file says nothing."""
+        usual = METRICS[self.target.kind]
+        return (self.deviance.metric, *usual) if self.deviance else usual
+
+    @property
     def metric(self) -> Metric:
         """The gate's first metric: the file's, or the usual one for its kind of target."""
-        return self.gate.metric or METRICS[self.target.kind][0]
+        return self.gate.metric or self.metrics[0]
 
     @property
     def second_metric(self) -> Metric:
-        others = [metric for metric in METRICS[self.target.kind] if metric != self.metric]
+        others = [metric for metric in self.metrics if metric != self.metric]
         return self.gate.second_metric or others[0]
 
     @property
     def calibration_at_most(self) -> float:
-        """The calibration error that the gate allows; in standard deviations for a regression."""
+        """The calibration error that the gate allows, in calibration's unit."""
         return self.gate.calibration_at_most or CALIBRATION_AT_MOST[self.target.kind]
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from tasks.core.data_sections import Section, Share
+from tasks.core.deviances import DevianceMetric
 from tasks.core.durations import Duration, ShareOrPeriod
 from tasks.core.hosts import HOST
 
@@ -34,7 +35,10 @@ _WORKERS = {
     "anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_WORKERS}, {"const": "auto"}]
 }
 TargetKind = Literal["binary", "multiclass", "regression"]
-Metric = Literal["auc", "log_loss", "brier", "accuracy", "macro_f1", "mae", "rmse", "r2"]
+Metric = (
+    Literal["auc", "log_loss", "brier", "accuracy", "macro_f1", "mae", "rmse", "r2"]
+    | DevianceMetric
+)
 Workers = Annotated[
     int | Literal["auto"], BeforeValidator(_check_workers), WithJsonSchema(_WORKERS)
 ]
@@ -105,7 +109,8 @@ class Gate(Section):
     """What a candidate must show before it may be the champion."""
 
     metric: Metric | None = None
-    """What is judged first; left out: auc, log_loss or rmse, by the target's kind."""
+    """What is judged first; left out: auc, log_loss or rmse, by the target's kind, or the deviance
+    of a poisson, gamma or tweedie objective."""
     margin: Share = 0.01
     """How much worse than the champion still counts as no worse, as a share of its metric."""
     second_metric: Metric | None = None
@@ -115,8 +120,8 @@ class Gate(Section):
     calibration_margin: Share = 0.02
     """How much larger than the champion's the calibration error may be."""
     calibration_at_most: float | None = Field(default=None, gt=0, le=1)
-    """The largest calibration error, champion or not; of a regression in standard deviations. Left
-    out: 0.15, and 0.3 of a regression."""
+    """The largest calibration error, champion or not; of a regression in standard deviations, or
+    means of counts and amounts if those are smaller. Left out: 0.15, and 0.3 of a regression."""
     slices: tuple[str, ...] | None = None
     """Columns or SQL expressions: no group of rows that they make may get worse. Left out: the
     categories with few levels."""

@@ -16,6 +16,7 @@ import polars as pl
 from scipy.special import ndtri, stdtrit  # type: ignore[import-untyped]
 
 from tasks.core.definition import Frozen
+from tasks.core.deviances import Deviance
 from tasks.core.model_sections import Metric
 from tasks.evaluation.metrics import (
     HIGHER_IS_BETTER,
@@ -78,10 +79,13 @@ def compare(
     confidence: float,
     threshold: float,
     seed: int,
+    deviance: Deviance | None = None,
 ) -> Interval:
     """Bootstrap by how much `one` is better than `other` on the same rows."""
     sign = 1 if metric in HIGHER_IS_BETTER else -1
-    ours, theirs = (group_sums(metric, target, each, groups, threshold) for each in (one, other))
+    ours, theirs = (
+        group_sums(metric, target, each, groups, threshold, deviance) for each in (one, other)
+    )
     gain = _bootstrap(ours, theirs, lambda sums: sign * from_sums(metric, sums), confidence, seed)
     if metric != "auc":
         return gain
@@ -100,13 +104,14 @@ def compare_apart(
     confidence: float,
     threshold: float,
     seed: int,
+    deviance: Deviance | None = None,
 ) -> Interval:
     """Bootstrap by how much better predictions did on some rows than on others.
 
     Each side is target, predictions and groups of its own rows, and is resampled by itself.
     """
     sign = 1 if metric in HIGHER_IS_BETTER else -1
-    sums = [group_sums(metric, *side, threshold) for side in (one, other)]
+    sums = [group_sums(metric, *side, threshold, deviance) for side in (one, other)]
     values = [sign * float(from_sums(metric, each.sum(axis=0)[None, :])[0]) for each in sums]
     spread = [
         sign * from_sums(metric, draw_groups(len(each), seed + place) @ each)
@@ -129,9 +134,10 @@ def measure_surely(
     confidence: float,
     threshold: float,
     seed: int,
+    deviance: Deviance | None = None,
 ) -> Interval:
     """Bootstrap a metric itself, with the interval that other such rows would give."""
-    sums = group_sums(metric, target, predicted, groups, threshold)
+    sums = group_sums(metric, target, predicted, groups, threshold, deviance)
     value = float(from_sums(metric, sums.sum(axis=0)[None, :])[0])
     strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - value
     if metric == "auc":

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from tasks.core.definition import Frozen
+from tasks.core.deviances import Deviance
 from tasks.core.model_sections import TargetKind
 from tasks.evaluation.metrics import Array, rank_bins, read_certainty
 
@@ -57,7 +58,11 @@ def calibration_excess(target: Array, predicted: Array, unit: float) -> float:
     return total / len(target) / unit
 
 
-def calibration_unit(kind: TargetKind, target: Array) -> float:
-    """Give what calibration is measured in: probabilities as they are, values in deviations."""
+def calibration_unit(kind: TargetKind, target: Array, deviance: Deviance | None = None) -> float:
+    """Give what calibration is measured in: probabilities as they are, values in deviations.
+
+    Counts and amounts, which have a deviance, are measured in means where those are smaller: of
+    many zeros and a few large values, a standard deviation is many times what is predicted.
+    """
     spread = float(target.std()) if kind == "regression" else 1.0
-    return spread or 1.0
+    return (min(spread, float(target.mean())) if deviance else spread) or 1.0

@@ -95,9 +95,7 @@ def evaluate_models(
         baseline=measure_rows(plan.definition, target, baseline),
         simple=measure_rows(plan.definition, target, simply),
         calibration=calibrate(target, predicted),
-        calibration_error=calibration_error(
-            target, predicted, calibration_unit(plan.definition.target.kind, target)
-        ),
+        calibration_error=calibration_error(target, predicted, find_unit(plan.definition, target)),
         slices=measure_slices(plan, slices, target, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted),
@@ -112,7 +110,13 @@ def evaluate_models(
 
 def measure_rows(definition: Definition, target: Array, predicted: Array) -> dict[Metric, float]:
     """Compute every metric that fits the definition's target, by its threshold."""
-    return measure(definition.target.kind, target, predicted, definition.serving.threshold)
+    kind, threshold = definition.target.kind, definition.serving.threshold
+    return measure(kind, target, predicted, threshold, definition.deviance)
+
+
+def find_unit(definition: Definition, target: Array) -> float:
+    """Give what the calibration of such a model is measured in."""
+    return calibration_unit(definition.target.kind, target, definition.deviance)
 
 
 def predict(booster: Booster, rows: pl.DataFrame) -> Array:

@@ -7,30 +7,42 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import xlogy  # type: ignore[import-untyped]
 
+from tasks.core.deviances import DEVIANCES, Deviance
 from tasks.core.model_sections import METRICS, Metric, TargetKind
 
 Array = npt.NDArray[Any]
 HIGHER_IS_BETTER: frozenset[Metric] = frozenset({"auc", "accuracy", "macro_f1", "r2"})
 _SMALLEST = float(np.finfo(np.float64).eps)  # a probability of 0 that came true costs 36, not all
 _ROUNDING = 1e-12
+_OBJECTIVES = {each.metric: objective for objective, each in DEVIANCES.items()}
 _RANK_BINS, _CALIBRATION_BINS = 256, 10
 
 
 def measure(
-    kind: TargetKind, target: Array, predicted: Array, threshold: float
+    kind: TargetKind,
+    target: Array,
+    predicted: Array,
+    threshold: float,
+    deviance: Deviance | None = None,
 ) -> dict[Metric, float]:
-    """Compute every metric that fits this kind of target.
+    """Compute every metric that fits this kind of target, a regression's deviance first.
 
     `target` holds 0 and 1, places of classes or values, shape (rows,). `predicted` holds
     probabilities of 1, of each class (rows, classes), or values. No metric is ever NaN.
     """
     whole = np.zeros(len(target), dtype=np.int64)
+    metrics = (deviance.metric, *METRICS[kind]) if deviance else METRICS[kind]
+
+    def add_up(metric: Metric) -> Array:
+        return group_sums(metric, target, predicted, whole, threshold, deviance)
+
     return {
         metric: area_under_curve(target, predicted)
         if metric == "auc"
-        else float(from_sums(metric, group_sums(metric, target, predicted, whole, threshold))[0])
-        for metric in METRICS[kind]
+        else float(from_sums(metric, add_up(metric))[0])
+        for metric in metrics
     }
 
 
@@ -47,7 +59,12 @@ def area_under_curve(target: Array, predicted: Array) -> float:
 
 
 def group_sums(
-    metric: Metric, target: Array, predicted: Array, groups: Array, threshold: float
+    metric: Metric,
+    target: Array,
+    predicted: Array,
+    groups: Array,
+    threshold: float,
+    deviance: Deviance | None = None,
 ) -> Array:
     """Sum up in each group what the metric is made of; shape (groups, parts)."""
     if metric == "auc":
@@ -60,7 +77,7 @@ def group_sums(
         hits = tabulate(groups, chosen, chosen == true, classes)
         guessed = tabulate(groups, chosen, every, classes)
         return np.hstack([hits, guessed, tabulate(groups, true, every, classes)])
-    parts = [np.ones(len(target)), row_losses(metric, target, predicted, threshold)]
+    parts = [np.ones(len(target)), row_losses(metric, target, predicted, threshold, deviance)]
     if metric == "r2":
         centred = target - target.mean()  # squares of large values would swallow their differences
         parts += [centred, centred**2]
@@ -86,8 +103,17 @@ def from_sums(metric: Metric, sums: Array) -> Array:
     return np.asarray(total / count)
 
 
-def row_losses(metric: Metric, target: Array, predicted: Array, threshold: float = 0.5) -> Array:
-    """Compute what each row adds to a metric that is a mean, or the root of one, over rows."""
+def row_losses(
+    metric: Metric,
+    target: Array,
+    predicted: Array,
+    threshold: float = 0.5,
+    deviance: Deviance | None = None,
+) -> Array:
+    """Compute what each row adds to a metric that is a mean, or the root of one, over rows.
+
+    `deviance` says the power of a tweedie deviance; without it, that is LightGBM's own.
+    """
     if metric == "log_loss":
         if predicted.ndim == 2:
             right = predicted[np.arange(len(target)), target.astype(np.int64)]
@@ -97,8 +123,27 @@ def row_losses(metric: Metric, target: Array, predicted: Array, threshold: float
     if metric == "accuracy":
         chosen = predicted.argmax(axis=1) if predicted.ndim == 2 else predicted >= threshold
         return np.asarray(chosen == target, dtype=np.float64)
+    if metric in _OBJECTIVES:
+        return unit_deviance(target, predicted, (deviance or DEVIANCES[_OBJECTIVES[metric]]).power)
     error = predicted - target
     return np.abs(error) if metric == "mae" else error**2
+
+
+def unit_deviance(target: Array, predicted: Array, power: float) -> Array:
+    """Compute each row's deviance, of a variance that goes by a power (1 to 2) of the mean.
+
+    What is no prediction of such a model, 0 or less, is taken as next to nothing: its deviance is
+    large, not infinite.
+    """
+    mean = np.maximum(predicted, _SMALLEST)
+    if power == 1:
+        return np.asarray(2 * (xlogy(target, target / mean) - target + mean))
+    if power == 2:
+        ratio = np.maximum(target, _SMALLEST) / mean
+        return np.asarray(2 * (ratio - np.log(ratio) - 1))
+    one, two = 1 - power, 2 - power
+    own = np.maximum(target, 0) ** two / (one * two)
+    return np.asarray(2 * (own - target * mean**one / one + mean**two / two))
 
 
 def read_certainty(target: Array, predicted: Array) -> tuple[Array, Array]:

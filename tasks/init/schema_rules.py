@@ -6,7 +6,8 @@ before. Only keywords that draft 7 has, too, are used. Not responsible for a key
 
 from typing import Any
 
-from tasks.core.model_sections import METRICS
+from tasks.core.deviances import DEVIANCES, OBJECTIVE
+from tasks.core.model_sections import METRICS, Metric
 
 Rule = dict[str, Any]
 _DATABASE, _NOTHING = r"^postgres(ql)?://", r"^\s*0+[mhdw]"
@@ -49,26 +50,43 @@ _NO_TIME = {
         "checks": _never("max_age", "max_silence", "allow_future"),
     }
 }
+
+
+def _aims(objective: str) -> Rule:
+    """Say that a regression's objective is this one, by whichever of LightGBM's names for it."""
+    named = [_has(**{name: {"const": objective}}) for name in OBJECTIVE]
+    return {
+        "allOf": [
+            _inside("target", _has(kind={"const": "regression"})),
+            _inside("training", _inside("params", {"anyOf": named})),
+        ]
+    }
+
+
+_DEVIANT = {objective: _aims(objective) for objective in DEVIANCES}
+_PLAIN = {"type": "object", "not": {"anyOf": list(_DEVIANT.values())}}
+_SETTINGS: list[tuple[Rule, list[Metric]]] = [
+    *(
+        ({"allOf": [_inside("target", _has(kind={"const": kind})), _PLAIN]}, list(metrics))
+        for kind, metrics in METRICS.items()
+    ),
+    *(
+        (asked, [DEVIANCES[objective].metric, *METRICS["regression"]])
+        for objective, asked in _DEVIANT.items()
+    ),
+]
 _BY_KIND = [
     rule
-    for kind, (first, *_) in METRICS.items()
+    for asked, (first, *others) in _SETTINGS
     for rule in (
+        _when(asked, _judges({"enum": [first, *others]}, {"enum": [first, *others]})),
         _when(
-            _inside("target", _has(kind={"const": kind})),
-            _judges({"enum": list(METRICS[kind])}, {"enum": list(METRICS[kind])}),
-        ),
-        _when(
-            {
-                "allOf": [
-                    _inside("target", _has(kind={"const": kind})),
-                    {"not": _inside("gate", _has("metric"))},
-                ]
-            },
+            {"allOf": [asked, {"not": _inside("gate", _has("metric"))}]},
             _judges({}, {"not": {"const": first}}),
         ),
     )
 ]
-_METRICS = sorted({metric for metrics in METRICS.values() for metric in metrics})
+_METRICS = sorted({metric for _, metrics in _SETTINGS for metric in metrics})
 
 RULES: dict[str, list[Rule]] = {
     "Source": [

@@ -23,6 +23,7 @@ from tasks.evaluation.bootstrap import (
 )
 from tasks.evaluation.evaluate import SLICE
 from tasks.evaluation.metrics import Array, error_of, measure, row_losses
+from tasks.validation.champion_comparison import loss_metric
 
 _FEWEST_OF_A_CLASS = 20
 _SLICE_LEVELS = 20
@@ -84,6 +85,7 @@ def judge_quality(
         confidence=definition.gate.confidence,
         threshold=definition.serving.threshold,
         seed=definition.training.seed,
+        deviance=definition.deviance,
     )
     allowed = definition.gate.margin * error_of(chosen, theirs)
     return _conclude(chosen, len(sides[0]), ours, theirs, gain, allowed)
@@ -124,6 +126,7 @@ def measure_interval(definition: Definition, rows: pl.DataFrame) -> Interval:
         confidence=definition.gate.confidence,
         threshold=definition.serving.threshold,
         seed=definition.training.seed,
+        deviance=definition.deviance,
     )
 
 
@@ -137,7 +140,8 @@ def as_array(predicted: pl.Series) -> Array:
 def measure_rows(definition: Definition, rows: pl.DataFrame) -> dict[Metric, float]:
     """Compute every metric of rows with a target; there must be some."""
     target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
-    return measure(definition.target.kind, target, predicted, definition.serving.threshold)
+    kind, threshold = definition.target.kind, definition.serving.threshold
+    return measure(kind, target, predicted, threshold, definition.deviance)
 
 
 def _slices(
@@ -157,10 +161,10 @@ def _slices(
 def _judge_slice(
     definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame, confidence: float
 ) -> HoldoutComparison:
-    metric: Metric = "rmse" if definition.target.kind == "regression" else "log_loss"
+    metric, deviance = loss_metric(definition), definition.deviance
     sides = []
     for target, predicted, groups in (_side(definition, side) for side in (live, holdout)):
-        sides.append((row_losses(metric, target, predicted), groups))
+        sides.append((row_losses(metric, target, predicted, deviance=deviance), groups))
     gain = compare_means_apart(*sides, confidence=confidence)
     ours, theirs = (float(losses.mean()) for losses, _ in sides)
     return _conclude(metric, len(live), ours, theirs, gain, definition.gate.slice_margin * theirs)

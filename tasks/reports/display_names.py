@@ -26,6 +26,9 @@ METRICS: dict[Metric, tuple[str, str]] = {
     "macro_f1": ("Macro F1", "precision and recall in one number, every class counting alike"),
     "mae": ("MAE", "mean size of an error, in the target's unit"),
     "rmse": ("RMSE", "as MAE, but large errors weigh more"),
+    "poisson_deviance": ("Poisson deviance", "how far predicted counts are from the true ones"),
+    "gamma_deviance": ("Gamma deviance", "how far amounts are off, as shares of what is predicted"),
+    "tweedie_deviance": ("Tweedie deviance", "how far amounts, many of them 0, are from the truth"),
     "r2": ("R²", "share of the target's variance explained; 0 is predicting the mean"),
 }
 

@@ -25,6 +25,7 @@ log = logging.getLogger("perennial.training")
 lightgbm.register_logger(logging.getLogger("perennial.lightgbm"))  # it would print to stdout
 
 _SIMPLE_TREE: Parameters = {"num_leaves": 8, "learning_rate": 1.0}
+_GAMMA_STEP: Parameters = {"max_delta_step": 1.0}  # else a whole step may end next to nothing
 _QUICK, _QUICK_ROUNDS = {"num_leaves": 15, "learning_rate": 0.15}, 30
 _PROGRESS_SECONDS = 3.0
 
@@ -51,7 +52,8 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
     try_parameters(params, plan.definition.target.kind, plan.origin, len(plan.features.expressions))
     grow = grow_models if plan.definition.training.engine == "dask" else _grow_here
-    grown = grow(plan, prepared, params, params | _SIMPLE_TREE)
+    simple = params | _SIMPLE_TREE | (_GAMMA_STEP if params["objective"] == "gamma" else {})
+    grown = grow(plan, prepared, params, simple)
     return Trained(
         twin=write_text(grown.twin, folder / "twin.txt"),
         simple=write_text(grown.simple, folder / "simple.txt"),

@@ -72,6 +72,7 @@ def compare_pair(definition: Definition, metric: Metric, pair: PairedPredictions
         confidence=definition.gate.confidence,
         threshold=definition.serving.threshold,
         seed=definition.training.seed,
+        deviance=definition.deviance,
     )
 
 
@@ -84,7 +85,10 @@ def compare_slices(
     """
     gate, seed = definition.gate, definition.training.seed
     loss, target = loss_metric(definition), pair.target
-    ours, theirs = (row_losses(loss, target, each) for each in (pair.ours, pair.theirs))
+    ours, theirs = (
+        row_losses(loss, target, each, deviance=definition.deviance)
+        for each in (pair.ours, pair.theirs)
+    )
     slices = {
         f"{column.removeprefix(SLICE)} = {level}": (pair.rows[column] == level).to_numpy()
         for column in pair.rows.columns
@@ -103,4 +107,6 @@ def compare_slices(
 
 def loss_metric(definition: Definition) -> Metric:
     """Name the metric that is a mean loss over rows: slices can be compared by it."""
+    if definition.deviance:
+        return definition.deviance.metric
     return "rmse" if definition.target.kind == "regression" else "log_loss"

@@ -15,8 +15,8 @@ from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import Interval, compare_calibration, describe_gain
-from tasks.evaluation.calibration import calibration_error, calibration_excess, calibration_unit
-from tasks.evaluation.evaluate import measure_rows
+from tasks.evaluation.calibration import calibration_error, calibration_excess
+from tasks.evaluation.evaluate import find_unit, measure_rows
 from tasks.evaluation.metrics import error_of, read_certainty
 from tasks.training.lightgbm_params import name_weights
 from tasks.validation.champion_comparison import (
@@ -145,7 +145,7 @@ def judge_better(
 def judge_calibrated(definition: Definition, scored: pl.DataFrame) -> Check:
     """Ask that predictions are calibrated, as far as small bins can tell."""
     target, predicted = scored[TARGET].to_numpy(), scored["predicted"].to_numpy()
-    unit, most = calibration_unit(definition.target.kind, target), definition.calibration_at_most
+    unit, most = find_unit(definition, target), definition.calibration_at_most
     error, excess = (
         each(target, predicted, unit) for each in (calibration_error, calibration_excess)
     )
@@ -178,11 +178,13 @@ def judge_calibration(definition: Definition, pair: PairedPredictions) -> Check:
     """Ask that predictions are calibrated as well as the champion's.
 
     The margin is a share of the outcome's standard deviation, so that it means as much where one
-    row in a thousand is positive as where every other is.
+    row in a thousand is positive as where every other is; of counts and amounts, of their unit.
     """
     gate, seed = definition.gate, definition.training.seed
     spread = float(read_certainty(pair.target, pair.theirs)[0].std())
-    unit = calibration_unit(definition.target.kind, pair.target)
+    unit = find_unit(definition, pair.target)
+    if definition.deviance:
+        spread = unit
     gain = compare_calibration(
         pair.target, pair.ours, pair.theirs, pair.groups, confidence=gate.confidence, seed=seed
     )
@@ -227,7 +229,8 @@ def _suggest(definition: Definition, check: Check) -> Check:
     """Say what would give better probabilities, or values."""
     hints = [] if definition.training.early_stopping else ["let early_stopping settle the rounds"]
     if definition.target.kind == "regression":
-        hints.append("let [training.params] objective aim at the mean, as the default does")
+        if definition.deviance is None:
+            hints.append("let [training.params] objective aim at the mean, as the default does")
         hints.append("learn from newer rows only ([extract] window)")
     else:
         given = " and ".join(name_weights(definition)) or "is_unbalance and scale_pos_weight"

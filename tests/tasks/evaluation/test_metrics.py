@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from guesses import guess_airline, guess_lateness
 from sklearn import metrics as sklearn
 
+from tasks.core.deviances import Deviance
 from tasks.core.model_sections import TargetKind
 from tasks.evaluation.metrics import Array, measure, rank_bins, row_losses
 
@@ -102,3 +104,35 @@ def test_row_losses_average_to_their_metric(flights: pl.DataFrame) -> None:
     for metric in ("log_loss", "brier", "accuracy"):
         losses = row_losses(metric, late, predicted, THRESHOLD)
         assert losses.mean() == pytest.approx(measured[metric], rel=1e-12)
+
+
+DEVIATIONS: dict[str, tuple[Deviance, Callable[..., float]]] = {
+    "counts": (Deviance("poisson_deviance", 1.0), sklearn.mean_poisson_deviance),
+    "amounts": (Deviance("gamma_deviance", 2.0), sklearn.mean_gamma_deviance),
+    "amounts and zeros": (
+        Deviance("tweedie_deviance", 1.3),
+        partial(sklearn.mean_tweedie_deviance, power=1.3),
+    ),
+}
+
+
+@pytest.mark.parametrize(("deviance", "oracle"), DEVIATIONS.values(), ids=DEVIATIONS)
+def test_deviances_are_those_of_scikit_learn_and_mean_the_rows_own(
+    deviance: Deviance, oracle: Callable[..., float]
+) -> None:
+    random = np.random.default_rng(1)
+    mean = random.gamma(2.0, 3.0, 5_000)
+    target = random.poisson(mean).astype(np.float64) + (0 if deviance.takes_zero else 0.5)
+    found = measure("regression", target, mean, THRESHOLD, deviance)
+    assert list(found) == [deviance.metric, "rmse", "mae", "r2"]
+    assert found[deviance.metric] == pytest.approx(oracle(target, mean), rel=1e-12)
+    losses = row_losses(deviance.metric, target, mean, deviance=deviance)
+    assert losses.mean() == pytest.approx(found[deviance.metric], rel=1e-12)
+    assert losses.min() >= -1e-12
+
+
+def test_deviance_of_what_such_a_model_never_predicts_is_large_and_finite() -> None:
+    for deviance, _ in DEVIATIONS.values():
+        losses = row_losses(deviance.metric, np.array([1.0]), np.array([0.0]), deviance=deviance)
+        assert np.isfinite(losses).all()
+        assert losses[0] > 50

@@ -31,6 +31,11 @@ TAKEN = [
         "target": 'value = "y"\nkind = "regression"',
         "gate": 'metric = "mae"\nslices = ["c", "k > 1"]',
     },
+    {
+        "target": 'value = "y"\nkind = "regression"',
+        "training.params": 'app = "gamma"',
+        "gate": 'metric = "rmse"\nsecond_metric = "gamma_deviance"',
+    },
     {"checks": "label_rate = [0, 1]", "serving": 'hosts = ["*", "a.example"]\nlog_keep = "0d"'},
     {"checks.columns.x": 'type = "number"\nmin = 1\noutside = 0.1', "approval": 'mode = "auto"'},
     {"tables.t": TABLE + 'time = "t"\nover = "8d"'},
@@ -65,6 +70,12 @@ REFUSED = [
     {"features": ""},
     {"features": "x = 1"},
     {"gate": 'metric = "rmse"'},
+    {"target": 'value = "y"\nkind = "regression"', "gate": 'metric = "poisson_deviance"'},
+    {
+        "target": 'value = "y"\nkind = "regression"',
+        "training.params": 'objective = "poisson"',
+        "gate": 'metric = "gamma_deviance"',
+    },
     {"approval": 'mode = "auto"\nsigners = "keys"'},
     {"serving": 'hosts = ["a.example:80"]'},
     {"serving": "threshold = 1"},
@@ -77,6 +88,11 @@ IDLE = [  # what `definition_check` refuses beside the columns
     {"checks.columns.x": "outside = 0.1"},
     {"checks.columns.x": "unseen = 0.1"},
     {"gate": 'second_metric = "auc"'},
+    {
+        "target": 'value = "y"\nkind = "regression"',
+        "training.params": 'objective = "poisson"',
+        "gate": 'second_metric = "poisson_deviance"',
+    },
     {"gate": 'metric = "brier"\nsecond_metric = "brier"'},
 ]
 

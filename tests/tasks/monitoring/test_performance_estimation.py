@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tasks.core.definition import Definition
+from tasks.core.definition import Definition, parse_definition
 from tasks.evaluation.metrics import measure
 from tasks.monitoring import performance_estimation
 from tasks.monitoring.performance_estimation import (
@@ -84,3 +84,16 @@ def test_line_that_did_not_settle_in_time_is_used_as_far_as_it_came(
     settled = performance_estimation._fit_odds(target, predicted)
     monkeypatch.setattr(performance_estimation, "_STEPS", 2)
     assert performance_estimation._fit_odds(target, predicted) == pytest.approx(settled, abs=0.01)
+
+
+def test_deviance_of_counts_is_estimated_like_their_error() -> None:
+    definition = parse_definition(
+        "name = 'm'\nsources.s = 's.parquet'\ntarget = { value = 'y', kind = 'regression' }\n"
+        "training.params = { objective = 'poisson' }",
+        "m.toml",
+    )
+    predicted = DRAW.uniform(1, 10, 30_000)
+    target = DRAW.poisson(predicted).astype(float)
+    estimator = fit_estimator(definition, target, predicted)
+    found = estimate_metrics(definition, estimator, predicted[predicted > 7])
+    assert found["poisson_deviance"] == pytest.approx(1.0, rel=0.1)
