@@ -159,7 +159,7 @@ class PredictionApp:
     def _predict_many(self, model: Model, asked: ParsedRequest, request: str) -> Reply:
         predictions, labels = self._pipeline.predict(model, asked.rows, [request] * len(asked.rows))
         if asked.shape == "arrow":
-            return ARROW, write_arrow(predictions, labels)
+            return ARROW, write_arrow(model, predictions, labels)
         if asked.shape == "row":
             return JSON, write_one(model, predictions[0], labels and labels[0])
         return JSON, write_many(model, predictions, labels)
@@ -174,7 +174,8 @@ class PredictionApp:
         asked = decode(model, head, body)
         _, matrix, predicted = evaluate(model, asked.rows)
         explained = model.predictor.explain(matrix)
-        return JSON, write_explanations(model, predicted, explained, asked.shape == "row")
+        told = model.tell(matrix, predicted) if model.interval else None
+        return JSON, write_explanations(model, predicted, explained, told, asked.shape == "row")
 
     def answer(self, path: str, head: RequestHead, body: bytes) -> Reply:
         """Answer in this thread what did not come over our own way of HTTP."""

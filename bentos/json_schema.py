@@ -26,9 +26,8 @@ def describe_schemas(model: Model, place: str) -> dict[str, Any]:
         number["minimum"] = 0
     if model.predictor.classes > 1:
         number = _list(number)
-    kind = {"binary": "boolean", "multiclass": "string"}.get(model.definition.target.kind)
-    label = {"label": {"type": kind}} if kind else {}
-    labels = {"labels": _list({"type": kind})} if kind else {}
+    label = describe_told(model, number)
+    labels = {f"{name}s": _list(each) for name, each in label.items()}
     version = {"version": {"type": "string"}}
     values = {each.name: describe_value(each) for each in columns}
     lists = {name: _list(value) for name, value in values.items()}
@@ -57,6 +56,14 @@ def describe_schemas(model: Model, place: str) -> dict[str, Any]:
             "properties": {"error": {"type": "string"}, "field": {"type": "string"}},
         },
     }
+
+
+def describe_told(model: Model, number: dict[str, Any]) -> dict[str, Any]:
+    """Describe what is told beside a prediction, a label or an interval, by its name."""
+    if model.interval is not None:
+        return {"interval": {**_list(number), "minItems": 2, "maxItems": 2}}
+    kind = {"binary": "boolean", "multiclass": "string"}.get(model.definition.target.kind)
+    return {"label": {"type": kind}} if kind else {}
 
 
 def any_of(names: tuple[str, ...], place: str) -> dict[str, Any]:

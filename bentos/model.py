@@ -20,15 +20,16 @@ from numpy.typing import NDArray
 
 from bentos.column_values import frame_rows
 from bentos.columns import Column, Row, Rows, read_columns, read_values
-from bentos.errors import RequestRefused
 from bentos.expression_translator import Unknown
+from bentos.interval_predictor import IntervalPredictor
 from bentos.lightgbm_predictor import Array, Predictor
 from bentos.online_features import OnlineFeatures, load_lookup
-from bentos.request_validation import RequestSchema
+from bentos.request_validation import RequestSchema, read_examples
 from bentos.row_compiler import RowProgram, agrees, compile_rows
 from bentos.synthetic_rows import make_synthetic_rows
 from tasks.core.definition import Definition, parse_definition
 from tasks.core.errors import StoreError
+from tasks.core.prediction_interval import INTERVAL
 from tasks.features.transform import (
     OTHER,
     Features,
@@ -63,6 +64,7 @@ class Model:
     evaluation: dict[str, Any]
     schema: RequestSchema
     predictor: Predictor
+    interval: IntervalPredictor | None
     evaluate: tuple[pl.Expr, ...]
     encode: tuple[pl.Expr, ...]
     program: RowProgram | None
@@ -115,6 +117,16 @@ class Model:
         numbers = frame.select(self.evaluate).select(self.encode).to_numpy()
         return np.ascontiguousarray(numbers, dtype=np.float64)
 
+    def tell(self, matrix: Array, predicted: Array) -> list[Any] | None:
+        """Give what is said beside predictions, under the name `told`: labels, or intervals."""
+        if self.interval is not None:
+            return list(self.interval.predict(matrix).tolist())
+        return self.label(predicted)
+
+    @property
+    def told(self) -> str:
+        return "label" if self.interval is None else "interval"
+
     def label(self, predicted: Array) -> list[Any] | None:
         """Say what predictions mean: above the threshold, or the likeliest class."""
         if self.definition.target.kind == "regression":
@@ -163,6 +175,7 @@ def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
     types = schema.types | {column.name: column.dtype for column in values}
     numbered = pl.LazyFrame(schema=types).select(evaluate).collect_schema()
     encode = [each.cast(pl.Float64) for each in encode_expressions(features, vocabulary, numbered)]
+    compiled = definition.serving.predictor == "compiled"
     model = Model(
         version=lineage["version"],
         manifest=manifest,
@@ -172,7 +185,10 @@ def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
         lineage=lineage,
         evaluation=json.loads(read("evaluation.json")),
         schema=schema,
-        predictor=Predictor(read("model.txt").decode(), definition.serving.predictor == "compiled"),
+        predictor=Predictor(read("model.txt").decode(), compiled),
+        interval=None
+        if definition.serving.interval is None
+        else IntervalPredictor(read(INTERVAL), lineage["version"], compiled),
         evaluate=tuple(evaluate),
         encode=tuple(encode),
         program=None,
@@ -181,18 +197,6 @@ def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
     )
     check_model(model)
     return replace(model, program=find_program(model))
-
-
-def read_examples(schema: RequestSchema, data: bytes) -> tuple[bytes, ...]:
-    """Read the example rows, each as a body; none where the service itself would refuse one."""
-    examples = tuple(json.dumps(row, ensure_ascii=False).encode() for row in json.loads(data))
-    try:
-        for example in examples:
-            schema.decode_row(example)
-    except RequestRefused as refused:
-        log.warning("the example rows are not shown: %s", refused)
-        return ()
-    return examples
 
 
 def with_tables(model: Model, store: Store | None, folder: Path | None = None) -> Model:
@@ -213,6 +217,8 @@ def check_model(model: Model) -> None:
     alone = [model.predictor.predict(matrix[n : n + 1])[0] for n in range(len(matrix))]
     if not np.isfinite(together).all() or not np.array_equal(together, np.array(alone)):
         raise StoreError(f"{model.version}: its predictions are no finite, repeatable numbers")
+    if model.interval is not None:
+        model.interval.check(model.version, matrix)
 
 
 def find_program(model: Model) -> RowProgram | None:

@@ -16,32 +16,38 @@ _encode = msgspec.json.Encoder().encode
 
 
 def write_one(model: Model, predicted: Any, label: Any) -> bytes:
-    """Write the answer for one row; floats as short as they can be and still be exact."""
+    """Write the answer for one row; floats as short as they can be and still be exact.
+
+    `label` is what the model tells beside a prediction: a label, or an interval.
+    """
     answer: dict[str, Any] = {"prediction": predicted}
     if label is not None:
-        answer["label"] = label
+        answer[model.told] = label
     answer["version"] = model.version
     return _encode(answer)
 
 
 def write_many(model: Model, predictions: list[Any], labels: list[Any] | None) -> bytes:
-    said = {} if labels is None else {"labels": labels}
+    said = {} if labels is None else {f"{model.told}s": labels}
     return _encode({"predictions": predictions, **said, "version": model.version})
 
 
-def write_arrow(predictions: list[Any], labels: list[Any] | None) -> bytes:
-    said = {} if labels is None else {"label": labels}
+def write_arrow(model: Model, predictions: list[Any], labels: list[Any] | None) -> bytes:
+    said = {} if labels is None else {model.told: labels}
     buffer = BytesIO()
     pl.DataFrame({"prediction": predictions, **said}).write_ipc_stream(buffer)
     return buffer.getvalue()
 
 
-def write_explanations(model: Model, predicted: Array, contributions: Array, one: bool) -> bytes:
+def write_explanations(
+    model: Model, predicted: Array, contributions: Array, intervals: list[Any] | None, one: bool
+) -> bytes:
     """Write what each feature added to the raw score, beside the base that all rows share."""
     names = list(model.features.expressions)
+    beside = [{}] * len(predicted) if intervals is None else [{"interval": x} for x in intervals]
     explanations = [
-        {"prediction": value, **_explain(model, names, row)}
-        for value, row in zip(predicted.tolist(), contributions, strict=True)
+        {"prediction": value, **told, **_explain(model, names, row)}
+        for value, told, row in zip(predicted.tolist(), beside, contributions, strict=True)
     ]
     body = explanations[0] if one else {"explanations": explanations}
     return _encode({**body, "version": model.version})
@@ -68,6 +74,7 @@ def write_model(model: Model) -> bytes:
             "kind": model.definition.target.kind,
             "target": model.definition.target.value,
             "classes": model.vocabulary.classes,
+            **({} if model.interval is None else {"interval": model.definition.serving.interval}),
             "threshold": model.definition.serving.threshold,
             "predictor": model.predictor.name,
             "columns": [

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
@@ -35,7 +36,7 @@ from tasks.backtest.replay import (
     measure_periods,
     read_history,
 )
-from tasks.core.columns import PREDICTION
+from tasks.core.columns import HIGH, LOW, PREDICTION
 from tasks.core.definition_file import find_definition, load_definition
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.core.time_zones import in_utc
@@ -107,6 +108,8 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
     definition, tracks = past.definition, []
     for lane in lanes:
         answered = past.rows.with_columns(as_column(lane.answers).alias(PREDICTION))
+        if lane.intervals is not None:
+            answered = answered.with_columns(map(pl.Series, (LOW, HIGH), lane.intervals.T))
         periods = measure_periods(definition, answered, past.dates)
         tracks.append(
             Track(

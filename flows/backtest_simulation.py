@@ -40,13 +40,17 @@ log = logging.getLogger("perennial.backtest")
 
 @dataclass
 class Lane:
-    """One policy on its way through the past, up to `since`; `answers` are to its rows."""
+    """One policy on its way through the past, up to `since`; `answers` are to its rows.
+
+    `intervals` are those of the answers, where champions give any; shape (rows, 2).
+    """
 
     policy: Policy
     store: Store
     champion: LaneChampion
     answers: Array
     since: datetime
+    intervals: Array | None = None
     challenger: Challenger | None = None
     watching: float = 0.0
     retrains: list[Retrain] = field(default_factory=list)
@@ -72,6 +76,11 @@ def answer_until(past: Past, lane: Lane, now: datetime) -> None:
     if predicted.ndim != lane.answers.ndim:
         lane.answers = np.full((len(lane.answers), predicted.shape[1]), np.nan)
     lane.answers[rows] = predicted
+    model = lane.champion.model
+    if model.interval is not None:
+        if lane.intervals is None:
+            lane.intervals = np.full((len(lane.answers), 2), np.nan)
+        lane.intervals[rows] = model.interval.predict(model.encode_frame(past.rows[rows]))
 
 
 def answer(past: Past, champion: LaneChampion, rows: slice) -> Array:

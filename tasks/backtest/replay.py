@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]
+from pydantic import Field
 
 from tasks.backtest.policies import Policy
-from tasks.core.columns import MATURED, PREDICTION, TARGET, TIME
+from tasks.core.columns import HIGH, LOW, MATURED, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.durations import parse_duration
 from tasks.core.errors import DefinitionError
@@ -33,12 +34,16 @@ _FEWEST = 50  # rows with a label that a period needs to be measured
 
 
 class Period(Frozen):
-    """Rows that were asked between two times, and how the answers turned out."""
+    """Rows that were asked between two times, and how the answers turned out.
+
+    `coverage` is the share of them that lies in its interval, where answers have one.
+    """
 
     start: datetime
     end: datetime
     rows: int
     metrics: dict[Metric, float]
+    coverage: float | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Retrain(Frozen):
@@ -72,6 +77,12 @@ class Track(Frozen):
     retrains: tuple[Retrain, ...]
     broken: int
     watching: float
+
+    @property
+    def coverage(self) -> float | None:
+        """The mean coverage of intervals over periods; None where answers have none."""
+        found = [each.coverage for each in self.periods if each.coverage is not None]
+        return float(np.mean(found)) if found else None
 
     @property
     def promotions(self) -> int:
@@ -157,8 +168,22 @@ def measure_periods(
         rows = history.filter(inside, pl.col(TARGET).is_not_null())
         if len(rows) >= _FEWEST and rows[TARGET].n_unique() > 1:
             metrics = measure_rows(definition, rows)
-            periods.append(Period(start=start, end=end, rows=len(rows), metrics=metrics))
+            periods.append(
+                Period(
+                    start=start,
+                    end=end,
+                    rows=len(rows),
+                    metrics=metrics,
+                    coverage=_cover(rows) if LOW in rows.columns else None,
+                )
+            )
     return tuple(periods)
+
+
+def _cover(rows: pl.DataFrame) -> float:
+    """Give the share of rows whose target lies in its interval."""
+    low, high, target = (rows[name].to_numpy() for name in (LOW, HIGH, TARGET))
+    return float(((low <= target) & (target <= high)).mean())
 
 
 def average_periods(periods: Iterable[Period]) -> dict[Metric, float]:
@@ -199,6 +224,7 @@ def describe_replay(replay: Replay, report: str) -> dict[str, Any]:
     tracks = {
         track.policy: {
             **track.model_dump(mode="json", exclude={"policy"}),
+            **({} if track.coverage is None else {"coverage": track.coverage}),
             "promotions": track.promotions,
             "refusals": track.refusals,
             "seconds": round(track.seconds, 2),

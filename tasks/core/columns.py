@@ -7,6 +7,7 @@ A prefix keeps them apart from the columns of the data. They are in stored files
 ROW, TIME, TARGET, MATURED = (f"perennial.{name}" for name in ("row", "time", "target", "matured"))
 ROLE = "perennial.part"  # a row's `SplitRole`
 PREDICTION = "perennial.prediction"
+LOW, HIGH = "perennial.low", "perennial.high"  # a prediction's interval
 CHALLENGER_PREDICTION = "perennial.yardstick"
 FOUND = "perennial.found"  # whether a join found a row's other side
 
@@ -19,6 +20,7 @@ AT = "perennial.at"
 LOGGED = LOGGED_TIME, LOGGED_REQUEST, LOGGED_VERSION, LOGGED_PREDICTION = tuple(
     f"__{name}" for name in ("time", "request", "version", "prediction")
 )
+LOGGED_INTERVAL = "__interval"  # only of versions that give intervals
 FILE = "perennial.file"
 START = "perennial.start"
 EARLY = "perennial.early"  # whether a label came true before it was predicted

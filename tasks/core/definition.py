@@ -27,6 +27,7 @@ from tasks.core.errors import DefinitionError, explain_value
 from tasks.core.hosts import HOST, MEANT_BY_HOST
 from tasks.core.model_sections import (
     CALIBRATION_AT_MOST,
+    COVERAGE_MARGIN,
     METRICS,
     SCHEDULER,
     Approval,
@@ -116,6 +117,27 @@ class Definition(Section):
                 raise ValueError(f"[gate] {key}: {said}")
         return self
 
+    @model_validator(mode="after")
+    def _check_interval(self) -> Self:
+        where = f"[serving] interval = {self.serving.interval}"
+        if self.serving.interval is None:
+            if self.gate.coverage_margin is not None:
+                raise ValueError("[gate] coverage_margin does nothing without [serving] interval")
+            return self
+        if self.target.kind != "regression":
+            raise ValueError(
+                f"{where}: is for a regression; a {self.target.kind} target has "
+                "probabilities, which say how sure it is; leave it out"
+            )
+        if not self.training.early_stopping:
+            raise ValueError(
+                f"{where}: its width is learned on the slice of [training] "
+                "early_stopping, which is 0; leave that out"
+            )
+        if self.training.engine == "dask":
+            raise ValueError(f"{where}: is fitted in one process; set [training] engine = 'local'")
+        return self
+
     @property
     def digest(self) -> str:
         """The SHA-256 of all that a version depends on; who is told of it is not of that."""
@@ -142,6 +164,11 @@ class Definition(Section):
     def second_metric(self) -> Metric:
         others = [metric for metric in self.metrics if metric != self.metric]
         return self.gate.second_metric or others[0]
+
+    @property
+    def coverage_margin(self) -> float:
+        """How much less than what was asked for intervals may cover."""
+        return COVERAGE_MARGIN if self.gate.coverage_margin is None else self.gate.coverage_margin
 
     @property
     def calibration_at_most(self) -> float:

@@ -49,11 +49,17 @@ CALIBRATION_AT_MOST: dict[TargetKind, float] = {
     "multiclass": 0.15,
     "regression": 0.3,
 }
+COVERAGE_MARGIN = 0.02
 METRICS: dict[TargetKind, tuple[Metric, ...]] = {
     "binary": ("auc", "log_loss", "brier", "accuracy"),
     "multiclass": ("log_loss", "accuracy", "macro_f1"),
     "regression": ("rmse", "mae", "r2"),
 }
+
+
+def _not_given(value: object) -> bool:
+    """Leave a key that is not given out of every dump: older definitions keep their digest."""
+    return value is None
 
 
 class Target(Section):
@@ -129,6 +135,9 @@ class Gate(Section):
     """Slices with fewer rows are not judged."""
     slice_margin: Share = 0.02
     """How much worse a slice may be, as a share of the champion's metric there."""
+    coverage_margin: Share | None = Field(default=None, exclude_if=_not_given)
+    """How many fewer rows than [serving] interval may lie in their interval, as a share of all.
+    Left out: 0.02."""
     rows: int = Field(default=100, ge=20)
     """The fewest rows of a holdout that anything is judged by."""
     confidence: float = Field(default=0.95, ge=0.8, le=0.999)
@@ -155,6 +164,9 @@ class Serving(Section):
 
     threshold: float = Field(default=0.5, gt=0, lt=1)
     """From which probability on the answer of a binary model is yes."""
+    interval: float | None = Field(default=None, ge=0.5, le=0.99, exclude_if=_not_given)
+    """Which share of values is to lie in the interval that a regression answers beside its
+    prediction, as in 0.9; left out: no interval is answered."""
     predictor: Literal["lightgbm", "compiled"] = "lightgbm"
     """What predicts; compiled gives the same answers for many rows at once, sooner."""
     latency_budget_ms: float = Field(default=100.0, gt=0)

@@ -12,11 +12,13 @@ from typing import cast
 import numpy as np
 import polars as pl
 from lightgbm import Booster
+from pydantic import Field
 
-from tasks.core.columns import ROLE, ROW, TARGET, TIME
+from tasks.core.columns import HIGH, LOW, ROLE, ROW, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
+from tasks.evaluation.coverage import Coverage, measure_coverage
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.metrics import Array, measure
 from tasks.extraction.run_plan import Plan
@@ -25,6 +27,7 @@ from tasks.features.transform import Features, Vocabulary, compile_expression
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.storage.store import reaching
 from tasks.training.datasets import model_input
+from tasks.training.intervals import open_ends, read_fitted
 from tasks.training.train import Trained, read_model
 
 _TRAIN_ROWS = 100_000
@@ -54,7 +57,10 @@ class Importance(Frozen):
 
 
 class Evaluation(Frozen):
-    """What the evaluated twin is worth. `curves` holds named series of points for plots."""
+    """What the evaluated twin is worth. `curves` holds named series of points for plots.
+
+    `coverage` is that of its intervals, where it has any: of all rows, then of each slice.
+    """
 
     rows: int
     metrics: dict[str, dict[Metric, float]]
@@ -65,6 +71,7 @@ class Evaluation(Frozen):
     slices: tuple[Slice, ...]
     importance: tuple[Importance, ...]
     curves: dict[str, dict[str, tuple[float, ...]]]
+    coverage: tuple[Coverage, ...] = Field(default=(), exclude_if=lambda found: not found)
 
 
 class Scored(Frozen):
@@ -83,9 +90,14 @@ def evaluate_models(
     twin, simple = (read_model(path.read_text("utf-8")) for path in (trained.twin, trained.simple))
     rows = prepared.scan(SplitRole.HOLDOUT).select(ROW, TIME, TARGET).collect()
     seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
-    predicted, simply = predict_holdout(plan, prepared, twin, simple)
+    interval = read_fitted(plan, trained.twin)
+    ends = open_ends(interval) if interval else []
+    predicted, simply, *outer = predict_holdout(plan, prepared, twin, simple, *ends)
     baseline = predict_baseline(plan, prepared, len(rows))
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
+    if interval:
+        rows = rows.with_columns(map(pl.Series, (LOW, HIGH), interval.widen(*outer).T))
+    held = measure_coverage(plan.definition, rows.with_columns(slices), SLICE) if interval else ()
     evaluation = Evaluation(
         rows=len(rows),
         metrics={
@@ -99,6 +111,7 @@ def evaluate_models(
         slices=measure_slices(plan, slices, target, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted),
+        coverage=tuple(held),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     columns = [pl.Series(name, values) for name, values in predictions.items()]

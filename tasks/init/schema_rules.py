@@ -112,6 +112,23 @@ RULES: dict[str, list[Rule]] = {
     "Training": [_unless(_has(engine={"const": "dask"}), _never("scheduler", "workers"))],
     "Approval": [_when(_has(mode={"const": "auto"}), _never("signers"))],
     "Definition": [
+        {
+            **_when(
+                _inside("serving", _has("interval")),
+                {
+                    "properties": {
+                        "target": {"properties": {"kind": {"const": "regression"}}},
+                        "training": {
+                            "properties": {
+                                "early_stopping": {"not": {"const": 0}},
+                                "engine": {"const": "local"},
+                            }
+                        },
+                    }
+                },
+            ),
+            "else": {"properties": {"gate": _never("coverage_margin")}},
+        },
         _when(
             {"properties": {"sources": {"minProperties": 2}}, "required": ["sources"]},
             _inside("extract", {"required": ["query"]}),

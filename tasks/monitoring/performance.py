@@ -8,13 +8,16 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 import polars as pl
+from pydantic import Field
 
 from tasks.alarms.histograms import RECENT
-from tasks.core.columns import PREDICTION, TARGET, TIME
-from tasks.core.definition import Frozen
+from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET, TIME
+from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import StoreError
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import Interval
+from tasks.evaluation.coverage import Coverage, measure_coverage
+from tasks.evaluation.evaluate import SLICE
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.holdout_comparison import (
@@ -65,10 +68,12 @@ class Performance(Frozen):
     """The champion's performance. `seen` rows were learned from, and do not count.
 
     `estimate` is of the last window, `off` how far estimates were from the truth on average, by the
-    gate's metric. `problem` says why nothing can be compared with the holdout.
+    gate's metric. `coverage` is that of intervals whose rows came true: of all, then by slice.
+    `problem` says why nothing can be compared with the holdout.
     """
 
     quality: HoldoutComparison | None = None
+    coverage: tuple[Coverage, ...] = Field(default=(), exclude_if=lambda found: not found)
     slices: tuple[SliceQuality, ...] = ()
     versions: tuple[Answered, ...] = ()
     spans: tuple[Span, ...] = ()
@@ -103,6 +108,7 @@ def measure_performance(
     last = unseen.filter(pl.col(TIME) > asked.until - watch.window)
     return Performance(
         quality=judge_quality(definition, recent, holdout),
+        coverage=tuple(cover_recent(watch.champion.definition, recent)),
         slices=judge_slices(definition, recent, holdout),
         versions=versions,
         spans=spans,
@@ -111,6 +117,15 @@ def measure_performance(
         off=_mean_distance(definition.metric, spans),
         seen=len(answers) - len(unseen),
     )
+
+
+def cover_recent(definition: Definition, recent: pl.DataFrame) -> Iterator[Coverage]:
+    """Measure the coverage of recent intervals, where there are rows enough with a label."""
+    if definition.serving.interval is None or LOW not in recent.columns:
+        return
+    known = recent.drop_nulls([TARGET, LOW, HIGH]).sort(TIME)
+    if len(known) >= definition.monitoring.rows:
+        yield from measure_coverage(definition, known, SLICE)
 
 
 def measure_span(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,7 +25,13 @@ from tasks.core.errors import DataRefused, first_line
 from tasks.evaluation.metrics import Array
 from tasks.features.feature_tables import asked_columns, tabled_values, used_tables
 from tasks.features.point_in_time_join import look_up
-from tasks.prediction.answer_columns import CELLS, explain_rows, put_beside, tell_predictions
+from tasks.prediction.answer_columns import (
+    CELLS,
+    INTERVAL_COLUMNS,
+    explain_rows,
+    put_beside,
+    tell_predictions,
+)
 from tasks.prediction.compiled_forest import CompiledForest, NoForest, compile_forest
 from tasks.prediction.log_schema import make_part, write_part
 from tasks.sources.file_contents import refuse_moved
@@ -191,7 +198,8 @@ def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     keys = batch.select(name for name in definition.extract.key if name in batch.columns)
     numbers = encode_rows(features, scorer.model.vocabulary, batch)
     predicted = predict(scorer, numbers)
-    told = tell_predictions(definition, classes, predicted)
+    interval = scorer.model.predict_interval(numbers)
+    told = tell_predictions(definition, classes, predicted, interval)
     if scorer.explain:
         outputs = predicted.argmax(axis=1) if classes else np.zeros(len(batch), np.intp)
         names, most = list(features.expressions), scorer.explain
@@ -226,11 +234,14 @@ def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder
     rows = batch.with_columns(pl.lit(None, scorer.types[name]).alias(name) for name in absent)
     chances = [f"probability_{name}" for name in scorer.model.vocabulary.classes]
     predicted = pl.concat_list(chances) if chances else pl.col("prediction")
+    logged: Any = answers.select(predicted).to_series()
+    if scorer.model.interval is not None:
+        logged = answers.select("prediction", pl.concat_list(INTERVAL_COLUMNS)).rows()
     part = make_part(
         scorer.model.definition,
         scorer.model.version,
         rows.select(list(scorer.types)),
-        predictions=answers.select(predicted).to_series(),
+        predictions=logged,
         asked=[time.time_ns() // 1_000] * len(rows),
         requests=[f"score-{folder.parent.name}"] * len(rows),
     )

@@ -34,7 +34,7 @@ def write_summary(replay: Replay) -> str:
 def list_heads(replay: Replay) -> list[str]:
     named = [f"Mean {name_metric(each)}" for each in (replay.metric, replay.second)]
     return [
-        *("Policy", *named, "Share of schedule's gain"),
+        *("Policy", *named, *_name_coverage(replay), "Share of schedule's gain"),
         *("Retrains", "Promoted", "Refused", "Seconds"),
     ]
 
@@ -44,6 +44,7 @@ def list_rows(replay: Replay) -> list[list[str]]:
         [
             track.policy,
             *(_write_mean(track, each) for each in (replay.metric, replay.second)),
+            *(format_share(track.coverage) for _ in _name_coverage(replay)),
             format_share(reach_gain(replay, track)),
             str(len(track.retrains)),
             str(track.promotions),
@@ -52,6 +53,11 @@ def list_rows(replay: Replay) -> list[list[str]]:
         ]
         for track in replay.tracks
     ]
+
+
+def _name_coverage(replay: Replay) -> list[str]:
+    """Name the column of intervals that hold what came true, where answers have any."""
+    return ["Mean coverage"] if any(each.coverage is not None for each in replay.tracks) else []
 
 
 def _write_mean(track: Track, metric: Metric) -> str:

@@ -74,6 +74,7 @@ def _warn_of_scores(candidate: Candidate) -> Iterator[str]:
     train, whole = (format_score(evaluation.metrics[on][metric]) for on in ("train", "holdout"))
     yield f"{name} is {train} on the rows it was trained on and {whole} on the holdout."
     yield compare_averages(candidate)
+    yield from (_as_sentence(each.detail) for each in evaluation.coverage if not each.slice)
     if champion and champion.rows != evaluation.rows:
         ours, theirs = (format_score(on[metric]) for on in (champion.candidate, champion.metrics))
         yield f"On the {champion.rows:,} rows that the champion never saw: {ours} against {theirs}."

@@ -16,6 +16,8 @@ CHECKS = {
     "second_metric": "No loss on the second metric",
     "calibration": "As well calibrated as the champion",
     "slices": "No slice is worse off",
+    "coverage": "Intervals hold as many rows as asked for",
+    "coverage_of_slices": "Intervals hold enough rows of each slice",
     "plausible": "Not too good to be true",
 }
 METRICS: dict[Metric, tuple[str, str]] = {

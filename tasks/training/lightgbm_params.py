@@ -29,8 +29,8 @@ _ELSEWHERE = {
     "metric": "[gate] metric",
 }
 _QUANTILE_ELSEWHERE = (
-    "'quantile' predicts one end of a range, and calibration asks for the mean; set [serving] "
-    "interval = 0.9, or [target] quantiles = [0.1, 0.5, 0.9], which predict them beside it"
+    "'quantile' predicts one end of a range, and the gate judges predictions of the mean; leave it "
+    "out and set [serving] interval = 0.9, which answers both ends beside the prediction"
 )
 _WEIGHTS = {  # what makes a rare class count for more, and every probability too high
     "is_unbalance", "scale_pos_weight", "pos_bagging_fraction", "neg_bagging_fraction",

@@ -19,6 +19,7 @@ from tasks.storage.store import reaching
 from tasks.training.dask_training import Grown, grow_again, grow_models
 from tasks.training.datasets import Parameters, open_bins
 from tasks.training.early_stopping import settle_rounds
+from tasks.training.intervals import fit_interval, refit_interval
 from tasks.training.lightgbm_params import blaming, model_parameters, try_parameters
 
 log = logging.getLogger("perennial.training")
@@ -46,6 +47,8 @@ class Trained(Frozen):
 def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     """Train the model that is evaluated, on all training rows, and a simple one to beat.
 
+    Beside it come its prediction intervals, where the definition asks for them.
+
     With early stopping, the number of rounds is settled first, on the training window's last
     slice; the holdout has no say in it.
     """
@@ -54,8 +57,10 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     grow = grow_models if plan.definition.training.engine == "dask" else _grow_here
     simple = params | _SIMPLE_TREE | (_GAMMA_STEP if params["objective"] == "gamma" else {})
     grown = grow(plan, prepared, params, simple)
+    twin = write_text(grown.twin, folder / "twin.txt")
+    fit_interval(plan, prepared, params, twin)
     return Trained(
-        twin=write_text(grown.twin, folder / "twin.txt"),
+        twin=twin,
         simple=write_text(grown.simple, folder / "simple.txt"),
         rounds=grown.rounds,
         params=params,
@@ -78,6 +83,7 @@ def _grow_here(plan: Plan, prepared: Prepared, params: Parameters, simple: Param
 def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) -> Path:
     """Fit once more by the same recipe and rounds, on every row whose label has matured."""
     path = folder / "model.txt"
+    refit_interval(plan, prepared, trained.params, trained.twin, path)
     if plan.definition.training.engine == "dask":
         return write_text(grow_again(plan, prepared, trained.params, trained.rounds), path)
     with blaming(plan.origin):

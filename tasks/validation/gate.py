@@ -29,6 +29,7 @@ from tasks.validation.champion_comparison import (
     pair_predictions,
 )
 from tasks.validation.champion_predictions import ChampionPredictions
+from tasks.validation.coverage_checks import judge_coverage
 
 _RARER = 0.1  # how many of the rows asked for must be of a binary target's rarer class
 _NAMED = 3
@@ -54,6 +55,7 @@ def judge(
             definition, "beats_simple_model", pair_predictions(definition, scored, scored["simple"])
         ),
         judge_calibrated(definition, scored),
+        *judge_coverage(definition, scored),
     ]
     champion = None
     if opponent is not None and opponent.reason:

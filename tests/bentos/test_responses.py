@@ -26,17 +26,18 @@ def test_a_label_is_written_where_there_is_one(classes: Model) -> None:
     assert "labels" not in json.loads(write_many(classes, [0.25], None))
 
 
-def test_arrow_holds_a_number_or_a_list_for_each_row() -> None:
-    one = pl.read_ipc_stream(BytesIO(write_arrow([0.25, 0.5], [False, True])))
+def test_arrow_holds_a_number_or_a_list_for_each_row(classes: Model) -> None:
+    one = pl.read_ipc_stream(BytesIO(write_arrow(classes, [0.25, 0.5], [False, True])))
     assert one.to_dict(as_series=False) == {"prediction": [0.25, 0.5], "label": [False, True]}
-    many = pl.read_ipc_stream(BytesIO(write_arrow([[0.25, 0.75]], None)))
+    many = pl.read_ipc_stream(BytesIO(write_arrow(classes, [[0.25, 0.75]], None)))
     assert many.schema == {"prediction": pl.List(pl.Float64)}
 
 
 def test_an_explanation_names_each_feature_and_the_base_of_each_class(classes: Model) -> None:
     names = list(classes.features.expressions)
     contributions = np.arange(4 * (len(names) + 1), dtype=float).reshape(1, 4, -1)
-    body = json.loads(write_explanations(classes, np.full((1, 4), 0.25), contributions, one=True))
+    told = write_explanations(classes, np.full((1, 4), 0.25), contributions, None, one=True)
+    body = json.loads(told)
     assert body["prediction"] == [0.25] * 4
     assert body["classes"]["east"]["contributions"][names[0]] == 0
     assert body["classes"]["east"]["base"] == len(names)

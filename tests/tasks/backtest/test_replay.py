@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 from predicted import DEFINITION, START, rows
 
@@ -15,7 +16,7 @@ from tasks.backtest.replay import (
     list_looks,
     measure_periods,
 )
-from tasks.core.columns import PREDICTION
+from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET
 from tasks.core.errors import DefinitionError
 from tasks.reports.backtest import draw_comparison, name_starts
 
@@ -109,3 +110,16 @@ def test_promoted_model_that_is_worse_is_told() -> None:
         None,
         False,
     )
+
+
+def test_coverage_of_a_period_is_told_where_answers_have_intervals() -> None:
+    history = rows(40, 0.9)
+    dates = [START, START + timedelta(days=20), START + timedelta(days=40)]
+    plain = measure_periods(DEFINITION, history, dates)
+    assert "coverage" not in plain[0].model_dump()
+    wide = history.with_columns(
+        (pl.col(PREDICTION) - 0.4).alias(LOW), (pl.col(PREDICTION) + 0.4).alias(HIGH)
+    )
+    periods = measure_periods(DEFINITION, wide, dates)
+    inside = ((history[TARGET] - history[PREDICTION]).abs() <= 0.4).mean()
+    assert np.mean([each.coverage for each in periods]) == pytest.approx(inside, abs=0.01)

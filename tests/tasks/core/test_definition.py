@@ -25,6 +25,13 @@ UNKNOWN = [
     ("serving", "treshold = 0.5", r"\[serving\] treshold: .*'threshold'"),
 ]
 WRONG = [
+    ("serving", "interval = 1.5", r"\[serving\] interval: .*less than or equal to 0.99"),
+    (
+        "serving",
+        "interval = 0.9",
+        r"\[serving\] interval = 0.9: is for a regression; a binary target",
+    ),
+    ("gate", "coverage_margin = 0.1", r"coverage_margin does nothing without \[serving\] interval"),
     ("training", 'rounds = "100"', r"\[training\] rounds: must be a valid integer"),
     ("checks", "duplicates = true", r"\[checks\] duplicates: must be a valid number"),
     ("checks.columns.x", "min = nan", r"\[checks.columns.x\] min: .*finite"),
@@ -101,3 +108,26 @@ def test_digest_ignores_comments_but_no_value() -> None:
     plain = parse_definition(define(), "made.toml")
     assert parse_definition("# why\n" + define(), "made.toml").digest == plain.digest
     assert parse_definition(define(training="seed = 2"), "made.toml").digest != plain.digest
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        (
+            "early_stopping = 0",
+            r"interval = 0.9: its width is learned on the slice of \[training\] ea",
+        ),
+        ("engine = 'dask'", r"interval = 0.9: is fitted in one process; set \[training\] engine"),
+    ],
+)
+def test_interval_that_cannot_be_fitted_is_refused(training: str, said: str) -> None:
+    text = define(
+        target="value = 'y'\nkind = 'regression'", serving="interval = 0.9", training=training
+    )
+    with pytest.raises(DefinitionError, match=said):
+        parse_definition(text, "made.toml")
+
+
+def test_keys_that_came_later_change_no_older_digest() -> None:
+    before = "2a6c9fc1f0763ea0"
+    assert parse_definition(define(), "made.toml").digest.startswith(before)

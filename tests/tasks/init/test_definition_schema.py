@@ -36,6 +36,11 @@ TAKEN = [
         "training.params": 'app = "gamma"',
         "gate": 'metric = "rmse"\nsecond_metric = "gamma_deviance"',
     },
+    {
+        "target": 'value = "y"\nkind = "regression"',
+        "serving": "interval = 0.9",
+        "gate": "coverage_margin = 0.05",
+    },
     {"checks": "label_rate = [0, 1]", "serving": 'hosts = ["*", "a.example"]\nlog_keep = "0d"'},
     {"checks.columns.x": 'type = "number"\nmin = 1\noutside = 0.1', "approval": 'mode = "auto"'},
     {"tables.t": TABLE + 'time = "t"\nover = "8d"'},
@@ -79,6 +84,17 @@ REFUSED = [
     {"approval": 'mode = "auto"\nsigners = "keys"'},
     {"serving": 'hosts = ["a.example:80"]'},
     {"serving": "threshold = 1"},
+    {"serving": "interval = 0.9"},
+    {"gate": "coverage_margin = 0.05"},
+    *(
+        {"target": 'value = "y"\nkind = "regression"', "serving": f"interval = {share}", **others}
+        for share, others in (
+            (1, {}),
+            (0.2, {}),
+            (0.9, {"training": "early_stopping = 0"}),
+            (0.9, {"training": 'engine = "dask"'}),
+        )
+    ),
     {"target": 'value = "y"\nkind = "regression"', "checks": "label_rate = [0, 1]"},
     {"tables.t": TABLE + 'over = "8d"'},
 ]

@@ -59,8 +59,6 @@ def test_weights_of_a_class_are_named_as_they_were_given() -> None:
     assert name_weights(define()) == []
 
 
-def test_objective_of_quantiles_points_to_the_keys_that_are_for_it() -> None:
-    with pytest.raises(
-        DefinitionError, match=r"set \[serving\] interval = 0.9, or \[target\] quan"
-    ):
+def test_objective_of_quantiles_points_to_the_key_that_is_for_it() -> None:
+    with pytest.raises(DefinitionError, match=r"set \[serving\] interval = 0.9, which"):
         check_parameters(define("objective = 'quantile'", "y", "regression"), "flights.toml")
