@@ -126,8 +126,7 @@ class ConnectionSharing:
                 if not said:
                     return self._end(link)
                 for handle in passed:
-                    self._group.board.note_adopted()
-                    self._adopt(socket.socket(fileno=handle))
+                    self._adopt(socket.socket(fileno=handle), passed=True)
                 link.send(said)
         except BlockingIOError:
             return None
@@ -139,19 +138,25 @@ class ConnectionSharing:
         self._loop.remove_reader(link)
         link.close()
 
-    def _adopt(self, connection: socket.socket) -> None:
-        task = self._loop.create_task(self._serve(connection))
+    def _adopt(self, connection: socket.socket, passed: bool = False) -> None:
+        task = self._loop.create_task(self._serve(connection, passed))
         self._taking.add(task)
         task.add_done_callback(self._taking.discard)
 
-    async def _serve(self, connection: socket.socket) -> None:
-        """Serve a connection as if it had just been accepted here."""
+    async def _serve(self, connection: socket.socket, passed: bool) -> None:
+        """Serve a connection as if it had just been accepted here.
+
+        One that was passed weighs as waiting until it weighs as open.
+        """
         connection.setblocking(False)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await self._loop.connect_accepted_socket(self._make_protocol, connection)
         except OSError:  # the client has gone meanwhile
             connection.close()
+        finally:
+            if passed:
+                self._group.board.note_adopted()
 
     def _make_protocol(self) -> "AdoptedProtocol":
         server = self._server

@@ -13,7 +13,7 @@ import typer
 
 from flows.commands import decisions, editors, flow_runs, local, registry, stack, upkeep
 from flows.console import print_error, print_json
-from flows.process import INTERRUPTED, Stopped, told
+from flows.process import INTERRUPTED, Stopped, find_stop, told
 from tasks.core.errors import DefinitionError, PerennialError, first_line, harmless
 
 app = typer.Typer(
@@ -61,18 +61,23 @@ def main() -> None:
     try:
         _check_words(sys.argv[1:])
         sys.exit(app(standalone_mode=False))
-    except _UsageError as error:
-        _refuse_usage(error)
-    except PerennialError as error:
-        _fail(first_line(error), error.exit_code)
-    except Stopped as stopped:
+    except (Exception, Stopped) as error:
+        _end(error)
+
+
+def _end(error: Exception | Stopped) -> None:
+    """End with one line and the exit code of what went wrong."""
+    if stopped := find_stop(error):
         told.set()
         _fail(INTERRUPTED, stopped.code)
-    except Exception as error:
-        if os.environ.get("PERENNIAL_DEBUG"):
-            raise
-        hint = "set PERENNIAL_DEBUG=1 to see where"
-        _fail(f"unexpected {type(error).__name__}: {first_line(error)} ({hint})", 1)
+    if isinstance(error, _UsageError):
+        _refuse_usage(error)
+    if isinstance(error, PerennialError):
+        _fail(first_line(error), error.exit_code)
+    if os.environ.get("PERENNIAL_DEBUG"):
+        raise error
+    hint = "set PERENNIAL_DEBUG=1 to see where"
+    _fail(f"unexpected {type(error).__name__}: {first_line(error)} ({hint})", 1)
 
 
 def _refuse_usage(error: Any) -> None:

@@ -10,7 +10,8 @@
 7. Service health: errors and latency.
 8. What is new in the sources.
 9. Alerts, each sent once as a Prefect event, for `prefect.yaml` to act on.
-10. People are told of these, and of a candidate that still waits for a decision.
+10. People are told of these, and of a candidate that still waits for a decision. Where that went
+    well, what waits elsewhere for such a look is called (`tasks.notifications.ping`).
 
 The report then lies under the root, at `monitoring/NAME/reports/`, and in Prefect as an artifact.
 """
@@ -37,6 +38,7 @@ from tasks.monitoring.task import (
     read_service,
     send_alerts,
 )
+from tasks.notifications.ping import ping
 from tasks.notifications.task import tell
 from tasks.reports.monitoring import keep_report
 from tasks.reports.monitoring_text import describe, write_summary
@@ -48,7 +50,7 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
     """Monitor a model's champion as of a time, and send the alerts; give what `--json` prints."""
     watch = settle_watch(model, as_of)
     if isinstance(watch, Definition):
-        tell(open_store().root, watch.name, model)
+        call_elsewhere(as_of, watch.name, told=tell(open_store().root, watch.name, model))
         said = f"{watch.name}: has no champion to watch yet; approve a candidate first"
         return {"model": watch.name, "champion": None, "events": [], "warnings": [said]}
     store = open_store(watch.root)
@@ -71,5 +73,12 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
     found = found.model_copy(update={"alerts": send_alerts(found)})
     create_markdown_artifact(key=f"monitor-{watch.definition.name}", markdown=write_summary(found))
     report = keep_report(store, found)
-    tell(watch.root, watch.definition.name, model, found.alerts, report)
+    told = tell(watch.root, watch.definition.name, model, found.alerts, report)
+    call_elsewhere(as_of, watch.definition.name, told=told)
     return describe(found, report)
+
+
+def call_elsewhere(as_of: datetime | None, model: str, *, told: bool) -> None:
+    """Let it be known elsewhere that a look of now has come to its end, and people were told."""
+    if told and as_of is None:
+        ping(model)

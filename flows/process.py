@@ -16,6 +16,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE_SECONDS = 2.0
 INTERRUPTED = "interrupted; nothing is left half done, and the same command goes on from here"
 told = threading.Event()  # set when the person was told of the interruption
+_asked: list[int] = []  # the signals that asked this process to end
 
 
 class Stopped(SystemExit):
@@ -55,7 +56,15 @@ def take_time() -> None:
     signal.set_wakeup_fd(-1)
 
 
+def find_stop(error: BaseException) -> Stopped | None:
+    """Find out whether an error comes of a signal: a library may raise one of its own instead."""
+    if isinstance(error, Stopped):
+        return error
+    return Stopped(_asked[0]) if _asked else None
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
+    _asked.append(number)
     raise Stopped(number)
 
 

@@ -49,6 +49,7 @@ from tasks.registry.versions import Published, find_version, name_version, read_
 from tasks.reports.candidate import draw_report
 from tasks.sources.query import digest_sources, open_table
 from tasks.storage.store import Store, open_store, work_folder
+from tasks.training.constraint_check import check_constraints
 from tasks.training.lightgbm_params import check_parameters
 from tasks.training.task import refit, search, train
 from tasks.training.tuning import name_search, take_best
@@ -133,6 +134,7 @@ def plan_retrain(model: str, as_of: datetime | None, tune: int = 0) -> Plan:
         check_keys(definition, table.columns)
     code = call_functions(definition, project, origin)
     features = compile_features(definition, table.columns, origin, code.built)
+    check_constraints(definition, features, origin)
     sources = digest_sources(table)
     now = datetime.now(UTC)
     settled = settle_as_of(table, as_of, now)

@@ -4,14 +4,10 @@ Responsible for one system of a project on one machine: it is found where it run
 stopped. Not responsible for what its parts do (`flows.local_stack_parts`).
 """
 
-import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import httpx
 
@@ -24,7 +20,7 @@ from flows.local_stack_parts import (
 )
 from flows.prefect_connection import check_password
 from tasks.core.definition import Frozen
-from tasks.core.errors import DefinitionError, StartFailed, first_line, nearest
+from tasks.core.errors import StartFailed, first_line
 from tasks.processes.bento_server import is_ready, stop_server
 from tasks.processes.settings import (
     Environment,
@@ -44,7 +40,7 @@ from tasks.processes.supervisor import (
 from tasks.registry.versions import find_champion
 from tasks.storage.store import open_store
 
-_SERVICE_SECONDS, _GLANCE_SECONDS = 30.0, 0.3
+_SERVICE_SECONDS = 30.0
 
 
 class Part(Frozen):
@@ -190,53 +186,6 @@ def list_mishaps(stack: Stack) -> list[str]:
         return automations.list_mishaps()
     except (httpx.HTTPError, OSError, RuntimeError) as error:
         raise StartFailed(f"Prefect's server does not answer: {first_line(error)}") from error
-
-
-def find_logs(part: str | None = None) -> dict[str, Path]:
-    """Find the logs of the last system by part, or the one of a part or of a model's service."""
-    folder = settle_environment().folder
-    logs = {path.stem: path for path in sorted(folder.glob("*.log"))}
-    if not logs:
-        raise StartFailed(f"there are no logs in {folder}; start the system with `perennial up`")
-    if part is None:
-        return logs
-    for name in (part, f"service-{part}"):
-        if name in logs:
-            return {name: logs[name]}
-    raise DefinitionError(f"no part is named {part!r}; {nearest(part, logs)}")
-
-
-def read_logs(logs: dict[str, Path], lines: int) -> dict[str, list[str]]:
-    """Read the last lines of each log."""
-    return {
-        name: path.read_text("utf-8", errors="replace").splitlines()[-lines:]
-        for name, path in logs.items()
-    }
-
-
-def follow_logs(logs: dict[str, Path]) -> Iterator[tuple[str, str]]:
-    """Give each line that is written from now on, with its part's name, until interrupted."""
-    files = {name: path.open("rb") for name, path in logs.items()}
-    for file in files.values():
-        file.seek(0, os.SEEK_END)
-    try:
-        while True:
-            for name, file in files.items():
-                for line in _read_whole_lines(file):
-                    yield name, line
-            time.sleep(_GLANCE_SECONDS)
-    finally:
-        for file in files.values():
-            file.close()
-
-
-def _read_whole_lines(file: BinaryIO) -> Iterator[str]:
-    """Read what was added to a file, but for a line that is not at its end yet."""
-    while line := file.readline():
-        if not line.endswith(b"\n"):
-            file.seek(-len(line), os.SEEK_CUR)
-            return
-        yield line.decode("utf-8", errors="replace").rstrip()
 
 
 def _pid(here: Environment, name: str) -> int | None:

@@ -1,6 +1,6 @@
 """Commands that run a project as a system of this machine: new, deploy, up, down, ps and logs."""
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -115,17 +115,19 @@ def logs(
     as_json: AsJson = False,
 ) -> None:
     """Show the logs of the system's parts, and follow them; with --json only the last lines."""
-    from flows.stack_control import find_logs, follow_logs, read_logs
+    from flows.part_logs import find_logs, follow_logs, read_logs
 
-    logs = find_logs(part)
-    said = read_logs(logs, lines)
-    if as_json:
-        return console.print_json({"logs": said})
-    for name, last in said.items():
-        for line in last:
-            stack_pages.print_log(name, line)
-    if follow:
-        take_time()  # whoever interrupts has seen enough: that is no failure
-        with suppress(Stopped):
-            for name, line in follow_logs(logs):
+    with ExitStack() as opened:
+        logs = find_logs(part).items()
+        files = {name: opened.enter_context(path.open("rb")) for name, path in logs}
+        said = read_logs(files, lines)
+        if as_json:
+            return console.print_json({"logs": said})
+        for name, last in said.items():
+            for line in last:
                 stack_pages.print_log(name, line)
+        if follow:
+            take_time()  # whoever interrupts has seen enough: that is no failure
+            with suppress(Stopped):
+                for name, line in follow_logs(files):
+                    stack_pages.print_log(name, line)

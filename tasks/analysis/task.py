@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tasks.analysis.column_summary import summarise
 from tasks.analysis.data_contract import Analysis, check_contract, compare_champion, list_warnings
+from tasks.analysis.leakage_hints import list_hints
 from tasks.analysis.profile import to_bytes
 from tasks.analysis.snapshot_profile import profile_snapshot
 from tasks.core.checks import failed
@@ -36,7 +37,7 @@ def analyse(plan: Plan, snapshot: Snapshot, folder: Path) -> Analysis:
             f"{plan.origin}: the data breaks its contract: {named}{more} "
             "(mend the data, or what [checks] allows)"
         )
-    warnings = tuple(list_warnings(plan, snapshot, profile))
+    warnings = (*list_warnings(plan, snapshot, profile), *list_hints(plan, snapshot))
     log.info("%d checks of the data contract passed", len(checks))
     for warning in warnings:
         log.warning(warning)

@@ -21,7 +21,8 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.durations import parse_duration
 from tasks.core.errors import DefinitionError
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import Interval, compare, group_rows
+from tasks.evaluation.bootstrap import compare, group_rows
+from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, error_of
 from tasks.extraction.run_plan import Plan
 from tasks.monitoring.holdout_comparison import measure_rows

@@ -24,6 +24,7 @@ from tasks.core.data_sections import (
 )
 from tasks.core.deviances import Deviance, find_deviance
 from tasks.core.errors import DefinitionError, explain_value
+from tasks.core.gate_bounds import check_bounds
 from tasks.core.hosts import HOST, MEANT_BY_HOST
 from tasks.core.model_sections import (
     CALIBRATION_AT_MOST,
@@ -99,6 +100,8 @@ class Definition(Section):
             raise ValueError("[extract] query is missing: with several sources, say how they join")
         if self.extract.time is None and isinstance(self.training.holdout, timedelta):
             raise ValueError("[training] holdout is a duration, but [extract] time is not given")
+        if self.extract.time is None and self.training.folds is not None:
+            raise ValueError("[training] folds follow each other in time: give [extract] time")
         if self.extract.time is None and (self.extract.window or self.checks.max_age):
             raise ValueError("[extract] window and [checks] max_age need [extract] time")
         if self.checks.label_rate and self.target.kind != "binary":
@@ -107,6 +110,7 @@ class Definition(Section):
         if low > high:
             raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")
         known = self.metrics
+        check_bounds(self.gate, self.target.kind, known)
         for key in ("metric", "second_metric"):
             metric = getattr(self.gate, key)
             if metric is not None and metric not in known:

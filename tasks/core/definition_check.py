@@ -13,6 +13,7 @@ from tasks.core.data_sections import Checks, ColumnCheck
 from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError, nearest
 from tasks.core.schedule import check_zone
+from tasks.core.sql import compile_expression, expression_type
 
 
 def check_keys(definition: Definition, columns: Mapping[str, pl.DataType]) -> None:
@@ -24,11 +25,23 @@ def check_keys(definition: Definition, columns: Mapping[str, pl.DataType]) -> No
     check_rules(definition.checks, columns)
     for name in definition.serving.log_without:
         _check_column("[serving] log_without", name, columns)
+    if definition.training.group is not None:
+        check_group(definition.training.group, columns)
     for key, needed in _find_idle(definition):
         raise DefinitionError(f"{key}: does nothing without {needed}")
     if definition.gate.second_metric == definition.metric:
         raise DefinitionError(
             f"[gate] second_metric: {definition.metric} is judged first already; name another"
+        )
+
+
+def check_group(sql: str, columns: Mapping[str, pl.DataType]) -> None:
+    """Raise DefinitionError for a [training] group that is not row-wise, or names no groups."""
+    where, schema = "[training] group", pl.Schema(columns)
+    dtype = expression_type(compile_expression(sql, schema, where), schema, where)
+    if dtype.is_float() or dtype.is_nested() or dtype in (pl.Boolean, pl.Null):
+        raise DefinitionError(
+            f"{where}: {sql!r} gives {dtype}; what names a group is text, whole or a date"
         )
 
 
@@ -56,6 +69,8 @@ def _find_idle(definition: Definition) -> Iterator[tuple[str, str]]:
     if extract.time is None:
         for key in sorted({"max_silence", "allow_future"} & checks.model_fields_set):
             yield f"[checks] {key}", "[extract] time"
+    if definition.gate.worst_fold is not None and definition.training.folds is None:
+        yield "[gate] worst_fold", "[training] folds"
     if "materialise" in definition.schedule.model_fields_set and not definition.tables:
         yield "[schedule] materialise", "[tables]"
     if not extract.key and "duplicates" in checks.model_fields_set:

@@ -186,7 +186,8 @@ def explain_value(error: ValidationError, model: type[BaseModel], meant: Mapping
     words what a regular expression of the model stands for.
     """
     first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    *sections, key = [str(part) for part in first["loc"] if part not in _MARKS] or [""]
+    named = [part for part in first["loc"] if part not in _MARKS and isinstance(part, str)]
+    *sections, key = named or [""]  # a list's item is told by its value
     where = f"[{'.'.join(sections)}] {key}" if sections else key
     if first["type"] == "missing":
         return f"{where}: is missing"

@@ -10,12 +10,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from tasks.core.data_sections import Section, Share
-from tasks.core.deviances import DevianceMetric
+from tasks.core.data_sections import TEXT, Section, Share
 from tasks.core.durations import Duration, ShareOrPeriod
 from tasks.core.hosts import HOST
 
 SCHEDULER = r"^\w+://\S+:\d+$"
+
+
+def _not_given(value: object) -> bool:
+    """Keep a key that is not given out of every dump, and so out of the digest."""
+    return value is None
 
 
 def _check_parameter(value: object) -> object:
@@ -35,10 +39,10 @@ _WORKERS = {
     "anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_WORKERS}, {"const": "auto"}]
 }
 TargetKind = Literal["binary", "multiclass", "regression"]
-Metric = (
-    Literal["auc", "log_loss", "brier", "accuracy", "macro_f1", "mae", "rmse", "r2"]
-    | DevianceMetric
-)
+Metric = Literal[
+    "auc", "log_loss", "brier", "accuracy", "average_precision", "precision", "recall", "f1",
+    "macro_f1", "mae", "rmse", "r2", "poisson_deviance", "gamma_deviance", "tweedie_deviance",
+]  # fmt: skip
 Workers = Annotated[
     int | Literal["auto"], BeforeValidator(_check_workers), WithJsonSchema(_WORKERS)
 ]
@@ -51,15 +55,17 @@ CALIBRATION_AT_MOST: dict[TargetKind, float] = {
 }
 COVERAGE_MARGIN = 0.02
 METRICS: dict[TargetKind, tuple[Metric, ...]] = {
-    "binary": ("auc", "log_loss", "brier", "accuracy"),
+    "binary": (
+        "auc", "log_loss", "brier", "accuracy", "average_precision", "precision", "recall", "f1",
+    ),
     "multiclass": ("log_loss", "accuracy", "macro_f1"),
     "regression": ("rmse", "mae", "r2"),
-}
+}  # fmt: skip
 
 
-def _not_given(value: object) -> bool:
-    """Leave a key that is not given out of every dump: older definitions keep their digest."""
-    return value is None
+HIGHER_IS_BETTER: frozenset[Metric] = frozenset(
+    {"auc", "accuracy", "average_precision", "precision", "recall", "f1", "macro_f1", "r2"}
+)
 
 
 class Target(Section):
@@ -88,6 +94,9 @@ class Training(Section):
     """A level of a category with fewer rows shares one code with all other rare levels."""
     category_levels: int = Field(default=250, ge=1, le=10_000)
     """How many levels of a category have a code of their own; the most frequent ones do."""
+    group: str | None = Field(default=None, min_length=1, exclude_if=lambda group: group is None)
+    """A column or row-wise SQL, as in `customer_id`: no value of it is on both sides of a split,
+    and the bootstrap draws values of it rather than rows."""
     refit: bool = True
     """Fit what passed its gate once more on all matured rows, where there is [extract] time."""
     seed: int = Field(default=1, ge=0)
@@ -100,6 +109,19 @@ class Training(Section):
     """The address of a Dask scheduler, as in `tcp://10.0.0.1:8786`; left out: a cluster here."""
     workers: int = Field(default=2, ge=1, le=1000)
     """How many workers of the Dask cluster train together."""
+    weight: str | None = Field(default=None, pattern=TEXT, exclude_if=_not_given)
+    """Row-wise SQL of how much a row counts, as in `CASE WHEN returned THEN 3 ELSE 1 END`: in
+    fitting, metrics and gate; 0 leaves a row out. Left out: every row counts alike."""
+    folds: int | None = Field(default=None, ge=2, le=20, exclude_if=lambda folds: folds is None)
+    """Into how many folds the newer half of the training window is cut, each judged by a model of
+    what was known before it: how the metrics spread over time. Needs [extract] time."""
+    monotone: dict[str, Literal[-1, 1]] = Field(default={}, exclude_if=lambda given: not given)
+    """Features by which predictions only rise (1) or only fall (-1), as in `{ age = 1 }`."""
+    interactions: tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...] = Field(
+        default=(), exclude_if=lambda given: not given
+    )
+    """Sets of features: only those of one set meet in a tree's branch, as in `[["a", "b"]]`. All
+    that are in none are one more set."""
     params: dict[str, Parameter] = Field(default={})
     """LightGBM's own parameters, as in `num_leaves = 63`; write a list as text: `'1,-1,0'`."""
 
@@ -128,6 +150,19 @@ class Gate(Section):
     calibration_at_most: float | None = Field(default=None, gt=0, le=1)
     """The largest calibration error, champion or not; of a regression in standard deviations, or
     means of counts and amounts if those are smaller. Left out: 0.15, and 0.3 of a regression."""
+    at_least: dict[str, float] | None = Field(default=None, min_length=1, exclude_if=_not_given)
+    """What a metric must be proven to reach, champion or not, as in `{ auc = 0.7 }`: the whole of
+    its interval has to."""
+    at_most: dict[str, float] | None = Field(default=None, min_length=1, exclude_if=_not_given)
+    """What a metric that is better when lower must be proven to stay below, as `at_least`."""
+    at_least_by_slice: dict[str, float] | None = Field(
+        default=None, min_length=1, exclude_if=_not_given
+    )
+    """What a metric must be proven to reach on each slice that has rows enough."""
+    at_most_by_slice: dict[str, float] | None = Field(
+        default=None, min_length=1, exclude_if=_not_given
+    )
+    """What a metric that is better when lower must stay below on each slice, as proven."""
     slices: tuple[str, ...] | None = None
     """Columns or SQL expressions: no group of rows that they make may get worse. Left out: the
     categories with few levels."""
@@ -140,6 +175,9 @@ class Gate(Section):
     Left out: 0.02."""
     rows: int = Field(default=100, ge=20)
     """The fewest rows of a holdout that anything is judged by."""
+    worst_fold: float | None = Field(default=None, exclude_if=lambda bound: bound is None)
+    """What the metric may come to in the worst of [training] folds, as in 0.65 for auc; refused is
+    what is surely worse, by the fold's interval."""
     confidence: float = Field(default=0.95, ge=0.8, le=0.999)
     """How sure the gate must be: the confidence of its intervals."""
 

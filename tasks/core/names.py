@@ -12,6 +12,8 @@ MODEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"  # a bento and a folder are call
 MODEL_MEANS = "small letters, digits and, between them, hyphens; 63 at most"
 _VERSION = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _LONGEST_PART, _SHOWN = 255, 100
+# What this distribution installs: a module of a project that bears such a name hides it.
+OURS = ("bentos", "flows", "perennial", "tasks")
 
 
 def is_plain(path: str) -> bool:

@@ -15,15 +15,16 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtri, stdtrit  # type: ignore[import-untyped]
 
-from tasks.core.definition import Frozen
 from tasks.core.deviances import Deviance
 from tasks.core.model_sections import Metric
+from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import (
     HIGHER_IS_BETTER,
+    RANKED,
     Array,
-    area_under_curve,
     from_sums,
     group_sums,
+    measure_one,
     rank_bins,
     read_certainty,
     tabulate,
@@ -32,25 +33,7 @@ from tasks.evaluation.metrics import (
 _RESAMPLES = 1000
 _FEWEST_DAYS = 20  # fewer are no sample to draw from: then equal shares of the rows are drawn
 _SHARES, _SHARE_ROWS = 50, 5
-_MOST_GROUPS = 500
-
-
-class Interval(Frozen):
-    """A difference and its confidence interval; above 0 means that the first is better."""
-
-    value: float
-    low: float
-    high: float
-
-
-def describe_gain(gain: Interval) -> str:
-    """Say a gain in words.
-
-    >>> describe_gain(Interval(value=-0.25, low=-0.3, high=-0.2))
-    'worse by 0.2500 (interval -0.3000 to -0.2000)'
-    """
-    which = "better" if gain.value >= 0 else "worse"
-    return f"{which} by {abs(gain.value):.4f} (interval {gain.low:+.4f} to {gain.high:+.4f})"
+MOST_GROUPS = 500
 
 
 def group_rows(times: pl.Series, seed: int) -> Array:
@@ -60,10 +43,10 @@ def group_rows(times: pl.Series, seed: int) -> Array:
     """
     days = times.dt.epoch("d").rank("dense")
     if times.null_count() == len(times):
-        place, groups = np.random.default_rng(seed).permutation(len(times)), _MOST_GROUPS
+        place, groups = np.random.default_rng(seed).permutation(len(times)), MOST_GROUPS
     elif days.n_unique() >= _FEWEST_DAYS:
         place = days.to_numpy().astype(np.int64) - 1
-        return place * min(days.n_unique(), _MOST_GROUPS) // days.n_unique()
+        return place * min(days.n_unique(), MOST_GROUPS) // days.n_unique()
     else:
         place, groups = times.rank("ordinal").to_numpy().astype(np.int64) - 1, _SHARES
     return place * max(min(groups, len(times) // _SHARE_ROWS), 1) // len(times)
@@ -79,21 +62,22 @@ def compare(
     confidence: float,
     threshold: float,
     seed: int,
+    weights: Array | None = None,
     deviance: Deviance | None = None,
 ) -> Interval:
     """Bootstrap by how much `one` is better than `other` on the same rows."""
     sign = 1 if metric in HIGHER_IS_BETTER else -1
     ours, theirs = (
-        group_sums(metric, target, each, groups, threshold, deviance) for each in (one, other)
+        group_sums(metric, target, each, groups, threshold, weights, deviance)
+        for each in (one, other)
     )
     gain = _bootstrap(ours, theirs, lambda sums: sign * from_sums(metric, sums), confidence, seed)
-    if metric != "auc":
-        return gain
     # The bins that make resampling cheap cost some exactness: give it back.
-    exact = area_under_curve(target, one) - area_under_curve(target, other)
-    return Interval(
-        value=exact, low=gain.low - gain.value + exact, high=gain.high - gain.value + exact
+    exact = sum(
+        sign * side * measure_one(metric, target, each, threshold, weights, deviance)
+        for side, each in ((1, one), (-1, other))
     )
+    return gain if metric not in RANKED else gain.around(exact)
 
 
 def compare_apart(
@@ -111,18 +95,17 @@ def compare_apart(
     Each side is target, predictions and groups of its own rows, and is resampled by itself.
     """
     sign = 1 if metric in HIGHER_IS_BETTER else -1
-    sums = [group_sums(metric, *side, threshold, deviance) for side in (one, other)]
-    values = [sign * float(from_sums(metric, each.sum(axis=0)[None, :])[0]) for each in sums]
+    sums = [group_sums(metric, *side, threshold, deviance=deviance) for side in (one, other)]
     spread = [
-        sign * from_sums(metric, draw_groups(len(each), seed + place) @ each)
+        sign
+        * (from_sums(metric, draw_groups(len(each), seed + place) @ each) - _whole(metric, each))
         for place, each in enumerate(sums)
     ]
-    gain = values[0] - values[1]
-    fewest = min(len(each) for each in sums)
-    strays = spread[0] - spread[1] - gain
-    if metric == "auc":  # exact, where the bins that make resampling cheap are not
-        gain = area_under_curve(*one[:2]) - area_under_curve(*other[:2])
-    return _reach(gain, strays, fewest, confidence)
+    gain = sum(
+        sign * side * measure_one(metric, *rows[:2], threshold, deviance=deviance)
+        for side, rows in ((1, one), (-1, other))
+    )
+    return _reach(gain, spread[0] - spread[1], min(len(each) for each in sums), confidence)
 
 
 def measure_surely(
@@ -134,26 +117,33 @@ def measure_surely(
     confidence: float,
     threshold: float,
     seed: int,
+    weights: Array | None = None,
     deviance: Deviance | None = None,
 ) -> Interval:
     """Bootstrap a metric itself, with the interval that other such rows would give."""
-    sums = group_sums(metric, target, predicted, groups, threshold, deviance)
-    value = float(from_sums(metric, sums.sum(axis=0)[None, :])[0])
-    strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - value
-    if metric == "auc":
-        value = area_under_curve(target, predicted)
+    sums = group_sums(metric, target, predicted, groups, threshold, weights, deviance)
+    strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - _whole(metric, sums)
+    value = measure_one(metric, target, predicted, threshold, weights, deviance)
     return _reach(value, strays, len(sums), confidence)
 
 
 def compare_calibration(
-    target: Array, one: Array, other: Array, groups: Array, *, confidence: float, seed: int
+    target: Array,
+    one: Array,
+    other: Array,
+    groups: Array,
+    *,
+    confidence: float,
+    seed: int,
+    weights: Array | None = None,
 ) -> Interval:
     """Bootstrap by how much closer to the truth `one` is in its bins than `other`."""
+    every = np.ones(len(target)) if weights is None else weights
 
     def gaps(predicted: Array) -> Array:
         observed, expected = read_certainty(target, predicted)
-        table = tabulate(groups, rank_bins(expected), expected - observed)
-        return np.column_stack([table, np.bincount(groups)])
+        table = tabulate(groups, rank_bins(expected), (expected - observed) * every)
+        return np.column_stack([table, np.bincount(groups, weights=every)])
 
     def closeness(sums: Array) -> Array:
         return np.asarray(-np.abs(sums[:, :-1]).sum(axis=1) / sums[:, -1])
@@ -161,14 +151,16 @@ def compare_calibration(
     return _bootstrap(gaps(one), gaps(other), closeness, confidence, seed)
 
 
-def compare_means(ours: Array, theirs: Array, groups: Array, *, confidence: float) -> Interval:
+def compare_means(
+    ours: Array, theirs: Array, groups: Array, *, confidence: float, weights: Array | None = None
+) -> Interval:
     """Compare two models' losses by row, by how their difference spreads over runs of groups.
 
     For many comparisons at once, whose confidence lies too far out for a bootstrap's resamples.
     """
     difference = theirs - ours
-    value = float(difference.mean())
-    error = _standard_error(difference, groups)
+    value = float(np.average(difference, weights=weights))
+    error = standard_error(difference, groups, weights)
     margin = error * _deviations(len(np.bincount(groups)), confidence)
     return Interval(value=value, low=value - margin, high=value + margin)
 
@@ -181,7 +173,7 @@ def compare_means_apart(
     For many comparisons at once, as `compare_means`.
     """
     value = float(other[0].mean() - one[0].mean())
-    error = math.hypot(*(_standard_error(losses, groups) for losses, groups in (one, other)))
+    error = math.hypot(*(standard_error(losses, groups) for losses, groups in (one, other)))
     fewest = min(len(np.bincount(groups)) for _, groups in (one, other))
     margin = error * _deviations(fewest, confidence)
     return Interval(value=value, low=value - margin, high=value + margin)
@@ -197,12 +189,13 @@ def draw_groups(count: int, seed: int) -> Array:
     return _add_up_runs(starts.astype(np.float64))
 
 
-def _standard_error(values: Array, groups: Array) -> float:
+def standard_error(values: Array, groups: Array, weights: Array | None = None) -> float:
     """Say how far the mean of rows strays, by how their groups' sums spread over runs of them."""
-    sizes = np.bincount(groups)
-    strays = np.bincount(groups, weights=values) - float(values.mean()) * sizes
+    every = np.ones(len(values)) if weights is None else weights
+    sizes, mean = np.bincount(groups, weights=every), float(np.average(values, weights=weights))
+    strays = np.bincount(groups, weights=values * every) - mean * sizes
     runs = _add_up_runs(strays[None, :])[0]
-    return math.sqrt((runs**2).sum() / _run_length(len(sizes))) / len(values)
+    return math.sqrt((runs**2).sum() / _run_length(len(sizes))) / float(every.sum())
 
 
 def _bootstrap(
@@ -221,6 +214,10 @@ def _reach(value: float, strays: Array, count: int, confidence: float) -> Interv
     widening = _deviations(count, confidence) / -float(ndtri(tail))
     low, high = np.quantile(strays, [tail, 1 - tail]) * widening
     return Interval(value=value, low=value + float(low), high=value + float(high))
+
+
+def _whole(metric: Metric, sums: Array) -> float:
+    return float(from_sums(metric, sums.sum(axis=0)[None, :])[0])
 
 
 def _run_length(count: int) -> int:

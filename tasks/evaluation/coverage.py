@@ -4,14 +4,18 @@ Responsible for how sure that is. Not responsible for how far below what was ask
 (the gate and the monitor say that).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
 
-from tasks.core.columns import HIGH, LOW, TARGET, TIME
+from tasks.core.columns import HIGH, LOW, TARGET
 from tasks.core.definition import Definition, Frozen
-from tasks.evaluation.bootstrap import Interval, compare_means, group_rows
+from tasks.core.prediction_interval import IntervalModel
+from tasks.evaluation.bootstrap import compare_means
+from tasks.evaluation.interval import Interval
+from tasks.evaluation.metrics import Array
+from tasks.evaluation.row_groups import group_widely
 
 
 class Coverage(Frozen):
@@ -42,12 +46,24 @@ class Coverage(Frozen):
         return self.gain.high < -margin
 
 
+def add_interval(
+    rows: pl.DataFrame, interval: IntervalModel | None, ends: Sequence[Array]
+) -> pl.DataFrame:
+    """Add `LOW` and `HIGH` to rows whose ends were predicted, where there is an interval."""
+    if interval is None:
+        return rows
+    low, high = interval.widen(*ends).T
+    return rows.with_columns(pl.Series(LOW, low), pl.Series(HIGH, high))
+
+
 def measure_coverage(definition: Definition, rows: pl.DataFrame, prefix: str) -> Iterator[Coverage]:
     """Measure rows with `TARGET`, `TIME`, `LOW` and `HIGH`: all, then each slice with rows enough.
 
     Columns of slices begin with `prefix`. The intervals of slices are sure of all of them at once.
     """
     gate = definition.gate
+    if definition.serving.interval is None:
+        return
     yield _measure(definition, rows, gate.confidence)
     slices = [
         (column, level)
@@ -67,11 +83,12 @@ def _measure(definition: Definition, rows: pl.DataFrame, confidence: float) -> C
     assert asked is not None, "only intervals have a coverage"
     low, high, target = (rows[name].to_numpy() for name in (LOW, HIGH, TARGET))
     held = ((low <= target) & (target <= high)).astype(np.float64)
-    groups = group_rows(rows[TIME], definition.training.seed)
+    wanted = np.full(len(held), asked)
+    groups = group_widely(rows, (wanted, held), definition.training.seed)
     return Coverage(
         rows=len(rows),
         asked=asked,
         held=float(held.mean()),
-        gain=compare_means(np.full(len(held), asked), held, groups, confidence=confidence),
+        gain=compare_means(wanted, held, groups, confidence=confidence),
         width=float((high - low).mean()),
     )

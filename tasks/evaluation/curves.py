@@ -10,7 +10,11 @@ _RESIDUAL_SHARES = (10, 25, 50, 75, 90)
 
 
 def draw_curves(
-    kind: TargetKind, losses: tuple[float, ...], target: Array, predicted: Array
+    kind: TargetKind,
+    losses: tuple[float, ...],
+    target: Array,
+    predicted: Array,
+    weights: Array | None = None,
 ) -> dict[str, dict[str, tuple[float, ...]]]:
     """Give the points of the plots that fit the target, few enough to be kept as JSON."""
     curves: dict[str, dict[str, tuple[float, ...]]] = {}
@@ -18,7 +22,7 @@ def draw_curves(
         rounds = _spread(len(losses))
         curves["learning"] = _points(round=rounds + 1, loss=np.array(losses)[rounds])
     if kind == "binary":
-        hits, flagged = count_hits(target, predicted)
+        hits, flagged = count_hits(target, predicted, weights)
         misses, positives = flagged - hits, hits[-1]
         recall, false_alarms = hits / positives, misses / misses[-1]
         curves["roc"] = _points(false_positive_rate=false_alarms, true_positive_rate=recall)
@@ -37,11 +41,15 @@ def draw_curves(
     return curves
 
 
-def count_hits(target: Array, predicted: Array) -> tuple[Array, Array]:
+def count_hits(
+    target: Array, predicted: Array, weights: Array | None = None
+) -> tuple[Array, Array]:
     """Count positives, and rows, from the highest prediction down to some of the lower ones."""
     order = np.argsort(-predicted, kind="stable")
     ends = np.flatnonzero(np.diff(predicted[order], append=-np.inf))  # ties come in together
     at = np.unique(ends[np.searchsorted(ends, _spread(len(order)))])
+    if weights is not None:
+        return np.cumsum((target * weights)[order])[at], np.cumsum(weights[order])[at]
     return np.cumsum(target[order])[at], at + 1
 
 

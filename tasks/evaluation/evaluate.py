@@ -5,26 +5,28 @@ the gate is (`validation.gate`).
 """
 
 import math
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import polars as pl
 from lightgbm import Booster
+from polars.selectors import by_name
 from pydantic import Field
 
-from tasks.core.columns import HIGH, LOW, ROLE, ROW, TARGET, TIME
+from tasks.core.columns import GROUP, ROLE, ROW, TARGET, TIME, WEIGHT
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
-from tasks.evaluation.coverage import Coverage, measure_coverage
+from tasks.evaluation.coverage import Coverage, add_interval, measure_coverage
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.metrics import Array, measure
+from tasks.evaluation.rolling_origin import Fold, judge_folds
+from tasks.evaluation.slices import SLICE, SLICE_LEVELS, slice_rows
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
-from tasks.features.transform import Features, Vocabulary, compile_expression
 from tasks.preparation.split import Prepared, SplitRole
+from tasks.preparation.weights import weight_columns
 from tasks.storage.store import reaching
 from tasks.training.datasets import model_input
 from tasks.training.intervals import open_ends, read_fitted
@@ -33,10 +35,7 @@ from tasks.training.train import Trained, read_model
 _TRAIN_ROWS = 100_000
 _CONTRIBUTION_ROWS, _FEWEST_CONTRIBUTION_ROWS = 2_000, 200
 _CONTRIBUTIONS = 100_000  # rows times trees: a tree's contributions take far longer than its value
-_SLICE_LEVELS = 20
-SLICE = "slice:"  # what the columns of a slice begin with in scored rows
-_META = (ROW, TIME, TARGET, ROLE)
-Slices = Mapping[str, str | pl.Expr]  # SQL, or what a function of the project gave
+_META = (ROW, TIME, TARGET, ROLE, WEIGHT, GROUP)
 
 
 class Slice(Frozen):
@@ -72,12 +71,14 @@ class Evaluation(Frozen):
     importance: tuple[Importance, ...]
     curves: dict[str, dict[str, tuple[float, ...]]]
     coverage: tuple[Coverage, ...] = Field(default=(), exclude_if=lambda found: not found)
+    folds: tuple[Fold, ...] = Field(default=(), exclude_if=lambda folds: not folds)
 
 
 class Scored(Frozen):
-    """Holdout rows in one local file: number, time, target, predictions and slices."""
+    """Holdout rows in one local file: number, time, target, group, predictions and slices."""
 
     path: Path
+    folds: tuple[Fold, ...] = ()
 
     def read(self) -> pl.DataFrame:
         return pl.read_ipc(self.path)
@@ -88,48 +89,57 @@ def evaluate_models(
 ) -> tuple[Evaluation, Scored]:
     """Score the holdout once, measure, and keep the scores for the gate."""
     twin, simple = (read_model(path.read_text("utf-8")) for path in (trained.twin, trained.simple))
-    rows = prepared.scan(SplitRole.HOLDOUT).select(ROW, TIME, TARGET).collect()
+    told = by_name(ROW, TIME, TARGET, WEIGHT, GROUP, require_all=False)
+    rows = prepared.scan(SplitRole.HOLDOUT).select(told).collect()
     seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
     interval = read_fitted(plan, trained.twin)
-    ends = open_ends(interval) if interval else []
-    predicted, simply, *outer = predict_holdout(plan, prepared, twin, simple, *ends)
+    weights, measure_them = read_weights(rows), partial(measure_rows, plan.definition)
+    predicted, simply, *ends = predict_holdout(plan, prepared, twin, simple, *open_ends(interval))
     baseline = predict_baseline(plan, prepared, len(rows))
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
-    if interval:
-        rows = rows.with_columns(map(pl.Series, (LOW, HIGH), interval.widen(*outer).T))
-    held = measure_coverage(plan.definition, rows.with_columns(slices), SLICE) if interval else ()
+    rows = add_interval(rows, interval, ends)
     evaluation = Evaluation(
         rows=len(rows),
         metrics={
-            "holdout": measure_rows(plan.definition, target, predicted),
-            "train": measure_rows(plan.definition, seen[TARGET].to_numpy(), predict(twin, seen)),
+            "holdout": measure_them(target, predicted, weights),
+            "train": measure_them(seen[TARGET].to_numpy(), predict(twin, seen), read_weights(seen)),
         },
-        baseline=measure_rows(plan.definition, target, baseline),
-        simple=measure_rows(plan.definition, target, simply),
-        calibration=calibrate(target, predicted),
-        calibration_error=calibration_error(target, predicted, find_unit(plan.definition, target)),
-        slices=measure_slices(plan, slices, target, predicted),
+        baseline=measure_them(target, baseline, weights),
+        simple=measure_them(target, simply, weights),
+        calibration=calibrate(target, predicted, weights),
+        calibration_error=calibration_error(
+            target, predicted, find_unit(plan.definition, target, weights), weights
+        ),
+        slices=measure_slices(plan, slices, target, predicted, weights),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
-        curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted),
-        coverage=tuple(held),
+        curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted, weights),
+        coverage=tuple(measure_coverage(plan.definition, rows.with_columns(slices), SLICE)),
+        folds=judge_folds(plan, prepared, trained),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
-    columns = [pl.Series(name, values) for name, values in predictions.items()]
     path = folder / "scored.arrow"
     with reaching(str(path)):
-        rows.with_columns(*columns, *slices).write_ipc(path)
-    return evaluation, Scored(path=path)
+        added = (pl.Series(name, values) for name, values in predictions.items())
+        rows.with_columns(*added, *slices).write_ipc(path)
+    return evaluation, Scored(path=path, folds=evaluation.folds)
 
 
-def measure_rows(definition: Definition, target: Array, predicted: Array) -> dict[Metric, float]:
+def measure_rows(
+    definition: Definition, target: Array, predicted: Array, weights: Array | None = None
+) -> dict[Metric, float]:
     """Compute every metric that fits the definition's target, by its threshold."""
     kind, threshold = definition.target.kind, definition.serving.threshold
-    return measure(kind, target, predicted, threshold, definition.deviance)
+    return measure(kind, target, predicted, threshold, weights, definition.deviance)
 
 
-def find_unit(definition: Definition, target: Array) -> float:
+def find_unit(definition: Definition, target: Array, weights: Array | None) -> float:
     """Give what the calibration of such a model is measured in."""
-    return calibration_unit(definition.target.kind, target, definition.deviance)
+    return calibration_unit(definition.target.kind, target, weights, definition.deviance)
+
+
+def read_weights(rows: pl.DataFrame) -> Array | None:
+    """Give what each row counts; None where all count alike."""
+    return rows[WEIGHT].to_numpy() if WEIGHT in rows.columns else None
 
 
 def predict(booster: Booster, rows: pl.DataFrame) -> Array:
@@ -148,12 +158,14 @@ def predict_holdout(plan: Plan, prepared: Prepared, *models: Booster) -> tuple[A
 
 def predict_baseline(plan: Plan, prepared: Prepared, rows: int) -> Array:
     """Predict for every row what training rows say on the whole: class shares or the mean."""
-    target = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(TARGET)
+    columns = (TARGET, *weight_columns(plan))
+    seen = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(columns).collect()
+    weights = read_weights(seen)
     if plan.definition.target.kind != "multiclass":
-        return np.full(rows, target.mean().collect().item())
-    classes = target.collect()[TARGET].to_numpy().astype(np.int64)
-    shares = np.bincount(classes, minlength=len(prepared.vocabulary.classes)) / len(classes)
-    return np.tile(shares, (rows, 1))
+        return np.full(rows, np.average(seen[TARGET].to_numpy(), weights=weights))
+    classes, width = seen[TARGET].to_numpy().astype(np.int64), len(prepared.vocabulary.classes)
+    counts = np.bincount(classes, weights=weights, minlength=width)
+    return np.tile(counts / counts.sum(), (rows, 1))
 
 
 def sample_training(plan: Plan, prepared: Prepared) -> pl.DataFrame:
@@ -162,65 +174,28 @@ def sample_training(plan: Plan, prepared: Prepared) -> pl.DataFrame:
     They are drawn by a hash: every tenth row could be the same shop each day.
     """
     step = math.ceil((prepared.rows["fit"] + prepared.rows["stop"]) / _TRAIN_ROWS)
-    frames = prepared.batches(
-        (ROW, TARGET, *plan.features.expressions), SplitRole.FIT, SplitRole.STOP
-    )
+    columns = (ROW, TARGET, *weight_columns(plan), *plan.features.expressions)
+    frames = prepared.batches(columns, SplitRole.FIT, SplitRole.STOP)
     return pl.concat(frame.filter(pl.col(ROW).hash() % step == 0) for frame in frames)
 
 
-def choose_slices(definition: Definition, features: Features, vocabulary: Vocabulary) -> Slices:
-    """Name the slices to watch, with what they are: those asked for, or the small categories."""
-    if definition.gate.slices is not None:
-        return {sql: sql for sql in definition.gate.slices}
-    return {
-        name: features.expression(name) if name in features.built else features.expressions[name]
-        for name, levels in vocabulary.categories.items()
-        if 2 <= len(levels) <= _SLICE_LEVELS
-    }
-
-
-def slice_columns(slices: Slices, schema: pl.Schema, origin: str) -> list[pl.Expr]:
-    """Give each slice's value as text; DefinitionError where its SQL does not fit the columns."""
-    expressions = {
-        name: compile_expression(each, schema, f"{origin}: [gate] slices")
-        if isinstance(each, str)
-        else each
-        for name, each in slices.items()
-    }
-    return [
-        each.cast(pl.String).fill_null("(missing)").alias(SLICE + name)
-        for name, each in expressions.items()
-    ]
-
-
-def slice_rows(
-    plan: Plan, snapshot: Snapshot, prepared: Prepared, numbers: pl.Series
-) -> list[pl.Series]:
-    """Give each slice's value for the numbered rows."""
-    slices = choose_slices(plan.definition, plan.features, prepared.vocabulary)
-    expressions = slice_columns(slices, snapshot.scan().collect_schema(), plan.origin)
-    return read_rows(snapshot, numbers, expressions).get_columns() if expressions else []
-
-
-def read_rows(snapshot: Snapshot, numbers: pl.Series, expressions: list[pl.Expr]) -> pl.DataFrame:
-    """Evaluate expressions over the numbered rows of a snapshot, and read little else of it."""
-    first, last = cast(int, numbers.min()), cast(int, numbers.max())
-    rows = snapshot.scan().slice(first, last - first + 1).select(expressions).collect()
-    return rows[numbers - first]
-
-
 def measure_slices(
-    plan: Plan, slices: list[pl.Series], target: Array, predicted: Array
+    plan: Plan,
+    slices: list[pl.Series],
+    target: Array,
+    predicted: Array,
+    weights: Array | None = None,
 ) -> tuple[Slice, ...]:
     """Measure each slice's largest levels that have enough rows to say anything."""
     measured = []
     for column in sorted(slices, key=lambda column: column.name):
         name, counts = column.name.removeprefix(SLICE), column.value_counts()
         largest = counts.sort(["count", column.name], descending=[True, False])
-        for level, rows in largest.head(_SLICE_LEVELS).iter_rows():
+        for level, rows in largest.head(SLICE_LEVELS).iter_rows():
             if rows >= plan.definition.gate.slice_rows:
                 inside = (column == level).to_numpy()
-                metrics = measure_rows(plan.definition, target[inside], predicted[inside])
+                inner = None if weights is None else weights[inside]
+                metrics = measure_rows(plan.definition, target[inside], predicted[inside], inner)
                 measured.append(Slice(slice=name, level=level, rows=rows, metrics=metrics))
     return tuple(measured)
 

@@ -12,7 +12,7 @@ import polars as pl
 from polars import selectors as cs
 
 from tasks.core.columns import ROW
-from tasks.evaluation.evaluate import read_rows
+from tasks.evaluation.slices import read_rows
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.feature_tables import asked_columns

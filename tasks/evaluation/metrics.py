@@ -10,10 +10,18 @@ import numpy.typing as npt
 from scipy.special import xlogy  # type: ignore[import-untyped]
 
 from tasks.core.deviances import DEVIANCES, Deviance
+from tasks.core.model_sections import HIGHER_IS_BETTER as HIGHER_IS_BETTER
 from tasks.core.model_sections import METRICS, Metric, TargetKind
 
 Array = npt.NDArray[Any]
-HIGHER_IS_BETTER: frozenset[Metric] = frozenset({"auc", "accuracy", "macro_f1", "r2"})
+RANKED: frozenset[Metric] = frozenset({"auc", "average_precision"})  # of ranks, not of a threshold
+_COUNTED = ("precision", "recall", "f1")  # of positives that are found, told and true
+# What is a mean over rows, or the root of one: parts of the rows can be compared by it.
+LOSSES: dict[TargetKind, Metric] = {
+    "binary": "log_loss",
+    "multiclass": "log_loss",
+    "regression": "rmse",
+}
 _SMALLEST = float(np.finfo(np.float64).eps)  # a probability of 0 that came true costs 36, not all
 _ROUNDING = 1e-12
 _OBJECTIVES = {each.metric: objective for objective, each in DEVIANCES.items()}
@@ -25,25 +33,38 @@ def measure(
     target: Array,
     predicted: Array,
     threshold: float,
+    weights: Array | None = None,
     deviance: Deviance | None = None,
 ) -> dict[Metric, float]:
     """Compute every metric that fits this kind of target, a regression's deviance first.
 
     `target` holds 0 and 1, places of classes or values, shape (rows,). `predicted` holds
-    probabilities of 1, of each class (rows, classes), or values. No metric is ever NaN.
+    probabilities of 1, of each class (rows, classes), or values. `weights` say how much each row
+    counts, all alike without. No metric is ever NaN.
     """
-    whole = np.zeros(len(target), dtype=np.int64)
     metrics = (deviance.metric, *METRICS[kind]) if deviance else METRICS[kind]
-
-    def add_up(metric: Metric) -> Array:
-        return group_sums(metric, target, predicted, whole, threshold, deviance)
-
     return {
-        metric: area_under_curve(target, predicted)
-        if metric == "auc"
-        else float(from_sums(metric, add_up(metric))[0])
+        metric: measure_one(metric, target, predicted, threshold, weights, deviance)
         for metric in metrics
     }
+
+
+def measure_one(
+    metric: Metric,
+    target: Array,
+    predicted: Array,
+    threshold: float,
+    weights: Array | None = None,
+    deviance: Deviance | None = None,
+) -> float:
+    """Compute one metric, exactly; arguments as for `measure`."""
+    if metric == "auc":
+        return area_under_curve(target, predicted, weights)
+    if metric == "average_precision":
+        return average_precision(target, predicted, weights)
+    whole = np.zeros(len(target), dtype=np.int64)
+    sums = group_sums(metric, target, predicted, whole, threshold, weights, deviance)
+    return float(from_sums(metric, sums)[0])
 
 
 def error_of(metric: Metric, value: float) -> float:
@@ -51,11 +72,14 @@ def error_of(metric: Metric, value: float) -> float:
     return 1 - value if metric in HIGHER_IS_BETTER else value
 
 
-def area_under_curve(target: Array, predicted: Array) -> float:
+def area_under_curve(target: Array, predicted: Array, weights: Array | None = None) -> float:
     """Compute the exact area under the ROC curve, ties counted half; 0.5 for a single class."""
-    _, place, count = np.unique(predicted, return_inverse=True, return_counts=True)
-    positives = np.bincount(place, weights=target, minlength=len(count))
-    return float(_area(np.concatenate([positives, count - positives])[None, :])[0])
+    return float(_area(_count_by_score(target, predicted, weights))[0])
+
+
+def average_precision(target: Array, predicted: Array, weights: Array | None = None) -> float:
+    """Compute the exact mean of precision over each step of recall; 0 without a positive."""
+    return float(_mean_precision(_count_by_score(target, predicted, weights))[0])
 
 
 def group_sums(
@@ -64,30 +88,39 @@ def group_sums(
     predicted: Array,
     groups: Array,
     threshold: float,
+    weights: Array | None = None,
     deviance: Deviance | None = None,
 ) -> Array:
     """Sum up in each group what the metric is made of; shape (groups, parts)."""
-    if metric == "auc":
-        place = rank_bins(predicted, _RANK_BINS)
-        return np.hstack([tabulate(groups, place, target), tabulate(groups, place, 1 - target)])
+    every = np.ones(len(target)) if weights is None else weights
+    if metric in RANKED:
+        # Where positives are rare, bins of equal size would hold them all in the last one.
+        rare = metric == "average_precision" and target.any()
+        place = rank_bins(predicted, _RANK_BINS, predicted[target > 0] if rare else None)
+        return np.hstack([tabulate(groups, place, each * every) for each in (target, 1 - target)])
     if metric == "macro_f1":
         chosen, classes = predicted.argmax(axis=1), predicted.shape[1]
         true = target.astype(np.int64)
-        every = np.ones(len(target))
-        hits = tabulate(groups, chosen, chosen == true, classes)
+        hits = tabulate(groups, chosen, (chosen == true) * every, classes)
         guessed = tabulate(groups, chosen, every, classes)
         return np.hstack([hits, guessed, tabulate(groups, true, every, classes)])
+    if metric in _COUNTED:
+        told = predicted >= threshold
+        counted = (target * told, told, target)
+        return np.stack([np.bincount(groups, weights=each * every) for each in counted], axis=1)
     parts = [np.ones(len(target)), row_losses(metric, target, predicted, threshold, deviance)]
     if metric == "r2":
         centred = target - target.mean()  # squares of large values would swallow their differences
         parts += [centred, centred**2]
-    return np.stack([np.bincount(groups, weights=part) for part in parts], axis=1)
+    return np.stack([np.bincount(groups, weights=part * every) for part in parts], axis=1)
 
 
 def from_sums(metric: Metric, sums: Array) -> Array:
     """Turn sums, shape (resamples, parts), into the metric's value for each resample."""
-    if metric == "auc":
-        return _area(sums)
+    if metric in RANKED:
+        return _area(sums) if metric == "auc" else _mean_precision(sums)
+    if metric in _COUNTED:
+        return _share_found(metric, *sums.T)
     if metric == "macro_f1":
         hits, guessed, true = np.split(sums, 3, axis=1)
         present = (guessed + true) > 0
@@ -153,9 +186,13 @@ def read_certainty(target: Array, predicted: Array) -> tuple[Array, Array]:
     return target, predicted
 
 
-def rank_bins(predicted: Array, bins: int = _CALIBRATION_BINS) -> Array:
-    """Sort rows by rising prediction into bins of about equal size; ties share a bin."""
-    edges = np.unique(np.quantile(predicted, np.linspace(0, 1, bins + 1)[1:-1]))
+def rank_bins(predicted: Array, bins: int = _CALIBRATION_BINS, among: Array | None = None) -> Array:
+    """Sort rows by rising prediction into bins of about equal size; ties share a bin.
+
+    `among` are the predictions that the bins hold equally many of, where that is not all.
+    """
+    values = predicted if among is None else among
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
     return np.searchsorted(edges, predicted, side="right")
 
 
@@ -164,6 +201,30 @@ def tabulate(groups: Array, places: Array, weights: Array, width: int = 0) -> Ar
     width = width or int(places.max()) + 1
     size = (int(groups.max()) + 1) * width
     return np.bincount(groups * width + places, weights, minlength=size).reshape(-1, width)
+
+
+def _count_by_score(target: Array, predicted: Array, weights: Array | None) -> Array:
+    """Count positives, then negatives, by each value of a rising score; shape (1, 2 values)."""
+    _, place = np.unique(predicted, return_inverse=True)
+    every = np.ones(len(target)) if weights is None else weights
+    counts = [np.bincount(place, each * every) for each in (target, 1 - target)]
+    return np.concatenate(counts)[None, :]
+
+
+def _share_found(metric: Metric, found: Array, told: Array, true: Array) -> Array:
+    """Give precision, recall or F1 of counts; 0 where there is nothing to divide by."""
+    of = {"precision": told, "recall": true}.get(metric, (told + true) / 2)
+    return np.asarray(np.divide(found, of, out=np.zeros(len(found)), where=of > 0))
+
+
+def _mean_precision(sums: Array) -> Array:
+    """Average precision over positives, each at its own score, by counts by rising score."""
+    positives, negatives = np.split(sums[:, ::-1], 2, axis=1)[::-1]
+    found = np.cumsum(positives, axis=1)
+    told = found + np.cumsum(negatives, axis=1)
+    precision = np.divide(found, told, out=np.zeros(told.shape), where=told > 0)
+    total, gained = found[:, -1], (positives * precision).sum(axis=1)
+    return np.asarray(np.divide(gained, total, out=np.zeros(len(total)), where=total > 0))
 
 
 def _area(sums: Array) -> Array:

@@ -22,9 +22,9 @@ from tasks.core.data_sections import PythonFeature
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DefinitionError, harmless, nearest
 from tasks.core.expression_tree import BuiltExpression
+from tasks.core.names import OURS
 
 FEATURE_CODE = "feature_code.json"  # a version's file of it
-_OURS = ("bentos", "flows", "perennial", "tasks")
 _SECONDS = 60.0
 # Two processes in which sets have another order, and which draw other numbers at random.
 _SEEDS = ("1", "2")
@@ -87,7 +87,7 @@ def call_functions(definition: Definition, project: Path, origin: str) -> Featur
 def _refuse_module(reference: str, where: str) -> None:
     """Refuse a module whose name another one has that is imported before it."""
     top = reference.partition(":")[0].partition(".")[0]
-    for names, whose in ((_OURS, "Perennial's"), (sys.stdlib_module_names, "Python's")):
+    for names, whose in ((OURS, "Perennial's"), (sys.stdlib_module_names, "Python's")):
         if top in names:
             raise DefinitionError(
                 f"{where}: {top!r} is {whose} own module; give yours another name"

@@ -63,6 +63,7 @@ def compile_features(
     section and the expression that is wrong.
     """
     compile_target(definition, schema, origin)
+    compile_weight(definition, schema, origin)
     for sql in definition.gate.slices or ():
         compile_expression(sql, schema, f"{origin}: [gate] slices")
     given = definition.features or default_features(definition, schema, origin)
@@ -112,10 +113,27 @@ def compile_target(definition: Definition, schema: pl.Schema, origin: str) -> pl
     raise DefinitionError(f"{where}: gives {dtype} for a {kind} target; write {hint}")
 
 
+def compile_weight(definition: Definition, schema: pl.Schema, origin: str) -> pl.Expr | None:
+    """Compile what says how much a row counts; None where all rows count alike."""
+    if definition.training.weight is None:
+        return None
+    where = f"{origin}: [training] weight"
+    weight = compile_expression(definition.training.weight, schema, where)
+    dtype = expression_type(weight, schema, where)
+    if not dtype.is_numeric():
+        hint = f"CASE WHEN {definition.training.weight} THEN 2 ELSE 1 END"
+        meant = hint if dtype == pl.Boolean else "CAST(… AS DOUBLE)"
+        raise DefinitionError(f"{where}: gives {dtype}, and a weight is a number; write {meant}")
+    return weight
+
+
 def default_features(definition: Definition, schema: pl.Schema, origin: str) -> dict[str, Feature]:
-    """Take every column but key, time and those that the target is made of."""
+    """Take every column but key, time, those that the target is made of, and one of weights."""
     target = compile_target(definition, schema, origin)
     left_out = {definition.extract.time, *definition.extract.key, *target.meta.root_names()}
+    weight = compile_weight(definition, schema, origin)
+    if weight is not None and weight.meta.is_column():
+        left_out |= set(weight.meta.root_names())
     features: dict[str, Feature] = {
         name: quote_name(name) for name in schema if name not in left_out
     }

@@ -3,22 +3,22 @@
 A column is left out that holds one value, names its row or leaks the target; the reason is kept.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import polars as pl
 
+from tasks.analysis.leakage_hints import AN_ID, follows_gaps
+from tasks.analysis.target_sums import find_sums
 from tasks.core.definition import Frozen
+from tasks.core.model_sections import TargetKind
 from tasks.core.sql import compile_expression, is_text
 from tasks.init.column_statistics import ColumnStats
 from tasks.init.column_survey import ColumnSurvey, draw_sample
 from tasks.init.leakage import explain_leakage, remark, score_alone
 from tasks.init.names import names_column, write_column
 from tasks.init.target_kind import TargetSpec
-from tasks.init.target_sums import find_sums
 
-AN_ID = re.compile(r"(?i:(^|[\W_])(id|uuid|guid)$)|[a-z](Id|ID)$")
 _FEWEST_NAMES, _NEAR_UNIQUE = 20, 0.9
 
 
@@ -46,7 +46,11 @@ def choose_features(survey: ColumnSurvey, target: TargetSpec) -> tuple[Feature, 
     value = compile_expression(target.sql, table.columns, "--target")
     sample = draw_sample(table, value, kind, kept)
     alone, sums = score_alone(sample, kind), find_sums(sample)
-    leaks = {name: explain_leakage(name, survey.target, kind, alone, sums) for name in kept}
+    leaks = {
+        name: explain_leakage(name, survey.target, kind, alone, sums)
+        or _explain_gaps(sample, name, survey.target, kind)
+        for name in kept
+    }
     features = []
     for feature in offered:
         if feature.is_part and feature.name in kept and sample[feature.name].n_unique() < 2:
@@ -75,6 +79,13 @@ def explain_exclusion(column: str, fact: ColumnStats) -> str:
     if near_unique and (text or (fact.dtype.is_integer() and AN_ID.search(column))):
         return f"names the row: {fact.distinct:,} different values in {fact.values:,} rows"
     return ""
+
+
+def _explain_gaps(sample: pl.DataFrame, name: str, target: str, kind: TargetKind) -> str:
+    missing = sample[name].is_null().to_numpy()
+    if not follows_gaps(missing, sample.to_series(0).to_numpy(), kind):
+        return ""
+    return f"missing, or there, as {target} says: is it known only after it?"
 
 
 def is_counter(fact: ColumnStats) -> bool:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+from tasks.analysis.leakage_hints import AN_ID
 from tasks.core.definition import Frozen
 from tasks.core.sql import is_text
 from tasks.init.column_statistics import count_unique
 from tasks.init.column_survey import ColumnSurvey
-from tasks.init.feature_selection import AN_ID, Feature, is_counter
+from tasks.init.feature_selection import Feature, is_counter
 
 _KEY_ROWS, _KEY_COLUMNS, _KEY_CANDIDATES = 2_000_000, 3, 40
 CHANCE = 0.01  # share of rows that may repeat a key which was different in every row so far

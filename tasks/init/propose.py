@@ -6,15 +6,20 @@ responsible for training: `retrain` takes the text as it is.
 
 from pathlib import Path
 
+import polars as pl
+
+from tasks.analysis.leakage_hints import explain_entity, find_entities
 from tasks.core.definition_file import DEFINITIONS, list_definitions
 from tasks.core.errors import DefinitionError
-from tasks.init.column_survey import survey_table
+from tasks.init.column_survey import ColumnSurvey, survey_table
 from tasks.init.definition_schema import write_schema
 from tasks.init.feature_selection import choose_features
 from tasks.init.key_discovery import find_key, leave_out_key
 from tasks.init.names import list_few, settle_name
-from tasks.init.target_kind import infer_target
+from tasks.init.target_kind import TargetSpec, infer_target
 from tasks.init.toml_writer import Draft, write_text
+
+_GROUPED_ROWS = 200_000  # by which entities are found
 
 
 def draft_definition(
@@ -40,9 +45,23 @@ def draft_definition(
     if all(feature.reason for feature in features):
         reasons = list_few([f"{feature.column} ({feature.reason})" for feature in features])
         raise DefinitionError(f"{data}: nothing is left to learn from: {reasons}")
-    draft = Draft(name=chosen, survey=survey, target=kind, key=found, features=features)
-    doubts = (*survey.inferred.notes, *filter(None, [survey.event.doubt]))
+    entities = () if survey.event.column else find_groups(survey, kind)
+    draft = Draft(
+        name=chosen, survey=survey, target=kind, key=found, features=features, groups=entities
+    )
+    told = [
+        survey.event.doubt,
+        *(f"[training] group: {explain_entity(*each)}" for each in entities),
+    ]
+    doubts = (*survey.inferred.notes, *filter(None, told))
     return chosen, write_text(draft), doubts
+
+
+def find_groups(survey: ColumnSurvey, target: TargetSpec) -> tuple[tuple[str, float], ...]:
+    """Find columns that many rows have in common, which a split at random puts on both sides."""
+    rows = survey.table.rows.head(_GROUPED_ROWS)
+    columns = [name for name in survey.facts if name != survey.target]
+    return tuple(find_entities(rows, pl.sql_expr(target.sql), target.kind, columns).items())
 
 
 def find_place(name: str) -> Path:

@@ -45,7 +45,7 @@ def _judges(metric: Rule, second: Rule) -> Rule:
 
 _NO_TIME = {
     "properties": {
-        "training": {"properties": {"holdout": {"type": "number"}}},
+        "training": {"properties": {"holdout": {"type": "number"}, "folds": False}},
         "extract": _never("window"),
         "checks": _never("max_age", "max_silence", "allow_future"),
     }
@@ -134,6 +134,7 @@ RULES: dict[str, list[Rule]] = {
             _inside("extract", {"required": ["query"]}),
         ),
         _unless(_inside("extract", _has("time")), _NO_TIME),
+        _when(_inside("gate", _has("worst_fold")), _inside("training", _has("folds"))),
         _unless(
             _inside("extract", _has(key={"minItems": 1})),
             {"properties": {"checks": _never("duplicates")}},

@@ -11,6 +11,7 @@ from tasks.core.data_sections import Source
 from tasks.core.definition import Frozen
 from tasks.core.model_sections import METRICS, Serving, Training
 from tasks.core.schedule import Schedule
+from tasks.core.sql import quote_name
 from tasks.init.column_survey import ColumnSurvey
 from tasks.init.definition_schema import POINTER
 from tasks.init.feature_selection import Feature
@@ -32,6 +33,7 @@ class Draft(Frozen):
     target: TargetSpec
     key: RowKey
     features: tuple[Feature, ...]
+    groups: tuple[tuple[str, float], ...] = ()
 
 
 def write_text(draft: Draft) -> str:
@@ -140,6 +142,9 @@ def _write_rest(draft: Draft) -> Iterator[str]:
     first, *others = METRICS[kind]
     yield "[training]"
     yield from lay_out([holdout, rounds, params])
+    for name, each in draft.groups:
+        said = f"about {each:.0f} rows of each: keep them on one side of the split?"
+        yield from lay_out([(f"# group = {quote(quote_name(name))}", said)])
     yield "\n[gate]"
     yield from lay_out([(f'# metric = "{first}"', f"or {', '.join(others)}")])
     yield "\n[approval]"

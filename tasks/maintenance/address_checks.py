@@ -14,6 +14,7 @@ from tasks.notifications.addresses import ADDRESSES, Address, all_addresses
 from tasks.notifications.channels import find_host
 from tasks.notifications.delivery import deliver, examine
 from tasks.notifications.messages import Message
+from tasks.notifications.ping import PING, ping_address
 from tasks.notifications.told import recall_trouble
 from tasks.storage.store import open_store
 
@@ -31,6 +32,10 @@ def check_addresses() -> Iterator[Finding]:
         problem = _find_problem(address)
         detail = problem or "can be used"
         yield Finding(name=f"notify {address.label}", well=not problem, detail=detail, mend=_MEND)
+    if elsewhere := ping_address():
+        problem = elsewhere.problem or _try_host(elsewhere)
+        detail = problem or "is called after each look that went well"
+        yield Finding(name=PING, well=not problem, detail=detail, mend=f"mend {PING}")
 
 
 def try_addresses() -> Iterator[Finding]:
@@ -54,15 +59,22 @@ def _find_problem(address: Address) -> str:
     """Say why an address cannot be used, or did not take the newest message; empty if neither."""
     if problem := examine(address):
         return problem
-    try:
-        if place := find_host(address):
-            socket.create_connection(place, timeout=_SECONDS).close()
-    except (OSError, ValueError) as error:
-        return f"cannot be reached: {getattr(error, 'strerror', '') or type(error).__name__}"
+    if problem := _try_host(address):
+        return problem
     try:
         last = recall_trouble(open_store(), address.label)
     except PerennialError as error:
         return f"what became of the newest message is not known: {first_line(error)}"
     if last is not None and last.problem:
         return f"{last.problem}, at {last.time:%Y-%m-%d %H:%M} UTC"
+    return ""
+
+
+def _try_host(address: Address) -> str:
+    """Open a connection to where an address leads, as far as it says so; say what hinders it."""
+    try:
+        if place := find_host(address):
+            socket.create_connection(place, timeout=_SECONDS).close()
+    except (OSError, ValueError) as error:
+        return f"cannot be reached: {getattr(error, 'strerror', '') or type(error).__name__}"
     return ""

@@ -7,9 +7,9 @@ that folder would take the project's.
 from collections.abc import Iterator
 from pathlib import Path
 
+from tasks.core.names import OURS
 from tasks.maintenance.finding import Finding
 
-OURS = ("bentos", "flows", "tasks")
 _INSTALLED = Path(__file__).parents[2]
 
 

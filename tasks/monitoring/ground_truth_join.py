@@ -25,7 +25,7 @@ from tasks.core.columns import (
 )
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, PerennialError, first_line
-from tasks.evaluation.evaluate import Slices, slice_columns
+from tasks.evaluation.slices import Slices, slice_columns
 from tasks.extraction.run_plan import RunInputs
 from tasks.features.transform import compile_target
 from tasks.monitoring.prediction_log import LoggedPredictions, add_moment

@@ -14,15 +14,14 @@ from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import (
-    Interval,
     compare_apart,
     compare_means_apart,
-    describe_gain,
     group_rows,
     measure_surely,
 )
-from tasks.evaluation.evaluate import SLICE
+from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import Array, error_of, measure, row_losses
+from tasks.evaluation.slices import SLICE
 from tasks.validation.champion_comparison import loss_metric
 
 _FEWEST_OF_A_CLASS = 20
@@ -141,7 +140,7 @@ def measure_rows(definition: Definition, rows: pl.DataFrame) -> dict[Metric, flo
     """Compute every metric of rows with a target; there must be some."""
     target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
     kind, threshold = definition.target.kind, definition.serving.threshold
-    return measure(kind, target, predicted, threshold, definition.deviance)
+    return measure(kind, target, predicted, threshold, deviance=definition.deviance)
 
 
 def _slices(

@@ -15,9 +15,9 @@ from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import StoreError
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import Interval
 from tasks.evaluation.coverage import Coverage, measure_coverage
-from tasks.evaluation.evaluate import SLICE
+from tasks.evaluation.interval import Interval
+from tasks.evaluation.slices import SLICE
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.holdout_comparison import (

@@ -11,7 +11,7 @@ from scipy.special import expit, logit  # type: ignore[import-untyped]
 
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
-from tasks.evaluation.metrics import Array, from_sums, group_sums, row_losses
+from tasks.evaluation.metrics import Array, from_sums, measure_one, row_losses
 
 _SURE = 1e-6  # a probability of 0 or 1 has no odds
 _STEPS, _RIDGE = 25, 1e-6
@@ -98,9 +98,9 @@ def _expect_binary(
     definition: Definition, estimator: Estimator, predicted: Array
 ) -> dict[Metric, float]:
     chance, threshold = calibrate_chances(estimator, predicted), definition.serving.threshold
-    whole = np.zeros(len(predicted), dtype=np.int64)
-    ranked = group_sums("auc", chance, predicted, whole, threshold)
-    expected: dict[Metric, float] = {"auc": float(from_sums("auc", ranked)[0])}
+    # All are made of counts of what comes true: of chances they are the counts to expect.
+    counted: tuple[Metric, ...] = ("auc", "average_precision", "precision", "recall", "f1")
+    expected = {metric: measure_one(metric, chance, predicted, threshold) for metric in counted}
     metrics: tuple[Metric, ...] = ("log_loss", "brier", "accuracy")
     for metric in metrics:
         true, false = (

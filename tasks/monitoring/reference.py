@@ -15,7 +15,7 @@ from tasks.alarms.histograms import REPEATED, watch_columns
 from tasks.alarms.thresholds import calibrate
 from tasks.analysis.profile import Profile, from_bytes, profile_table, to_bytes
 from tasks.core.columns import PREDICTION, ROLE, TARGET, TIME
-from tasks.evaluation.evaluate import SLICE, choose_slices, slice_columns
+from tasks.evaluation.slices import SLICE, choose_slices, slice_columns
 from tasks.features.transform import Features
 from tasks.preparation.split import SplitRole
 from tasks.registry.code_digest import code_digest

@@ -13,7 +13,7 @@ import polars as pl
 from tasks.core.checks import Check
 from tasks.core.errors import PerennialError, first_line
 from tasks.core.steps import step
-from tasks.evaluation.evaluate import choose_slices
+from tasks.evaluation.slices import choose_slices
 from tasks.monitoring.alert_deduplication import SentAlert, remember_look, send_once
 from tasks.monitoring.context import MonitoringContext, ServedRows, look_at_log
 from tasks.monitoring.drift import ServedDrift, watch_drift

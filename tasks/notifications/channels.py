@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Send = Callable[[Message], None]
 UNKNOWN = "is no address of a service that Apprise knows"
+NO_WEBHOOK = "is no http:// or https:// address"
 # Schemes whose address begins with a host; in all others a token may stand there.
 _PORTS = {"http": 80, "https": 443, "json": 80, "jsons": 443, "form": 80, "forms": 443}
 _HEARD = threading.local()
@@ -71,7 +72,7 @@ def block_for_server(address: Address) -> "NotificationBlock":
     url = address.target.get_secret_value()
     if address.kind == "url" and Apprise.instantiate(url, suppress_exceptions=True):
         return SlackWebhook(url=address.target)
-    if address.problem or not _is_webhook(url):
+    if address.problem or not is_webhook(url):
         raise NotDelivered(address.problem or UNKNOWN)
     return webhook_block(url)
 
@@ -140,7 +141,7 @@ def _open_url(url: str) -> Send:
     from apprise import Apprise, AppriseAsset
 
     service = Apprise.instantiate(url, suppress_exceptions=True)
-    if service is None and _is_webhook(url):
+    if service is None and is_webhook(url):
         return _open_webhook(url)
     if service is None:
         raise NotDelivered(UNKNOWN)
@@ -156,8 +157,8 @@ def _open_url(url: str) -> Send:
 
 
 def _open_webhook(url: str) -> Send:
-    if not _is_webhook(url):
-        raise NotDelivered("is no http:// or https:// address")
+    if not is_webhook(url):
+        raise NotDelivered(NO_WEBHOOK)
     notify: Any = webhook_block(url).notify
 
     def send(message: Message) -> None:
@@ -166,7 +167,8 @@ def _open_webhook(url: str) -> Send:
     return send
 
 
-def _is_webhook(url: str) -> bool:
+def is_webhook(url: str) -> bool:
+    """Tell whether a web server can be called by this address."""
     return re.match(r"https?://[^/]", url) is not None
 
 

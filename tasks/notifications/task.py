@@ -36,20 +36,21 @@ _FOR_PEOPLE = ("quality-lost", "distribution-moved", "data-broken")
 
 def tell(
     root: str, model: str, origin: str = "", alerts: Sequence[SentAlert] = (), report: str = ""
-) -> None:
-    """Tell what is new about a model, if anybody is to be told.
+) -> bool:
+    """Tell what is new about a model, if anybody is to be told; give whether that went well.
 
     `origin` is its definition file, where that is not found by the model's name; `alerts` are what
     the monitor just sent, and `report` is where it wrote all it found.
     """
-    if find_addresses(origin or model):
-        tell_news(root, model, origin or model, tuple(alerts), report)
+    if not find_addresses(origin or model):
+        return True
+    return tell_news(root, model, origin or model, tuple(alerts), report)
 
 
 @step("notifications")
 def tell_news(
     root: str, model: str, origin: str, alerts: tuple[SentAlert, ...], report: str
-) -> None:
+) -> bool:
     """Send every message that is due to every address; log what cannot be sent."""
     try:
         store, addresses = open_store(root), find_addresses(origin)
@@ -59,13 +60,14 @@ def tell_news(
         remember(store, model, [each for told in due.values() for each in told], done)
     except Exception as error:  # a run has done its work by now: it must not fail by telling of it
         log.warning("nobody was told of %s: %s", model, first_line(error))
-        return
+        return False
     subjects = {each.key: each.subject for each in messages}
     for each in done:
         if each.problem:
             log.warning("%s %s; it was not told: %s", each.label, each.problem, subjects[each.key])
         else:
             log.info("%s was told: %s", each.label, subjects[each.key])
+    return not any(each.problem for each in done)
 
 
 def find_news(

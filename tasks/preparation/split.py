@@ -7,15 +7,13 @@ learns from them.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from enum import IntEnum
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import polars as pl
-from polars.selectors import by_name
 
-from tasks.core.columns import MATURED, ROLE, ROW, TARGET, TIME
-from tasks.core.definition import Definition, Frozen
+from tasks.core.columns import GROUP, MATURED, ROLE, ROW, TARGET, TIME
+from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, DefinitionError, first_line
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
@@ -26,30 +24,18 @@ from tasks.features.transform import (
     feature_expressions,
     learn_levels,
 )
+from tasks.preparation.groups import refuse_few_groups, refuse_ungrouped
 from tasks.preparation.labels import label_rows, settle_target
+from tasks.preparation.row_parts import Split as Split
+from tasks.preparation.row_parts import SplitRole as SplitRole
+from tasks.preparation.row_parts import group_of_row
+from tasks.preparation.row_parts import part_of_row as part_of_row
+from tasks.preparation.weights import weigh_rows, weight_columns
 from tasks.sources.file_formats import FAILURES
 from tasks.storage.store import reaching
 
 BATCH_ROWS = 200_000  # rows that are in memory at once, with all their columns
 _PART_ROWS, _CLASS_ROWS = 50, 10
-
-
-class SplitRole(IntEnum):
-    """Where a labelled row belongs. Evaluation's model learns from FIT and STOP, never from GAP.
-
-    A GAP row is older than the holdout, but its label was not known yet when the holdout began.
-    """
-
-    FIT, STOP, GAP, HOLDOUT = range(4)
-
-
-class Split(Frozen):
-    """Where the parts begin, in event time; None where rows are split by a hash instead."""
-
-    stop: datetime | None = None
-    gap: datetime | None = None
-    holdout: datetime | None = None
-    matured: datetime | None = None
 
 
 class Prepared(Frozen):
@@ -84,7 +70,8 @@ def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
     unlabelled, immature = rows.select(
         (matured & ~labelled).sum().alias("unlabelled"), (~matured).sum().alias("immature")
     ).collect().row(0)  # fmt: skip
-    known = rows.filter(matured, labelled)
+    known = weigh_rows(plan, rows.filter(matured, labelled))
+    refuse_ungrouped(plan, known)
     split = split_by_time(plan, known)
     columns = snapshot.scan().collect_schema().names()
     parted = known.with_columns(part_of_row(plan.definition, split, columns).alias(ROLE))
@@ -115,29 +102,12 @@ def split_by_time(plan: Plan, known: pl.LazyFrame) -> Split:
     else:
         holdout = _time_at(known, 1 - training.holdout, plan)
     gap = holdout - plan.definition.target.matures_after
-    stop = gap
-    if training.early_stopping:
+    stop: datetime | None = gap
+    if training.group is not None:
+        stop = None
+    elif training.early_stopping:
         stop = _time_at(known.filter(pl.col(TIME) < gap), 1 - training.stopping_share, plan)
     return Split(stop=stop, gap=gap, holdout=holdout, matured=matured)
-
-
-def part_of_row(definition: Definition, split: Split, columns: list[str]) -> pl.Expr:
-    """Give each row's part: by its time, or by a seeded hash of its key where there is no time.
-
-    Without a key the whole row is hashed, so that its duplicates fall into the same part.
-    """
-    training = definition.training
-    if split.holdout is None:
-        assert isinstance(training.holdout, float)
-        hashed = pl.struct(by_name(definition.extract.key or columns)).hash(training.seed)
-        place: pl.Expr = hashed.cast(pl.Float64) / 2.0**64
-        gap = 1 - training.holdout
-        fit = gap * (1 - training.stopping_share) if training.early_stopping else gap
-        bounds: list[Any] = [fit, gap, gap]
-    else:
-        place, bounds = pl.col(TIME), [split.stop, split.gap, split.holdout]
-    parts = [(place >= bound).cast(pl.UInt8) for bound in bounds]
-    return pl.sum_horizontal(parts).cast(pl.UInt8)
 
 
 def learn_categories(plan: Plan, training: pl.LazyFrame) -> dict[str, tuple[str, ...]]:
@@ -157,7 +127,9 @@ def learn_categories(plan: Plan, training: pl.LazyFrame) -> dict[str, tuple[str,
 
 def number_rows(plan: Plan, vocabulary: Vocabulary, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Turn labelled rows into model input, beside their target, part, time and row number."""
-    kept = (ROW, TIME, TARGET, ROLE)
+    kept, group = [ROW, TIME, TARGET, ROLE, *weight_columns(plan)], group_of_row(plan.definition)
+    if group is not None:
+        kept, rows = [*kept, GROUP], rows.with_columns(group.hash().alias(GROUP))
     evaluated = rows.select(*kept, *feature_expressions(plan.features))
     schema = evaluated.collect_schema()
     return evaluated.select(*kept, *encode_expressions(plan.features, vocabulary, schema))
@@ -205,10 +177,13 @@ def _count_parts(plan: Plan, path: Path, classes: tuple[str, ...]) -> dict[str, 
             f"{plan.origin}: all training rows have one event time, so that early stopping leaves "
             "none; give more history, or set [training] early_stopping = 0"
         )
+    refuse_few_groups(plan, path)
     if classes:
         seen = pl.scan_ipc(path).filter(training).group_by(TARGET).len().collect()
         _refuse_rare(plan, classes, dict(seen.iter_rows()))
-    return {part.name.lower(): found.get(part, 0) for part in SplitRole}
+    grouped = plan.definition.training.group is not None
+    named = [part for part in SplitRole if grouped or part != SplitRole.GROUP]
+    return {part.name.lower(): found.get(part, 0) for part in named}
 
 
 def _refuse_unlearnable(

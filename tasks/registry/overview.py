@@ -30,6 +30,7 @@ def describe_version(store: Store, published: Published) -> dict[str, Any]:
         "metrics": evaluation["metrics"],
         "baseline": evaluation["baseline"],
         "simple": evaluation["simple"],
+        **({"folds": evaluation["folds"]} if "folds" in evaluation else {}),
         "champion": verdict["champion"],
         "rows": {"snapshot": lineage["snapshot_rows"], **lineage["rows"]},
         "seconds": {step["name"]: step["seconds"] for step in lineage["steps"]},

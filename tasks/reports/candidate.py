@@ -17,6 +17,7 @@ from tasks.reports.candidate_text import (
     explain_verdict,
     list_warnings,
     next_steps,
+    order_metrics,
     rank_slices,
     write_summary,
 )
@@ -41,7 +42,7 @@ def write_page(candidate: Candidate) -> str:
     """Render the whole page."""
     plan, metric = candidate.plan, candidate.plan.definition.metric
     models, slices = compare_models(candidate), rank_slices(candidate)
-    measured = list(candidate.evaluation.metrics["holdout"])
+    measured = order_metrics(candidate)
     return render(
         "candidate.html.jinja",
         title=f"{plan.definition.name} {plan.version}",
@@ -60,6 +61,7 @@ def write_page(candidate: Candidate) -> str:
         checks=[_describe_check(each) for each in candidate.verdict.checks],
         comparisons=list(_list_comparisons(candidate)),
         notes=" ".join(_note_metrics(candidate)),
+        **_describe_folds(candidate),
         charts=list(draw_charts(candidate)),
         slice_heads=["Slice", "Rows", *map(name_metric, measured), *_name_coverage(candidate)],
         slices=[
@@ -115,18 +117,24 @@ def _list_comparisons(candidate: Candidate) -> Iterator[Comparison]:
     """Set the models side by side, on the same rows each time."""
     evaluation, champion = candidate.evaluation, candidate.verdict.champion
     caption = f"On the holdout ({evaluation.rows:,} rows)"
-    yield _compare(compare_models(candidate), evaluation.metrics["train"], caption)
+    order = order_metrics(candidate)
+    yield _compare(order, compare_models(candidate), evaluation.metrics["train"], caption)
     if champion and champion.rows != evaluation.rows:
         models = {"Candidate": champion.candidate, "Champion": champion.metrics}
-        yield _compare(models, {}, f"On the {champion.rows:,} rows that the champion never saw")
+        yield _compare(
+            order, models, {}, f"On the {champion.rows:,} rows that the champion never saw"
+        )
 
 
 def _compare(
-    models: dict[str, dict[Metric, float]], train: dict[Metric, float], caption: str
+    order: list[Metric],
+    models: dict[str, dict[Metric, float]],
+    train: dict[Metric, float],
+    caption: str,
 ) -> Comparison:
     """Give a table's heads, and its rows: name, meaning, scores (the best marked), on training."""
     rows = []
-    for metric in models["Candidate"]:
+    for metric in order:
         values = [each[metric] for each in models.values()]
         best = max(values) if metric in HIGHER_IS_BETTER else min(values)
         scores = [(format_score(each), each == best) for each in values]
@@ -140,7 +148,12 @@ def _note_metrics(candidate: Candidate) -> Iterator[str]:
     yield "↑ higher is better, ↓ lower is better; ● marks the best."
     if definition.target.kind == "binary":
         threshold = definition.serving.threshold
-        yield f"Accuracy calls a row positive from a probability of {threshold:g} on."
+        yield (
+            "Accuracy, precision, recall and F1 call a row positive from a probability of "
+            f"{threshold:g} on."
+        )
+    if weight := definition.training.weight:
+        yield f"Each row counts as [training] weight says ({weight}): all metrics are weighted."
     if champion:
         twin = " (its evaluated twin: the released model was trained on part of this holdout)"
         yield f"The champion is {champion.version}{twin if champion.model == 'twin' else ''}."
@@ -149,6 +162,26 @@ def _note_metrics(candidate: Candidate) -> Iterator[str]:
             "The model to be released was fitted once more, by the same recipe, on all rows with "
             "a matured label; these numbers belong to its twin, which never saw the holdout."
         )
+
+
+def _describe_folds(candidate: Candidate) -> dict[str, list[list[str]] | list[str]]:
+    """Give what each stretch of the training window is predicted like by what was before it."""
+    metric, folds = candidate.plan.definition.metric, candidate.evaluation.folds
+    names = list(candidate.evaluation.metrics["holdout"])
+    interval = f"{name_metric(metric)} (interval)"
+    return {
+        "fold_heads": ["Judged (UTC)", "Learned from", "Rows", *map(name_metric, names), interval],
+        "folds": [
+            [
+                f"{format_time(each.start)} – {format_time(each.end)}",
+                f"{each.learned:,}",
+                f"{each.rows:,}",
+                *(format_score(each.metrics[name]) for name in names),
+                f"{format_score(each.interval.low)} – {format_score(each.interval.high)}",
+            ]
+            for each in folds
+        ],
+    }
 
 
 def _describe_lineage(candidate: Candidate) -> dict[str, object]:

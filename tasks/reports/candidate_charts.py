@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tasks.reports import charts
-from tasks.reports.candidate_text import rank_slices
+from tasks.reports.candidate_text import is_rare, rank_slices
 from tasks.reports.chart_style import MOST_BARS
 from tasks.reports.display_names import name_metric, name_slice
 from tasks.reports.formatting import shorten
@@ -25,12 +25,8 @@ def draw_charts(candidate: Candidate) -> Iterator[Figure]:
 def _draw_curves(candidate: Candidate) -> Iterator[Figure]:
     curves = candidate.evaluation.curves
     if "roc" in curves:
-        text = "How many positives are found for how many false alarms. Dashed: guessing."
-        yield Figure("ROC curve", text, charts.draw_roc(curves["roc"], "ROC curve"))
-    if "precision_recall" in curves:
-        text = "How many alarms are right when so many positives are found. Dashed: guessing."
-        drawn = charts.draw_precision_recall(curves["precision_recall"], "Precision by recall")
-        yield Figure("Precision and recall", text, drawn)
+        both = [_draw_roc(curves["roc"]), _draw_precision_recall(curves["precision_recall"])]
+        yield from reversed(both) if is_rare(candidate) else both
     if "residuals" in curves:
         text = "The median error, with half (dark) and 80% (light) of the rows around it."
         drawn = charts.draw_residuals(curves["residuals"], "Residuals by prediction")
@@ -42,6 +38,17 @@ def _draw_curves(candidate: Candidate) -> Iterator[Figure]:
         yield Figure("Learning curve", text, drawn)
     if candidate.trials:
         yield _draw_trials(candidate)
+
+
+def _draw_roc(points: charts.Points) -> Figure:
+    text = "How many positives are found for how many false alarms. Dashed: guessing."
+    return Figure("ROC curve", text, charts.draw_roc(points, "ROC curve"))
+
+
+def _draw_precision_recall(points: charts.Points) -> Figure:
+    text = "How many alarms are right when so many positives are found. Dashed: guessing."
+    drawn = charts.draw_precision_recall(points, "Precision by recall")
+    return Figure("Precision and recall", text, drawn)
 
 
 def _draw_trials(candidate: Candidate) -> Figure:

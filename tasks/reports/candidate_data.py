@@ -20,6 +20,7 @@ PARTS = {
     "stop": "chose the number of rounds (early stopping), then trained on too",
     "gap": "left out: their labels were not known when the holdout began",
     "holdout": "evaluated on, never trained on",
+    "group": "left out: their group is on the other side of the split",
     "unlabelled": "old enough for a label, and yet without one: left out",
     "immature": "too young to have a label: left out",
 }
@@ -49,10 +50,14 @@ def _parts(candidate: Candidate) -> Iterator[tuple[str, str]]:
     """Give each part that has rows, and its period."""
     split = candidate.prepared.split
     ends = [_first_time(candidate), split.stop, split.gap, split.holdout, split.matured]
-    for part in SplitRole:
+    spans = {part: ends[part : part + 2] for part in SplitRole}
+    if candidate.plan.definition.training.group is not None:  # rows are split by group as well
+        spans[SplitRole.FIT] = spans[SplitRole.STOP] = [ends[0], split.gap]
+        spans[SplitRole.GROUP] = [ends[0], split.matured]
+    for part, span in spans.items():
         name = part.name.lower()
-        if candidate.prepared.rows[name]:
-            yield name, " – ".join(map(format_time, ends[part : part + 2]))
+        if candidate.prepared.rows.get(name):
+            yield name, " – ".join(map(format_time, span))
 
 
 def _list_parts(candidate: Candidate) -> Iterator[tuple[str, str, list[str]]]:

@@ -25,6 +25,13 @@ METRICS: dict[Metric, tuple[str, str]] = {
     "log_loss": ("Log loss", "how far probabilities are from the truth; sure and wrong costs most"),
     "brier": ("Brier score", "mean squared distance of probabilities from the truth"),
     "accuracy": ("Accuracy", "share of rows that are classified right"),
+    "average_precision": (
+        "Average precision",
+        "precision, averaged over recall; the share of positives is guessing",
+    ),
+    "precision": ("Precision", "share of those called positive that are"),
+    "recall": ("Recall", "share of positives that are called so"),
+    "f1": ("F1", "precision and recall in one number, their harmonic mean"),
     "macro_f1": ("Macro F1", "precision and recall in one number, every class counting alike"),
     "mae": ("MAE", "mean size of an error, in the target's unit"),
     "rmse": ("RMSE", "as MAE, but large errors weigh more"),
@@ -33,10 +40,15 @@ METRICS: dict[Metric, tuple[str, str]] = {
     "tweedie_deviance": ("Tweedie deviance", "how far amounts, many of them 0, are from the truth"),
     "r2": ("R²", "share of the target's variance explained; 0 is predicting the mean"),
 }
+METRIC_NAMES = {str(metric): name for metric, (name, _) in METRICS.items()}
 
 
 def name_check(check: Check) -> str:
     """Name a check of the gate; one that is not listed above by its own name."""
+    for side in ("at_least", "at_most"):
+        metric, found, rest = check.name.partition(f"_{side}")
+        if found:
+            return f"{METRIC_NAMES[metric]} {side} {rest}".replace("_", " ").strip()
     return CHECKS.get(check.name, check.name.replace("_", " ").capitalize())
 
 

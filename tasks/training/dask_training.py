@@ -14,6 +14,7 @@ from tasks.cluster.dask_cluster import Cluster, open_cluster
 from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
+from tasks.preparation.weights import weight_columns
 from tasks.training.dask_worker import Growth, Share, SharedForest, grow_share
 from tasks.training.datasets import Parameters, category_places, plain_names
 from tasks.training.early_stopping import cut_curve
@@ -104,7 +105,7 @@ def _label_first(plan: Plan, prepared: Prepared, *parts: SplitRole) -> pl.LazyFr
     names = list(plan.features.expressions)
     plain = zip(names, plain_names(names), strict=True)
     renamed = (pl.col(name).alias(other) for name, other in plain)
-    return prepared.scan(*parts).select(pl.col(TARGET), *renamed)
+    return prepared.scan(*parts).select(pl.col(TARGET), *renamed, *weight_columns(plan))
 
 
 def _pack_all(rows: pl.LazyFrame) -> Iterator[bytes]:

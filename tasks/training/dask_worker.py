@@ -1,7 +1,7 @@
 """What one Dask worker does: train a model on its share of the rows, together with the others.
 
 Responsible for LightGBM's network between workers, and for stopping all in the same round. Not
-responsible for what the rows mean: the first column is the label.
+responsible for what the rows mean: the first column is the label, and one may hold weights.
 """
 
 import io
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import lightgbm
 import polars as pl
 
+from tasks.core.columns import WEIGHT
 from tasks.training.early_stopping import cut_curve
 
 _BLOCK = 20  # rounds between two words of the first worker on whether to go on
@@ -142,10 +143,11 @@ def _bin(
     reference: lightgbm.Dataset | None = None,
 ) -> lightgbm.Dataset:
     frame = pl.concat([pl.read_ipc(io.BytesIO(each)) for each in packed]).rechunk()
-    label, features = frame.to_series(0), frame.select(pl.nth(range(1, frame.width)))
+    label, features = frame.to_series(0), frame.drop(frame.columns[0], WEIGHT, strict=False)
     return lightgbm.Dataset(
         features,
         label=label.to_numpy(),
+        weight=frame[WEIGHT].to_numpy() if WEIGHT in frame.columns else None,
         categorical_feature=list(categories),
         params=dict(params),
         reference=reference,

@@ -18,10 +18,11 @@ import lightgbm
 import numpy as np
 import polars as pl
 
-from tasks.core.columns import TARGET
+from tasks.core.columns import TARGET, WEIGHT
 from tasks.extraction.run_plan import Plan
 from tasks.features.transform import Features
 from tasks.preparation.split import Prepared, SplitRole
+from tasks.preparation.weights import weight_columns
 from tasks.registry.code_digest import package_versions
 from tasks.storage.local_cache import cache_file, cache_folder, find_cached
 from tasks.storage.store import reaching
@@ -49,7 +50,7 @@ def open_bins(
 ) -> lightgbm.Dataset:
     """Give the bins of the rows of some parts: those that are kept, or new ones."""
     params = {**params, **name_categories(plan.features)}
-    rows = sum(prepared.rows[part.name.lower()] for part in parts)
+    rows = sum(prepared.rows.get(part.name.lower(), 0) for part in parts)
     if rows < _WORTH_KEEPING:
         return bin_rows(plan, prepared, params, parts)
     folder, name = cache_folder(plan.root, "bins"), name_bins(plan, prepared, params, parts)
@@ -79,6 +80,8 @@ def bin_rows(
     dataset = lightgbm.Dataset(None, params=params)
     dataset._handle, unbinned._handle = unbinned._handle, None
     dataset.set_label(target.to_numpy())
+    if given := weight_columns(plan):
+        dataset.set_weight(prepared.scan(*parts).select(given).collect()[WEIGHT].to_numpy())
     return dataset.set_feature_name(plain_names(names))
 
 

@@ -71,7 +71,10 @@ def end_parameters(params: Parameters, coverage: float) -> list[Parameters]:
     return [{**own, "alpha": level} for level in (tail, 1 - tail)]
 
 
-def open_ends(interval: IntervalModel) -> list[lightgbm.Booster]:
+def open_ends(interval: IntervalModel | None) -> list[lightgbm.Booster]:
+    """Open the models of an interval's two ends; none without an interval."""
+    if interval is None:
+        return []
     return [lightgbm.Booster(model_str=text) for text in (interval.lower, interval.upper)]
 
 

@@ -4,7 +4,7 @@ Responsible for refusing what LightGBM would not take, before anything is traine
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import lightgbm
@@ -15,6 +15,7 @@ from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError, first_line, nearest
 from tasks.core.model_sections import TargetKind
 from tasks.training.datasets import Parameters
+from tasks.training.feature_constraints import constraint_parameters
 
 _OBJECTIVES: dict[TargetKind, tuple[str, ...]] = {
     "binary": ("binary", "cross_entropy"),
@@ -48,7 +49,7 @@ def check_parameters(definition: Definition, origin: str) -> None:
     """Refuse a LightGBM parameter that does not exist, or cannot be set, or not to this value."""
     if definition.training.engine == "dask":
         check_installed()
-    names = _parameter_names()
+    names = parameter_names()
     for given, value in definition.training.params.items():
         where = f"{origin}: [training.params] {given}"
         if given not in names:
@@ -73,12 +74,18 @@ def check_parameters(definition: Definition, origin: str) -> None:
     try_parameters(known, definition.target.kind, origin, 1)
 
 
-def model_parameters(definition: Definition, classes: int) -> Parameters:
-    """Give LightGBM's parameters, pinned so that a rerun gives the same bytes."""
-    kind, names = definition.target.kind, _parameter_names()
+def model_parameters(
+    definition: Definition, classes: int, features: Sequence[str] = ()
+) -> Parameters:
+    """Give LightGBM's parameters, pinned so that a rerun gives the same bytes.
+
+    Without the names of all `features` there are no constraints on them.
+    """
+    kind, names = definition.target.kind, parameter_names()
     params: Parameters = {
         "objective": kind,
         **{names[given]: value for given, value in definition.training.params.items()},
+        **(constraint_parameters(definition.training, features) if features else {}),
         "seed": definition.training.seed,
         "num_threads": definition.training.threads or _count_cpus(),
         "deterministic": True,
@@ -90,7 +97,7 @@ def model_parameters(definition: Definition, classes: int) -> Parameters:
 
 def name_weights(definition: Definition) -> list[str]:
     """Name what is set that weighs a class otherwise than its rows do."""
-    names = _parameter_names()
+    names = parameter_names()
     return [given for given in definition.training.params if names.get(given) in _WEIGHTS]
 
 
@@ -112,7 +119,7 @@ def blaming(origin: str) -> Iterator[None]:
         raise DefinitionError(f"{origin}: [training.params]: LightGBM refuses: {said}") from error
 
 
-def _parameter_names() -> dict[str, str]:
+def parameter_names() -> dict[str, str]:
     """Map each name and alias that LightGBM knows to the parameter's main name."""
     aliases = lightgbm.basic._ConfigAliases._get_all_param_aliases()
     return {alias: name for name, others in aliases.items() for alias in (name, *others)}

@@ -24,7 +24,7 @@ from tasks.core.prediction_interval import (
     read_interval,
 )
 from tasks.extraction.run_plan import Plan
-from tasks.features.transform import Features, Vocabulary, encode
+from tasks.features.transform import Features, Vocabulary, compile_weight, encode
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.preparation.split import Split, part_of_row
 from tasks.registry.forgotten import list_keys, read_records
@@ -82,7 +82,7 @@ class PublishedModel(Frozen):
     @cached_property
     def ends(self) -> list[lightgbm.Booster]:
         """The models of an interval's two ends; none where the version gives no intervals."""
-        return open_ends(self.interval) if self.interval else []
+        return open_ends(self.interval)
 
     def read_interval(self, twin: bool = False) -> IntervalModel | None:
         """Read what intervals the released model, or its twin, gives; None where it gives none."""
@@ -135,6 +135,9 @@ class PublishedModel(Frozen):
         target, _ = settle_target(self.definition, self.as_of, rows, self.published.path)
         role = part_of_row(self.definition, self.split, rows.collect_schema().names())
         known = pl.col(MATURED) & pl.col(TARGET).is_not_null()
+        weight = compile_weight(self.definition, rows.collect_schema(), self.published.path)
+        if weight is not None:
+            known &= weight > 0
         labelled = label_rows(self.definition, self.as_of, rows, target)
         return labelled.with_columns(pl.when(known).then(role).alias(ROLE))
 

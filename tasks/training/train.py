@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightgbm
+import numpy as np
 
 from tasks.core.definition import Definition, Frozen
 from tasks.extraction.run_plan import Plan
@@ -21,6 +22,7 @@ from tasks.training.datasets import Parameters, open_bins
 from tasks.training.early_stopping import settle_rounds
 from tasks.training.intervals import fit_interval, refit_interval
 from tasks.training.lightgbm_params import blaming, model_parameters, try_parameters
+from tasks.training.rare_class import steady_for, steady_leaves
 
 log = logging.getLogger("perennial.training")
 lightgbm.register_logger(logging.getLogger("perennial.lightgbm"))  # it would print to stdout
@@ -52,7 +54,7 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     With early stopping, the number of rounds is settled first, on the training window's last
     slice; the holdout has no say in it.
     """
-    params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
+    params = steady_for(plan, prepared, recall_parameters(plan, prepared))
     try_parameters(params, plan.definition.target.kind, plan.origin, len(plan.features.expressions))
     grow = grow_models if plan.definition.training.engine == "dask" else _grow_here
     simple = params | _SIMPLE_TREE | (_GAMMA_STEP if params["objective"] == "gamma" else {})
@@ -76,7 +78,7 @@ def _grow_here(plan: Plan, prepared: Prepared, params: Parameters, simple: Param
         if training.early_stopping:
             progress = _log_progress(rounds)
             rounds, curve = settle_rounds(training, params, rows, prepared, progress)
-        twin, tree = _grow(params, rows, rounds), _grow(simple, rows, 1)
+        twin, tree = grow_here(params, rows, rounds), grow_here(simple, rows, 1)
     return Grown(twin.model_to_string(), tree.model_to_string(), rounds, curve)
 
 
@@ -87,7 +89,9 @@ def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) 
     if plan.definition.training.engine == "dask":
         return write_text(grow_again(plan, prepared, trained.params, trained.rounds), path)
     with blaming(plan.origin):
-        booster = _grow(trained.params, make_dataset(plan, prepared, *SplitRole), trained.rounds)
+        booster = grow_here(
+            trained.params, make_dataset(plan, prepared, *SplitRole), trained.rounds
+        )
     return write_text(booster.model_to_string(), path)
 
 
@@ -96,14 +100,21 @@ def train_quick(
 ) -> lightgbm.Booster:
     """Train a small model on rows that are numbered already; it is never to be served."""
     params = model_parameters(definition, classes) | _QUICK
+    if not classes:
+        params = steady_leaves(params, definition.target.kind, float(np.mean(target)))
     dataset = lightgbm.Dataset(rows, label=target, categorical_feature=categories, params=params)
-    return _grow(params, dataset, _QUICK_ROUNDS)
+    return grow_here(params, dataset, _QUICK_ROUNDS)
 
 
 def make_dataset(plan: Plan, prepared: Prepared, *parts: SplitRole) -> lightgbm.Dataset:
     """Bin the rows of some parts by the definition's parameters."""
-    params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
-    return open_bins(plan, prepared, params, *parts)
+    return open_bins(plan, prepared, recall_parameters(plan, prepared), *parts)
+
+
+def recall_parameters(plan: Plan, prepared: Prepared) -> Parameters:
+    """Give the parameters that a plan trains by, with the constraints on its features."""
+    names = list(plan.features.expressions)
+    return model_parameters(plan.definition, len(prepared.vocabulary.classes), names)
 
 
 def write_text(text: str, path: Path) -> Path:
@@ -116,7 +127,7 @@ def read_model(text: str) -> lightgbm.Booster:
     return lightgbm.Booster(model_str=text)
 
 
-def _grow(params: Mapping[str, Any], rows: lightgbm.Dataset, rounds: int) -> lightgbm.Booster:
+def grow_here(params: Mapping[str, Any], rows: lightgbm.Dataset, rounds: int) -> lightgbm.Booster:
     """Train, and keep the booster as it is: by default it goes through its text once more."""
     return lightgbm.train(
         dict(params), rows, rounds, callbacks=[_log_progress(rounds)], keep_training_booster=True

@@ -16,7 +16,7 @@ import lightgbm
 import numpy as np
 from pydantic import ValidationError
 
-from tasks.core.columns import TIME
+from tasks.core.columns import GROUP, TIME
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.extraction.run_plan import Plan
@@ -26,9 +26,9 @@ from tasks.registry.versions import name_version
 from tasks.storage.store import reaching
 from tasks.training.datasets import Parameters, take_rows
 from tasks.training.early_stopping import find_best_round
-from tasks.training.lightgbm_params import model_parameters
 from tasks.training.optuna_search import Trial, complete_parameters, propose, tuner
-from tasks.training.train import make_dataset
+from tasks.training.rare_class import steady_for
+from tasks.training.train import make_dataset, recall_parameters
 
 log = logging.getLogger("perennial.tuning")
 
@@ -66,7 +66,7 @@ def search_parameters(plan: Plan, prepared: Prepared, kept: Path) -> tuple[Trial
     if len(trials) == plan.tune:
         return trials
     # A feature that a large leaf rules out must not be missing where leaves are small.
-    params = model_parameters(plan.definition, len(prepared.vocabulary.classes))
+    params = steady_for(plan, prepared, recall_parameters(plan, prepared))
     params["feature_pre_filter"] = False
     slices = cut_slices(plan, prepared, params)
     while len(trials) < plan.tune:
@@ -92,14 +92,17 @@ def take_best(plan: Plan, trials: Sequence[Trial]) -> Plan:
 def cut_slices(plan: Plan, prepared: Prepared, params: Parameters) -> list[TuningSlice]:
     """Cut the training window: later rows to judge by, and those whose label was known before.
 
-    Rows without a time are judged by others drawn at random.
+    Rows without a time are judged by others drawn at random. No group is on both sides.
     """
     rows = make_dataset(_adjust(plan, params), prepared, SplitRole.FIT, SplitRole.STOP)
-    place, delay = _place_rows(plan, prepared)
+    (place, delay), groups = _place_rows(plan, prepared), _draw_groups(plan, prepared)
     edges = np.quantile(place, _EDGES, method="lower")
     cut = []
-    for start, end in itertools.pairwise(edges):
+    for turn, (start, end) in enumerate(itertools.pairwise(edges)):
         older, judged = place < start - delay, (place >= start) & (place < end)
+        if groups is not None and plan.as_of is not None:
+            theirs = groups % (len(_EDGES) - 1) == turn
+            older, judged = older & ~theirs, judged & theirs
         if min(older.sum(), judged.sum()) >= _SLICE_ROWS:
             cut.append((take_rows(rows, older), take_rows(rows, judged)))
     if not cut:
@@ -113,10 +116,22 @@ def cut_slices(plan: Plan, prepared: Prepared, params: Parameters) -> list[Tunin
 def _place_rows(plan: Plan, prepared: Prepared) -> tuple[Any, float]:
     """Put rows in order of time, or at random where there is none; tell how late labels come."""
     times = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(TIME).collect()[TIME]
+    groups = _draw_groups(plan, prepared)
+    if plan.as_of is None and groups is not None:
+        return groups, 0.0
     if plan.as_of is None:
         return np.random.default_rng(plan.definition.training.seed).permutation(len(times)), 0.0
     delay = plan.definition.target.matures_after.total_seconds() * 1e6
     return times.dt.epoch("us").to_numpy(), delay
+
+
+def _draw_groups(plan: Plan, prepared: Prepared) -> Any:
+    """Give each training row its group's number, drawn at random; None without groups."""
+    if plan.definition.training.group is None:
+        return None
+    group = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(GROUP).collect()[GROUP]
+    numbers = np.random.default_rng(plan.definition.training.seed).permutation(group.n_unique())
+    return numbers[group.rank("dense").to_numpy().astype(np.int64) - 1]
 
 
 def _try_next(

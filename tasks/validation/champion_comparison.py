@@ -4,14 +4,20 @@ Responsible for pairing their predictions and for comparing them, as a whole and
 responsible for how much of a difference is too much: the gate says that.
 """
 
+from typing import Self
+
+import numpy as np
 import polars as pl
 
-from tasks.core.columns import TARGET, TIME
+from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import Interval, compare, compare_means, group_rows
-from tasks.evaluation.evaluate import SLICE, measure_rows
-from tasks.evaluation.metrics import Array, row_losses
+from tasks.evaluation.bootstrap import compare, compare_means
+from tasks.evaluation.evaluate import measure_rows, read_weights
+from tasks.evaluation.interval import Interval
+from tasks.evaluation.metrics import LOSSES, Array, row_losses
+from tasks.evaluation.row_groups import group_widely
+from tasks.evaluation.slices import SLICE
 from tasks.validation.champion_predictions import ChampionPredictions
 
 
@@ -26,25 +32,44 @@ class ChampionScores(Frozen):
 
 
 class PairedPredictions(Frozen, arbitrary_types_allowed=True):
-    """Two models' predictions for the same rows; `groups` are what a resample draws: days."""
+    """Two models' predictions for the same rows; `groups` are what a resample draws.
+
+    `weights` say how much each row counts, all alike without.
+    """
 
     rows: pl.DataFrame
     target: Array
     ours: Array
     theirs: Array
     groups: Array
+    weights: Array | None = None
+
+    def only(self, inside: pl.Series) -> Self:
+        """Take some of the rows; their groups stay those of all rows."""
+        chosen = inside.to_numpy()
+        arrays = {
+            name: None if (value := getattr(self, name)) is None else value[chosen]
+            for name in ("target", "ours", "theirs", "groups", "weights")
+        }
+        return self.model_copy(update={**arrays, "rows": self.rows.filter(inside)})
 
 
 def pair_predictions(
     definition: Definition, rows: pl.DataFrame, predicted: pl.Series | Array
 ) -> PairedPredictions:
     """Set the candidate's predictions for some rows against another's."""
+    ours, target = rows["predicted"].to_numpy(), rows[TARGET].to_numpy()
+    theirs = predicted.to_numpy() if isinstance(predicted, pl.Series) else predicted
+    loss = loss_metric(definition)
+    deviance = definition.deviance
+    one, other = (row_losses(loss, target, each, deviance=deviance) for each in (ours, theirs))
     return PairedPredictions(
         rows=rows,
-        target=rows[TARGET].to_numpy(),
-        ours=rows["predicted"].to_numpy(),
-        theirs=predicted.to_numpy() if isinstance(predicted, pl.Series) else predicted,
-        groups=group_rows(rows[TIME], definition.training.seed),
+        target=target,
+        ours=ours,
+        theirs=theirs,
+        groups=group_widely(rows, (one, other), definition.training.seed),
+        weights=read_weights(rows),
     )
 
 
@@ -56,8 +81,8 @@ def describe_champion(
         version=opponent.version,
         model=opponent.model,
         rows=len(pair.target),
-        metrics=measure_rows(definition, pair.target, pair.theirs),
-        candidate=measure_rows(definition, pair.target, pair.ours),
+        metrics=measure_rows(definition, pair.target, pair.theirs, pair.weights),
+        candidate=measure_rows(definition, pair.target, pair.ours, pair.weights),
     )
 
 
@@ -72,6 +97,7 @@ def compare_pair(definition: Definition, metric: Metric, pair: PairedPredictions
         confidence=definition.gate.confidence,
         threshold=definition.serving.threshold,
         seed=definition.training.seed,
+        weights=pair.weights,
         deviance=definition.deviance,
     )
 
@@ -99,14 +125,15 @@ def compare_slices(
     confidence = 1 - (1 - gate.confidence) / max(len(slices), 1)
     gains = {}
     for name, inside in slices.items():
-        groups = group_rows(pair.rows[TIME].filter(pl.Series(inside)), seed)
-        gain = compare_means(ours[inside], theirs[inside], groups, confidence=confidence)
-        gains[name] = gain, gate.slice_margin * float(theirs[inside].mean())
+        rows, losses = pair.rows.filter(pl.Series(inside)), (ours[inside], theirs[inside])
+        counts = None if pair.weights is None else pair.weights[inside]
+        groups = group_widely(rows, losses, seed)
+        gain = compare_means(*losses, groups, confidence=confidence, weights=counts)
+        mean = float(np.average(theirs[inside], weights=counts))
+        gains[name] = gain, gate.slice_margin * mean
     return gains
 
 
 def loss_metric(definition: Definition) -> Metric:
     """Name the metric that is a mean loss over rows: slices can be compared by it."""
-    if definition.deviance:
-        return definition.deviance.metric
-    return "rmse" if definition.target.kind == "regression" else "log_loss"
+    return definition.deviance.metric if definition.deviance else LOSSES[definition.target.kind]

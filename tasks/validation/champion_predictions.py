@@ -12,12 +12,12 @@ import polars as pl
 from tasks.core.columns import FOUND, ROW, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DefinitionError, SourceChanged, SourceError, first_line
-from tasks.evaluation.evaluate import read_rows
 from tasks.evaluation.metrics import Array
+from tasks.evaluation.slices import read_rows
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.transform import Features
-from tasks.preparation.split import SplitRole, part_of_row
+from tasks.preparation.row_parts import SplitRole, group_columns, part_of_row
 from tasks.sources.file_formats import FAILURES
 from tasks.sources.query import collect, open_table
 from tasks.training.published_model import PublishedModel
@@ -87,7 +87,8 @@ def read_holdout(
     known = snapshot.scan().collect_schema()
     _refuse_changed(champion.features, known)
     hashed = champion.definition.extract.key or known.names()
-    needed = {*champion.features.columns, *(() if champion.split.gap else hashed)}
+    needed = {*champion.features.columns, *group_columns(champion.definition)}
+    needed |= {*(() if champion.split.gap else hashed)}
     columns = [pl.col(name) for name in known if name in needed]  # whole rows are hashed in order
     rows = read_rows(snapshot, holdout[ROW], columns)
     return rows.with_columns(holdout[TIME], pl.lit(True).alias(FOUND))
@@ -99,7 +100,7 @@ def choose_model(plan: Plan, champion: PublishedModel, rows: pl.DataFrame) -> tu
     if lost > _LOST_SHARE * len(rows):
         raise NotComparableError(f"its own extraction lacks {lost:,} of {len(rows):,} holdout rows")
     enough = max(plan.definition.gate.rows, int(_UNSEEN_SHARE * len(rows)))
-    unseen = find_unseen(champion, rows)
+    unseen = find_unseen(champion, rows, plan.definition.training.group is not None)
     for model, inside in unseen.items():
         if inside.sum() >= enough:
             return model, inside
@@ -109,12 +110,19 @@ def choose_model(plan: Plan, champion: PublishedModel, rows: pl.DataFrame) -> tu
     )
 
 
-def find_unseen(champion: PublishedModel, rows: pl.DataFrame) -> dict[Model, Array]:
-    """Tell which rows are later than, or were held out from, what each champion's model saw."""
+def find_unseen(champion: PublishedModel, rows: pl.DataFrame, grouped: bool) -> dict[Model, Array]:
+    """Tell which rows are later than, or were held out from, what each champion's model saw.
+
+    Where rows are `grouped`, it must not have seen other rows of their groups either.
+    """
     split = champion.split
     if split.gap is None:
         columns = [name for name in rows.columns if name not in (TIME, FOUND)]
         twin = released = part_of_row(champion.definition, split, columns) == SplitRole.HOLDOUT
+    elif grouped and champion.definition.training.group is not None:
+        # The released model may know any group; which ones its twin knows, their hash says.
+        apart = part_of_row(champion.definition, split, rows.columns) == SplitRole.HOLDOUT
+        twin, released = apart, pl.lit(False) if champion.refit else apart
     else:
         twin = released = pl.col(TIME) >= split.gap
         if champion.refit:
@@ -158,7 +166,7 @@ def _join_holdout(
         period = table.rows
         if table.time is not None and theirs.extract.time == plan.definition.extract.time:
             period = period.filter(table.time.is_between(holdout[TIME].min(), holdout[TIME].max()))
-        wanted = sorted({*key, *champion.features.columns})
+        wanted = sorted({*key, *champion.features.columns, *group_columns(theirs)})
         once = period.select(wanted).unique(key, keep="first", maintain_order=True)
         found = collect(table, once.with_columns(pl.lit(True).alias(FOUND)))
     except SourceChanged:  # this run may be made again, and then compared

@@ -12,7 +12,7 @@ import polars as pl
 from tasks.core.checks import Check
 from tasks.core.definition import Definition
 from tasks.evaluation.coverage import Coverage, measure_coverage
-from tasks.evaluation.evaluate import SLICE
+from tasks.evaluation.slices import SLICE
 
 _NAMED = 3
 

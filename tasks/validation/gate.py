@@ -14,25 +14,28 @@ from tasks.core.checks import Check, failed
 from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import Interval, compare_calibration, describe_gain
-from tasks.evaluation.calibration import calibration_error, calibration_excess
-from tasks.evaluation.evaluate import find_unit, measure_rows
+from tasks.evaluation.bootstrap import compare_calibration
+from tasks.evaluation.calibration import calibration_error, calibration_excess, deviation
+from tasks.evaluation.evaluate import find_unit, measure_rows, read_weights
+from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import error_of, read_certainty
+from tasks.evaluation.rolling_origin import Fold
 from tasks.training.lightgbm_params import name_weights
+from tasks.validation.bounds import judge_bounds
 from tasks.validation.champion_comparison import (
     ChampionScores,
     PairedPredictions,
     compare_pair,
-    compare_slices,
     describe_champion,
     loss_metric,
     pair_predictions,
 )
 from tasks.validation.champion_predictions import ChampionPredictions
 from tasks.validation.coverage_checks import judge_coverage
+from tasks.validation.fold_check import judge_folds
+from tasks.validation.slice_check import judge_slices
 
 _RARER = 0.1  # how many of the rows asked for must be of a binary target's rarer class
-_NAMED = 3
 _TOO_GOOD = 0.4  # of the champion's error that is left
 
 
@@ -45,17 +48,23 @@ class Verdict(Frozen):
 
 
 def judge(
-    definition: Definition, scored: pl.DataFrame, opponent: ChampionPredictions | None
+    definition: Definition,
+    scored: pl.DataFrame,
+    opponent: ChampionPredictions | None,
+    folds: tuple[Fold, ...] = (),
 ) -> Verdict:
     """Put a scored holdout through every check of the gate; all of them must pass."""
+    guess = pair_predictions(definition, scored, scored["baseline"])
     checks = [
         judge_rows(definition, scored),
-        *judge_baseline(definition, pair_predictions(definition, scored, scored["baseline"])),
+        *judge_baseline(definition, guess),
         judge_better(
             definition, "beats_simple_model", pair_predictions(definition, scored, scored["simple"])
         ),
         judge_calibrated(definition, scored),
         *judge_coverage(definition, scored),
+        *judge_bounds(definition, guess),
+        *judge_folds(definition, folds),
     ]
     champion = None
     if opponent is not None and opponent.reason:
@@ -133,7 +142,8 @@ def judge_better(
     metric = metric or definition.metric
     gain = compare_pair(definition, metric, pair)
     ours, theirs = (
-        measure_rows(definition, pair.target, each)[metric] for each in (pair.ours, pair.theirs)
+        measure_rows(definition, pair.target, each, pair.weights)[metric]
+        for each in (pair.ours, pair.theirs)
     )
     return Check(
         name=name,
@@ -147,9 +157,10 @@ def judge_better(
 def judge_calibrated(definition: Definition, scored: pl.DataFrame) -> Check:
     """Ask that predictions are calibrated, as far as small bins can tell."""
     target, predicted = scored[TARGET].to_numpy(), scored["predicted"].to_numpy()
-    unit, most = find_unit(definition, target), definition.calibration_at_most
+    weights, most = read_weights(scored), definition.calibration_at_most
+    unit = find_unit(definition, target, weights)
     error, excess = (
-        each(target, predicted, unit) for each in (calibration_error, calibration_excess)
+        each(target, predicted, unit, weights) for each in (calibration_error, calibration_excess)
     )
     check = Check(
         name="calibrated",
@@ -183,38 +194,26 @@ def judge_calibration(definition: Definition, pair: PairedPredictions) -> Check:
     row in a thousand is positive as where every other is; of counts and amounts, of their unit.
     """
     gate, seed = definition.gate, definition.training.seed
-    spread = float(read_certainty(pair.target, pair.theirs)[0].std())
-    unit = find_unit(definition, pair.target)
+    weights = pair.weights
+    unit = find_unit(definition, pair.target, weights)
+    spread = deviation(read_certainty(pair.target, pair.theirs)[0], weights)
     if definition.deviance:
         spread = unit
     gain = compare_calibration(
-        pair.target, pair.ours, pair.theirs, pair.groups, confidence=gate.confidence, seed=seed
+        pair.target,
+        pair.ours,
+        pair.theirs,
+        pair.groups,
+        confidence=gate.confidence,
+        seed=seed,
+        weights=weights,
     )
     gain = Interval(**{name: value / unit for name, value in gain.model_dump().items()})
-    ours, theirs = (calibration_error(pair.target, each, unit) for each in (pair.ours, pair.theirs))
+    ours, theirs = (
+        calibration_error(pair.target, each, unit, weights) for each in (pair.ours, pair.theirs)
+    )
     what = f"calibration error {ours:.4f} against {theirs:.4f}"
     return _judge_gain("calibration", what, gain, gate.calibration_margin * spread / unit)
-
-
-def judge_slices(definition: Definition, pair: PairedPredictions) -> Check:
-    """Ask that no slice is surely worse, by more than a share of the champion's loss on it."""
-    compared = compare_slices(definition, pair)
-    gains = dict(sorted(compared.items(), key=lambda pair: pair[1][0].value))
-    sunk = [name for name, (gain, allowed) in gains.items() if gain.high < -allowed]
-    worst = next(iter(gains), "")
-    detail = f"none of {len(gains)} slices is surely worse"
-    if sunk:
-        loss = loss_metric(definition).replace("rmse", "squared error")
-        named = ", ".join(f"{name} (by {-gains[name][0].value:.4f})" for name in sunk[:_NAMED])
-        more = f" and {len(sunk) - _NAMED} more" if len(sunk) > _NAMED else ""
-        detail = f"of {len(gains)} slices, {loss} is surely worse on {named}{more}"
-    by = gains[worst][0].value if gains else 0.0
-    return Check(
-        name="slices",
-        passed=not sunk,
-        detail=detail,
-        numbers={"slices": len(gains), "worse": len(sunk), "lowest": worst, "by": by},
-    )
 
 
 def _judge_gain(name: str, what: str, gain: Interval, allowed: float) -> Check:

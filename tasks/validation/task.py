@@ -25,7 +25,7 @@ def validate(plan: Plan, snapshot: Snapshot, prepared: Prepared, scored: Scored)
     opponent = None
     if champion is not None:
         opponent = meet_champion(plan, snapshot, holdout, classes, load(store, champion))
-    verdict = judge(plan.definition, holdout, opponent)
+    verdict = judge(plan.definition, holdout, opponent, scored.folds)
     for check in verdict.checks:
         log.info("%s %s: %s", "passed" if check.passed else "FAILED", check.name, check.detail)
     return verdict

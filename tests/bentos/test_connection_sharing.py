@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from servers import wait_for
 
@@ -60,6 +61,11 @@ class Workers:
         client.sendall(b"GET / HTTP/1.1\r\n")  # it waits to be read wherever it goes
         return client
 
+    def connections(self) -> int:
+        """Count the connections that the workers hold, also those whose client has left."""
+        held = [psutil.Process(each.pid).net_connections("tcp") for each in self.processes]
+        return sum(each.status != "LISTEN" for own in held for each in own)
+
     def stop(self) -> None:
         for each in self.processes:
             each.terminate()
@@ -90,14 +96,22 @@ def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     running.stop()
 
 
-def test_connections_are_shared_evenly_and_stay_with_one_process(workers: Workers) -> None:
+def test_connections_are_shared_evenly(workers: Workers) -> None:
+    with ExitStack() as opened:
+        clients = (opened.enter_context(workers.connect()) for _ in range(12))
+        answered = Counter(map(finish, clients))
+    assert sorted(answered.values()) == [6, 6]
+
+
+def test_a_burst_is_shared_nearly_evenly_and_each_stays_with_one_process(workers: Workers) -> None:
+    """Two workers that accept at the same moment may each think that it has the fewest."""
     with connected(workers, 12) as clients:
         answered = [finish(client) for client in clients]
         for _ in range(3):
             for client in clients:
                 client.sendall(b"GET / HTTP/1.1\r\n")
             assert [finish(client) for client in clients] == answered
-    assert sorted(Counter(answered).values()) == [6, 6]
+    assert min(Counter(answered).values()) >= 4
 
 
 def test_what_a_worker_was_to_take_when_it_was_killed_is_answered_by_its_sibling(
@@ -124,7 +138,7 @@ def test_a_worker_that_ends_leaves_its_connections_whole_and_another_takes_its_p
     ended.wait(10)
     assert not workers.board.is_ready(0)
     workers.processes[0] = workers.start(1)
-    wait_for(lambda: workers.board.is_ready(0), 30)
+    wait_for(lambda: workers.board.is_ready(0) and not workers.connections(), 30)
     with connected(workers, 8) as clients:
         assert sorted(Counter(map(finish, clients)).values()) == [4, 4]
 

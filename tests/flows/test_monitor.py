@@ -166,6 +166,23 @@ def test_look_at_the_past_tells_nothing(watched: Watched) -> None:
     assert set(kinds(look(UNTIL)).values()) == {"raised"}
 
 
+def test_look_that_went_well_is_known_elsewhere(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the past is not, nor one of which nobody could be told what there was to tell."""
+    with receiving() as there:
+        monkeypatch.setenv("PERENNIAL_PING_URL", f"http://{there.place}/{{model}}")
+        look(UNTIL)
+        assert there.called == []
+        steps.monitor(MODEL)
+        assert there.called == [f"/{MODEL}"]
+        there.status = 500
+        monkeypatch.setenv("PERENNIAL_ALERTS_URL", f"http://{there.place}/")
+        steps.monitor(MODEL)
+        assert there.bodies
+        assert len(there.called) == 1
+
+
 def test_world_that_turned_is_told_with_its_numbers(watched: Watched) -> None:
     turned = watched.answers.with_columns((1 - pl.col("__prediction")).alias("__prediction"))
     watched.log(turned)

@@ -13,7 +13,8 @@ from flows.process import INTERRUPTED
 
 # Native code does not look at signals; the children are in nobody's group, one of them an orphan.
 DEAF = """
-import atexit, ctypes, subprocess, sys
+import atexit, ctypes, signal, subprocess, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
 from flows.process import watch_signals
 from tasks.processes.supervisor import adopt_orphans, end_orphans
 watch_signals()
@@ -66,3 +67,25 @@ def test_signal_that_is_ignored_stays_so() -> None:
     code += "c.watch_signals(); os.kill(os.getpid(), signal.SIGHUP); print('goes on')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "goes on\n"
+
+
+WRAPPED = """
+import os, signal, time
+from flows import cli, process
+
+def fail(standalone_mode):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(9)
+    except BaseException as error:
+        raise ValueError("of a library's own") from error
+
+cli.app = fail
+process.watch_signals()
+cli.main()
+"""
+
+
+def test_signal_that_a_library_reports_as_an_error_still_ends_as_one() -> None:
+    done = subprocess.run([sys.executable, "-c", WRAPPED], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, f"perennial: {INTERRUPTED}\n")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows import stack_control
-from flows.stack_control import bring_down, bring_up, find_logs, find_stack, list_mishaps
+from flows.part_logs import find_logs
+from flows.stack_control import bring_down, bring_up, find_stack, list_mishaps
 from tasks.core.errors import DefinitionError, StartFailed
 from tasks.processes.settings import settle_environment
 

@@ -13,11 +13,12 @@ from typing import Any
 
 
 class Receiver:
-    """A web server that keeps each JSON body; it may refuse, or not answer for a while."""
+    """A web server that keeps JSON bodies, and the path of each GET; it may refuse, or be slow."""
 
     def __init__(self, server: ThreadingHTTPServer) -> None:
         self.server, self.bodies = server, list[dict[str, Any]]()
         self.status, self.delay = 204, 0.0
+        self.called: list[str] = []
 
     @property
     def place(self) -> str:
@@ -68,6 +69,11 @@ def receiving() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             time.sleep(receiver.delay)
             receiver.bodies.append(json.loads(body))
+            self.send_response(receiver.status)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            receiver.called.append(self.path)
             self.send_response(receiver.status)
             self.end_headers()
 

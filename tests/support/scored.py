@@ -7,7 +7,7 @@ import polars as pl
 
 from tasks.core.columns import TARGET, TIME
 from tasks.core.definition import Definition, parse_definition
-from tasks.evaluation.evaluate import SLICE
+from tasks.evaluation.slices import SLICE
 
 DEFINITION = """
 name = "m"

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from tasks.core.data_sections import Section
 from tasks.core.definition import Definition
+from tasks.core.durations import write_duration
 
 _HEAD = """# Keys of the definition
 
@@ -20,7 +21,6 @@ Every key of a definition file, as the code that reads it knows them: a table fo
 [The definition file](../definition.md) says how keys play together. Durations are written `30m`,
 `6h`, `180d` or `2w`. A key without a default has to be given.
 """
-_UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "m"))
 _BOUNDS = {
     "minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}",
 }  # fmt: skip
@@ -117,16 +117,6 @@ def describe_default(field: Any) -> str:
     if isinstance(value, timedelta):
         return f"`{write_duration(value)}`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def write_duration(value: timedelta) -> str:
-    """Write a duration in the largest unit that it is whole in.
-
-    >>> write_duration(timedelta(days=90)), write_duration(timedelta(0))
-    ('90d', '0m')
-    """
-    found = next((each for each in _UNITS if value and not value % each[0]), _UNITS[-1])
-    return f"{value // found[0]}{found[1]}"
 
 
 def _words(text: str | None) -> str:

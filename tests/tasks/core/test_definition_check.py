@@ -35,6 +35,7 @@ SLIPS = [
     ("features", 'x = "xx"', "[features] x", "'x'"),
     ("checks.columns", "xx = { infinite = 0.1 }", "[checks.columns] xx", "'x'"),
     ("checks.columns", "men_x = { nulls = 0 }", "[checks.columns] men_x", "'mean_x'"),
+    ("training", 'group = "kk"', "[training] group", "'k'"),
     ("training", "params = { num_leavs = 9 }", "[training.params] num_leavs", "'num_leaves'"),
     ("gate", 'metric = "logloss"', "[gate] metric", "log_loss"),
     ("gate", 'second_metric = "rmse"', "[gate] second_metric", "log_loss"),
@@ -93,3 +94,10 @@ def test_rules_for_columns_that_feed_no_feature_and_for_looked_up_values_are_tak
         }
     )
     check_keys(parse_definition(text, "made.toml"), ROWS.schema | {"mean_x": pl.Float64()})
+
+
+@pytest.mark.parametrize("sql", ["x", "y", "SUM(k)", "k = 1"])
+def test_a_group_that_names_none_is_refused(made: Project, sql: str) -> None:
+    made.write(ROWS)
+    with pytest.raises(DefinitionError, match=r"^made.toml: \[training\] group: "):
+        made.plan(training=f'group = "{sql}"')

@@ -4,7 +4,7 @@ import polars as pl
 from tables import Project
 
 from tasks.drill.gate_guards import largest_slice, leak_target
-from tasks.evaluation.evaluate import SLICE
+from tasks.evaluation.slices import SLICE
 
 
 def test_what_has_no_time_or_slice_is_cut_in_halves() -> None:

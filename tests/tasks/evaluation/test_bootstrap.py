@@ -10,17 +10,16 @@ import polars as pl
 import pytest
 from guesses import guess_airline, guess_lateness
 
-from tasks.core.model_sections import Metric
+from tasks.core.model_sections import METRICS, Metric
 from tasks.evaluation.bootstrap import (
-    Interval,
     compare,
     compare_calibration,
     compare_means,
-    describe_gain,
     draw_groups,
     group_rows,
     measure_surely,
 )
+from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import Array, area_under_curve, measure
 
 THRESHOLD = 0.3
@@ -132,7 +131,7 @@ def test_a_model_against_itself_is_neither_better_nor_worse(flights: pl.DataFram
     groups = np.arange(len(late)) * 30 // len(late)
     none = Interval(value=0, low=0, high=0)
     options: Any = {"confidence": 0.95, "threshold": 0.5, "seed": 1}
-    for metric in ("auc", "log_loss", "brier", "accuracy"):
+    for metric in METRICS["binary"]:
         assert compare(metric, late, predicted, predicted, groups, **options) == none
     for metric in ("log_loss", "accuracy", "macro_f1"):
         assert compare(metric, carriers, shares, shares, groups, **options) == none

@@ -42,6 +42,6 @@ def test_calibration_of_values_is_in_standard_deviations() -> None:
 
 def test_calibration_of_counts_and_amounts_is_in_means_where_those_are_smaller() -> None:
     amounts = np.array([0.0] * 9 + [100.0])
-    assert calibration_unit("regression", amounts, DEVIANCES["tweedie"]) == 10.0
-    assert calibration_unit("regression", amounts + 1000, DEVIANCES["gamma"]) == 30.0
-    assert calibration_unit("regression", np.zeros(3), DEVIANCES["poisson"]) == 1.0
+    assert calibration_unit("regression", amounts, deviance=DEVIANCES["tweedie"]) == 10.0
+    assert calibration_unit("regression", amounts + 1000, deviance=DEVIANCES["gamma"]) == 30.0
+    assert calibration_unit("regression", np.zeros(3), deviance=DEVIANCES["poisson"]) == 1.0

@@ -11,7 +11,8 @@ from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from flows.retrain import plan_retrain
 from tasks.core.columns import ROW, TARGET
-from tasks.evaluation.evaluate import SLICE, Evaluation, predict, slice_columns
+from tasks.evaluation.evaluate import Evaluation, predict
+from tasks.evaluation.slices import SLICE
 from tasks.evaluation.task import evaluate
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
@@ -203,12 +204,3 @@ def test_the_same_inputs_give_the_same_evaluation(
 ) -> None:
     again = Evaluated(few_flights, tmp_path, "multiclass")
     assert again.found == made("multiclass").found
-
-
-def test_slices_are_text_and_a_missing_value_is_one_of_them() -> None:
-    rows = pl.DataFrame({"k": [1, None], "c": ["a", "b"]})
-    found = rows.select(slice_columns({"k": "k", "is a": "c = 'a'"}, rows.schema, "made.toml"))
-    assert found.to_dict(as_series=False) == {
-        f"{SLICE}k": ["1", "(missing)"],
-        f"{SLICE}is a": ["true", "false"],
-    }

@@ -39,6 +39,10 @@ def test_binary_metrics_are_those_of_scikit_learn(
             "log_loss": sklearn.log_loss(late, predicted),
             "brier": sklearn.brier_score_loss(late, predicted),
             "accuracy": sklearn.accuracy_score(late, predicted >= THRESHOLD),
+            "average_precision": sklearn.average_precision_score(late, predicted),
+            "precision": sklearn.precision_score(late, predicted >= THRESHOLD, zero_division=0),
+            "recall": sklearn.recall_score(late, predicted >= THRESHOLD),
+            "f1": sklearn.f1_score(late, predicted >= THRESHOLD),
         },
         rel=1e-12,
     )
@@ -106,6 +110,15 @@ def test_row_losses_average_to_their_metric(flights: pl.DataFrame) -> None:
         assert losses.mean() == pytest.approx(measured[metric], rel=1e-12)
 
 
+def test_what_has_nothing_to_divide_by_is_0_as_with_zero_division_0() -> None:
+    nobody, sure = np.zeros(4), np.array([0.1, 0.2, 0.3, 0.9])
+    none_true = measure("binary", nobody, sure, 0.5)
+    none_told = measure("binary", np.ones(4), sure / 10, 0.5)
+    for found in (none_true, none_told):
+        assert (found["precision"], found["recall"], found["f1"]) == (0, 0, 0)
+    assert (none_true["average_precision"], none_told["average_precision"]) == (0, 1)
+
+
 DEVIATIONS: dict[str, tuple[Deviance, Callable[..., float]]] = {
     "counts": (Deviance("poisson_deviance", 1.0), sklearn.mean_poisson_deviance),
     "amounts": (Deviance("gamma_deviance", 2.0), sklearn.mean_gamma_deviance),
@@ -123,7 +136,7 @@ def test_deviances_are_those_of_scikit_learn_and_mean_the_rows_own(
     random = np.random.default_rng(1)
     mean = random.gamma(2.0, 3.0, 5_000)
     target = random.poisson(mean).astype(np.float64) + (0 if deviance.takes_zero else 0.5)
-    found = measure("regression", target, mean, THRESHOLD, deviance)
+    found = measure("regression", target, mean, THRESHOLD, deviance=deviance)
     assert list(found) == [deviance.metric, "rmse", "mae", "r2"]
     assert found[deviance.metric] == pytest.approx(oracle(target, mean), rel=1e-12)
     losses = row_losses(deviance.metric, target, mean, deviance=deviance)

@@ -44,6 +44,8 @@ TAKEN = [
     {"checks": "label_rate = [0, 1]", "serving": 'hosts = ["*", "a.example"]\nlog_keep = "0d"'},
     {"checks.columns.x": 'type = "number"\nmin = 1\noutside = 0.1', "approval": 'mode = "auto"'},
     {"tables.t": TABLE + 'time = "t"\nover = "8d"'},
+    {"training": 'weight = "k + 1"', "gate": "at_least = { auc = 0.7 }"},
+    {"gate": "at_most = { brier = 0.2 }\nat_least_by_slice = { recall = 0 }"},
 ]
 REFUSED = [
     {"targte": ""},

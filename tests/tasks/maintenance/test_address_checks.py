@@ -65,3 +65,19 @@ def test_address_that_did_not_take_the_newest_message_is_named(
         monkeypatch.setenv("PERENNIAL_ALERTS_URL", f"http://{there.place}/")
         (finding,) = check_addresses()
     assert "is not known" in finding.detail
+
+
+def test_dead_mans_switch_is_reached_but_not_called(
+    made: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving() as there:
+        monkeypatch.setenv("PERENNIAL_PING_URL", f"http://{there.place}/secret")
+        *_, finding = check_addresses()
+        assert (finding.name, finding.well, there.called) == ("PERENNIAL_PING_URL", True, [])
+    for url, said in {
+        f"http://{there.place}/secret": "cannot be reached: Connection refused",
+        "ftp://h/secret": "is no http:// or https:// address",
+    }.items():
+        monkeypatch.setenv("PERENNIAL_PING_URL", url)
+        *_, finding = check_addresses()
+        assert (finding.well, finding.detail) == (False, said)

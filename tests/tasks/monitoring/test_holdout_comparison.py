@@ -8,8 +8,8 @@ import pytest
 
 from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition
-from tasks.evaluation.evaluate import SLICE
 from tasks.evaluation.metrics import area_under_curve
+from tasks.evaluation.slices import SLICE
 from tasks.monitoring.holdout_comparison import judge_quality, judge_slices
 
 START = datetime(2013, 5, 1)

@@ -9,6 +9,7 @@ from tables import define
 
 from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET, TIME
 from tasks.core.definition import parse_definition
+from tasks.core.model_sections import METRICS
 from tasks.monitoring.context import MonitoringContext
 from tasks.monitoring.performance import Span, cover_recent, measure_span
 from tasks.monitoring.performance_estimation import fit_estimator
@@ -48,7 +49,7 @@ def test_window_with_few_labels_is_estimated_only() -> None:
     span = measure(2000, 99)
     assert (span.rows, span.labelled) == (2000, 99)
     assert (span.truth, span.surely) == ({}, None)
-    assert span.estimate.keys() == {"auc", "log_loss", "brier", "accuracy"}
+    assert span.estimate.keys() == set(METRICS["binary"])
 
 
 def test_coverage_of_recent_intervals_is_measured_where_there_are_labels_enough() -> None:

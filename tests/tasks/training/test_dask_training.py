@@ -26,8 +26,9 @@ def test_rows_are_sent_whole_with_the_label_first(made: Project) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_cluster_of_one_grows_the_forest_of_one_process(made: Project) -> None:
-    plan, prepared = made.prepare(training=TRAINING)
+@pytest.mark.parametrize("weight", ["", '\nweight = "k * k + 1"'])
+def test_cluster_of_one_grows_the_forest_of_one_process(made: Project, weight: str) -> None:
+    plan, prepared = made.prepare(training=TRAINING + weight)
     params = model_parameters(plan.definition, 0)
     here = _grow_here(plan, prepared, params, params)
     with LocalCluster(  # type: ignore[no-untyped-call]

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from tables import ROWS, Project
 
-from tasks.core.columns import TARGET
+from tasks.core.columns import TARGET, WEIGHT
 from tasks.extraction.run_plan import Plan
 from tasks.preparation import split
 from tasks.preparation.split import Prepared, SplitRole
@@ -62,6 +62,44 @@ def test_bins_by_stretches_are_those_of_a_whole_frame(
     )
     binned = bin_rows(plan, prepared, params | name_categories(plan.features), parts)
     assert grow(binned, params) == grow(whole, params)
+
+
+def test_rows_are_learned_by_their_weight(made: Project) -> None:
+    plan, prepared = made.prepare(training=f'weight = "k * k + 1"\n{FEW}')
+    params = model_parameters(plan.definition, 0)
+    frame, names = prepared.scan(*TRAINING).collect(), list(plan.features.expressions)
+    whole = lightgbm.Dataset(
+        model_input(frame.select(names)),
+        label=frame[TARGET].to_numpy(),
+        weight=frame[WEIGHT].to_numpy(),
+        categorical_feature=[names.index("c")],
+        params=params,
+    )
+    binned = bin_rows(plan, prepared, params | name_categories(plan.features), TRAINING)
+    assert grow(binned, params) == grow(whole, params)
+    alike, same = made.prepare(training=FEW)
+    assert grow(bin_rows(alike, same, params, TRAINING), params) != grow(whole, params)
+
+
+def test_early_stopping_counts_rows_by_their_weight(made: Project, tmp_path: Path) -> None:
+    plan, prepared = made.prepare(training=f'weight = "k * k + 1"\n{FEW}')
+    trained = train_models(plan, prepared, tmp_path)
+    frames = [prepared.scan(part).collect() for part in TRAINING]
+    names, params = list(plan.features.expressions), model_parameters(plan.definition, 0)
+    both = pl.concat(frames)
+    bins = lightgbm.Dataset(model_input(both.select(names)), categorical_feature=[2], params=params)
+    fit, stop = (
+        lightgbm.Dataset(
+            model_input(frame.select(names)), frame[TARGET].to_numpy(), bins.construct(),
+            frame[WEIGHT].to_numpy(), categorical_feature=[2], params=params,
+        )
+        for frame in frames
+    )  # fmt: skip
+    curves: Any = {}
+    watch = [lightgbm.record_evaluation(curves)]
+    lightgbm.train(dict(params), fit, 5, [stop], callbacks=watch)
+    losses = curves["valid_0"]["binary_logloss"]
+    assert trained.curve == pytest.approx(losses[: len(trained.curve)])
 
 
 def test_models_are_the_same_with_kept_bins_and_without(

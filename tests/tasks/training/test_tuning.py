@@ -12,10 +12,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tables import Project
+from tables import ROWS, Project
 
 from flows.retrain import find_done, plan_retrain, retrain
-from tasks.core.columns import ROLE, TARGET, TIME
+from tasks.core.columns import GROUP, ROLE, TARGET, TIME
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.task import extract
@@ -171,3 +171,20 @@ def test_hopeless_trial_is_given_up_and_rounds_may_be_fixed(
     given_up = tuning._try_next(plan, params, slices, perfect)
     assert given_up.pruned
     assert len(given_up.losses) < len(slices)
+
+
+@pytest.mark.parametrize("extract", ['time = "t"', 'key = ["id"]'])
+def test_no_group_is_on_both_sides_of_a_slice(made: Project, extract: str) -> None:
+    rows = pl.concat([ROWS.with_columns(id=pl.col("id") + 400 * copy) for copy in range(9)])
+    training = 'group = "g"\nholdout = 0.3'
+    plan, prepared = made.prepare(
+        rows.with_columns(g=pl.col("id") % 97), extract=extract, training=training
+    )
+    group = prepared.scan(SplitRole.FIT, SplitRole.STOP).collect()[GROUP].to_numpy()
+    slices = cut_slices(plan, prepared, model_parameters(plan.definition, 0))
+    assert len(slices) == 3
+    for sides in slices:
+        older, judged = (set(group[each.used_indices]) for each in sides)
+        assert older
+        assert judged
+        assert not older & judged

@@ -9,8 +9,8 @@ from scored import ROWS, definition_of, make_rows
 
 from tasks.core.columns import TARGET, TIME
 from tasks.evaluation.bootstrap import compare_means, group_rows
-from tasks.evaluation.evaluate import SLICE
 from tasks.evaluation.metrics import measure, row_losses
+from tasks.evaluation.slices import SLICE
 from tasks.validation.champion_comparison import (
     PairedPredictions,
     compare_slices,

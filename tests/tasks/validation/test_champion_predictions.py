@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from flows.retrain import plan_retrain
-from tasks.core.columns import ROW, TIME
+from tasks.core.columns import GROUP, ROW, TIME
 from tasks.evaluation.evaluate import predict
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
@@ -294,3 +294,21 @@ def test_a_champion_of_another_time_is_joined_by_the_key_alone(make: Maker) -> N
     met = make().meet(make(other.replace('extract.time = "time_hour"', 'extract.time = "began"')))
     assert (met.reason, met.model) == ("", "twin")
     assert met.inside.all()
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_a_champion_counts_only_where_it_knows_no_row_of_a_group(
+    make: Maker, grouped: bool
+) -> None:
+    text = DEFINITION.replace("threads", 'group = "flight"\nthreads')
+    if not grouped:
+        text = re.sub("extract.time.*|, matures_after[^}]*", "", text).replace('"60d"', "0.4")
+    champion = make(text, JULY if grouped else None)
+    made = make(text, AUGUST if grouped else None)
+    met = made.meet(champion)
+    assert met.reason == ""
+    assert met.model == ("twin" if grouped else "released")
+    learned = champion.prepared.scan(SplitRole.FIT, SplitRole.STOP).collect()[GROUP]
+    asked = made.holdout.filter(pl.Series(met.inside))
+    assert not set(asked[GROUP]) & set(learned)
+    assert len(asked) > 0.3 * len(made.holdout)

@@ -15,8 +15,9 @@ from flows.retrain import plan_retrain
 from tasks.core.checks import Check, failed
 from tasks.core.columns import ROLE, ROW, TARGET, TIME
 from tasks.core.definition import Definition, parse_definition
-from tasks.evaluation.evaluate import SLICE
+from tasks.core.model_sections import METRICS
 from tasks.evaluation.metrics import Array
+from tasks.evaluation.slices import SLICE
 from tasks.extraction.task import extract
 from tasks.preparation.split import SplitRole
 from tasks.preparation.task import prepare
@@ -397,7 +398,7 @@ def test_a_perfect_champion_is_not_beaten_by_a_good_candidate(
     assert failing(verdict) >= {"not_worse_than_champion", "second_metric", "slices"}
 
 
-@pytest.mark.parametrize("metric", ["auc", "log_loss", "brier", "accuracy"])
+@pytest.mark.parametrize("metric", METRICS["binary"])
 def test_any_metric_of_the_kind_can_be_the_first(
     flights: Flights, champion: Array, metric: str
 ) -> None:

@@ -10,14 +10,13 @@ from scored import definition_of, make_rows
 
 from tasks.core.checks import Check
 from tasks.core.columns import TARGET
-from tasks.evaluation.bootstrap import Interval, compare_calibration
+from tasks.evaluation.bootstrap import compare_calibration
 from tasks.evaluation.calibration import calibration_unit
-from tasks.evaluation.evaluate import SLICE
+from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import read_certainty
 from tasks.validation.champion_comparison import (
     ChampionScores,
     compare_pair,
-    compare_slices,
     pair_predictions,
 )
 from tasks.validation.champion_predictions import ChampionPredictions
@@ -28,8 +27,8 @@ from tasks.validation.gate import (
     judge_metric,
     judge_plausible,
     judge_rows,
-    judge_slices,
 )
+from tasks.validation.slice_check import judge_slices
 
 NUMBER = r"[+-]\d\.\d{4}"
 GAIN = rf"(better|worse) by \d\.\d{{4}} \(interval {NUMBER} to {NUMBER}\)"
@@ -133,54 +132,6 @@ def test_calibration_error_is_said_and_its_margin_is_a_share_of_the_outcomes_spr
     )
     spread = np.sqrt(rows["predicted"] * (1 - rows["predicted"])).mean()
     assert 0 < float(str(found.numbers["margin"])) < 0.05 * float(spread)
-
-
-def test_slice_that_lost_more_than_it_may_is_named_with_by_how_much() -> None:
-    definition, rows = definition_of(), make_rows()
-    fair = judge_slices(definition, pair_predictions(definition, rows, rows["predicted"]))
-    assert fair == Check(
-        name="slices",
-        passed=True,
-        detail="none of 3 slices is surely worse",
-        numbers={"slices": 3, "worse": 0, "lowest": fair.numbers["lowest"], "by": 0.0},
-    )
-    odd = pl.col(f"{SLICE}half") == "odd"
-    wronged = rows.with_columns(predicted=pl.when(odd).then(0.9).otherwise("predicted"))
-    pair = pair_predictions(definition, wronged, rows["predicted"])
-    found, gains = judge_slices(definition, pair), compare_slices(definition, pair)
-    assert not found.passed
-    assert found.numbers["lowest"] == "half = odd"
-    assert found.numbers["by"] == gains["half = odd"][0].value
-    assert found.numbers["worse"] == 2
-    by, many = (-gains[name][0].value for name in ("half = odd", "few = many"))
-    assert found.detail == (
-        "of 3 slices, log_loss is surely worse on "
-        f"half = odd (by {by:.4f}), few = many (by {many:.4f})"
-    )
-
-
-def test_of_many_slices_the_worst_three_are_named_and_values_lose_squared_error() -> None:
-    rows = make_rows().with_columns(
-        (pl.int_range(pl.len()) % 5).cast(pl.String).alias(f"{SLICE}fifth")
-    )
-    spoiled = rows.with_columns(predicted=pl.col("predicted") + 3)
-    definition = definition_of("regression")
-    found = judge_slices(definition, pair_predictions(definition, spoiled, rows["predicted"]))
-    assert found.numbers["worse"] == found.numbers["slices"] == 8
-    assert found.detail.startswith("of 8 slices, squared error is surely worse on ")
-    assert found.detail.count(" (by ") == 3
-    assert found.detail.endswith(") and 5 more")
-    three = rows.drop(f"{SLICE}fifth").with_columns(predicted=pl.col("predicted") + 3)
-    few = judge_slices(definition, pair_predictions(definition, three, rows["predicted"]))
-    assert "more" not in few.detail
-
-
-def test_without_a_slice_none_is_worse() -> None:
-    rows = make_rows().drop(f"{SLICE}half", f"{SLICE}few")
-    definition = definition_of()
-    assert judge_slices(definition, pair_predictions(definition, rows, rows["simple"])).numbers == {
-        "slices": 0, "worse": 0, "lowest": "", "by": 0.0,
-    }  # fmt: skip
 
 
 def test_champion_that_cannot_be_compared_is_said_in_full() -> None:

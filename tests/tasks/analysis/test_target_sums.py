@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tasks.init.target_sums import find_sums
+from tasks.analysis.target_sums import find_sums
 
 ROWS = 2000
 RNG = np.random.default_rng(5)

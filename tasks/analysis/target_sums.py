@@ -4,11 +4,15 @@ Found by least squares on one half of the rows and judged by R² on the other; o
 likely ones are chosen first by orthogonal matching pursuit (Pati and others 1993).
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tasks.core.definition import Frozen
-from tasks.evaluation.metrics import Array
+
+Array = npt.NDArray[Any]
 
 _FEWEST, _ROWS_EACH = 60, 10  # rows in all, and for each column
 _TOLD = 0.999  # R² from which on columns are the target, but for rounding

@@ -1,0 +1,145 @@
+"""Rolling-origin evaluation: how a metric spreads over time, within the training window.
+
+The newer half of the window is cut into folds; each is judged by a model of what was known before
+it began (Tashman 2000). Rounds and parameters are those of the candidate, and the holdout is never
+read. Each fold costs at most what the candidate's own fit does. Not responsible for whether the
+spread is good enough: the gate is.
+"""
+
+import itertools
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from polars.selectors import by_name
+
+from tasks.core.columns import GROUP, ROW, TARGET, TIME, WEIGHT
+from tasks.core.definition import Definition, Frozen
+from tasks.core.errors import DataRefused
+from tasks.core.model_sections import Metric
+from tasks.evaluation.bootstrap import measure_surely
+from tasks.evaluation.interval import Interval
+from tasks.evaluation.metrics import LOSSES, Array, measure, row_losses
+from tasks.evaluation.row_groups import group_widely
+from tasks.extraction.run_plan import Plan
+from tasks.preparation.split import Prepared, SplitRole
+from tasks.training.datasets import model_input, open_bins, take_rows
+from tasks.training.train import Trained, grow_here
+
+log = logging.getLogger("perennial.evaluation")
+
+_FIRST = 0.5  # of the window, that the first fold learns from
+_FOLD_ROWS = 50
+_TRAINING = (SplitRole.FIT, SplitRole.STOP)
+
+
+class Fold(Frozen):
+    """One stretch of time, and what a model of all that was known before it is worth there.
+
+    `interval` is of the gate's metric, sure of all folds at once.
+    """
+
+    start: datetime
+    end: datetime
+    learned: int
+    rows: int
+    metrics: dict[Metric, float]
+    interval: Interval
+
+
+def judge_folds(plan: Plan, prepared: Prepared, trained: Trained) -> tuple[Fold, ...]:
+    """Train on what was before each fold, and measure on it; nothing without [training] folds."""
+    count = plan.definition.training.folds
+    if count is None:
+        return ()
+    told = by_name(TIME, TARGET, GROUP, WEIGHT, require_all=False)
+    rows = prepared.scan(*_TRAINING).select(told).collect()
+    sides = cut_folds(plan, rows, count)
+    data = open_bins(plan, prepared, trained.params, *_TRAINING)
+    models = [grow_here(trained.params, take_rows(data, each), trained.rounds) for each, _ in sides]
+    predicted = [list[Array]() for _ in models]
+    start = 0
+    for frame in prepared.batches((ROW, *plan.features.expressions), *_TRAINING):
+        for model, (_, judged), found in zip(models, sides, predicted, strict=True):
+            inside = frame.filter(pl.Series(judged[start : start + len(frame)])).drop(ROW)
+            if len(inside):
+                found.append(np.asarray(model.predict(model_input(inside))))
+        start += len(frame)
+    return tuple(
+        _measure_fold(plan.definition, rows, learned, judged, np.concatenate(found), count)
+        for (learned, judged), found in zip(sides, predicted, strict=True)
+    )
+
+
+def cut_folds(plan: Plan, rows: pl.DataFrame, count: int) -> list[tuple[Array, Array]]:
+    """Say of each fold which rows it learns from and which it judges; no group is on both sides."""
+    times = rows[TIME].dt.epoch("us").to_numpy()
+    delay = plan.definition.target.matures_after.total_seconds() * 1e6
+    edges = np.quantile(times, np.linspace(_FIRST, 1, count + 1), method="lower")
+    edges[-1] += 1  # the newest row is of the last fold
+    turns: Any = rows[GROUP].to_numpy() % count if GROUP in rows.columns else None
+    sides = []
+    for turn, (start, end) in enumerate(itertools.pairwise(edges)):
+        learned, judged = times < start - delay, (times >= start) & (times < end)
+        if turns is not None:
+            learned, judged = learned & (turns != turn), judged & (turns == turn)
+        if min(learned.sum(), judged.sum()) < _FOLD_ROWS:
+            raise DataRefused(
+                f"{plan.origin}: [training] folds = {count}: fold {turn + 1} has "
+                f"{learned.sum():,} rows to learn from and {judged.sum():,} to judge, and "
+                f"{_FOLD_ROWS} of each are needed; ask for fewer folds, or give more history"
+            )
+        sides.append((learned, judged))
+    return sides
+
+
+def describe_folds(metric: Metric, folds: tuple[Fold, ...]) -> Iterator[str]:
+    """Say how the metric spreads over the folds, and over each."""
+    values = [each.metrics[metric] for each in folds]
+    if values:
+        yield (
+            f"over {len(values)} folds in time, {metric} is {min(values):.4f} to "
+            f"{max(values):.4f}, {np.mean(values):.4f} on average (standard deviation "
+            f"{np.std(values, ddof=1):.4f}); {len(values)} more models were trained for it"
+        )
+
+
+def _measure_fold(
+    definition: Definition,
+    rows: pl.DataFrame,
+    learned: Array,
+    judged: Array,
+    predicted: Array,
+    count: int,
+) -> Fold:
+    inside, seed = rows.filter(pl.Series(judged)), definition.training.seed
+    target, threshold = inside[TARGET].to_numpy(), definition.serving.threshold
+    weights = inside[WEIGHT].to_numpy() if WEIGHT in inside.columns else None
+    deviance = definition.deviance
+    metric = deviance.metric if deviance else LOSSES[definition.target.kind]
+    loss = row_losses(metric, target, predicted, deviance=deviance)
+    interval = measure_surely(
+        definition.metric,
+        target,
+        predicted,
+        group_widely(inside, (np.zeros(len(loss)), loss), seed),
+        confidence=1 - (1 - definition.gate.confidence) / count,
+        threshold=threshold,
+        seed=seed,
+        weights=weights,
+        deviance=deviance,
+    )
+    first, last = inside[TIME].min(), inside[TIME].max()
+    assert isinstance(first, datetime)
+    assert isinstance(last, datetime)
+    return Fold(
+        start=first,
+        end=last,
+        learned=int(learned.sum()),
+        rows=len(inside),
+        metrics=measure(definition.target.kind, target, predicted, threshold, weights, deviance),
+        interval=interval,
+    )

@@ -1,0 +1,61 @@
+"""Slices: groups of rows by the value of a column or an expression, and how their rows are read.
+
+Responsible for which slices are watched and which rows belong to them. Not responsible for what is
+measured on them.
+"""
+
+from collections.abc import Mapping
+from typing import cast
+
+import polars as pl
+
+from tasks.core.definition import Definition
+from tasks.extraction.run_plan import Plan
+from tasks.extraction.snapshot import Snapshot
+from tasks.features.transform import Features, Vocabulary, compile_expression
+from tasks.preparation.split import Prepared
+
+SLICE = "slice:"  # what the columns of a slice begin with in scored rows
+SLICE_LEVELS = 20
+Slices = Mapping[str, str | pl.Expr]  # SQL, or what a function of the project gave
+
+
+def choose_slices(definition: Definition, features: Features, vocabulary: Vocabulary) -> Slices:
+    """Name the slices to watch, with what they are: those asked for, or the small categories."""
+    if definition.gate.slices is not None:
+        return {sql: sql for sql in definition.gate.slices}
+    return {
+        name: features.expression(name) if name in features.built else features.expressions[name]
+        for name, levels in vocabulary.categories.items()
+        if 2 <= len(levels) <= SLICE_LEVELS
+    }
+
+
+def slice_columns(slices: Slices, schema: pl.Schema, origin: str) -> list[pl.Expr]:
+    """Give each slice's value as text; DefinitionError where its SQL does not fit the columns."""
+    expressions = {
+        name: compile_expression(each, schema, f"{origin}: [gate] slices")
+        if isinstance(each, str)
+        else each
+        for name, each in slices.items()
+    }
+    return [
+        each.cast(pl.String).fill_null("(missing)").alias(SLICE + name)
+        for name, each in expressions.items()
+    ]
+
+
+def slice_rows(
+    plan: Plan, snapshot: Snapshot, prepared: Prepared, numbers: pl.Series
+) -> list[pl.Series]:
+    """Give each slice's value for the numbered rows."""
+    slices = choose_slices(plan.definition, plan.features, prepared.vocabulary)
+    expressions = slice_columns(slices, snapshot.scan().collect_schema(), plan.origin)
+    return read_rows(snapshot, numbers, expressions).get_columns() if expressions else []
+
+
+def read_rows(snapshot: Snapshot, numbers: pl.Series, expressions: list[pl.Expr]) -> pl.DataFrame:
+    """Evaluate expressions over the numbered rows of a snapshot, and read little else of it."""
+    first, last = cast(int, numbers.min()), cast(int, numbers.max())
+    rows = snapshot.scan().slice(first, last - first + 1).select(expressions).collect()
+    return rows[numbers - first]
