@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from bentos.background import BackgroundTask
+from bentos.followed_base_rate import correct, list_followed, with_correction
 from bentos.metrics import Metrics
 from bentos.model import Model, load_model, with_tables
 from tasks.core.errors import first_line
@@ -41,11 +42,12 @@ class HotReload:
         self._seen = Seen()
         self._champion = Looked(self._list_ledger, self._take_champion)
         self._tables = Looked(self._list_tables, self._take_tables)
+        self._corrections = Looked(lambda: list_followed(self._model, store), self._take_correction)
         self._looking = BackgroundTask("following", _POLL_SECONDS, self.look, last=lambda: None)
 
     @property
     def problem(self) -> str:
-        return self._champion.problem or self._tables.problem
+        return self._champion.problem or self._tables.problem or self._corrections.problem
 
     def start(self, model: Model) -> None:
         """Look once before the first request, then keep looking."""
@@ -57,8 +59,8 @@ class HotReload:
         self._looking.stop()
 
     def look(self) -> None:
-        """Take up another champion, and newer tables of the one that answers."""
-        for looked in (self._champion, self._tables):
+        """Take up another champion, and newer tables and corrections of the one that answers."""
+        for looked in (self._champion, self._tables, self._corrections):
             try:
                 looked.look()
             except Exception as error:
@@ -82,7 +84,9 @@ class HotReload:
         get_bento(self._store, self.name, list_crowned(ledger)[-1])  # nothing unproven answers
         files, digest = champion.manifest.files, champion.digest
         model = load_model(lambda file: read_file(self._store, champion, file), files, digest)
-        self._take(with_tables(model, self._store))
+        # The last good correction: whether there is a newer one is looked for next.
+        self._take(correct(with_tables(model, self._store), self._model.correction))
+        self._corrections.forget()
         log.info("%s: version %s answers now, after %s", self.name, model.version, before)
         self._metrics.followed["taken up"] += 1
 
@@ -95,6 +99,15 @@ class HotReload:
             self._take(model)
             log.info("%s: looks up in newer feature tables", model.version)
             self._metrics.followed["tables"] += 1
+
+    def _take_correction(self) -> None:
+        model = with_correction(self._model, self._store)
+        if model.correction and model.correction != self._model.correction:
+            self._take(model)
+            found = model.correction
+            said = "%s: correction %d moves log odds by %+.3f"
+            log.info(said, model.version, found.number, found.offset)
+            self._metrics.followed["corrections"] += 1
 
     def _take(self, model: Model) -> None:
         self._swap(model)
@@ -117,6 +130,10 @@ class Looked:
         self.problem, self.failed_at = "", 0.0
         self._entries, self._take = entries, take
         self._seen: list[str] | None = None
+
+    def forget(self) -> None:
+        """Look at the list as if for the first time."""
+        self._seen = None
 
     def look(self) -> None:
         entries = self._entries()

@@ -29,6 +29,8 @@ def describe_schemas(model: Model, place: str) -> dict[str, Any]:
     label = describe_told(model, number)
     labels = {f"{name}s": _list(each) for name, each in label.items()}
     version = {"version": {"type": "string"}}
+    follows = model.definition.serving.follow_base_rate is not None
+    corrected: dict[str, Any] = {"correction": {"type": "integer"}} if follows else {}
     values = {each.name: describe_value(each) for each in columns}
     lists = {name: _list(value) for name, value in values.items()}
     return {
@@ -44,11 +46,11 @@ def describe_schemas(model: Model, place: str) -> dict[str, Any]:
             "required": ["columns"],
             "properties": {"columns": _object(lists, columns)},
         },
-        "Prediction": _answer({"prediction": number, **label, **version}),
-        "Predictions": _answer({"predictions": _list(number), **labels, **version}),
+        "Prediction": _answer({"prediction": number, **label, **version}, corrected),
+        "Predictions": _answer({"predictions": _list(number), **labels, **version}, corrected),
         "Explanation": {"type": "object", "required": ["prediction"]},
         "Explanations": _answer(
-            {"explanations": _list({"$ref": f"{place}Explanation"}), **version}
+            {"explanations": _list({"$ref": f"{place}Explanation"}), **version}, corrected
         ),
         "Refusal": {
             "type": "object",
@@ -88,8 +90,8 @@ def _object(properties: dict[str, Any], columns: tuple[Column, ...]) -> dict[str
     }
 
 
-def _answer(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "properties": properties}
+def _answer(properties: dict[str, Any], maybe: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": {**properties, **maybe}}
 
 
 def _list(items: dict[str, Any]) -> dict[str, Any]:

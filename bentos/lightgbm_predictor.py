@@ -9,6 +9,7 @@ import ctypes
 import logging
 import threading
 from collections.abc import Sequence
+from copy import copy
 from struct import Struct
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from tasks.prediction.compiled_forest import CompiledForest, NoForest, compile_forest
 from tasks.prediction.explainability import find_unexplained
+from tasks.training.recalibration import Recalibration, shift_odds
 
 log = logging.getLogger("perennial.serving")
 
@@ -32,9 +34,17 @@ _MANY = 16  # rows from which on a forest is the quicker one
 
 
 class Predictor:
-    """Answers by LightGBM, and by a compiled forest where that is asked for and possible."""
+    """Answers by LightGBM, and by a compiled forest where that is asked for and possible.
 
-    def __init__(self, text: str, compiled: bool = False) -> None:
+    What either predicts is recalibrated, where a version says how, and then all log odds are moved
+    by `offset`, where a base rate is followed.
+    """
+
+    offset = 0.0
+
+    def __init__(
+        self, text: str, compiled: bool = False, recalibration: Recalibration | None = None
+    ) -> None:
         self._booster = lightgbm.Booster(model_str=text)
         self._handle = self._booster._handle
         self.features: int = self._booster.num_feature()
@@ -42,6 +52,7 @@ class Predictor:
         self.unexplained = find_unexplained(text)
         self._single = threading.local()
         self._forest = self._find_forest(text) if compiled else None
+        self.recalibration = recalibration
 
     @property
     def name(self) -> str:
@@ -52,6 +63,18 @@ class Predictor:
 
         LightGBMError where the matrix has another number of features than the model.
         """
+        predicted = self._predict_raw(matrix)
+        if self.recalibration is not None:
+            predicted = self.recalibration.apply(predicted)
+        return np.asarray(shift_odds(predicted, self.offset)) if self.offset else predicted
+
+    def shifted(self, offset: float) -> "Predictor":
+        """Give a predictor by the same trees that moves all log odds by another offset."""
+        other = copy(self)
+        other.offset = offset
+        return other
+
+    def _predict_raw(self, matrix: Array) -> Array:
         if len(matrix) == 1:
             return self._predict_single(matrix)
         if self._forest is not None and len(matrix) >= _MANY:
@@ -63,7 +86,10 @@ class Predictor:
         single = getattr(self._single, "call", None) or self._prepare_single()
         single.fill(single.buffer, 0, *numbers)
         single.predict()
-        return single.result.item() if self.classes == 1 else single.result.tolist()
+        predicted = single.result.item() if self.classes == 1 else single.result.tolist()
+        if self.recalibration is not None:
+            predicted = self.recalibration.apply_one(predicted)
+        return float(shift_odds(predicted, self.offset)) if self.offset else predicted
 
     def explain(self, matrix: Array) -> Array:
         """Give SHAP contributions of shape (rows, classes, features + 1); the last is the base.

@@ -37,8 +37,10 @@ from tasks.features.transform import (
     encode_expressions,
     feature_expressions,
 )
+from tasks.registry.corrections import Correction
 from tasks.registry.versions import MANIFEST
 from tasks.storage.store import Store
+from tasks.training.recalibration import read_recalibration
 
 log = logging.getLogger("perennial.serving")
 
@@ -71,6 +73,7 @@ class Model:
     values: tuple[Column, ...] = ()
     lookup: OnlineFeatures | None = None
     examples: tuple[bytes, ...] = ()
+    correction: Correction | None = None
 
     @property
     def name(self) -> str:
@@ -185,7 +188,11 @@ def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
         lineage=lineage,
         evaluation=json.loads(read("evaluation.json")),
         schema=schema,
-        predictor=Predictor(read("model.txt").decode(), compiled),
+        predictor=Predictor(
+            read("model.txt").decode(),
+            compiled,
+            read_recalibration(read, files, definition, lineage["version"]),
+        ),
         interval=None
         if definition.serving.interval is None
         else IntervalPredictor(read(INTERVAL), lineage["version"], compiled),

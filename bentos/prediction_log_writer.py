@@ -221,6 +221,7 @@ def _join(batches: Sequence[_Batch]) -> pl.DataFrame:
         predictions=[value for each in batches for value in each.predictions],
         asked=[each.time_us for each in batches for _ in each.predictions],
         requests=[name for each in batches for name in each.requests],
+        correction=model.correction,
     )
 
 
@@ -229,5 +230,11 @@ def _frame_rows(model: Model, answered: Sequence[Answered]) -> pl.DataFrame:
     _, rows, predictions, requests, times = zip(*answered, strict=True)
     asked = [nanoseconds // 1_000 for nanoseconds in times]
     return make_part(
-        model.definition, model.version, model.frame(rows), predictions, asked, requests
+        model.definition,
+        model.version,
+        model.frame(rows),
+        predictions,
+        asked,
+        requests,
+        model.correction,
     )

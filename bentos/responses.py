@@ -24,16 +24,26 @@ def write_one(model: Model, predicted: Any, label: Any) -> bytes:
     if label is not None:
         answer[model.told] = label
     answer["version"] = model.version
+    if model.correction:
+        answer["correction"] = model.correction.number
     return _encode(answer)
 
 
 def write_many(model: Model, predictions: list[Any], labels: list[Any] | None) -> bytes:
     said = {} if labels is None else {f"{model.told}s": labels}
-    return _encode({"predictions": predictions, **said, "version": model.version})
+    return _encode({"predictions": predictions, **said, **_name(model)})
+
+
+def _name(model: Model) -> dict[str, Any]:
+    """Name what answered: a version, and the correction of its base rate, where there is one."""
+    version = {"version": model.version}
+    return {**version, "correction": model.correction.number} if model.correction else version
 
 
 def write_arrow(model: Model, predictions: list[Any], labels: list[Any] | None) -> bytes:
-    said = {} if labels is None else {model.told: labels}
+    said: dict[str, Any] = {} if labels is None else {model.told: labels}
+    if model.correction:
+        said["correction"] = [model.correction.number] * len(predictions)
     buffer = BytesIO()
     pl.DataFrame({"prediction": predictions, **said}).write_ipc_stream(buffer)
     return buffer.getvalue()
@@ -50,7 +60,7 @@ def write_explanations(
         for value, told, row in zip(predicted.tolist(), beside, contributions, strict=True)
     ]
     body = explanations[0] if one else {"explanations": explanations}
-    return _encode({**body, "version": model.version})
+    return _encode({**body, **_name(model)})
 
 
 def _explain(model: Model, names: list[str], row: Array) -> dict[str, Any]:
@@ -83,11 +93,19 @@ def write_model(model: Model) -> bytes:
             ],
             "features": model.features.expressions,
             "tables": model.lookup and model.lookup.listing.model_dump(mode="json"),
+            **_tell_calibration(model),
             "metrics": model.evaluation["metrics"],
             "baseline": model.evaluation["baseline"],
             "lineage": lineage,
         }
     )
+
+
+def _tell_calibration(model: Model) -> dict[str, Any]:
+    """Tell how the trees' probabilities are changed before they are answered, where they are."""
+    recalibration, correction = model.predictor.recalibration, model.correction
+    told = {"recalibration": recalibration.method} if recalibration else {}
+    return {**told, "correction": correction.model_dump(mode="json")} if correction else told
 
 
 def write_refusal(refused: RequestRefused) -> bytes:

@@ -75,9 +75,10 @@ class Running:
         self._server.token = os.environ.get("PERENNIAL_TOKEN", "").encode()
         self._follower: HotReload | None = None
         name = os.environ.get("PERENNIAL_FOLLOW", "")
+        follows = model.definition.serving.follow_base_rate is not None
         if name and store is None:
             log.warning("releases of %s are not followed: PERENNIAL_ROOT is not set", name)
-        elif store is not None and (name or (model.values and not folder)):
+        elif store is not None and (name or (model.values and not folder) or follows):
             self._follower = HotReload(name, store, metrics, self._server.swap)
             self._server.problem = lambda: self._follower.problem if self._follower else ""
         answering.set(self._server)

@@ -25,15 +25,16 @@ from prefect.artifacts import create_markdown_artifact
 from flows.backtest_candidates import Past, list_failed, load_champion, make_or_share, promote
 from flows.backtest_simulation import Lane, visit
 from flows.retrain import plan_retrain
+from tasks.backtest.base_rate import follow
+from tasks.backtest.periods import average_periods, measure_periods
 from tasks.backtest.policies import Policy, parse_policies
 from tasks.backtest.replay import (
+    Followed,
     Replay,
     Track,
-    average_periods,
     describe_replay,
     list_dates,
     list_looks,
-    measure_periods,
     read_history,
 )
 from tasks.core.columns import HIGH, LOW, PREDICTION
@@ -111,6 +112,7 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
         if lane.intervals is not None:
             answered = answered.with_columns(map(pl.Series, (LOW, HIGH), lane.intervals.T))
         periods = measure_periods(definition, answered, past.dates)
+        follows = definition.serving.follow_base_rate is not None
         tracks.append(
             Track(
                 policy=lane.policy,
@@ -119,6 +121,7 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
                 retrains=tuple(lane.retrains),
                 broken=lane.broken,
                 watching=lane.watching,
+                followed=describe_followed(past, answered) if follows else None,
             )
         )
     return Replay(
@@ -132,6 +135,14 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
         tracks=tuple(tracks),
         seconds=seconds,
     )
+
+
+def describe_followed(past: Past, answered: pl.DataFrame) -> Followed:
+    """Measure the same answers with the base rate followed."""
+    given, offsets = follow(past.definition, answered, past.dates[0], past.dates[-1])
+    corrected = answered.with_columns(as_column(given).alias(PREDICTION))
+    periods = measure_periods(past.definition, corrected, past.dates)
+    return Followed(periods=periods, mean=average_periods(periods), offsets=offsets)
 
 
 def keep_report(store: Store, replay: Replay, folder: Path) -> str:

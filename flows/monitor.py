@@ -8,7 +8,7 @@
 5. Training/serving skew: logged rows once more through the training path, cell by cell.
 6. The data contract on served rows, and how fresh the sources are.
 7. Service health: errors and latency.
-8. What is new in the sources.
+8. What is new in the sources, and the next correction of a base rate that is followed.
 9. Alerts, each sent once as a Prefect event, for `prefect.yaml` to act on.
 10. People are told of these, and of a candidate that still waits for a decision. Where that went
     well, what waits elsewhere for such a look is called (`tasks.notifications.ping`).
@@ -27,6 +27,7 @@ from tasks.monitoring.context import settle_watch
 from tasks.monitoring.findings import MonitoringResult
 from tasks.monitoring.task import (
     check_contract,
+    follow,
     measure_drift,
     measure_quality,
     measure_skewed,
@@ -69,6 +70,7 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
             checks=check_contract(watch, served, ground_truth),
             service=read_service(watch),
             new_data=read_new_data(watch),
+            base_rate=follow(watch, served, ground_truth),
         )
     found = found.model_copy(update={"alerts": send_alerts(found)})
     create_markdown_artifact(key=f"monitor-{watch.definition.name}", markdown=write_summary(found))

@@ -25,6 +25,7 @@ from tasks.features.transform import Features
 from tasks.prediction.answer_columns import check_explainable
 from tasks.prediction.batch_scoring import Scorer, find_forest, score_table
 from tasks.prediction.log_schema import part_path
+from tasks.registry.corrections import find_correction
 from tasks.registry.versions import Published, read_json
 from tasks.sources.file_contents import refuse_moved
 from tasks.sources.files import find_files, scan_source
@@ -86,6 +87,7 @@ def load_scorer(store: Store, published: Published, explain: int | None = None) 
     if explain is not None:
         check_explainable(model.version, model.read_text())
     definition, features = model.definition, model.features
+    follows = definition.serving.follow_base_rate is not None
     columns = read_columns(
         definition, features, read_json(store, published, "analysis.json")["columns"]
     )
@@ -99,6 +101,7 @@ def load_scorer(store: Store, published: Published, explain: int | None = None) 
         schemas=schemas,
         tables=open_tables(definition, features, columns),
         explain=explain,
+        correction=find_correction(store, definition.name) if follows else None,
     )
 
 

@@ -5,18 +5,17 @@ serving and deciding (`flows/backtest_simulation`).
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import polars as pl
 from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]
-from pydantic import Field
 
+from tasks.backtest.periods import FEWEST, Period, average_calibration
 from tasks.backtest.policies import Policy
-from tasks.core.columns import HIGH, LOW, MATURED, PREDICTION, TARGET, TIME
+from tasks.core.columns import MATURED, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.durations import parse_duration
 from tasks.core.errors import DefinitionError
@@ -31,20 +30,6 @@ from tasks.sources.query import collect, holding, open_table
 
 _MONTHS = re.compile(r"(\d{1,3})mo")
 _MOST_DATES = 1_000
-_FEWEST = 50  # rows with a label that a period needs to be measured
-
-
-class Period(Frozen):
-    """Rows that were asked between two times, and how the answers turned out.
-
-    `coverage` is the share of them that lies in its interval, where answers have one.
-    """
-
-    start: datetime
-    end: datetime
-    rows: int
-    metrics: dict[Metric, float]
-    coverage: float | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Retrain(Frozen):
@@ -65,6 +50,18 @@ class Retrain(Frozen):
     worse: bool = False
 
 
+class Followed(Frozen):
+    """What a policy would have come to, had the base rate been followed; `offsets` are by day."""
+
+    periods: tuple[Period, ...]
+    mean: dict[Metric, float]
+    offsets: tuple[float, ...]
+
+    @property
+    def calibration(self) -> float | None:
+        return average_calibration(self.periods)
+
+
 class Track(Frozen):
     """What one policy came to. The first model, which all policies share, is no retrain.
 
@@ -78,6 +75,11 @@ class Track(Frozen):
     retrains: tuple[Retrain, ...]
     broken: int
     watching: float
+    followed: Followed | None = None
+
+    @property
+    def calibration(self) -> float | None:
+        return average_calibration(self.periods)
 
     @property
     def coverage(self) -> float | None:
@@ -159,49 +161,13 @@ def read_history(plan: Plan, end: datetime) -> tuple[pl.DataFrame, tuple[str, ..
         return collect(table, rows).sort(TIME, maintain_order=True), classes
 
 
-def measure_periods(
-    definition: Definition, history: pl.DataFrame, dates: Sequence[datetime]
-) -> tuple[Period, ...]:
-    """Measure the predictions of each period that has labels enough."""
-    periods = []
-    for start, end in pairwise(dates):
-        inside = pl.col(TIME).is_between(start, end, closed="right")
-        rows = history.filter(inside, pl.col(TARGET).is_not_null())
-        if len(rows) >= _FEWEST and rows[TARGET].n_unique() > 1:
-            metrics = measure_rows(definition, rows)
-            periods.append(
-                Period(
-                    start=start,
-                    end=end,
-                    rows=len(rows),
-                    metrics=metrics,
-                    coverage=_cover(rows) if LOW in rows.columns else None,
-                )
-            )
-    return tuple(periods)
-
-
-def _cover(rows: pl.DataFrame) -> float:
-    """Give the share of rows whose target lies in its interval."""
-    low, high, target = (rows[name].to_numpy() for name in (LOW, HIGH, TARGET))
-    return float(((low <= target) & (target <= high)).mean())
-
-
-def average_periods(periods: Iterable[Period]) -> dict[Metric, float]:
-    """Average each metric over periods, each counting as much."""
-    found = [each.metrics for each in periods]
-    return {
-        metric: float(np.mean([each[metric] for each in found])) for metric in (found or [{}])[0]
-    }
-
-
 def compare_promoted(
     definition: Definition, rows: pl.DataFrame, promoted: Array, replaced: Array
 ) -> tuple[Interval | None, bool]:
     """Compare a promoted model with the one it replaced, on rows that came true since."""
     known = rows[TARGET].is_not_null().to_numpy()
     target = rows[TARGET].to_numpy()[known]
-    if len(target) < _FEWEST or len(np.unique(target)) < 2:
+    if len(target) < FEWEST or len(np.unique(target)) < 2:
         return None, False
     gate, metric, seed = definition.gate, definition.metric, definition.training.seed
     gain = compare(
@@ -226,6 +192,12 @@ def describe_replay(replay: Replay, report: str) -> dict[str, Any]:
         track.policy: {
             **track.model_dump(mode="json", exclude={"policy"}),
             **({} if track.coverage is None else {"coverage": track.coverage}),
+            "calibration": track.calibration,
+            "followed": track.followed
+            and {
+                **track.followed.model_dump(mode="json"),
+                "calibration": track.followed.calibration,
+            },
             "promotions": track.promotions,
             "refusals": track.refusals,
             "seconds": round(track.seconds, 2),

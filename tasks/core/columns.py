@@ -23,6 +23,7 @@ LOGGED = LOGGED_TIME, LOGGED_REQUEST, LOGGED_VERSION, LOGGED_PREDICTION = tuple(
     f"__{name}" for name in ("time", "request", "version", "prediction")
 )
 LOGGED_INTERVAL = "__interval"  # only of versions that give intervals
+LOGGED_CORRECTION = "__correction"  # of a base rate that is followed, and else not there
 FILE = "perennial.file"
 START = "perennial.start"
 EARLY = "perennial.early"  # whether a label came true before it was predicted

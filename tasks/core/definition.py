@@ -109,6 +109,7 @@ class Definition(Section):
         low, high = self.checks.label_rate or (0, 1)
         if low > high:
             raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")
+        self._refuse_to_follow()
         known = self.metrics
         check_bounds(self.gate, self.target.kind, known)
         for key in ("metric", "second_metric"):
@@ -120,6 +121,28 @@ class Definition(Section):
                     said = f"{metric} needs [training.params] objective = '{objective}'"
                 raise ValueError(f"[gate] {key}: {said}")
         return self
+
+    def _refuse_to_follow(self) -> None:
+        """Refuse to follow a base rate where answers and labels cannot be brought together."""
+        serving, key = self.serving, self.extract.key
+        if serving.follow_base_rate is None:
+            return
+        if self.target.kind != "binary":
+            raise ValueError("[serving] follow_base_rate is for a binary target")
+        if self.training.weight is not None:
+            raise ValueError(
+                "[serving] follow_base_rate goes by labels that count alike, and [training] weight "
+                "lets them count otherwise: leave one of them out"
+            )
+        if self.extract.time is None or not key:
+            raise ValueError("[serving] follow_base_rate needs [extract] time and key, for labels")
+        if not serving.log:
+            raise ValueError("[serving] follow_base_rate needs the prediction log: log = true")
+        if hidden := [name for name in (*key, self.extract.time) if name in serving.log_without]:
+            raise ValueError(
+                f"[serving] follow_base_rate needs {hidden[0]!r} in the log: take it out of "
+                "log_without"
+            )
 
     @model_validator(mode="after")
     def _check_interval(self) -> Self:
@@ -173,6 +196,12 @@ class Definition(Section):
     def coverage_margin(self) -> float:
         """How much less than what was asked for intervals may cover."""
         return COVERAGE_MARGIN if self.gate.coverage_margin is None else self.gate.coverage_margin
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether its models are recalibrated where they need it: not without a stopping slice."""
+        chances, training = self.target.kind != "regression", self.training
+        return chances and training.calibrate == "auto" and training.early_stopping > 0
 
     @property
     def calibration_at_most(self) -> float:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from tasks.core.data_sections import TEXT, Section, Share
-from tasks.core.durations import Duration, ShareOrPeriod
+from tasks.core.durations import Duration, Period, ShareOrPeriod
 from tasks.core.hosts import HOST
 
 SCHEDULER = r"^\w+://\S+:\d+$"
@@ -94,6 +94,12 @@ class Training(Section):
     """A level of a category with fewer rows shares one code with all other rare levels."""
     category_levels: int = Field(default=250, ge=1, le=10_000)
     """How many levels of a category have a code of their own; the most frequent ones do."""
+    calibrate: Literal["auto", "never"] = Field(
+        default="auto", exclude_if=lambda value: value == "auto"
+    )
+    """Recalibrate probabilities (auto) where the training window's last slice shows that they are
+    off by more than [gate] calibration_margin, and that it gains; or never do. Without early
+    stopping there is no such slice, and nothing is recalibrated."""
     group: str | None = Field(default=None, min_length=1, exclude_if=lambda group: group is None)
     """A column or row-wise SQL, as in `customer_id`: no value of it is on both sides of a split,
     and the bootstrap draws values of it rather than rows."""
@@ -229,3 +235,6 @@ class Serving(Section):
     """How long the prediction log is kept."""
     log_flush_s: float = Field(default=5.0, gt=0)
     """How often the prediction log is written, in seconds."""
+    follow_base_rate: Period | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Move all log odds as the labels of the last so long say that the base rate has moved, as in
+    `14d`, for a binary target; left out: never."""

@@ -21,6 +21,8 @@ from tasks.evaluation.calibration import Bin, calibrate, calibration_error, cali
 from tasks.evaluation.coverage import Coverage, add_interval, measure_coverage
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.metrics import Array, measure
+from tasks.evaluation.prior_shift import PriorShift, find_shift
+from tasks.evaluation.recalibrate import Recalibrated, apply_chosen, settle_recalibration
 from tasks.evaluation.rolling_origin import Fold, judge_folds
 from tasks.evaluation.slices import SLICE, SLICE_LEVELS, slice_rows
 from tasks.extraction.run_plan import Plan
@@ -58,6 +60,8 @@ class Importance(Frozen):
 class Evaluation(Frozen):
     """What the evaluated twin is worth. `curves` holds named series of points for plots.
 
+    Calibration that was off on the stopping slice is told by `recalibrated`, a base rate that moved
+    until the holdout by `prior_shift`.
     `coverage` is that of its intervals, where it has any: of all rows, then of each slice.
     """
 
@@ -71,6 +75,8 @@ class Evaluation(Frozen):
     importance: tuple[Importance, ...]
     curves: dict[str, dict[str, tuple[float, ...]]]
     coverage: tuple[Coverage, ...] = Field(default=(), exclude_if=lambda found: not found)
+    recalibrated: Recalibrated | None = Field(default=None, exclude_if=lambda value: value is None)
+    prior_shift: PriorShift | None = Field(default=None, exclude_if=lambda value: value is None)
     folds: tuple[Fold, ...] = Field(default=(), exclude_if=lambda folds: not folds)
 
 
@@ -93,26 +99,28 @@ def evaluate_models(
     rows = prepared.scan(SplitRole.HOLDOUT).select(told).collect()
     seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
     interval = read_fitted(plan, trained.twin)
+    found = settle_recalibration(plan, prepared, trained)
     weights, measure_them = read_weights(rows), partial(measure_rows, plan.definition)
-    predicted, simply, *ends = predict_holdout(plan, prepared, twin, simple, *open_ends(interval))
+    raw, simply, *ends = predict_holdout(plan, prepared, twin, simple, *open_ends(interval))
+    predicted, learned = (apply_chosen(found, each) for each in (raw, predict(twin, seen)))
     baseline = predict_baseline(plan, prepared, len(rows))
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
-    rows = add_interval(rows, interval, ends)
+    rows, unit = add_interval(rows, interval, ends), find_unit(plan.definition, target, weights)
     evaluation = Evaluation(
         rows=len(rows),
         metrics={
             "holdout": measure_them(target, predicted, weights),
-            "train": measure_them(seen[TARGET].to_numpy(), predict(twin, seen), read_weights(seen)),
+            "train": measure_them(seen[TARGET].to_numpy(), learned, read_weights(seen)),
         },
         baseline=measure_them(target, baseline, weights),
         simple=measure_them(target, simply, weights),
         calibration=calibrate(target, predicted, weights),
-        calibration_error=calibration_error(
-            target, predicted, find_unit(plan.definition, target, weights), weights
-        ),
+        calibration_error=calibration_error(target, predicted, unit, weights),
         slices=measure_slices(plan, slices, target, predicted, weights),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted, weights),
+        recalibrated=found and found.measure_holdout(target, raw, predicted, weights),
+        prior_shift=find_shift(plan.definition, target, predicted, weights),
         coverage=tuple(measure_coverage(plan.definition, rows.with_columns(slices), SLICE)),
         folds=judge_folds(plan, prepared, trained),
     )

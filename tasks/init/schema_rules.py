@@ -50,6 +50,14 @@ _NO_TIME = {
         "checks": _never("max_age", "max_silence", "allow_future"),
     }
 }
+_FOLLOWS = {
+    "allOf": [
+        _inside("target", _has(kind={"const": "binary"})),
+        _inside("extract", _has("time", key={"minItems": 1})),
+        {"properties": {"serving": {"properties": {"log": {"const": True}}}}},
+        {"properties": {"training": _never("weight")}},
+    ]
+}
 
 
 def _aims(objective: str) -> Rule:
@@ -143,6 +151,7 @@ RULES: dict[str, list[Rule]] = {
             _inside("target", _has(kind={"const": "binary"})),
             {"properties": {"checks": _never("label_rate")}},
         ),
+        _when(_inside("serving", _has("follow_base_rate")), _FOLLOWS),
         *_BY_KIND,
         *(
             _when(

@@ -30,8 +30,10 @@ from tasks.storage.store import Store, digest_file
 from tasks.training.lightgbm_params import model_parameters
 from tasks.training.optuna_search import tuner
 from tasks.training.published_model import load
+from tasks.training.recalibration import RECALIBRATION
 from tasks.training.train import refit_model, train_models
 from tasks.training.tuning import search_parameters, take_best
+from tasks.validation.candidate import write_recalibration
 
 log = logging.getLogger("perennial.reproduction")
 
@@ -66,12 +68,13 @@ def reproduce_version(
     digests = {
         name: digest_file(path) for name, path in made.items() if name in published.manifest.files
     }
+    lost = {RECALIBRATION} & published.manifest.files.keys() - made.keys()
     same = [name for name, digest in digests.items() if published.manifest.files[name] == digest]
     return Reproduction(
         model=plan.definition.name,
         version=plan.version,
         same=tuple(same),
-        different=tuple(name for name in digests if name not in same),
+        different=(*(name for name in digests if name not in same), *lost),
         causes=tuple(name_changes(plan, lineage)),
     )
 
@@ -122,12 +125,12 @@ def make_again(
     evaluation, _ = evaluate_models(plan, snapshot, prepared, trained, folder)
     texts = {"features.json": features, "vocabulary.json": prepared.vocabulary}
     made = {}
-    for name, value in {**texts, "evaluation.json": evaluation}.items():
+    written = {name: value.model_dump_json(indent=1) for name, value in texts.items()}
+    written |= {"evaluation.json": evaluation.model_dump_json(indent=1)}
+    written |= {"example_rows.json": write_examples(plan, snapshot, prepared)}
+    for name, text in {**written, **write_recalibration(evaluation)}.items():
         made[name] = folder / name
-        made[name].write_text(value.model_dump_json(indent=1), encoding="utf-8")
-    made["example_rows.json"] = folder / "example_rows.json"
-    examples = write_examples(plan, snapshot, prepared)
-    made["example_rows.json"].write_text(examples, encoding="utf-8")
+        made[name].write_text(text, encoding="utf-8")
     models = {"model.txt": trained.twin}
     if lineage["refit"]:
         refitted = refit_model(plan, prepared, trained, folder)

@@ -29,9 +29,10 @@ from tasks.alarms.drift_decision import (
 from tasks.alarms.histograms import REPEATED, Window, count_window, join_windows
 from tasks.analysis.profile import Profile, from_bytes, merge, profile_table, to_bytes
 from tasks.analysis.profile_drift import ColumnDrift, measure_drift
-from tasks.core.columns import FILE, LOGGED_PREDICTION, PREDICTION, START, TIME
+from tasks.core.columns import FILE, START, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.features.transform import Features
+from tasks.monitoring.base_rate import plain_answers
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.prediction_log import LoggedPredictions, add_moment
 from tasks.monitoring.reference import ChampionReference, watchable
@@ -174,7 +175,7 @@ class ChunkProfiler:
         starts = [each.start for each in places]
         some = log.only(self.version, files)
         rows = self._between(some, starts[0], until).filter(pl.col(START).is_in(starts))
-        frame = rows.drop(FILE, START).rename({LOGGED_PREDICTION: PREDICTION}).collect()
+        frame = plain_answers(self.store, self.definition, rows.drop(FILE, START).collect())
         watched = watch_served(self.definition, self.features, frame)
         counts = None
         if self.calibration is not None:

@@ -12,8 +12,10 @@ from typing import Any
 from tasks.alarms.drift_decision import list_ringing
 from tasks.core.checks import Check, failed
 from tasks.core.definition import Frozen
+from tasks.evaluation.prior_shift import describe_shift
 from tasks.features.feature_tables import tabled_values
 from tasks.monitoring.alert_deduplication import Alert, SentAlert
+from tasks.monitoring.base_rate import BaseRate
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.drift import ServedDrift
 from tasks.monitoring.ground_truth_join import GroundTruth
@@ -40,6 +42,7 @@ class MonitoringResult(Frozen):
     checks: tuple[Check, ...]
     service: ServiceHealth
     new_data: NewData | None
+    base_rate: BaseRate | None = None
     alerts: tuple[SentAlert, ...] = ()
 
 
@@ -58,6 +61,8 @@ def find_alerts(found: MonitoringResult) -> Iterator[Alert]:
     quality, behind = found.performance.quality, found.staleness
     reasons = [behind.lost, quality.detail if quality is not None and quality.lost else ""]
     reasons += _find_uncovered(found)
+    if any(reasons) and (shift := found.performance.prior_shift):
+        reasons.append(describe_shift(shift))
     if any(reasons):
         numbers = quality.model_dump(mode="json") if quality else {}
         yield Alert(
@@ -98,6 +103,8 @@ def warn_of(found: MonitoringResult) -> Iterator[str]:
     yield from _warn_of_ground_truth(found.ground_truth)
     if seen := found.performance.seen:
         yield f"{seen:,} predictions are about rows that the champion learned from"
+    if shift := found.performance.prior_shift:
+        yield describe_shift(shift)
     yield from filter(
         None, (found.ground_truth.problem, found.performance.problem, found.drift.problem)
     )

@@ -13,6 +13,7 @@ from tasks.core.columns import (
     EARLY,
     FOUND,
     HIGH,
+    LOGGED_CORRECTION,
     LOGGED_INTERVAL,
     LOGGED_PREDICTION,
     LOGGED_TIME,
@@ -100,7 +101,8 @@ def gather_answers(inputs: RunInputs, log: LoggedPredictions) -> pl.DataFrame:
         interval = [end.alias(name) for end, name in zip(ends, (LOW, HIGH), strict=True)]
         told = [answer.alias(PREDICTION), *(interval if LOGGED_INTERVAL in held else ())]
         rows = rows.with_columns(lacking)
-        frames.append(rows.select(TIME, LOGGED_TIME, LOGGED_VERSION, *told, *key))
+        corrected = [LOGGED_CORRECTION] if LOGGED_CORRECTION in held else []
+        frames.append(rows.select(TIME, LOGGED_TIME, LOGGED_VERSION, *told, *key, *corrected))
     return pl.concat(frames, how="diagonal_relaxed").collect() if frames else _no_answers(key)
 
 

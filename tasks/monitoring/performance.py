@@ -17,6 +17,7 @@ from tasks.core.errors import StoreError
 from tasks.core.model_sections import Metric
 from tasks.evaluation.coverage import Coverage, measure_coverage
 from tasks.evaluation.interval import Interval
+from tasks.evaluation.prior_shift import PriorShift, find_shift
 from tasks.evaluation.slices import SLICE
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.ground_truth_join import GroundTruth
@@ -69,7 +70,8 @@ class Performance(Frozen):
 
     `estimate` is of the last window, `off` how far estimates were from the truth on average, by the
     gate's metric. `coverage` is that of intervals whose rows came true: of all, then by slice.
-    `problem` says why nothing can be compared with the holdout.
+    `problem` says why nothing can be compared with the holdout; `prior_shift` that a base rate
+    moved, and took calibration with it.
     """
 
     quality: HoldoutComparison | None = None
@@ -82,6 +84,7 @@ class Performance(Frozen):
     off: float | None = None
     seen: int = 0
     problem: str = ""
+    prior_shift: PriorShift | None = None
 
 
 def measure_performance(
@@ -116,6 +119,7 @@ def measure_performance(
         estimate=estimate_metrics(definition, estimator, as_array(last[PREDICTION])),
         off=_mean_distance(definition.metric, spans),
         seen=len(answers) - len(unseen),
+        prior_shift=find_moved(watch, recent),
     )
 
 
@@ -216,6 +220,15 @@ def _take_recent(watch: MonitoringContext, answers: pl.DataFrame) -> pl.DataFram
         return known
     recent = known.filter(pl.col(TIME) > newest - RECENT * watch.window)
     return recent if len(recent) >= watch.definition.monitoring.rows else known
+
+
+def find_moved(watch: MonitoringContext, recent: pl.DataFrame) -> PriorShift | None:
+    """Find the base rate that moved by the labels of the last windows, where there are enough."""
+    known = recent.drop_nulls([TARGET, PREDICTION])
+    if len(known) < watch.definition.monitoring.rows:
+        return None
+    target, predicted = known[TARGET].to_numpy(), as_array(known[PREDICTION])
+    return find_shift(watch.definition, target, predicted)
 
 
 def _mean_distance(metric: Metric, spans: Iterable[Span]) -> float | None:

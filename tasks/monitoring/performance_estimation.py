@@ -12,9 +12,9 @@ from scipy.special import expit, logit  # type: ignore[import-untyped]
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.metrics import Array, from_sums, measure_one, row_losses
+from tasks.evaluation.recalibration_methods import fit_line
 
 _SURE = 1e-6  # a probability of 0 or 1 has no odds
-_STEPS, _RIDGE = 25, 1e-6
 _SHARPNESS = np.geomspace(0.25, 4, 81)
 _BINS = 20
 
@@ -42,7 +42,7 @@ def fit_estimator(definition: Definition, target: Array, predicted: Array) -> Es
     """
     kind = definition.target.kind
     if kind == "binary":
-        slope, intercept = _fit_odds(target, predicted)
+        slope, intercept = fit_line(logit(np.clip(predicted, _SURE, 1 - _SURE)), target)
         return Estimator(slope=slope, intercept=intercept)
     if kind == "multiclass":
         losses = [
@@ -126,22 +126,6 @@ def _expect_classes(chances: Array, predicted: Array) -> dict[Metric, float]:
         "accuracy": float(chances[np.arange(rows), chosen].mean()),
         "macro_f1": float(from_sums("macro_f1", sums)[0]),
     }
-
-
-def _fit_odds(target: Array, predicted: Array) -> tuple[float, float]:
-    """Fit Platt scaling, a line from predicted to true log odds, by Newton's method."""
-    odds = logit(np.clip(predicted, _SURE, 1 - _SURE))
-    design = np.column_stack([odds, np.ones(len(odds))])
-    line = np.array([1.0, 0.0])
-    for _ in range(_STEPS):
-        chance = expit(design @ line)
-        slope = design.T @ (target - chance) - _RIDGE * (line - [1.0, 0.0])
-        bend = (design.T * (chance * (1 - chance))) @ design + _RIDGE * np.eye(2)
-        step = np.linalg.solve(bend, slope)
-        line = line + step
-        if np.abs(step).max() < 1e-9:
-            break
-    return float(line[0]), float(line[1])
 
 
 def _sharpen(chances: Array, power: float) -> Array:

@@ -10,16 +10,25 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.core.columns import LOGGED_INTERVAL, LOGGED_PREDICTION, LOGGED_REQUEST
+from tasks.core.columns import (
+    LOGGED_CORRECTION,
+    LOGGED_INTERVAL,
+    LOGGED_PREDICTION,
+    LOGGED_REQUEST,
+)
 from tasks.core.definition import Frozen
-from tasks.core.errors import PerennialError, first_line
+from tasks.core.errors import PerennialError, StoreError, first_line
 from tasks.evaluation.metrics import Array
 from tasks.extraction.run_plan import RunInputs
 from tasks.features.point_in_time_join import look_up
+from tasks.monitoring.base_rate import list_offsets
 from tasks.monitoring.holdout_comparison import as_array
+from tasks.registry.corrections import Correction, read_corrections
 from tasks.sources.file_formats import FAILURES
 from tasks.sources.query import collect, open_table
+from tasks.storage.store import open_store
 from tasks.training.published_model import PublishedModel, encode_rows
+from tasks.training.recalibration import shift_odds
 
 SAMPLE = 10_000
 _SAME = 1e-9
@@ -75,18 +84,24 @@ def measure_skew(inputs: RunInputs, model: PublishedModel, logged: pl.DataFrame)
     """Compare logged rows with what training's own path and the sources make of them."""
     found: dict[str, Any] = {"rows": len(logged)}
     try:
-        found["predictions"] = compare_predictions(model, logged)
-    except _CannotCompare as why:
-        found["prediction_problem"] = str(why)
+        known = read_corrections(open_store(inputs.root), model.definition.name)
+        found["predictions"] = compare_predictions(model, logged, known)
+    except (StoreError, _CannotCompare) as error:
+        found["prediction_problem"] = first_line(error)
     try:
         found["columns"] = tuple(compare_columns(inputs, logged))
-    except (PerennialError, _CannotCompare) as why:
-        found["column_problem"] = first_line(why)
+    except (PerennialError, _CannotCompare) as error:
+        found["column_problem"] = first_line(error)
     return Skew(**found)
 
 
-def compare_predictions(model: PublishedModel, logged: pl.DataFrame) -> Difference:
-    """Predict logged rows by the training path, and compare with what was answered."""
+def compare_predictions(
+    model: PublishedModel, logged: pl.DataFrame, known: dict[int, Correction]
+) -> Difference:
+    """Predict logged rows by the training path, and compare with what was answered.
+
+    Each row by the correction that it names; one that is not `known` makes it differ.
+    """
     lacking = [name for name in model.features.columns if name not in logged.columns]
     if lacking:
         named = ", ".join(map(repr, lacking))
@@ -101,13 +116,15 @@ def compare_predictions(model: PublishedModel, logged: pl.DataFrame) -> Differen
     if changed := [f"{name!r} is {dtype}" for name, dtype in types if not dtype.is_numeric()]:
         told = ", ".join(changed)
         raise _CannotCompare(f"features are no numbers on logged rows: {told}")
-    expected = np.asarray(model.booster.predict(numbered))
+    expected = model.recalibrate(np.asarray(model.booster.predict(numbered)))
     answered = as_array(logged[LOGGED_PREDICTION])
     if model.interval is not None and LOGGED_INTERVAL in logged.columns:
         expected = np.column_stack([expected, model.predict_interval(numbered)])
         answered = np.column_stack([answered, as_array(logged[LOGGED_INTERVAL])])
     if answered.shape != expected.shape:
         raise _CannotCompare("logged predictions have another shape than the model's")
+    if LOGGED_CORRECTION in logged.columns:
+        expected = shift_odds(expected, list_offsets(logged, known)[0])
     return _compare_answers(logged, answered, expected)
 
 

@@ -15,6 +15,7 @@ from tasks.core.errors import PerennialError, first_line
 from tasks.core.steps import step
 from tasks.evaluation.slices import choose_slices
 from tasks.monitoring.alert_deduplication import SentAlert, remember_look, send_once
+from tasks.monitoring.base_rate import BaseRate, describe_base_rate, follow_base_rate
 from tasks.monitoring.context import MonitoringContext, ServedRows, look_at_log
 from tasks.monitoring.drift import ServedDrift, watch_drift
 from tasks.monitoring.findings import MonitoringResult, find_alerts
@@ -98,6 +99,15 @@ def measure_drift(
 ) -> ServedDrift:
     """Compare inputs and predictions with those of the champion's history."""
     return watch_drift(watch, asked, reference, open_store(watch.root))
+
+
+@step("base rate")
+def follow(watch: MonitoringContext, asked: ServedRows, outcomes: GroundTruth) -> BaseRate | None:
+    """Write the next correction of a base rate that is followed."""
+    found = follow_base_rate(watch, asked, outcomes)
+    if found is not None:
+        log.info("%s", describe_base_rate(found))
+    return found
 
 
 @step("skew")

@@ -5,6 +5,7 @@ refused. Not responsible for predicting, and for how rows pass through.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -38,6 +39,14 @@ def tell_predictions(
         ends = zip(INTERVAL_COLUMNS, () if interval is None else interval.T, strict=False)
         return told.with_columns(pl.Series(name, each) for name, each in ends)
     return told.with_columns(label=pl.col("prediction") >= definition.serving.threshold)
+
+
+def list_logged(answers: pl.DataFrame, classes: Sequence[str]) -> Any:
+    """Give of each answer what the prediction log keeps: `make_part`'s predictions."""
+    if set(INTERVAL_COLUMNS) <= set(answers.columns):
+        return answers.select("prediction", pl.concat_list(INTERVAL_COLUMNS)).rows()
+    chances = [f"probability_{name}" for name in classes]
+    return answers.select(pl.concat_list(chances) if chances else "prediction").to_series()
 
 
 def explain_rows(

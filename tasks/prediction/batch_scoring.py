@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -27,19 +26,21 @@ from tasks.features.feature_tables import asked_columns, tabled_values, used_tab
 from tasks.features.point_in_time_join import look_up
 from tasks.prediction.answer_columns import (
     CELLS,
-    INTERVAL_COLUMNS,
     explain_rows,
+    list_logged,
     put_beside,
     tell_predictions,
 )
 from tasks.prediction.compiled_forest import CompiledForest, NoForest, compile_forest
 from tasks.prediction.log_schema import make_part, write_part
+from tasks.registry.corrections import Correction
 from tasks.sources.file_contents import refuse_moved
 from tasks.sources.input_table import InputTable, open_input
 from tasks.sources.preflight import check_target
 from tasks.sources.query import event_time
 from tasks.storage.store import deliver, is_disk_full, reaching
 from tasks.training.published_model import PublishedModel, encode_rows
+from tasks.training.recalibration import shift_odds
 
 log = logging.getLogger("perennial.scoring")
 
@@ -51,7 +52,7 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
 
     `schemas` are the sources' columns as training read them, and `tables` the feature tables, for
     rows that come without the values that are in them. `explain` is how many contributions are
-    told beside each prediction.
+    told beside each prediction, `correction` that of a base rate that is followed.
     """
 
     model: PublishedModel
@@ -60,6 +61,7 @@ class Scorer(Frozen, arbitrary_types_allowed=True):
     schemas: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     tables: Mapping[str, pl.LazyFrame] = Field(default_factory=dict)
     explain: int | None = None
+    correction: Correction | None = None
 
 
 def score_table(scorer: Scorer, source: str, target: str, folder: Path, log_to: Path | None) -> int:
@@ -190,16 +192,15 @@ def look_up_values(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
 
 def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     """Predict a part of a table; give its keys and the answers."""
-    definition, features, classes = (
-        scorer.model.definition,
-        scorer.model.features,
-        scorer.model.vocabulary.classes,
-    )
+    definition, features = scorer.model.definition, scorer.model.features
+    classes = scorer.model.vocabulary.classes
     keys = batch.select(name for name in definition.extract.key if name in batch.columns)
     numbers = encode_rows(features, scorer.model.vocabulary, batch)
     predicted = predict(scorer, numbers)
     interval = scorer.model.predict_interval(numbers)
     told = tell_predictions(definition, classes, predicted, interval)
+    if scorer.correction:
+        told = told.with_columns(pl.lit(scorer.correction.number).alias("correction"))
     if scorer.explain:
         outputs = predicted.argmax(axis=1) if classes else np.zeros(len(batch), np.intp)
         names, most = list(features.expressions), scorer.explain
@@ -224,25 +225,24 @@ def predict(scorer: Scorer, numbers: pl.DataFrame) -> Array:
     if numbers.is_empty():
         return np.zeros((0, len(classes)) if classes else 0)
     if scorer.forest is None:
-        return np.asarray(scorer.model.booster.predict(numbers))
-    return scorer.forest.predict(numbers.cast(pl.Float64).to_numpy())
+        predicted = np.asarray(scorer.model.booster.predict(numbers))
+    else:
+        predicted = scorer.forest.predict(numbers.cast(pl.Float64).to_numpy())
+    answered = scorer.model.recalibrate(predicted)
+    return shift_odds(answered, scorer.correction.offset) if scorer.correction else answered
 
 
 def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder: Path) -> None:
     """Keep a part as the service would log it, in a folder still to be published."""
     absent = [name for name in scorer.types if name not in batch.columns]
     rows = batch.with_columns(pl.lit(None, scorer.types[name]).alias(name) for name in absent)
-    chances = [f"probability_{name}" for name in scorer.model.vocabulary.classes]
-    predicted = pl.concat_list(chances) if chances else pl.col("prediction")
-    logged: Any = answers.select(predicted).to_series()
-    if scorer.model.interval is not None:
-        logged = answers.select("prediction", pl.concat_list(INTERVAL_COLUMNS)).rows()
     part = make_part(
         scorer.model.definition,
         scorer.model.version,
         rows.select(list(scorer.types)),
-        predictions=logged,
+        predictions=list_logged(answers, scorer.model.vocabulary.classes),
         asked=[time.time_ns() // 1_000] * len(rows),
         requests=[f"score-{folder.parent.name}"] * len(rows),
+        correction=scorer.correction,
     )
     (folder / f"{secrets.token_hex(4)}.parquet").write_bytes(write_part(part))

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from tasks.core.columns import (
+    LOGGED_CORRECTION,
     LOGGED_INTERVAL,
     LOGGED_PREDICTION,
     LOGGED_REQUEST,
@@ -22,6 +23,7 @@ from tasks.core.columns import (
 )
 from tasks.core.definition import Definition
 from tasks.core.timestamps import UTC_TIME
+from tasks.registry.corrections import Correction
 
 
 def make_part(
@@ -31,9 +33,11 @@ def make_part(
     predictions: Sequence[Any] | pl.Series,
     asked: Sequence[int],
     requests: Sequence[str],
+    correction: Correction | None = None,
 ) -> pl.DataFrame:
     """Put answered rows into a part; `asked` are microseconds, one of each thing for each row.
 
+    `correction` is the one that they were answered by, where a base rate is followed.
     Where the definition asks for intervals, each prediction is a pair: itself, and its interval.
     """
     answers = pl.List(pl.Float64) if definition.target.kind == "multiclass" else pl.Float64()
@@ -48,9 +52,19 @@ def make_part(
             pl.Series(LOGGED_VERSION, [version]).new_from_index(0, len(asked)),
             pl.Series(LOGGED_PREDICTION, predictions, dtype=answers),
             *intervals,
+            *_name_correction(definition, correction, len(asked)),
             *rows.drop(definition.serving.log_without, strict=False).get_columns(),
         ]
     )
+
+
+def _name_correction(
+    definition: Definition, correction: Correction | None, rows: int
+) -> list[pl.Series]:
+    if definition.serving.follow_base_rate is None:
+        return []
+    number = correction and correction.number
+    return [pl.Series(LOGGED_CORRECTION, [number], dtype=pl.Int64).new_from_index(0, rows)]
 
 
 def write_part(part: pl.DataFrame) -> bytes:

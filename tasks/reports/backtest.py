@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from tasks.backtest.replay import Replay, Retrain, Track
+from tasks.backtest.periods import Period
+from tasks.backtest.replay import Followed, Replay, Retrain, Track
 from tasks.core.model_sections import Metric
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.reports import charts
@@ -34,25 +35,24 @@ def write_summary(replay: Replay) -> str:
 def list_heads(replay: Replay) -> list[str]:
     named = [f"Mean {name_metric(each)}" for each in (replay.metric, replay.second)]
     return [
-        *("Policy", *named, *_name_coverage(replay), "Share of schedule's gain"),
+        *("Policy", *named, "Mean calibration error", *_name_coverage(replay)),
+        "Share of schedule's gain",
         *("Retrains", "Promoted", "Refused", "Seconds"),
     ]
 
 
 def list_rows(replay: Replay) -> list[list[str]]:
-    return [
-        [
-            track.policy,
-            *(_write_mean(track, each) for each in (replay.metric, replay.second)),
-            *(format_share(track.coverage) for _ in _name_coverage(replay)),
-            format_share(reach_gain(replay, track)),
-            str(len(track.retrains)),
-            str(track.promotions),
-            str(track.refusals),
-            f"{track.seconds:.0f}",
-        ]
-        for track in replay.tracks
-    ]
+    rows = []
+    for track in replay.tracks:
+        gain = format_share(reach_gain(replay, track))
+        covered = [format_share(track.coverage) for _ in _name_coverage(replay)]
+        counts = map(str, (len(track.retrains), track.promotions, track.refusals))
+        means = [*_write_means(replay, track), *covered]
+        rows.append([track.policy, *means, gain, *counts, f"{track.seconds:.0f}"])
+        if track.followed:
+            means = [*_write_means(replay, track.followed), *("–" for _ in covered)]
+            rows.append([f"{track.policy}, base rate followed", *means, *["–"] * 5])
+    return rows
 
 
 def _name_coverage(replay: Replay) -> list[str]:
@@ -60,7 +60,12 @@ def _name_coverage(replay: Replay) -> list[str]:
     return ["Mean coverage"] if any(each.coverage is not None for each in replay.tracks) else []
 
 
-def _write_mean(track: Track, metric: Metric) -> str:
+def _write_means(replay: Replay, track: Track | Followed) -> list[str]:
+    error = "–" if track.calibration is None else f"{track.calibration:.4f}"
+    return [*(_write_mean(track, each) for each in (replay.metric, replay.second)), error]
+
+
+def _write_mean(track: Track | Followed, metric: Metric) -> str:
     return format_score(track.mean[metric]) if metric in track.mean else "–"
 
 
@@ -89,6 +94,7 @@ def write_page(replay: Replay) -> str:
         rules={track.policy: RULES[track.policy] for track in replay.tracks},
         period_heads=["From", *(track.policy for track in replay.tracks), "Rows"],
         periods=list(_show_periods(replay)),
+        calibration=list(list_calibration(replay)),
         tracks=[
             (each.policy, list(list_retrains(each.retrains)), each.broken) for each in replay.tracks
         ],
@@ -111,6 +117,20 @@ def list_periods(replay: Replay, metric: Metric) -> Iterator[list[str]]:
     for place, each in enumerate(replay.tracks[0].periods):
         scores = (track.periods[place].metrics[metric] for track in replay.tracks)
         yield [f"{each.start:%Y-%m-%d}", *map(format_score, scores), f"{each.rows:,}"]
+
+
+def list_calibration(replay: Replay) -> Iterator[list[str]]:
+    """Give a row for each period: each policy's calibration error, and why it is what it is."""
+    for place, each in enumerate(replay.tracks[0].periods):
+        errors = (_write_calibration(track.periods[place]) for track in replay.tracks)
+        yield [f"{each.start:%Y-%m-%d}", *errors, f"{each.rows:,}"]
+
+
+def _write_calibration(period: Period) -> str:
+    said, shift = f"{period.calibration:.4f}", period.prior_shift
+    if shift is None:
+        return said
+    return f"{said}, {min(shift.share, 1):.0%} of it a base rate that moved ({shift.offset:+.2f})"
 
 
 def _draw_periods(replay: Replay, metric: Metric) -> Figure:

@@ -10,6 +10,7 @@ from tasks.core.model_sections import Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.reports import charts
+from tasks.reports.candidate_calibration import list_recalibrated
 from tasks.reports.candidate_charts import draw_charts
 from tasks.reports.candidate_data import describe_data
 from tasks.reports.candidate_text import (
@@ -61,6 +62,7 @@ def write_page(candidate: Candidate) -> str:
         checks=[_describe_check(each) for each in candidate.verdict.checks],
         comparisons=list(_list_comparisons(candidate)),
         notes=" ".join(_note_metrics(candidate)),
+        recalibrated=list(list_recalibrated(candidate)),
         **_describe_folds(candidate),
         charts=list(draw_charts(candidate)),
         slice_heads=["Slice", "Rows", *map(name_metric, measured), *_name_coverage(candidate)],

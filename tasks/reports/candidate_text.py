@@ -11,6 +11,7 @@ from tasks.core.model_sections import Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.evaluation.rolling_origin import describe_folds
+from tasks.reports.candidate_calibration import tell_calibration
 from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
 from tasks.reports.formatting import escape_markdown, format_number, format_score, markdown_table
 from tasks.training.early_stopping import warn_of_rounds
@@ -78,6 +79,7 @@ def _warn_of_scores(candidate: Candidate) -> Iterator[str]:
     train, whole = (format_score(evaluation.metrics[on][metric]) for on in ("train", "holdout"))
     yield f"{name} is {train} on the rows it was trained on and {whole} on the holdout."
     yield compare_averages(candidate)
+    yield from tell_calibration(candidate)
     yield from (_as_sentence(each.detail) for each in evaluation.coverage if not each.slice)
     if is_rare(candidate):
         yield _tell_of_rare(candidate)

@@ -7,6 +7,7 @@ from tasks.analysis.profile_drift import ColumnDrift
 from tasks.core.checks import failed
 from tasks.core.columns import PREDICTION
 from tasks.core.model_sections import Metric
+from tasks.monitoring.base_rate import describe_base_rate
 from tasks.monitoring.findings import MonitoringResult, warn_of
 from tasks.monitoring.holdout_comparison import SliceQuality
 from tasks.monitoring.service_health import ServiceHealth
@@ -132,6 +133,7 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
         "versions": [each.model_dump() for each in judged.versions],
         **({"coverage": covered} if covered else {}),
         "slices": [each.model_dump() for each in rank_slices(found)],
+        "prior_shift": judged.prior_shift and judged.prior_shift.model_dump(),
         "estimate": judged.estimate,
         "estimate_off": judged.off,
         "windows": [each.model_dump(mode="json") for each in judged.spans],
@@ -145,6 +147,7 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
         "checks": [each.model_dump() for each in found.checks],
         "service": found.service.model_dump(mode="json"),
         "new_data": found.new_data and found.new_data.model_dump(),
+        "base_rate": found.base_rate and found.base_rate.model_dump(mode="json"),
         "events": [each.model_dump() for each in found.alerts],
         "summary": dict(list_states(found)),
         "warnings": list(warn_of(found)),
@@ -180,6 +183,7 @@ def list_states(found: MonitoringResult) -> list[tuple[str, str]]:
         ("Contract", contract + "".join(f"; {each.detail}" for each in bad[:TOP])),
         ("Service", describe_service(found.service)),
         ("New data", new),
+        *([("Base rate", describe_base_rate(found.base_rate))] if found.base_rate else []),
     ]
 
 

@@ -25,12 +25,16 @@ Sent = list[list[Any]]  # futures of what every worker holds
 
 
 class Grown(NamedTuple):
-    """The texts of the twin and of the simple model, with the twin's rounds and its curve."""
+    """The texts of the twin and of the simple model, with the twin's rounds and its curve.
+
+    `settled` is the text of the model that the stopping slice judged; it may have more rounds.
+    """
 
     twin: str
     simple: str
     rounds: int
     curve: tuple[float, ...] = ()
+    settled: str = ""
 
 
 def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Parameters) -> Grown:
@@ -39,7 +43,7 @@ def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Para
     Rows stay where they were sent, so that the models on all training rows need no second journey.
     """
     training, places = plan.definition.training, tuple(category_places(plan.features))
-    rounds, curve = training.rounds, tuple[float, ...]()
+    rounds, curve, text = training.rounds, tuple[float, ...](), ""
     with open_cluster(training) as cluster:
         sample = send_sample(cluster, _label_first(plan, prepared, SplitRole.FIT, SplitRole.STOP))
         first, second = (
@@ -52,10 +56,11 @@ def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Para
             (settled,) = grow(cluster, [settling], first, sample, judged)
             curve = cut_curve(settled.curve, training.early_stopping)
             rounds = 1 + curve.index(min(curve))
+            text = settled.text if plan.definition.calibrates else ""
         rows = [[*fit, *stop] for fit, stop in zip(first, second, strict=True)]
         both = [Growth(params, places, rounds), Growth(simple, places, 1)]
         twin, tree = grow(cluster, both, rows, sample)
-    return Grown(twin.text, tree.text, rounds, curve)
+    return Grown(twin.text, tree.text, rounds, curve, text)
 
 
 def grow_again(plan: Plan, prepared: Prepared, params: Parameters, rounds: int) -> str:

@@ -5,7 +5,7 @@ the loss has not improved for `[training] early_stopping` rounds, and keep the b
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightgbm
 
@@ -21,13 +21,21 @@ Callback = Callable[[Any], None]
 _FEW_ROUNDS = 5  # in fewer, hardly anything is learned
 
 
+class Settled(NamedTuple):
+    """The number of rounds, the judged rows' loss by round, and the model that was judged by it."""
+
+    rounds: int
+    curve: tuple[float, ...]
+    model: lightgbm.Booster
+
+
 def settle_rounds(
     training: Training,
     params: Parameters,
     rows: lightgbm.Dataset,
     prepared: Prepared,
     progress: Callback,
-) -> tuple[int, tuple[float, ...]]:
+) -> Settled:
     """Find the number of rounds by the last slice of the training window, and its loss by round."""
     parts = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(ROLE).collect()[ROLE].to_numpy()
     fit, stop = (take_rows(rows, parts == part) for part in (SplitRole.FIT, SplitRole.STOP))
@@ -40,7 +48,7 @@ def find_best_round(
     rows: lightgbm.Dataset,
     judged: lightgbm.Dataset,
     *callbacks: Callback,
-) -> tuple[int, tuple[float, ...]]:
+) -> Settled:
     """Train until the loss on other rows gains no more; give the best round, and loss by round.
 
     Without [training] early_stopping, and with dart, which never stops, that is the last round.
@@ -53,7 +61,7 @@ def find_best_round(
         dict(params), rows, training.rounds, [judged], callbacks=watch, keep_training_booster=True
     )
     (curve,) = curves["valid_0"].values()
-    return booster.best_iteration or training.rounds, tuple(curve)
+    return Settled(booster.best_iteration or training.rounds, tuple(curve), booster)
 
 
 def cut_curve(curve: Sequence[float], patience: int) -> tuple[float, ...]:

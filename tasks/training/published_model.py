@@ -33,13 +33,14 @@ from tasks.registry.versions import Published, find, read_file, read_json
 from tasks.storage.store import Store, open_store
 from tasks.training.datasets import model_input
 from tasks.training.intervals import open_ends
+from tasks.training.recalibration import Recalibration, read_recalibration
 
 
 class PublishedModel(Frozen):
     """A version's files, as far as predicting needs them; `root` is the address of its store.
 
     A version has one model, or two: the released one, fitted once more on all rows, and its twin,
-    which was evaluated on a holdout that it never saw.
+    which was evaluated on a holdout that it never saw. Both are recalibrated alike.
     """
 
     root: str
@@ -48,6 +49,7 @@ class PublishedModel(Frozen):
     features: Features
     vocabulary: Vocabulary
     lineage: dict[str, Any]
+    recalibration: Recalibration | None = None
 
     @property
     def version(self) -> str:
@@ -108,7 +110,11 @@ class PublishedModel(Frozen):
         Values of a regression, or probabilities. Raises what Polars raises where a feature fails.
         """
         model = lightgbm.Booster(model_str=self.read_text(twin)) if twin else self.booster
-        return predict_rows(model, self.features, self.vocabulary, rows)
+        return self.recalibrate(predict_rows(model, self.features, self.vocabulary, rows))
+
+    def recalibrate(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn what one of its boosters predicts into what the version answers."""
+        return self.recalibration.apply(predicted) if self.recalibration else predicted
 
     def predict_interval(self, numbers: pl.DataFrame) -> NDArray[np.float64]:
         """Predict the intervals of encoded rows; shape (rows, 2), or (rows, 0) without any."""
@@ -162,13 +168,17 @@ class PublishedModel(Frozen):
 
 def load(store: Store, published: Published) -> PublishedModel:
     """Read a version; its models are read when they are asked. StoreError if a file was changed."""
+    definition, files = read_definition(store, published), published.manifest.files
     return PublishedModel(
         root=store.root,
         published=published,
-        definition=read_definition(store, published),
+        definition=definition,
         features=Features.model_validate(read_json(store, published, "features.json")),
         vocabulary=Vocabulary.model_validate(read_json(store, published, "vocabulary.json")),
         lineage=read_json(store, published, "lineage.json"),
+        recalibration=read_recalibration(
+            lambda name: read_file(store, published, name), files, definition, published.path
+        ),
     )
 
 

@@ -36,11 +36,13 @@ _PROGRESS_SECONDS = 3.0
 class Trained(Frozen):
     """Model texts by local path: the twin that is evaluated and the simple model to beat.
 
-    `curve` is the stopping slice's loss by round, empty without early stopping.
+    `curve` is the stopping slice's loss by round, empty without early stopping. `settled` learned
+    from FIT alone: what it predicts for the stopping slice, recalibration is fitted on.
     """
 
     twin: Path
     simple: Path
+    settled: Path | None = None
     rounds: int
     params: Parameters
     curve: tuple[float, ...] = ()
@@ -64,6 +66,7 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     return Trained(
         twin=twin,
         simple=write_text(grown.simple, folder / "simple.txt"),
+        settled=write_text(grown.settled, folder / "settled.txt") if grown.settled else None,
         rounds=grown.rounds,
         params=params,
         curve=grown.curve,
@@ -72,14 +75,16 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
 
 def _grow_here(plan: Plan, prepared: Prepared, params: Parameters, simple: Parameters) -> Grown:
     training = plan.definition.training
-    rounds, curve = training.rounds, tuple[float, ...]()
+    rounds, curve, text = training.rounds, tuple[float, ...](), ""
     with blaming(plan.origin):
         rows = make_dataset(plan, prepared, SplitRole.FIT, SplitRole.STOP)
         if training.early_stopping:
             progress = _log_progress(rounds)
-            rounds, curve = settle_rounds(training, params, rows, prepared, progress)
+            rounds, curve, model = settle_rounds(training, params, rows, prepared, progress)
+            if plan.definition.calibrates:
+                text = model.model_to_string(num_iteration=rounds)
         twin, tree = grow_here(params, rows, rounds), grow_here(simple, rows, 1)
-    return Grown(twin.model_to_string(), tree.model_to_string(), rounds, curve)
+    return Grown(twin.model_to_string(), tree.model_to_string(), rounds, curve, text)
 
 
 def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) -> Path:

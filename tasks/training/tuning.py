@@ -152,8 +152,8 @@ def _try_next(
 def _judge(plan: Plan, params: Parameters, slices: Sequence[TuningSlice]) -> Iterator[float]:
     """Train on what is older than each slice, and give the loss on it where training stops."""
     for older, judged in slices:
-        best, curve = find_best_round(plan.definition.training, params, older, judged)
-        yield curve[best - 1]
+        settled = find_best_round(plan.definition.training, params, older, judged)
+        yield settled.curve[settled.rounds - 1]
 
 
 def _adjust(plan: Plan, params: Parameters) -> Plan:

@@ -31,6 +31,7 @@ from tasks.registry.versions import Published, publish_once, version_path
 from tasks.storage.store import Store, reaching
 from tasks.training.early_stopping import warn_of_rounds
 from tasks.training.optuna_search import Trial, tuner
+from tasks.training.recalibration import RECALIBRATION
 from tasks.training.train import Trained
 from tasks.training.tuning import best_trial
 from tasks.validation.gate import Verdict
@@ -96,6 +97,7 @@ def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> 
         "verdict.json": candidate.verdict.model_dump_json(indent=1),
         "lineage.json": json.dumps(trace_lineage(candidate), indent=1),
         SCHEMAS: json.dumps(candidate.plan.schemas, indent=1),
+        **write_recalibration(candidate.evaluation),
         **_write_feature_code(candidate.plan),
         "example_rows.json": write_examples(candidate.plan, candidate.snapshot, candidate.prepared),
         **pages,
@@ -113,6 +115,14 @@ def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> 
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
     return folder
+
+
+def write_recalibration(evaluation: Evaluation) -> dict[str, str]:
+    """Give the file of how predictions are recalibrated, where they are."""
+    chosen = evaluation.recalibrated and evaluation.recalibrated.chosen
+    return (
+        {RECALIBRATION: chosen.model_dump_json(indent=1, exclude_defaults=True)} if chosen else {}
+    )
 
 
 def _write_feature_code(plan: Plan) -> dict[str, str]:

@@ -239,5 +239,9 @@ def _suggest(definition: Definition, check: Check) -> Check:
             f"leave class weights alone ({given} in [training.params]; a lower [serving] "
             "threshold finds more of a rare class)"
         )
-        hints.append("recalibrate")
+        hints.append(
+            "let more rows say how to recalibrate ([training] stopping_share)"
+            if definition.calibrates
+            else "recalibrate ([training] calibrate = 'auto', with early_stopping)"
+        )
     return check.model_copy(update={"detail": f"{check.detail}; to mend it, {', or '.join(hints)}"})

@@ -16,8 +16,14 @@ START, END = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 29, tzinfo=UTC)
 
 
 def test_policies_are_replayed_and_compared(
-    eager: None, project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    eager: None,
+    project: Path,
+    definition_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    follows = '[serving]\nfollow_base_rate = "14d"\n'
+    definition_file.write_text(definition_file.read_text() + follows)
     words = [
         "backtest",
         "flight-delay",
@@ -41,10 +47,14 @@ def test_policies_are_replayed_and_compared(
         assert len(track["periods"]) == 2
         assert set(track["mean"]) == set(METRICS["binary"])
         assert track["promotions"] + track["refusals"] == len(track["retrains"])
+        assert len(track["followed"]["offsets"]) == 28
+        assert track["followed"]["offsets"][0] == 0 != track["followed"]["offsets"][-1]
+        assert track["followed"]["mean"] != track["mean"]
     first, second = (policies[name]["periods"][0] for name in ("never", "schedule"))
     assert first["metrics"] == second["metrics"]
     page = Path(done["report"]).read_text()
     assert "How often is it worth retraining?" in page
+    assert "never, base rate followed" in page
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     root = project.parent / "root"

@@ -528,3 +528,28 @@ def test_root_in_a_bucket_is_watched_the_same(
     for name in ("rows", "outcomes", "quality", "skew", "estimate"):
         assert there[name] == here[name], name
     assert there["report"].startswith(bucket)
+
+
+def test_base_rate_that_is_followed_gets_its_next_correction(
+    few_flights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefect_harness: None
+) -> None:
+    project = tmp_path / "few" / "project"
+    shutil.copytree(few_flights, project)
+    definition = project / "deployments" / "flight_delay.toml"
+    follows = '[serving]\nfollow_base_rate = "28d"\n'
+    definition.write_text(definition.read_text() + follows)
+    watched = make_watched(project, tmp_path / "watched")
+    monkeypatch.chdir(watched.project)
+    monkeypatch.setenv("PERENNIAL_ROOT", str(watched.root))
+    watched.log(watched.answers.with_columns(pl.lit(datetime.now(UTC)).alias("__time")))
+    assert "as of another time" in look(UNTIL)["base_rate"]["reason"]
+    found = look(None)
+    assert found["base_rate"]["written"], found["base_rate"]
+    correction = found["base_rate"]["correction"]
+    assert (correction["number"], correction["version"]) == (1, watched.version)
+    kept = watched.root / "monitoring" / MODEL / "corrections" / "000001.json"
+    assert json.loads(kept.read_text()) == correction
+    assert found["summary"]["Base rate"].startswith("correction 1 moves log odds by ")
+    again = look(None)["base_rate"]
+    assert (again["written"], again["correction"]) == (False, correction)
+    assert "less than a day old" in again["reason"]

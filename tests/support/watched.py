@@ -26,7 +26,7 @@ MONITORING = '[monitoring]\nwindow = "28d"\nrows = 100\n'
 STEPS = (
     *("read_asked", "read_ground_truth", "read_reference"),
     *("measure_quality", "measure_staleness", "measure_drift", "measure_skewed"),
-    *("check_contract", "read_service", "read_new_data", "send_alerts"),
+    *("check_contract", "read_service", "read_new_data", "follow", "send_alerts"),
 )
 Found = dict[str, Any]
 

@@ -2,21 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
-import polars as pl
 import pytest
 from predicted import DEFINITION, START, rows
 
 from tasks.backtest.replay import (
     Replay,
     Track,
-    average_periods,
     compare_promoted,
     list_dates,
     list_looks,
-    measure_periods,
 )
-from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET
+from tasks.core.columns import PREDICTION
 from tasks.core.errors import DefinitionError
 from tasks.reports.backtest import draw_comparison, name_starts
 
@@ -60,16 +56,6 @@ def test_dates_that_lead_nowhere_are_refused(start: str, end: str, every: str, s
         list_dates(day(start), day(end), every)
 
 
-def test_periods_count_alike_and_an_empty_one_not_at_all() -> None:
-    history = rows(30, 0.9)
-    dates = [START, START + timedelta(days=10), START + timedelta(days=30), day("2021-01-01")]
-    periods = measure_periods(DEFINITION, history, dates)
-    assert [each.rows for each in periods] == [1000, 1999]
-    mean = average_periods(periods)["auc"]
-    assert mean == pytest.approx(np.mean([each.metrics["auc"] for each in periods]))
-    assert average_periods(()) == {}
-
-
 def test_replay_without_a_period_to_measure_still_has_its_page() -> None:
     track = Track(policy="never", periods=(), mean={}, retrains=(), broken=0, watching=0.0)
     replay = Replay(
@@ -110,16 +96,3 @@ def test_promoted_model_that_is_worse_is_told() -> None:
         None,
         False,
     )
-
-
-def test_coverage_of_a_period_is_told_where_answers_have_intervals() -> None:
-    history = rows(40, 0.9)
-    dates = [START, START + timedelta(days=20), START + timedelta(days=40)]
-    plain = measure_periods(DEFINITION, history, dates)
-    assert "coverage" not in plain[0].model_dump()
-    wide = history.with_columns(
-        (pl.col(PREDICTION) - 0.4).alias(LOW), (pl.col(PREDICTION) + 0.4).alias(HIGH)
-    )
-    periods = measure_periods(DEFINITION, wide, dates)
-    inside = ((history[TARGET] - history[PREDICTION]).abs() <= 0.4).mean()
-    assert np.mean([each.coverage for each in periods]) == pytest.approx(inside, abs=0.01)

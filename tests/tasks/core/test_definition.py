@@ -138,6 +138,41 @@ def test_interval_that_cannot_be_fitted_is_refused(training: str, said: str) -> 
         parse_definition(text, "made.toml")
 
 
+def test_keys_that_came_later_change_no_digest_while_they_are_not_given() -> None:
+    plain = "name = 'churn'\nsources.t = 't.csv'\ntarget = { value = 'left', kind = 'binary' }\n"
+    digest = "e76ee7bc1050c7007a952061340fbab783da79a397e5b3c8574bc8ad478a434b"
+    assert parse_definition(plain, "churn.toml").digest == digest
+    automatic = f"{plain}[training]\ncalibrate = 'auto'\n"
+    assert parse_definition(automatic, "churn.toml").digest == digest
+    never = f"{plain}[training]\ncalibrate = 'never'\n"
+    assert parse_definition(never, "churn.toml").digest != digest
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"target": 'value = "y"\nkind = "regression"'}, "is for a binary target"),
+        ({"extract": 'time = "t"'}, r"needs \[extract\] time and key"),
+        ({"extract": 'key = ["id"]'}, r"needs \[extract\] time and key"),
+        ({"serving": "log = false\n"}, "needs the prediction log: log = true"),
+        ({"training": 'weight = "k"'}, "leave one of them out"),
+        (
+            {"serving": 'log_without = ["id"]\n'},
+            "needs 'id' in the log: take it out of log_without",
+        ),
+        ({"serving": 'follow_base_rate = "0d"'}, r"follow_base_rate: must be longer than nothing"),
+    ],
+)
+def test_base_rate_is_followed_only_where_labels_lead_back(
+    sections: dict[str, str], said: str
+) -> None:
+    serving = sections.get("serving", "")
+    if "follow_base_rate" not in serving:
+        serving += 'follow_base_rate = "14d"'
+    with pytest.raises(DefinitionError, match=rf"\[serving\] .*{said}"):
+        parse_definition(define(**sections | {"serving": serving}), "made.toml")
+
+
 def test_keys_that_are_not_given_are_in_no_digest() -> None:
     """A definition of before they came has the digest that its versions are named by."""
     old = parse_definition(define(training="rounds = 9"), "made.toml")

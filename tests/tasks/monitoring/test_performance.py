@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import expit, logit
 from tables import define
 
 from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET, TIME
 from tasks.core.definition import parse_definition
 from tasks.core.model_sections import METRICS
 from tasks.monitoring.context import MonitoringContext
-from tasks.monitoring.performance import Span, cover_recent, measure_span
+from tasks.monitoring.performance import Span, cover_recent, find_moved, measure_span
 from tasks.monitoring.performance_estimation import fit_estimator
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -65,3 +66,18 @@ def test_coverage_of_recent_intervals_is_measured_where_there_are_labels_enough(
     assert list(cover_recent(definition, known.head(999))) == []
     assert list(cover_recent(definition, known.drop(LOW))) == []
     assert list(cover_recent(DEFINITION, known)) == []
+
+
+def test_base_rate_that_moved_is_told_from_matured_labels() -> None:
+    watch = MonitoringContext.model_construct(definition=DEFINITION)
+    known = rows(4000, 4000)
+    assert find_moved(watch, known) is None
+    moved = known.with_columns(
+        pl.Series(PREDICTION, expit(logit(known[PREDICTION].to_numpy()) - 1))
+    )
+    shift = find_moved(watch, moved)
+    assert shift is not None
+    assert shift.offset == pytest.approx(1.0, abs=0.1)
+    assert shift.share > 0.9
+    few = DEFINITION.monitoring.rows - 1
+    assert find_moved(watch, moved.head(few)) is None

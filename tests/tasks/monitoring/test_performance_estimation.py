@@ -5,7 +5,6 @@ import pytest
 
 from tasks.core.definition import Definition, parse_definition
 from tasks.evaluation.metrics import measure
-from tasks.monitoring import performance_estimation
 from tasks.monitoring.performance_estimation import (
     Estimator,
     calibrate_chances,
@@ -73,17 +72,6 @@ def test_values_take_the_error_of_near_predictions_and_no_share_explained() -> N
 
 def test_no_rows_give_no_estimate() -> None:
     assert estimate_metrics(define("binary"), Estimator(), np.zeros(0)) == {}
-
-
-def test_line_that_did_not_settle_in_time_is_used_as_far_as_it_came(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    draw = np.random.default_rng(1)
-    predicted = draw.uniform(0.05, 0.95, 500)
-    target = (draw.random(500) < predicted) * 1.0
-    settled = performance_estimation._fit_odds(target, predicted)
-    monkeypatch.setattr(performance_estimation, "_STEPS", 2)
-    assert performance_estimation._fit_odds(target, predicted) == pytest.approx(settled, abs=0.01)
 
 
 def test_deviance_of_counts_is_estimated_like_their_error() -> None:

@@ -11,10 +11,23 @@ from tasks.reports.backtest import draw_comparison, list_retrains, reach_gain
 TIMES = [datetime(2013, month, 1, tzinfo=UTC) for month in (1, 2, 3)]
 
 
+MOVED = {
+    "rows": 100,
+    "predicted": 0.2,
+    "observed": 0.3,
+    "offset": 0.54,
+    "error": 0.08,
+    "left": 0.01,
+    "share": 0.9,
+}
+
+
 def track(policy: str, *scores: float, **changes: Any) -> dict[str, Any]:
+    metrics = [{"auc": score, "log_loss": 0.5} for score in scores]
+    rest = {"rows": 100, "calibration": 0.08, "prior_shift": MOVED}
     periods = [
-        {"start": start, "end": start, "rows": 100, "metrics": {"auc": score, "log_loss": 0.5}}
-        for start, score in zip(TIMES, scores, strict=False)
+        {"start": start, "end": start, "metrics": each, **rest}
+        for start, each in zip(TIMES, metrics, strict=False)
     ]
     mean = {"auc": sum(scores) / len(scores), "log_loss": 0.5}
     made = {"policy": policy, "periods": periods, "mean": mean, "retrains": ()}
@@ -47,11 +60,12 @@ def replay() -> Replay:
 
 def test_policies_stand_side_by_side(replay: Replay) -> None:
     drawn = draw_comparison(replay)
-    assert "| drift | 0.6500 | 0.5000 | 33.3% | 0 | 0 | 0 | 1 |" in drawn["report.md"]
+    assert "| drift | 0.6500 | 0.5000 | 0.0800 | 33.3% | 0 | 0 | 0 | 1 |" in drawn["report.md"]
     page = drawn["report.html"]
     assert '<th scope="row">drift</th><td>0.6500</td>' in page
     assert '<th scope="row">2013-02-01</th><td>0.6000</td><td>0.8000</td>' in page
     assert "At 3 looks the data seemed broken" in page
+    assert "0.0800, 90% of it a base rate that moved (+0.54)" in page
     assert "&lt;b&gt;it is time&lt;/b&gt;" in page
     assert drawn == draw_comparison(replay)
 

@@ -26,7 +26,7 @@ def make_rows(seed: int, params: dict[str, bool | int | float | str]) -> lightgb
 
 @pytest.mark.parametrize("patience", [5, 20])
 def test_training_stops_so_many_rounds_after_the_best(patience: int) -> None:
-    best, curve = find_best_round(
+    best, curve, _ = find_best_round(
         Training(rounds=200, early_stopping=patience),
         QUIET,
         make_rows(1, QUIET),
@@ -37,7 +37,7 @@ def test_training_stops_so_many_rounds_after_the_best(patience: int) -> None:
 
 
 def test_without_patience_the_last_round_is_taken() -> None:
-    best, curve = find_best_round(
+    best, curve, _ = find_best_round(
         Training(rounds=9, early_stopping=0), QUIET, make_rows(1, QUIET), make_rows(2, QUIET)
     )
     assert best == len(curve) == 9
