@@ -135,7 +135,7 @@ class Model:
         if self.definition.target.kind == "regression":
             return None
         if predicted.ndim == 1:
-            return list((predicted >= self.definition.serving.threshold).tolist())
+            return list((predicted >= self.definition.threshold).tolist())
         return [self.vocabulary.classes[place] for place in predicted.argmax(axis=1)]
 
     def count_others(self, matrix: Array) -> dict[str, int]:
@@ -168,17 +168,17 @@ def load_folder(folder: Path) -> Model:
 def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
     """Make a model from its files, and let it prove itself before anyone is answered by it."""
     lineage = json.loads(read("lineage.json"))
-    definition = parse_definition(read("definition.toml").decode(), lineage["version"])
+    written = parse_definition(read("definition.toml").decode(), lineage["version"])
+    definition = written.settle(lineage.get("threshold"))
     features = Features.model_validate_json(read("features.json"))
     vocabulary = Vocabulary.model_validate_json(read("vocabulary.json"))
     columns = read_columns(definition, features, json.loads(read("analysis.json"))["columns"])
     values = read_values(definition, features)
     schema = RequestSchema(columns, definition.serving.max_rows)
-    evaluate = feature_expressions(features)
+    compiled, evaluate = definition.serving.predictor == "compiled", feature_expressions(features)
     types = schema.types | {column.name: column.dtype for column in values}
     numbered = pl.LazyFrame(schema=types).select(evaluate).collect_schema()
     encode = [each.cast(pl.Float64) for each in encode_expressions(features, vocabulary, numbered)]
-    compiled = definition.serving.predictor == "compiled"
     model = Model(
         version=lineage["version"],
         manifest=manifest,

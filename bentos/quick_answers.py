@@ -145,9 +145,9 @@ def _lay_out(model: Model, logs: bool) -> Way:
 
 def _find_told(model: Model) -> Callable[[tuple[float, ...], Any], Any]:
     """Give what says of one row, and its prediction, what `Model.tell` says of many."""
-    kind, threshold = model.definition.target.kind, model.definition.serving.threshold
     if (interval := model.interval) is not None:
         return lambda numbers, predicted: interval.predict_one(numbers)
+    kind, threshold = model.definition.target.kind, model.definition.threshold
     if kind == "regression":
         return lambda numbers, predicted: None
     if kind == "binary":

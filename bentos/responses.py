@@ -85,7 +85,7 @@ def write_model(model: Model) -> bytes:
             "target": model.definition.target.value,
             "classes": model.vocabulary.classes,
             **({} if model.interval is None else {"interval": model.definition.serving.interval}),
-            "threshold": model.definition.serving.threshold,
+            "threshold": model.definition.threshold,
             "predictor": model.predictor.name,
             "columns": [
                 {"name": each.name, "type": str(each.dtype), "required": each.required}

@@ -37,7 +37,7 @@ from tasks.backtest.replay import (
     list_looks,
     read_history,
 )
-from tasks.core.columns import HIGH, LOW, PREDICTION
+from tasks.core.columns import HIGH, LOW, PREDICTION, THRESHOLD
 from tasks.core.definition_file import find_definition, load_definition
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.core.time_zones import in_utc
@@ -100,7 +100,7 @@ def open_lanes(past: Past, policies: Sequence[Policy]) -> list[Lane]:
         promote(past, store, published)
         answers = np.full(len(past.rows), np.nan)
         champion = load_champion(store, published, start)
-        lanes.append(Lane(policy, store, champion, answers, since=start))
+        lanes.append(Lane(policy, store, champion, answers, answers.copy(), since=start))
     return lanes
 
 
@@ -111,6 +111,8 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
         answered = past.rows.with_columns(as_column(lane.answers).alias(PREDICTION))
         if lane.intervals is not None:
             answered = answered.with_columns(map(pl.Series, (LOW, HIGH), lane.intervals.T))
+        if definition.chooses:  # each version answers by its own
+            answered = answered.with_columns(pl.Series(THRESHOLD, lane.thresholds))
         periods = measure_periods(definition, answered, past.dates)
         follows = definition.serving.follow_base_rate is not None
         tracks.append(

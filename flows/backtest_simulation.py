@@ -28,6 +28,7 @@ from tasks.alarms.drift_decision import list_ringing
 from tasks.backtest.policies import Policy, has_enough_new, look_for_drift
 from tasks.backtest.replay import Retrain, compare_promoted
 from tasks.core.columns import CHALLENGER_PREDICTION, PREDICTION, TARGET, TIME
+from tasks.core.definition import Definition
 from tasks.evaluation.metrics import Array
 from tasks.monitoring.challenger import Challenger, train_challenger
 from tasks.monitoring.staleness import look_for_loss
@@ -49,6 +50,7 @@ class Lane:
     store: Store
     champion: LaneChampion
     answers: Array
+    thresholds: Array
     since: datetime
     intervals: Array | None = None
     challenger: Challenger | None = None
@@ -76,6 +78,8 @@ def answer_until(past: Past, lane: Lane, now: datetime) -> None:
     if predicted.ndim != lane.answers.ndim:
         lane.answers = np.full((len(lane.answers), predicted.shape[1]), np.nan)
     lane.answers[rows] = predicted
+    if past.definition.chooses:
+        lane.thresholds[rows] = lane.champion.model.definition.threshold
     model = lane.champion.model
     if model.interval is not None:
         if lane.intervals is None:
@@ -127,7 +131,8 @@ def ask_quality(past: Past, lane: Lane, now: datetime) -> str:
             as_column(lane.answers[rows]).alias(PREDICTION),
             as_column(quick).alias(CHALLENGER_PREDICTION),
         )
-        if lost := look_for_loss(definition, served, now):
+        settled = settle(definition, model)
+        if lost := look_for_loss(settled, served, now):
             return lost
         matured = challenger.as_of - definition.target.matures_after
         if not has_enough_new(definition, challenger.learned, matured, past.rows, now):
@@ -136,6 +141,11 @@ def ask_quality(past: Past, lane: Lane, now: datetime) -> str:
     lane.challenger = learn_challenger(past, lane.champion.model, now)
     lane.watching += time.monotonic() - begun
     return ""
+
+
+def settle(definition: Definition, model: Model) -> Definition:
+    """Give a definition that leaves its threshold open the one that a version chose."""
+    return definition.settle(model.definition.threshold) if definition.chooses else definition
 
 
 def learn_challenger(past: Past, model: Model, now: datetime) -> Challenger:
@@ -164,5 +174,6 @@ def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
     lane.challenger = None
     rows = past.between(now, past.compared_until(now))
     ours, theirs = (answer(past, each, rows) for each in (lane.champion, replaced))
-    gain, worse = compare_promoted(past.definition, past.rows[rows], ours, theirs)
+    settled = settle(past.definition, lane.champion.model)
+    gain, worse = compare_promoted(settled, past.rows[rows], ours, theirs)
     return Retrain(**told, promoted=True, refused="", seconds=seconds, gain=gain, worse=worse)

@@ -184,12 +184,12 @@ def make_candidate(
         trained = train(take_best(plan, trials), prepared, folder)
     with timed("evaluation", steps):
         evaluation, scored = evaluate(plan, snapshot, prepared, trained, folder)
+    plan = plan.settle(evaluation.chosen_threshold)
     with timed("validation", steps):
         verdict = validate(plan, snapshot, prepared, scored)
-    refitted = None
-    if verdict.passed and plan.definition.training.refit and plan.as_of is not None:
-        with timed("refit", steps):
-            refitted = refit(plan, prepared, trained, folder)
+    again = verdict.passed and plan.definition.training.refit and plan.as_of is not None
+    with timed("refit", steps) if again else nullcontext():
+        refitted = refit(plan, prepared, trained, folder) if again else None
     candidate = Candidate(
         plan=plan,
         snapshot=snapshot,

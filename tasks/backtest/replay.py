@@ -177,8 +177,9 @@ def compare_promoted(
         replaced[known],
         group_rows(rows[TIME].filter(pl.Series(known)), seed),
         confidence=gate.confidence,
-        threshold=definition.serving.threshold,
+        threshold=definition.threshold,
         seed=seed,
+        costs=definition.constant_costs,
         deviance=definition.deviance,
     )
     theirs = measure_rows(definition, pl.DataFrame({TARGET: target, PREDICTION: replaced[known]}))

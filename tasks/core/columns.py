@@ -6,6 +6,8 @@ A prefix keeps them apart from the columns of the data. They are in stored files
 # Labelled and numbered rows, through preparation, training, evaluation and monitoring.
 ROW, TIME, TARGET, MATURED = (f"perennial.{name}" for name in ("row", "time", "target", "matured"))
 ROLE = "perennial.part"  # a row's `SplitRole`
+FALSE_ALARM, MISSED = "perennial.false_alarm", "perennial.missed"  # what a mistake on it costs
+THRESHOLD = "perennial.threshold"  # from which probability on its answer was yes
 WEIGHT = "perennial.weight"  # only there where the definition weighs rows
 GROUP = "perennial.group"  # a hash of what [training] group says of a row; only there with one
 PREDICTION = "perennial.prediction"

@@ -10,7 +10,7 @@ import tomllib
 from datetime import timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from tasks.core.data_sections import (
     MEANT_BY_DATA,
@@ -24,7 +24,7 @@ from tasks.core.data_sections import (
 )
 from tasks.core.deviances import Deviance, find_deviance
 from tasks.core.errors import DefinitionError, explain_value
-from tasks.core.gate_bounds import check_bounds
+from tasks.core.gate_bounds import check_bounds, check_decision
 from tasks.core.hosts import HOST, MEANT_BY_HOST
 from tasks.core.model_sections import (
     CALIBRATION_AT_MOST,
@@ -40,6 +40,7 @@ from tasks.core.model_sections import (
 )
 from tasks.core.names import MODEL, MODEL_MEANS
 from tasks.core.schedule import Schedule
+from tasks.core.serving_checks import check_following, check_interval
 from tasks.core.watch_sections import Monitoring, Notify
 
 _MEANT = {
@@ -94,6 +95,8 @@ class Definition(Section):
     schedule: Schedule = Field(default=Schedule(), exclude=True)  # makes no other model
     """When the model is retrained, monitored and materialised by itself."""
 
+    _threshold: float | None = PrivateAttr(default=None)
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         if self.extract.query is None and len(self.sources) > 1:
@@ -109,7 +112,9 @@ class Definition(Section):
         low, high = self.checks.label_rate or (0, 1)
         if low > high:
             raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")
-        self._refuse_to_follow()
+        check_following(self.target, self.extract, self.training, self.serving)
+        check_interval(self.target, self.training, self.serving, self.gate)
+        check_decision(self.target, self.training, self.serving, self.gate)
         known = self.metrics
         check_bounds(self.gate, self.target.kind, known)
         for key in ("metric", "second_metric"):
@@ -120,49 +125,6 @@ class Definition(Section):
                     objective = metric.removesuffix("_deviance")
                     said = f"{metric} needs [training.params] objective = '{objective}'"
                 raise ValueError(f"[gate] {key}: {said}")
-        return self
-
-    def _refuse_to_follow(self) -> None:
-        """Refuse to follow a base rate where answers and labels cannot be brought together."""
-        serving, key = self.serving, self.extract.key
-        if serving.follow_base_rate is None:
-            return
-        if self.target.kind != "binary":
-            raise ValueError("[serving] follow_base_rate is for a binary target")
-        if self.training.weight is not None:
-            raise ValueError(
-                "[serving] follow_base_rate goes by labels that count alike, and [training] weight "
-                "lets them count otherwise: leave one of them out"
-            )
-        if self.extract.time is None or not key:
-            raise ValueError("[serving] follow_base_rate needs [extract] time and key, for labels")
-        if not serving.log:
-            raise ValueError("[serving] follow_base_rate needs the prediction log: log = true")
-        if hidden := [name for name in (*key, self.extract.time) if name in serving.log_without]:
-            raise ValueError(
-                f"[serving] follow_base_rate needs {hidden[0]!r} in the log: take it out of "
-                "log_without"
-            )
-
-    @model_validator(mode="after")
-    def _check_interval(self) -> Self:
-        where = f"[serving] interval = {self.serving.interval}"
-        if self.serving.interval is None:
-            if self.gate.coverage_margin is not None:
-                raise ValueError("[gate] coverage_margin does nothing without [serving] interval")
-            return self
-        if self.target.kind != "regression":
-            raise ValueError(
-                f"{where}: is for a regression; a {self.target.kind} target has "
-                "probabilities, which say how sure it is; leave it out"
-            )
-        if not self.training.early_stopping:
-            raise ValueError(
-                f"{where}: its width is learned on the slice of [training] "
-                "early_stopping, which is 0; leave that out"
-            )
-        if self.training.engine == "dask":
-            raise ValueError(f"{where}: is fitted in one process; set [training] engine = 'local'")
         return self
 
     @property
@@ -178,9 +140,53 @@ class Definition(Section):
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Every metric that fits; the first is what the gate judges by if the file says nothing."""
-        usual = METRICS[self.target.kind]
+        """All metrics that fit; the first is what the gate judges by if the file says nothing."""
+        costs: tuple[Metric, ...] = () if self.serving.cost is None else ("cost",)
+        usual = METRICS[self.target.kind] + costs
         return (self.deviance.metric, *usual) if self.deviance else usual
+
+    @property
+    def constant_costs(self) -> tuple[float, float] | None:
+        """What a false alarm and a missed positive cost, where that is the same for all rows."""
+        return None if self.serving.cost is None else self.serving.cost.constant
+
+    @property
+    def threshold(self) -> float:
+        """From which probability on an answer is yes: the file's, or the one that was chosen."""
+        given = self.serving.threshold
+        chosen = given if self._threshold is None else self._threshold
+        if isinstance(chosen, str):
+            raise DefinitionError("[serving] threshold = 'auto': none was chosen yet; retrain")
+        return chosen
+
+    @property
+    def chooses(self) -> bool:
+        """Whether a threshold is still to be chosen."""
+        return self.serving.threshold == "auto" and self._threshold is None
+
+    @property
+    def judges_stopping_slice(self) -> bool:
+        """Whether it is asked what a model that never saw the stopping slice says of it."""
+        asked = self.calibrates or self.chooses or self.metric != self.loss
+        return asked and self.training.early_stopping > 0
+
+    @property
+    def loss(self) -> Metric:
+        """The metric that is the loss of early stopping: of the objective, or of the kind's own."""
+        if self.deviance:
+            return self.deviance.metric
+        return "rmse" if self.target.kind == "regression" else "log_loss"
+
+    def settle(self, threshold: float | None, anew: bool = False) -> Self:
+        """Give this definition with the threshold that was chosen for a version; None: as it is.
+
+        Its digest stays that of the file. With `anew` a choice is forgotten.
+        """
+        if threshold is None and not anew:
+            return self
+        settled = self.model_copy()
+        settled._threshold = threshold
+        return settled
 
     @property
     def metric(self) -> Metric:

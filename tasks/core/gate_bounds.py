@@ -1,14 +1,23 @@
-"""Absolute bounds of the gate: which metrics may have one, and on which side.
+"""What the gate's bounds, a threshold and costs ask of each other.
 
 Responsible for refusing a bound that is for another kind of target, on the wrong side, or out of
-reach. Not responsible for holding a candidate to it (`validation.bounds`).
+reach, and costs or a threshold that nothing can be made of. Not responsible for holding a
+candidate to them (`validation.bounds`).
 """
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
 
 from tasks.core.errors import nearest
-from tasks.core.model_sections import HIGHER_IS_BETTER, Gate, Metric, TargetKind
+from tasks.core.model_sections import (
+    HIGHER_IS_BETTER,
+    Gate,
+    Metric,
+    Serving,
+    Target,
+    TargetKind,
+    Training,
+)
 
 Side = Literal["at_least", "at_most"]
 
@@ -21,6 +30,31 @@ def list_bounds(gate: Gate) -> Iterator[tuple[str, Side, Mapping[str, float]]]:
             bounds: dict[str, float] | None = getattr(gate, key)
             if bounds is not None:
                 yield key, side, bounds
+
+
+def check_decision(target: Target, training: Training, serving: Serving, gate: Gate) -> None:
+    """Raise ValueError for a threshold or costs that cannot be, or that do nothing."""
+    if target.kind != "binary":
+        if gate.fairness is not None:
+            raise ValueError(f"[gate] fairness: is for a binary target, not for {target.kind}")
+        for key, given in (("cost", serving.cost), ("threshold", serving.threshold == "auto")):
+            if given:
+                said = f"is for a binary target, not for {target.kind}"
+                raise ValueError(f"[serving] {key}: {said}")
+    if serving.threshold == "auto" and not training.early_stopping:
+        raise ValueError(
+            "[serving] threshold = 'auto': is chosen on the slice that early stopping leaves out; "
+            "set [training] early_stopping, or give a number"
+        )
+    for key in ("metric", "second_metric"):
+        if getattr(gate, key) == "cost":
+            if serving.cost is None:
+                raise ValueError(f"[gate] {key}: say first what [serving] cost a mistake has")
+            if serving.cost.constant is None:
+                raise ValueError(
+                    f"[gate] {key}: the monitor judges by it too, and knows no row's own cost; "
+                    "give [serving] cost as numbers, or bound it by [gate] at_most"
+                )
 
 
 def check_bounds(gate: Gate, kind: TargetKind, known: Collection[Metric]) -> None:

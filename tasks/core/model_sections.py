@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from tasks.core.data_sections import TEXT, Section, Share
+from tasks.core.decision_keys import Cost, Fairness, Threshold
 from tasks.core.durations import Duration, Period, ShareOrPeriod
 from tasks.core.hosts import HOST
 
@@ -41,7 +42,8 @@ _WORKERS = {
 TargetKind = Literal["binary", "multiclass", "regression"]
 Metric = Literal[
     "auc", "log_loss", "brier", "accuracy", "average_precision", "precision", "recall", "f1",
-    "macro_f1", "mae", "rmse", "r2", "poisson_deviance", "gamma_deviance", "tweedie_deviance",
+    "macro_f1", "mae", "rmse", "r2", "cost", "poisson_deviance", "gamma_deviance",
+    "tweedie_deviance",
 ]  # fmt: skip
 Workers = Annotated[
     int | Literal["auto"], BeforeValidator(_check_workers), WithJsonSchema(_WORKERS)
@@ -169,6 +171,8 @@ class Gate(Section):
         default=None, min_length=1, exclude_if=_not_given
     )
     """What a metric that is better when lower must stay below on each slice, as proven."""
+    fairness: Fairness | None = Field(default=None, exclude_if=_not_given)
+    """Groups whose rates may differ by so much, as in `{ by = ["sex"], at_most = 0.1 }`."""
     slices: tuple[str, ...] | None = None
     """Columns or SQL expressions: no group of rows that they make may get worse. Left out: the
     categories with few levels."""
@@ -206,8 +210,11 @@ class Approval(Section):
 class Serving(Section):
     """How predictions are served, by how many processes, within which limits; and their log."""
 
-    threshold: float = Field(default=0.5, gt=0, lt=1)
-    """From which probability on the answer of a binary model is yes."""
+    threshold: Threshold = 0.5
+    """From which probability on the answer of a binary model is yes; auto: chosen on the stopping
+    slice, by the least cost, or by F1 where no cost is given."""
+    cost: Cost | None = Field(default=None, exclude_if=_not_given)
+    """What a mistake of a binary model costs, as in `{ false_alarm = 1, missed = 20 }`."""
     interval: float | None = Field(default=None, ge=0.5, le=0.99, exclude_if=_not_given)
     """Which share of values is to lie in the interval that a regression answers beside its
     prediction, as in 0.9; left out: no interval is answered."""

@@ -22,6 +22,7 @@ from tasks.evaluation.metrics import (
     HIGHER_IS_BETTER,
     RANKED,
     Array,
+    Costs,
     from_sums,
     group_sums,
     measure_one,
@@ -63,18 +64,19 @@ def compare(
     threshold: float,
     seed: int,
     weights: Array | None = None,
+    costs: Costs | None = None,
     deviance: Deviance | None = None,
 ) -> Interval:
     """Bootstrap by how much `one` is better than `other` on the same rows."""
     sign = 1 if metric in HIGHER_IS_BETTER else -1
     ours, theirs = (
-        group_sums(metric, target, each, groups, threshold, weights, deviance)
+        group_sums(metric, target, each, groups, threshold, weights, costs, deviance)
         for each in (one, other)
     )
     gain = _bootstrap(ours, theirs, lambda sums: sign * from_sums(metric, sums), confidence, seed)
     # The bins that make resampling cheap cost some exactness: give it back.
     exact = sum(
-        sign * side * measure_one(metric, target, each, threshold, weights, deviance)
+        sign * side * measure_one(metric, target, each, threshold, weights, costs, deviance)
         for side, each in ((1, one), (-1, other))
     )
     return gain if metric not in RANKED else gain.around(exact)
@@ -88,6 +90,7 @@ def compare_apart(
     confidence: float,
     threshold: float,
     seed: int,
+    costs: Costs | None = None,
     deviance: Deviance | None = None,
 ) -> Interval:
     """Bootstrap by how much better predictions did on some rows than on others.
@@ -95,17 +98,17 @@ def compare_apart(
     Each side is target, predictions and groups of its own rows, and is resampled by itself.
     """
     sign = 1 if metric in HIGHER_IS_BETTER else -1
-    sums = [group_sums(metric, *side, threshold, deviance=deviance) for side in (one, other)]
+    sums = [group_sums(metric, *side, threshold, None, costs, deviance) for side in (one, other)]
     spread = [
         sign
         * (from_sums(metric, draw_groups(len(each), seed + place) @ each) - _whole(metric, each))
         for place, each in enumerate(sums)
     ]
     gain = sum(
-        sign * side * measure_one(metric, *rows[:2], threshold, deviance=deviance)
+        sign * side * measure_one(metric, *rows[:2], threshold, None, costs, deviance)
         for side, rows in ((1, one), (-1, other))
     )
-    return _reach(gain, spread[0] - spread[1], min(len(each) for each in sums), confidence)
+    return reach(gain, spread[0] - spread[1], min(len(each) for each in sums), confidence)
 
 
 def measure_surely(
@@ -118,13 +121,14 @@ def measure_surely(
     threshold: float,
     seed: int,
     weights: Array | None = None,
+    costs: Costs | None = None,
     deviance: Deviance | None = None,
 ) -> Interval:
     """Bootstrap a metric itself, with the interval that other such rows would give."""
-    sums = group_sums(metric, target, predicted, groups, threshold, weights, deviance)
+    sums = group_sums(metric, target, predicted, groups, threshold, weights, costs, deviance)
     strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - _whole(metric, sums)
-    value = measure_one(metric, target, predicted, threshold, weights, deviance)
-    return _reach(value, strays, len(sums), confidence)
+    value = measure_one(metric, target, predicted, threshold, weights, costs, deviance)
+    return reach(value, strays, len(sums), confidence)
 
 
 def compare_calibration(
@@ -205,10 +209,10 @@ def _bootstrap(
     weights = draw_groups(len(ours), seed)
     value = float((score(ours.sum(axis=0)[None, :]) - score(theirs.sum(axis=0)[None, :]))[0])
     strays = score(weights @ ours) - score(weights @ theirs) - value
-    return _reach(value, strays, len(ours), confidence)
+    return reach(value, strays, len(ours), confidence)
 
 
-def _reach(value: float, strays: Array, count: int, confidence: float) -> Interval:
+def reach(value: float, strays: Array, count: int, confidence: float) -> Interval:
     """Turn how far resamples strayed into an interval, wider where groups are few."""
     tail = (1 - confidence) / 2
     widening = _deviations(count, confidence) / -float(ndtri(tail))

@@ -14,21 +14,24 @@ from lightgbm import Booster
 from polars.selectors import by_name
 from pydantic import Field
 
-from tasks.core.columns import GROUP, ROLE, ROW, TARGET, TIME, WEIGHT
+from tasks.core.columns import FALSE_ALARM, GROUP, MISSED, ROLE, ROW, TARGET, TIME, WEIGHT
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
 from tasks.evaluation.coverage import Coverage, add_interval, measure_coverage
 from tasks.evaluation.curves import draw_curves
+from tasks.evaluation.decision_threshold import ChosenThreshold, settle_threshold
 from tasks.evaluation.metrics import Array, measure
 from tasks.evaluation.prior_shift import PriorShift, find_shift
 from tasks.evaluation.recalibrate import Recalibrated, apply_chosen, settle_recalibration
 from tasks.evaluation.rolling_origin import Fold, judge_folds
+from tasks.evaluation.row_values import read_costs, read_weights
 from tasks.evaluation.slices import SLICE, SLICE_LEVELS, slice_rows
+from tasks.evaluation.stopping_metric import Disagreement, find_disagreement
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.preparation.weights import weight_columns
+from tasks.preparation.weights import counted_columns, weight_columns
 from tasks.storage.store import reaching
 from tasks.training.datasets import model_input
 from tasks.training.intervals import open_ends, read_fitted
@@ -37,7 +40,7 @@ from tasks.training.train import Trained, read_model
 _TRAIN_ROWS = 100_000
 _CONTRIBUTION_ROWS, _FEWEST_CONTRIBUTION_ROWS = 2_000, 200
 _CONTRIBUTIONS = 100_000  # rows times trees: a tree's contributions take far longer than its value
-_META = (ROW, TIME, TARGET, ROLE, WEIGHT, GROUP)
+_META = (ROW, TIME, TARGET, ROLE, WEIGHT, GROUP, FALSE_ALARM, MISSED)
 
 
 class Slice(Frozen):
@@ -74,10 +77,19 @@ class Evaluation(Frozen):
     slices: tuple[Slice, ...]
     importance: tuple[Importance, ...]
     curves: dict[str, dict[str, tuple[float, ...]]]
+    folds: tuple[Fold, ...] = Field(default=(), exclude_if=lambda folds: not folds)
     coverage: tuple[Coverage, ...] = Field(default=(), exclude_if=lambda found: not found)
     recalibrated: Recalibrated | None = Field(default=None, exclude_if=lambda value: value is None)
     prior_shift: PriorShift | None = Field(default=None, exclude_if=lambda value: value is None)
-    folds: tuple[Fold, ...] = Field(default=(), exclude_if=lambda folds: not folds)
+    threshold: ChosenThreshold | None = Field(
+        default=None, exclude_if=lambda chosen: chosen is None
+    )
+    disagreement: Disagreement | None = Field(default=None, exclude_if=lambda found: found is None)
+
+    @property
+    def chosen_threshold(self) -> float | None:
+        """The threshold that was chosen for this version; None where the definition gives it."""
+        return self.threshold.threshold if self.threshold else None
 
 
 class Scored(Frozen):
@@ -95,32 +107,32 @@ def evaluate_models(
 ) -> tuple[Evaluation, Scored]:
     """Score the holdout once, measure, and keep the scores for the gate."""
     twin, simple = (read_model(path.read_text("utf-8")) for path in (trained.twin, trained.simple))
-    told = by_name(ROW, TIME, TARGET, WEIGHT, GROUP, require_all=False)
+    told = by_name(ROW, TIME, TARGET, GROUP, *counted_columns(plan), require_all=False)
     rows = prepared.scan(SplitRole.HOLDOUT).select(told).collect()
     seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
     interval = read_fitted(plan, trained.twin)
-    found = settle_recalibration(plan, prepared, trained)
-    weights, measure_them = read_weights(rows), partial(measure_rows, plan.definition)
     raw, simply, *ends = predict_holdout(plan, prepared, twin, simple, *open_ends(interval))
+    found = settle_recalibration(plan, prepared, trained)
+    plan, chosen = settle_threshold(plan, prepared, trained, found)
+    weights, measure_them = read_weights(rows), partial(measure_rows, plan.definition)
     predicted, learned = (apply_chosen(found, each) for each in (raw, predict(twin, seen)))
     baseline = predict_baseline(plan, prepared, len(rows))
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
     rows, unit = add_interval(rows, interval, ends), find_unit(plan.definition, target, weights)
     evaluation = Evaluation(
         rows=len(rows),
-        metrics={
-            "holdout": measure_them(target, predicted, weights),
-            "train": measure_them(seen[TARGET].to_numpy(), learned, read_weights(seen)),
-        },
-        baseline=measure_them(target, baseline, weights),
-        simple=measure_them(target, simply, weights),
+        metrics={"holdout": measure_them(rows, predicted), "train": measure_them(seen, learned)},
+        baseline=measure_them(rows, baseline),
+        simple=measure_them(rows, simply),
         calibration=calibrate(target, predicted, weights),
         calibration_error=calibration_error(target, predicted, unit, weights),
-        slices=measure_slices(plan, slices, target, predicted, weights),
+        slices=measure_slices(plan, slices, rows, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted, weights),
         recalibrated=found and found.measure_holdout(target, raw, predicted, weights),
         prior_shift=find_shift(plan.definition, target, predicted, weights),
+        threshold=chosen,
+        disagreement=find_disagreement(plan, prepared, trained, found),
         coverage=tuple(measure_coverage(plan.definition, rows.with_columns(slices), SLICE)),
         folds=judge_folds(plan, prepared, trained),
     )
@@ -133,21 +145,23 @@ def evaluate_models(
 
 
 def measure_rows(
-    definition: Definition, target: Array, predicted: Array, weights: Array | None = None
+    definition: Definition, rows: pl.DataFrame, predicted: Array
 ) -> dict[Metric, float]:
-    """Compute every metric that fits the definition's target, by its threshold."""
-    kind, threshold = definition.target.kind, definition.serving.threshold
-    return measure(kind, target, predicted, threshold, weights, definition.deviance)
+    """Compute every metric that fits the definition, by its threshold, of rows with a target."""
+    return measure(
+        definition.target.kind,
+        rows[TARGET].to_numpy(),
+        predicted,
+        definition.threshold,
+        read_weights(rows),
+        read_costs(definition, rows),
+        definition.deviance,
+    )
 
 
 def find_unit(definition: Definition, target: Array, weights: Array | None) -> float:
     """Give what the calibration of such a model is measured in."""
     return calibration_unit(definition.target.kind, target, weights, definition.deviance)
-
-
-def read_weights(rows: pl.DataFrame) -> Array | None:
-    """Give what each row counts; None where all count alike."""
-    return rows[WEIGHT].to_numpy() if WEIGHT in rows.columns else None
 
 
 def predict(booster: Booster, rows: pl.DataFrame) -> Array:
@@ -182,29 +196,27 @@ def sample_training(plan: Plan, prepared: Prepared) -> pl.DataFrame:
     They are drawn by a hash: every tenth row could be the same shop each day.
     """
     step = math.ceil((prepared.rows["fit"] + prepared.rows["stop"]) / _TRAIN_ROWS)
-    columns = (ROW, TARGET, *weight_columns(plan), *plan.features.expressions)
+    columns = (ROW, TARGET, *counted_columns(plan), *plan.features.expressions)
     frames = prepared.batches(columns, SplitRole.FIT, SplitRole.STOP)
     return pl.concat(frame.filter(pl.col(ROW).hash() % step == 0) for frame in frames)
 
 
 def measure_slices(
-    plan: Plan,
-    slices: list[pl.Series],
-    target: Array,
-    predicted: Array,
-    weights: Array | None = None,
+    plan: Plan, slices: list[pl.Series], rows: pl.DataFrame, predicted: Array
 ) -> tuple[Slice, ...]:
     """Measure each slice's largest levels that have enough rows to say anything."""
     measured = []
     for column in sorted(slices, key=lambda column: column.name):
+        if not column.name.startswith(SLICE):
+            continue
         name, counts = column.name.removeprefix(SLICE), column.value_counts()
         largest = counts.sort(["count", column.name], descending=[True, False])
-        for level, rows in largest.head(SLICE_LEVELS).iter_rows():
-            if rows >= plan.definition.gate.slice_rows:
-                inside = (column == level).to_numpy()
-                inner = None if weights is None else weights[inside]
-                metrics = measure_rows(plan.definition, target[inside], predicted[inside], inner)
-                measured.append(Slice(slice=name, level=level, rows=rows, metrics=metrics))
+        for level, count in largest.head(SLICE_LEVELS).iter_rows():
+            if count >= plan.definition.gate.slice_rows:
+                inside = column == level
+                inner = predicted[inside.to_numpy()]
+                metrics = measure_rows(plan.definition, rows.filter(inside), inner)
+                measured.append(Slice(slice=name, level=level, rows=count, metrics=metrics))
     return tuple(measured)
 
 

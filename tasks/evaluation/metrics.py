@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import xlogy  # type: ignore[import-untyped]
 
 from tasks.core.deviances import DEVIANCES, Deviance
 from tasks.core.model_sections import HIGHER_IS_BETTER as HIGHER_IS_BETTER
 from tasks.core.model_sections import METRICS, Metric, TargetKind
+from tasks.evaluation.unit_deviance import unit_deviance
 
 Array = npt.NDArray[Any]
+Costs = tuple[Array | float, Array | float]  # of a false alarm, and of a positive that is missed
 RANKED: frozenset[Metric] = frozenset({"auc", "average_precision"})  # of ranks, not of a threshold
 _COUNTED = ("precision", "recall", "f1")  # of positives that are found, told and true
 # What is a mean over rows, or the root of one: parts of the rows can be compared by it.
@@ -32,8 +33,9 @@ def measure(
     kind: TargetKind,
     target: Array,
     predicted: Array,
-    threshold: float,
+    threshold: float | Array,
     weights: Array | None = None,
+    costs: Costs | None = None,
     deviance: Deviance | None = None,
 ) -> dict[Metric, float]:
     """Compute every metric that fits this kind of target, a regression's deviance first.
@@ -42,9 +44,11 @@ def measure(
     probabilities of 1, of each class (rows, classes), or values. `weights` say how much each row
     counts, all alike without. No metric is ever NaN.
     """
-    metrics = (deviance.metric, *METRICS[kind]) if deviance else METRICS[kind]
+    metrics: tuple[Metric, ...] = METRICS[kind] if costs is None else (*METRICS[kind], "cost")
+    if deviance:
+        metrics = (deviance.metric, *metrics)
     return {
-        metric: measure_one(metric, target, predicted, threshold, weights, deviance)
+        metric: measure_one(metric, target, predicted, threshold, weights, costs, deviance)
         for metric in metrics
     }
 
@@ -53,8 +57,9 @@ def measure_one(
     metric: Metric,
     target: Array,
     predicted: Array,
-    threshold: float,
+    threshold: float | Array,
     weights: Array | None = None,
+    costs: Costs | None = None,
     deviance: Deviance | None = None,
 ) -> float:
     """Compute one metric, exactly; arguments as for `measure`."""
@@ -63,7 +68,7 @@ def measure_one(
     if metric == "average_precision":
         return average_precision(target, predicted, weights)
     whole = np.zeros(len(target), dtype=np.int64)
-    sums = group_sums(metric, target, predicted, whole, threshold, weights, deviance)
+    sums = group_sums(metric, target, predicted, whole, threshold, weights, costs, deviance)
     return float(from_sums(metric, sums)[0])
 
 
@@ -87,8 +92,9 @@ def group_sums(
     target: Array,
     predicted: Array,
     groups: Array,
-    threshold: float,
+    threshold: float | Array,
     weights: Array | None = None,
+    costs: Costs | None = None,
     deviance: Deviance | None = None,
 ) -> Array:
     """Sum up in each group what the metric is made of; shape (groups, parts)."""
@@ -108,7 +114,12 @@ def group_sums(
         told = predicted >= threshold
         counted = (target * told, told, target)
         return np.stack([np.bincount(groups, weights=each * every) for each in counted], axis=1)
-    parts = [np.ones(len(target)), row_losses(metric, target, predicted, threshold, deviance)]
+    losses = (
+        row_losses(metric, target, predicted, threshold, deviance)
+        if metric != "cost"
+        else row_costs(target, predicted, threshold, costs)
+    )
+    parts = [np.ones(len(target)), losses]
     if metric == "r2":
         centred = target - target.mean()  # squares of large values would swallow their differences
         parts += [centred, centred**2]
@@ -136,11 +147,21 @@ def from_sums(metric: Metric, sums: Array) -> Array:
     return np.asarray(total / count)
 
 
+def row_costs(
+    target: Array, predicted: Array, threshold: float | Array, costs: Costs | None
+) -> Array:
+    """Compute what the answer to each row costs, per 1,000 rows."""
+    assert costs is not None, "nobody said what a mistake costs"
+    told = predicted >= threshold
+    false_alarm, missed = costs
+    return np.asarray(1000 * (false_alarm * (1 - target) * told + missed * target * ~told))
+
+
 def row_losses(
     metric: Metric,
     target: Array,
     predicted: Array,
-    threshold: float = 0.5,
+    threshold: float | Array = 0.5,
     deviance: Deviance | None = None,
 ) -> Array:
     """Compute what each row adds to a metric that is a mean, or the root of one, over rows.
@@ -160,23 +181,6 @@ def row_losses(
         return unit_deviance(target, predicted, (deviance or DEVIANCES[_OBJECTIVES[metric]]).power)
     error = predicted - target
     return np.abs(error) if metric == "mae" else error**2
-
-
-def unit_deviance(target: Array, predicted: Array, power: float) -> Array:
-    """Compute each row's deviance, of a variance that goes by a power (1 to 2) of the mean.
-
-    What is no prediction of such a model, 0 or less, is taken as next to nothing: its deviance is
-    large, not infinite.
-    """
-    mean = np.maximum(predicted, _SMALLEST)
-    if power == 1:
-        return np.asarray(2 * (xlogy(target, target / mean) - target + mean))
-    if power == 2:
-        ratio = np.maximum(target, _SMALLEST) / mean
-        return np.asarray(2 * (ratio - np.log(ratio) - 1))
-    one, two = 1 - power, 2 - power
-    own = np.maximum(target, 0) ** two / (one * two)
-    return np.asarray(2 * (own - target * mean**one / one + mean**two / two))
 
 
 def read_certainty(target: Array, predicted: Array) -> tuple[Array, Array]:

@@ -80,7 +80,7 @@ def apply_chosen(found: Recalibrated | None, predicted: Array) -> Array:
 
 def settle_recalibration(plan: Plan, prepared: Prepared, trained: Trained) -> Recalibrated | None:
     """Choose a model's recalibration; None where it is near enough, or too few rows can tell."""
-    if trained.settled is None:
+    if trained.settled is None or not plan.definition.calibrates:
         return None
     rows = _read_slice(prepared)
     target, weights = rows[TARGET].to_numpy(), None

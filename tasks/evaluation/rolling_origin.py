@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from polars.selectors import by_name
 
-from tasks.core.columns import GROUP, ROW, TARGET, TIME, WEIGHT
+from tasks.core.columns import GROUP, ROW, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DataRefused
 from tasks.core.model_sections import Metric
@@ -24,8 +24,10 @@ from tasks.evaluation.bootstrap import measure_surely
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import LOSSES, Array, measure, row_losses
 from tasks.evaluation.row_groups import group_widely
+from tasks.evaluation.row_values import read_costs, read_weights
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
+from tasks.preparation.weights import counted_columns
 from tasks.training.datasets import model_input, open_bins, take_rows
 from tasks.training.train import Trained, grow_here
 
@@ -55,7 +57,7 @@ def judge_folds(plan: Plan, prepared: Prepared, trained: Trained) -> tuple[Fold,
     count = plan.definition.training.folds
     if count is None:
         return ()
-    told = by_name(TIME, TARGET, GROUP, WEIGHT, require_all=False)
+    told = by_name(TIME, TARGET, GROUP, *counted_columns(plan), require_all=False)
     rows = prepared.scan(*_TRAINING).select(told).collect()
     sides = cut_folds(plan, rows, count)
     data = open_bins(plan, prepared, trained.params, *_TRAINING)
@@ -116,8 +118,8 @@ def _measure_fold(
     count: int,
 ) -> Fold:
     inside, seed = rows.filter(pl.Series(judged)), definition.training.seed
-    target, threshold = inside[TARGET].to_numpy(), definition.serving.threshold
-    weights = inside[WEIGHT].to_numpy() if WEIGHT in inside.columns else None
+    target, threshold = inside[TARGET].to_numpy(), definition.threshold
+    weights, costs = read_weights(inside), read_costs(definition, inside)
     deviance = definition.deviance
     metric = deviance.metric if deviance else LOSSES[definition.target.kind]
     loss = row_losses(metric, target, predicted, deviance=deviance)
@@ -130,6 +132,7 @@ def _measure_fold(
         threshold=threshold,
         seed=seed,
         weights=weights,
+        costs=costs,
         deviance=deviance,
     )
     first, last = inside[TIME].min(), inside[TIME].max()
@@ -140,6 +143,8 @@ def _measure_fold(
         end=last,
         learned=int(learned.sum()),
         rows=len(inside),
-        metrics=measure(definition.target.kind, target, predicted, threshold, weights, deviance),
+        metrics=measure(
+            definition.target.kind, target, predicted, threshold, weights, costs, deviance
+        ),
         interval=interval,
     )

@@ -16,6 +16,7 @@ from tasks.features.transform import Features, Vocabulary, compile_expression
 from tasks.preparation.split import Prepared
 
 SLICE = "slice:"  # what the columns of a slice begin with in scored rows
+FAIR = "fairness:"  # and those of groups that must fare alike
 SLICE_LEVELS = 20
 Slices = Mapping[str, str | pl.Expr]  # SQL, or what a function of the project gave
 
@@ -48,9 +49,15 @@ def slice_columns(slices: Slices, schema: pl.Schema, origin: str) -> list[pl.Exp
 def slice_rows(
     plan: Plan, snapshot: Snapshot, prepared: Prepared, numbers: pl.Series
 ) -> list[pl.Series]:
-    """Give each slice's value for the numbered rows."""
+    """Give each slice's value for the numbered rows, and their groups that must fare alike."""
     slices = choose_slices(plan.definition, plan.features, prepared.vocabulary)
-    expressions = slice_columns(slices, snapshot.scan().collect_schema(), plan.origin)
+    schema, fairness = snapshot.scan().collect_schema(), plan.definition.gate.fairness
+    expressions = slice_columns(slices, schema, plan.origin)
+    if fairness is not None:
+        groups = slice_columns({sql: sql for sql in fairness.by}, schema, plan.origin)
+        expressions += [
+            each.alias(FAIR + sql) for each, sql in zip(groups, fairness.by, strict=True)
+        ]
     return read_rows(snapshot, numbers, expressions).get_columns() if expressions else []
 
 

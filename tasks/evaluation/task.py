@@ -6,6 +6,7 @@ from pathlib import Path
 from tasks.core.steps import step
 from tasks.evaluation.evaluate import Evaluation, Scored, evaluate_models
 from tasks.evaluation.rolling_origin import describe_folds
+from tasks.evaluation.stopping_metric import tell_disagreement
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.split import Prepared
@@ -24,6 +25,8 @@ def evaluate(
         f"{name} {value:.4f}" for name, value in evaluation.metrics["holdout"].items()
     )
     log.info("holdout %s", numbers)
+    for warning in tell_disagreement(evaluation.disagreement, plan.definition.loss):
+        log.warning("%s", warning)
     for said in describe_folds(plan.definition.metric, evaluation.folds):
         log.info("%s", said)
     return evaluation, scored

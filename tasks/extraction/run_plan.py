@@ -46,6 +46,10 @@ class Plan(RunInputs):
     schemas: dict[str, dict[str, str]] = Field(default_factory=dict)
     forgotten: tuple[Forgotten, ...] = ()
 
+    def settle(self, threshold: float | None) -> Self:
+        """Give a plan that knows the threshold that was chosen; None: as it is."""
+        return self.model_copy(update={"definition": self.definition.settle(threshold)})
+
     def with_training(self, **changes: Any) -> Self:
         """Give a plan with other keys of [training]; its names say nothing of them."""
         training = self.definition.training.model_copy(update=changes)

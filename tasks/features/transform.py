@@ -15,6 +15,7 @@ from tasks.core.errors import DefinitionError, StoreError
 from tasks.core.expression_tree import BuiltExpression, UnfitExpression, read_expression
 from tasks.core.sql import compile_built, expression_type, is_text, quote_name
 from tasks.core.sql import compile_expression as compile_expression
+from tasks.features.judging_expressions import check_judging, compile_weight
 
 OTHER = 0  # the code of every level that the vocabulary does not hold
 
@@ -63,9 +64,7 @@ def compile_features(
     section and the expression that is wrong.
     """
     compile_target(definition, schema, origin)
-    compile_weight(definition, schema, origin)
-    for sql in definition.gate.slices or ():
-        compile_expression(sql, schema, f"{origin}: [gate] slices")
+    check_judging(definition, schema, origin)
     given = definition.features or default_features(definition, schema, origin)
     needed: set[str] = set()
     categories = []
@@ -111,20 +110,6 @@ def compile_target(definition: Definition, schema: pl.Schema, origin: str) -> pl
     meant = {"binary": f"{definition.target.value} = 'yes'", "regression": "CAST(… AS DOUBLE)"}
     hint = meant.get(kind, "one number or text")
     raise DefinitionError(f"{where}: gives {dtype} for a {kind} target; write {hint}")
-
-
-def compile_weight(definition: Definition, schema: pl.Schema, origin: str) -> pl.Expr | None:
-    """Compile what says how much a row counts; None where all rows count alike."""
-    if definition.training.weight is None:
-        return None
-    where = f"{origin}: [training] weight"
-    weight = compile_expression(definition.training.weight, schema, where)
-    dtype = expression_type(weight, schema, where)
-    if not dtype.is_numeric():
-        hint = f"CASE WHEN {definition.training.weight} THEN 2 ELSE 1 END"
-        meant = hint if dtype == pl.Boolean else "CAST(… AS DOUBLE)"
-        raise DefinitionError(f"{where}: gives {dtype}, and a weight is a number; write {meant}")
-    return weight
 
 
 def default_features(definition: Definition, schema: pl.Schema, origin: str) -> dict[str, Feature]:

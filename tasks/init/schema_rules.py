@@ -43,6 +43,11 @@ def _judges(metric: Rule, second: Rule) -> Rule:
     return {"properties": {"gate": {"properties": {"metric": metric, "second_metric": second}}}}
 
 
+def _one_of(metrics: list[Metric]) -> Rule:
+    """Name the metrics of a kind; cost needs [serving] cost, which the model asks for."""
+    return {"enum": [*metrics, *(("cost",) if metrics == list(METRICS["binary"]) else ())]}
+
+
 _NO_TIME = {
     "properties": {
         "training": {"properties": {"holdout": {"type": "number"}, "folds": False}},
@@ -85,12 +90,12 @@ _SETTINGS: list[tuple[Rule, list[Metric]]] = [
 ]
 _BY_KIND = [
     rule
-    for asked, (first, *others) in _SETTINGS
+    for asked, metrics in _SETTINGS
     for rule in (
-        _when(asked, _judges({"enum": [first, *others]}, {"enum": [first, *others]})),
+        _when(asked, _judges(_one_of(metrics), _one_of(metrics))),
         _when(
             {"allOf": [asked, {"not": _inside("gate", _has("metric"))}]},
-            _judges({}, {"not": {"const": first}}),
+            _judges({}, {"not": {"const": metrics[0]}}),
         ),
     )
 ]

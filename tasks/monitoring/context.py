@@ -90,7 +90,7 @@ def settle_watch(name: str, as_of: datetime | None) -> MonitoringContext | Defin
     model = load(store, champion)
     theirs = model.definition
     own = {"target": theirs.target, "serving": theirs.serving, "tables": theirs.tables}
-    definition = file.model_copy(update=own)
+    definition = file.model_copy(update=own).settle(model.lineage.get("threshold"))
     sources, settled, problem = _settle_sources(definition, str(path), project, asked, now)
     return MonitoringContext(
         definition=definition,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
-from tasks.core.columns import PREDICTION, TARGET, TIME
+from tasks.core.columns import PREDICTION, TARGET, THRESHOLD, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import (
@@ -21,6 +21,7 @@ from tasks.evaluation.bootstrap import (
 )
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import Array, error_of, measure, row_losses
+from tasks.evaluation.row_values import read_costs
 from tasks.evaluation.slices import SLICE
 from tasks.validation.champion_comparison import loss_metric
 
@@ -82,8 +83,9 @@ def judge_quality(
         chosen,
         *(_side(definition, side) for side in sides),
         confidence=definition.gate.confidence,
-        threshold=definition.serving.threshold,
+        threshold=definition.threshold,
         seed=definition.training.seed,
+        costs=definition.constant_costs,
         deviance=definition.deviance,
     )
     allowed = definition.gate.margin * error_of(chosen, theirs)
@@ -123,8 +125,9 @@ def measure_interval(definition: Definition, rows: pl.DataFrame) -> Interval:
         definition.metric,
         *_side(definition, ordered),
         confidence=definition.gate.confidence,
-        threshold=definition.serving.threshold,
+        threshold=definition.threshold,
         seed=definition.training.seed,
+        costs=definition.constant_costs,
         deviance=definition.deviance,
     )
 
@@ -139,8 +142,10 @@ def as_array(predicted: pl.Series) -> Array:
 def measure_rows(definition: Definition, rows: pl.DataFrame) -> dict[Metric, float]:
     """Compute every metric of rows with a target; there must be some."""
     target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
-    kind, threshold = definition.target.kind, definition.serving.threshold
-    return measure(kind, target, predicted, threshold, deviance=definition.deviance)
+    threshold = rows[THRESHOLD].to_numpy() if THRESHOLD in rows.columns else definition.threshold
+    costs = read_costs(definition, rows)
+    kind, deviance = definition.target.kind, definition.deviance
+    return measure(kind, target, predicted, threshold, costs=costs, deviance=deviance)
 
 
 def _slices(

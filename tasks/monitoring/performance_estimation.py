@@ -97,10 +97,12 @@ def calibrate_chances(estimator: Estimator, predicted: Array) -> Array:
 def _expect_binary(
     definition: Definition, estimator: Estimator, predicted: Array
 ) -> dict[Metric, float]:
-    chance, threshold = calibrate_chances(estimator, predicted), definition.serving.threshold
+    chance, threshold = calibrate_chances(estimator, predicted), definition.threshold
     # All are made of counts of what comes true: of chances they are the counts to expect.
     counted: tuple[Metric, ...] = ("auc", "average_precision", "precision", "recall", "f1")
     expected = {metric: measure_one(metric, chance, predicted, threshold) for metric in counted}
+    if costs := definition.constant_costs:
+        expected["cost"] = measure_one("cost", chance, predicted, threshold, costs=costs)
     metrics: tuple[Metric, ...] = ("log_loss", "brier", "accuracy")
     for metric in metrics:
         true, false = (

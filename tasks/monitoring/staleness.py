@@ -16,11 +16,11 @@ from tasks.core.columns import CHALLENGER_PREDICTION, MATURED, PREDICTION, TARGE
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import PerennialError, first_line
 from tasks.evaluation.bootstrap import compare, group_rows
-from tasks.evaluation.metrics import error_of
+from tasks.evaluation.metrics import error_of, measure
 from tasks.monitoring.challenger import Challenger, train_challenger
 from tasks.monitoring.context import MonitoringContext
 from tasks.monitoring.ground_truth_join import target_of
-from tasks.monitoring.holdout_comparison import as_array, measure_rows
+from tasks.monitoring.holdout_comparison import as_array
 from tasks.monitoring.new_data import count_needed
 from tasks.preparation.labels import label_rows
 from tasks.registry.code_digest import code_digest
@@ -59,7 +59,8 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
     if len(rows) < definition.monitoring.rows or rows[TARGET].n_unique() < 2:
         return ""
     gate, target, answers = definition.gate, rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
-    own = measure_rows(definition, rows)
+    costs, kind, deviance = definition.constant_costs, definition.target.kind, definition.deviance
+    own = measure(kind, target, answers, definition.threshold, costs=costs, deviance=deviance)
     margins = {definition.metric: gate.margin, definition.second_metric: gate.second_margin}
     for metric, margin in margins.items():
         gain = compare(
@@ -69,9 +70,10 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
             answers,
             group_rows(rows[TIME], definition.training.seed),
             confidence=gate.confidence,
-            threshold=definition.serving.threshold,
+            threshold=definition.threshold,
             seed=definition.training.seed,
-            deviance=definition.deviance,
+            costs=costs,
+            deviance=deviance,
         )
         if gain.low > margin * error_of(metric, own[metric]):
             return (

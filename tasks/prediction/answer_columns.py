@@ -38,7 +38,7 @@ def tell_predictions(
     if definition.target.kind == "regression":
         ends = zip(INTERVAL_COLUMNS, () if interval is None else interval.T, strict=False)
         return told.with_columns(pl.Series(name, each) for name, each in ends)
-    return told.with_columns(label=pl.col("prediction") >= definition.serving.threshold)
+    return told.with_columns(label=pl.col("prediction") >= definition.threshold)
 
 
 def list_logged(answers: pl.DataFrame, classes: Sequence[str]) -> Any:

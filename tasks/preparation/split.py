@@ -30,7 +30,7 @@ from tasks.preparation.row_parts import Split as Split
 from tasks.preparation.row_parts import SplitRole as SplitRole
 from tasks.preparation.row_parts import group_of_row
 from tasks.preparation.row_parts import part_of_row as part_of_row
-from tasks.preparation.weights import weigh_rows, weight_columns
+from tasks.preparation.weights import counted_columns, weigh_rows
 from tasks.sources.file_formats import FAILURES
 from tasks.storage.store import reaching
 
@@ -127,7 +127,7 @@ def learn_categories(plan: Plan, training: pl.LazyFrame) -> dict[str, tuple[str,
 
 def number_rows(plan: Plan, vocabulary: Vocabulary, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Turn labelled rows into model input, beside their target, part, time and row number."""
-    kept, group = [ROW, TIME, TARGET, ROLE, *weight_columns(plan)], group_of_row(plan.definition)
+    kept, group = [ROW, TIME, TARGET, ROLE, *counted_columns(plan)], group_of_row(plan.definition)
     if group is not None:
         kept, rows = [*kept, GROUP], rows.with_columns(group.hash().alias(GROUP))
     evaluated = rows.select(*kept, *feature_expressions(plan.features))

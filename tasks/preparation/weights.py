@@ -1,4 +1,4 @@
-"""Weights: how much each labelled row counts, by the definition's own SQL.
+"""Weights and costs: how much each labelled row counts, and a mistake on it, by the definition.
 
 Responsible for the column of weights, and for refusing weights that mean nothing. Not responsible
 for what is done with them: fitting, metrics and the gate's bootstrap.
@@ -8,29 +8,29 @@ import logging
 
 import polars as pl
 
-from tasks.core.columns import WEIGHT
+from tasks.core.columns import FALSE_ALARM, MISSED, WEIGHT
 from tasks.core.errors import DataRefused, DefinitionError, first_line
 from tasks.extraction.run_plan import Plan
-from tasks.features.transform import compile_weight
+from tasks.features.judging_expressions import compile_costs, compile_weight
 
 log = logging.getLogger("perennial.preparation")
 
 
 def weigh_rows(plan: Plan, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Add each row's weight, where the definition has one, and leave out rows of weight 0.
+    """Add each row's weight and costs, where there are any, and leave out rows of weight 0.
 
     Such a row adds nothing to any sum; left in, a group of them would be drawn by a bootstrap.
     """
-    weight = compile_weight(plan.definition, rows.collect_schema(), plan.origin)
-    if weight is None:
-        return rows
-    where = f"{plan.origin}: [training] weight"
-    weighed = rows.with_columns(weight.cast(pl.Float64).alias(WEIGHT))
-    try:
-        _refuse_meaningless(weighed, where)
-    except pl.exceptions.PolarsError as error:
-        raise DefinitionError(f"{where}: fails on the data: {first_line(error)}") from error
-    return weighed.filter(pl.col(WEIGHT) > 0)
+    schema = rows.collect_schema()
+    weight = compile_weight(plan.definition, schema, plan.origin)
+    if weight is not None:
+        rows = rows.with_columns(weight.cast(pl.Float64).alias(WEIGHT))
+        _refuse_meaningless(rows, WEIGHT, f"{plan.origin}: [training] weight")
+        rows = rows.filter(pl.col(WEIGHT) > 0)
+    for name, cost in compile_costs(plan.definition, schema, plan.origin).items():
+        rows = rows.with_columns(cost.cast(pl.Float64).alias(name))
+        _refuse_meaningless(rows, name, f"{plan.origin}: [serving.cost] {name.partition('.')[2]}")
+    return rows
 
 
 def weight_columns(plan: Plan) -> tuple[str, ...]:
@@ -38,8 +38,21 @@ def weight_columns(plan: Plan) -> tuple[str, ...]:
     return () if plan.definition.training.weight is None else (WEIGHT,)
 
 
-def _refuse_meaningless(weighed: pl.LazyFrame, where: str) -> None:
-    value = pl.col(WEIGHT)
+def counted_columns(plan: Plan) -> tuple[str, ...]:
+    """Name the columns that say how much a row counts, and what a mistake on it costs."""
+    costs = () if plan.definition.serving.cost is None else (FALSE_ALARM, MISSED)
+    return (*weight_columns(plan), *costs)
+
+
+def _refuse_meaningless(weighed: pl.LazyFrame, name: str, where: str) -> None:
+    try:
+        _refuse_values(weighed, name, where)
+    except pl.exceptions.PolarsError as error:
+        raise DefinitionError(f"{where}: fails on the data: {first_line(error)}") from error
+
+
+def _refuse_values(weighed: pl.LazyFrame, name: str, where: str) -> None:
+    value = pl.col(name)
     rows, missing, negative, endless, zero = weighed.select(
         pl.len().alias("rows"),
         (value.is_null() | value.is_nan()).sum().alias("missing"),
@@ -48,16 +61,16 @@ def _refuse_meaningless(weighed: pl.LazyFrame, where: str) -> None:
         (value == 0).sum().alias("zero"),
     ).collect().row(0)  # fmt: skip
     for count, is_so, mend in (
-        (missing, "is null", "say what such a row counts, by COALESCE"),
-        (negative, "is negative", "a weight is 0 or more; 0 leaves a row out"),
-        (endless, "is infinite", "a weight is a number; divide by what cannot be 0"),
+        (missing, "is null", "say what it is there, by COALESCE"),
+        (negative, "is negative", "it must be 0 or more"),
+        (endless, "is infinite", "divide by what cannot be 0"),
     ):
         if count:
             raise DataRefused(f"{where}: {is_so} in {count:,} of {rows:,} labelled rows; {mend}")
     if rows and zero == rows:
         raise DataRefused(
-            f"{where}: is 0 in all {rows:,} labelled rows, which leaves nothing to learn from; "
-            "leave it out, or give some rows a weight above 0"
+            f"{where}: is 0 in all {rows:,} labelled rows, which leaves nothing to learn or judge; "
+            "leave it out, or give some rows more than 0"
         )
-    if zero:
+    if zero and name == WEIGHT:
         log.info("%s of %s labelled rows weigh nothing and are left out", f"{zero:,}", f"{rows:,}")

@@ -18,7 +18,6 @@ from tasks.reports.candidate_text import (
     explain_verdict,
     list_warnings,
     next_steps,
-    order_metrics,
     rank_slices,
     write_summary,
 )
@@ -29,6 +28,7 @@ from tasks.reports.formatting import (
     format_score,
     format_time,
 )
+from tasks.reports.rare_class import order_metrics
 from tasks.reports.templates import render
 from tasks.training.tuning import best_trial
 from tasks.validation.candidate import Candidate
@@ -149,10 +149,10 @@ def _note_metrics(candidate: Candidate) -> Iterator[str]:
     definition, champion = candidate.plan.definition, candidate.verdict.champion
     yield "↑ higher is better, ↓ lower is better; ● marks the best."
     if definition.target.kind == "binary":
-        threshold = definition.serving.threshold
+        threshold = definition.threshold
         yield (
             "Accuracy, precision, recall and F1 call a row positive from a probability of "
-            f"{threshold:g} on."
+            f"{threshold:.4g} on{_tell_choice(candidate)}."
         )
     if weight := definition.training.weight:
         yield f"Each row counts as [training] weight says ({weight}): all metrics are weighted."
@@ -164,6 +164,14 @@ def _note_metrics(candidate: Candidate) -> Iterator[str]:
             "The model to be released was fitted once more, by the same recipe, on all rows with "
             "a matured label; these numbers belong to its twin, which never saw the holdout."
         )
+
+
+def _tell_choice(candidate: Candidate) -> str:
+    chosen = candidate.evaluation.threshold
+    if chosen is None:
+        return ""
+    by = {"cost": "the least cost", "f1": "the largest F1"}[chosen.by]
+    return f", chosen by {by} ({chosen.value:.4g}) on {chosen.rows:,} rows of the stopping slice"
 
 
 def _describe_folds(candidate: Candidate) -> dict[str, list[list[str]] | list[str]]:

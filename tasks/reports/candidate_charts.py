@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from tasks.reports import charts
-from tasks.reports.candidate_text import is_rare, rank_slices
+from tasks.reports.candidate_text import rank_slices
 from tasks.reports.chart_style import MOST_BARS
 from tasks.reports.display_names import name_metric, name_slice
 from tasks.reports.formatting import shorten
+from tasks.reports.rare_class import is_rare
 from tasks.reports.templates import Figure
 from tasks.training.tuning import best_trial
 from tasks.validation.candidate import Candidate

@@ -11,14 +11,15 @@ from tasks.core.model_sections import Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.evaluation.rolling_origin import describe_folds
+from tasks.evaluation.stopping_metric import tell_disagreement
 from tasks.reports.candidate_calibration import tell_calibration
 from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
 from tasks.reports.formatting import escape_markdown, format_number, format_score, markdown_table
+from tasks.reports.rare_class import is_rare, order_metrics, share_of_positives, tell_of_rare
 from tasks.training.early_stopping import warn_of_rounds
 from tasks.validation.candidate import Candidate
 
 MOVED, MOVED_FAR = 0.1, 0.25  # the field's rules of thumb for the PSI
-_RARE = 0.1  # with fewer positives, accuracy and the ROC curve say little
 TOP = 3  # how many of a ranking a sentence names
 
 
@@ -82,7 +83,7 @@ def _warn_of_scores(candidate: Candidate) -> Iterator[str]:
     yield from tell_calibration(candidate)
     yield from (_as_sentence(each.detail) for each in evaluation.coverage if not each.slice)
     if is_rare(candidate):
-        yield _tell_of_rare(candidate)
+        yield tell_of_rare(candidate)
     if champion and champion.rows != evaluation.rows:
         ours, theirs = (format_score(on[metric]) for on in (champion.candidate, champion.metrics))
         yield f"On the {champion.rows:,} rows that the champion never saw: {ours} against {theirs}."
@@ -109,6 +110,8 @@ def _warn_of_rows_and_rounds(candidate: Candidate) -> Iterator[str]:
         yield f"{unlabelled:,} matured rows have no label and were left out."
     if training.early_stopping and candidate.trained.rounds == training.rounds:
         yield f"The loss still fell in the last of {training.rounds:,} rounds: allow more of them."
+    found, loss = candidate.evaluation.disagreement, candidate.plan.definition.loss
+    yield from map(_as_sentence, tell_disagreement(found, loss))
     yield from map(
         _as_sentence,
         warn_of_rounds(
@@ -119,42 +122,6 @@ def _warn_of_rows_and_rounds(candidate: Candidate) -> Iterator[str]:
 
 def _as_sentence(warning: str) -> str:
     return f"{warning[:1].upper()}{warning[1:]}."
-
-
-def is_rare(candidate: Candidate) -> bool:
-    """Tell whether positives are so few that precision and recall come first."""
-    share = share_of_positives(candidate)
-    return candidate.plan.definition.target.kind == "binary" and share < _RARE
-
-
-def order_metrics(candidate: Candidate) -> list[Metric]:
-    """Order metrics as they are read: of a rare class by precision and recall first."""
-    measured = list(candidate.evaluation.metrics["holdout"])
-    if not is_rare(candidate):
-        return measured
-    first: list[Metric] = ["average_precision", "precision", "recall", "f1"]
-    return [*first, *(each for each in measured if each not in (*first, "accuracy")), "accuracy"]
-
-
-def _tell_of_rare(candidate: Candidate) -> str:
-    share, scores = share_of_positives(candidate), candidate.evaluation.metrics["holdout"]
-    threshold = candidate.plan.definition.serving.threshold
-    rare = f"Only {share:.3g} of the rows are positive, so that always saying no is right in"
-    found = (
-        f"{rare} {1 - share:.3%}: average precision ({format_score(scores['average_precision'])}) "
-        f"says more than accuracy. From a probability of {threshold:g} on"
-    )
-    if not scores["recall"]:
-        return f"{found}, no positive is found: a lower [serving] threshold finds some."
-    return (
-        f"{found}, {scores['recall']:.1%} are found, and {scores['precision']:.1%} of alarms are."
-    )
-
-
-def share_of_positives(candidate: Candidate) -> float:
-    """Give the share of positives on the holdout; of other kinds the mean of what came true."""
-    bins = candidate.evaluation.calibration
-    return sum(each.counts * each.observed for each in bins) / sum(each.counts for each in bins)
 
 
 def compare_averages(candidate: Candidate) -> str:

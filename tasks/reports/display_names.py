@@ -32,6 +32,7 @@ METRICS: dict[Metric, tuple[str, str]] = {
     "precision": ("Precision", "share of those called positive that are"),
     "recall": ("Recall", "share of positives that are called so"),
     "f1": ("F1", "precision and recall in one number, their harmonic mean"),
+    "cost": ("Cost per 1,000 rows", "what false alarms and missed positives come to, as defined"),
     "macro_f1": ("Macro F1", "precision and recall in one number, every class counting alike"),
     "mae": ("MAE", "mean size of an error, in the target's unit"),
     "rmse": ("RMSE", "as MAE, but large errors weigh more"),

@@ -56,7 +56,7 @@ def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Para
             (settled,) = grow(cluster, [settling], first, sample, judged)
             curve = cut_curve(settled.curve, training.early_stopping)
             rounds = 1 + curve.index(min(curve))
-            text = settled.text if plan.definition.calibrates else ""
+            text = settled.text if plan.definition.judges_stopping_slice else ""
         rows = [[*fit, *stop] for fit, stop in zip(first, second, strict=True)]
         both = [Growth(params, places, rounds), Growth(simple, places, 1)]
         twin, tree = grow(cluster, both, rows, sample)

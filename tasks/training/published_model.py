@@ -24,7 +24,8 @@ from tasks.core.prediction_interval import (
     read_interval,
 )
 from tasks.extraction.run_plan import Plan
-from tasks.features.transform import Features, Vocabulary, compile_weight, encode
+from tasks.features.judging_expressions import compile_weight
+from tasks.features.transform import Features, Vocabulary, encode
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.preparation.split import Split, part_of_row
 from tasks.registry.forgotten import list_keys, read_records
@@ -151,7 +152,7 @@ class PublishedModel(Frozen):
         """Rebuild the plan that it was made by; `project` is where relative sources are."""
         lineage, records = self.lineage, read_records(open_store(self.root), self.definition.name)
         return Plan(
-            definition=self.definition,
+            definition=self.definition.settle(None, anew=True),
             origin=self.published.path,
             project=project,
             root=self.root,
@@ -169,13 +170,14 @@ class PublishedModel(Frozen):
 def load(store: Store, published: Published) -> PublishedModel:
     """Read a version; its models are read when they are asked. StoreError if a file was changed."""
     definition, files = read_definition(store, published), published.manifest.files
+    lineage = read_json(store, published, "lineage.json")
     return PublishedModel(
         root=store.root,
         published=published,
-        definition=definition,
+        definition=definition.settle(lineage.get("threshold")),
         features=Features.model_validate(read_json(store, published, "features.json")),
         vocabulary=Vocabulary.model_validate(read_json(store, published, "vocabulary.json")),
-        lineage=read_json(store, published, "lineage.json"),
+        lineage=lineage,
         recalibration=read_recalibration(
             lambda name: read_file(store, published, name), files, definition, published.path
         ),

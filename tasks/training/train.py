@@ -81,8 +81,8 @@ def _grow_here(plan: Plan, prepared: Prepared, params: Parameters, simple: Param
         if training.early_stopping:
             progress = _log_progress(rounds)
             rounds, curve, model = settle_rounds(training, params, rows, prepared, progress)
-            if plan.definition.calibrates:
-                text = model.model_to_string(num_iteration=rounds)
+            if plan.definition.judges_stopping_slice:
+                text = model.model_to_string(num_iteration=-1)
         twin, tree = grow_here(params, rows, rounds), grow_here(simple, rows, 1)
     return Grown(twin.model_to_string(), tree.model_to_string(), rounds, curve, text)
 

@@ -8,17 +8,20 @@ intersection-union test; Berger 1982). Not responsible for comparisons with a ch
 
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
 from tasks.core.checks import Check
-from tasks.core.columns import TARGET, TIME
+from tasks.core.columns import TARGET
 from tasks.core.definition import Definition
 from tasks.core.gate_bounds import Side, list_bounds
 from tasks.core.model_sections import Metric
-from tasks.evaluation.bootstrap import group_rows, measure_surely
+from tasks.evaluation.bootstrap import measure_surely
 from tasks.evaluation.interval import Interval
+from tasks.evaluation.metrics import row_losses
+from tasks.evaluation.row_groups import group_widely
 from tasks.evaluation.slices import SLICE
-from tasks.validation.champion_comparison import PairedPredictions
+from tasks.validation.champion_comparison import PairedPredictions, loss_metric
 
 _NAMED = 3
 _FEWEST_OF_A_CLASS = 10  # a slice without a positive has no recall
@@ -41,16 +44,20 @@ def measure_pair(
 ) -> Interval:
     """Measure the candidate by a metric, on all rows of a pair or on some, with the interval."""
     part, seed = (pair if inside is None else pair.only(inside)), definition.training.seed
-    groups = part.groups if inside is None else group_rows(part.rows[TIME], seed)
+    groups = part.groups
+    if inside is not None:
+        losses = row_losses(loss_metric(definition), part.target, part.ours)
+        groups = group_widely(part.rows, (np.zeros(len(losses)), losses), seed)
     return measure_surely(
         metric,
         part.target,
         part.ours,
         groups,
         confidence=definition.gate.confidence,
-        threshold=definition.serving.threshold,
+        threshold=definition.threshold,
         seed=seed,
         weights=part.weights,
+        costs=part.costs,
         deviance=definition.deviance,
     )
 
@@ -64,7 +71,7 @@ def list_groups(
         for level in rows[column].unique().sort():
             inside = rows[column] == level
             if _is_enough(definition, rows.filter(inside)):
-                groups[f"{column.removeprefix(SLICE)} = {level}"] = inside
+                groups[f"{column.partition(':')[2]} = {level}"] = inside
             else:
                 few += 1
     return groups, few

@@ -156,6 +156,7 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         "modules": maker_digest(),
         "feature_code": plan.code.digests,
         "packages": plan.code.packages | package_versions() | (tuner() if candidate.trials else {}),
+        **_trace_threshold(candidate.evaluation),
         "parameters": trained.params,
         "rounds": trained.rounds,
         "warnings": list(warn_of_rounds(plan.definition, trained.rounds, trained.curve)),
@@ -175,6 +176,11 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         },
         "flow_run": candidate.run_id,
     }
+
+
+def _trace_threshold(evaluation: Evaluation) -> dict[str, float]:
+    chosen = evaluation.chosen_threshold
+    return {} if chosen is None else {"threshold": chosen}
 
 
 def trace_tuning(trials: tuple[Trial, ...]) -> dict[str, Any] | None:

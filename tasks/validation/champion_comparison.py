@@ -13,10 +13,11 @@ from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import compare, compare_means
-from tasks.evaluation.evaluate import measure_rows, read_weights
+from tasks.evaluation.evaluate import measure_rows
 from tasks.evaluation.interval import Interval
-from tasks.evaluation.metrics import LOSSES, Array, row_losses
+from tasks.evaluation.metrics import LOSSES, Array, Costs, row_losses
 from tasks.evaluation.row_groups import group_widely
+from tasks.evaluation.row_values import pick_costs, read_costs, read_weights
 from tasks.evaluation.slices import SLICE
 from tasks.validation.champion_predictions import ChampionPredictions
 
@@ -43,6 +44,7 @@ class PairedPredictions(Frozen, arbitrary_types_allowed=True):
     theirs: Array
     groups: Array
     weights: Array | None = None
+    costs: Costs | None = None
 
     def only(self, inside: pl.Series) -> Self:
         """Take some of the rows; their groups stay those of all rows."""
@@ -51,7 +53,8 @@ class PairedPredictions(Frozen, arbitrary_types_allowed=True):
             name: None if (value := getattr(self, name)) is None else value[chosen]
             for name in ("target", "ours", "theirs", "groups", "weights")
         }
-        return self.model_copy(update={**arrays, "rows": self.rows.filter(inside)})
+        costs = pick_costs(self.costs, chosen)
+        return self.model_copy(update={**arrays, "rows": self.rows.filter(inside), "costs": costs})
 
 
 def pair_predictions(
@@ -70,6 +73,7 @@ def pair_predictions(
         theirs=theirs,
         groups=group_widely(rows, (one, other), definition.training.seed),
         weights=read_weights(rows),
+        costs=read_costs(definition, rows),
     )
 
 
@@ -81,8 +85,8 @@ def describe_champion(
         version=opponent.version,
         model=opponent.model,
         rows=len(pair.target),
-        metrics=measure_rows(definition, pair.target, pair.theirs, pair.weights),
-        candidate=measure_rows(definition, pair.target, pair.ours, pair.weights),
+        metrics=measure_rows(definition, pair.rows, pair.theirs),
+        candidate=measure_rows(definition, pair.rows, pair.ours),
     )
 
 
@@ -95,9 +99,10 @@ def compare_pair(definition: Definition, metric: Metric, pair: PairedPredictions
         pair.theirs,
         pair.groups,
         confidence=definition.gate.confidence,
-        threshold=definition.serving.threshold,
+        threshold=definition.threshold,
         seed=definition.training.seed,
         weights=pair.weights,
+        costs=pair.costs,
         deviance=definition.deviance,
     )
 

@@ -16,10 +16,11 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import compare_calibration
 from tasks.evaluation.calibration import calibration_error, calibration_excess, deviation
-from tasks.evaluation.evaluate import find_unit, measure_rows, read_weights
+from tasks.evaluation.evaluate import find_unit, measure_rows
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import error_of, read_certainty
 from tasks.evaluation.rolling_origin import Fold
+from tasks.evaluation.row_values import read_weights
 from tasks.training.lightgbm_params import name_weights
 from tasks.validation.bounds import judge_bounds
 from tasks.validation.champion_comparison import (
@@ -32,6 +33,7 @@ from tasks.validation.champion_comparison import (
 )
 from tasks.validation.champion_predictions import ChampionPredictions
 from tasks.validation.coverage_checks import judge_coverage
+from tasks.validation.fairness import judge_fairness
 from tasks.validation.fold_check import judge_folds
 from tasks.validation.slice_check import judge_slices
 
@@ -64,6 +66,7 @@ def judge(
         judge_calibrated(definition, scored),
         *judge_coverage(definition, scored),
         *judge_bounds(definition, guess),
+        *judge_fairness(definition, guess),
         *judge_folds(definition, folds),
     ]
     champion = None
@@ -142,8 +145,7 @@ def judge_better(
     metric = metric or definition.metric
     gain = compare_pair(definition, metric, pair)
     ours, theirs = (
-        measure_rows(definition, pair.target, each, pair.weights)[metric]
-        for each in (pair.ours, pair.theirs)
+        measure_rows(definition, pair.rows, each)[metric] for each in (pair.ours, pair.theirs)
     )
     return Check(
         name=name,

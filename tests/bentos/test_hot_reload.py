@@ -114,7 +114,7 @@ def test_a_champion_is_known_by_its_files_and_not_by_its_name(
     follower.start(other)
     follower.look()
     follower.stop()
-    assert [each.definition.serving.threshold for each in swapped] == [0.5]
+    assert [each.definition.threshold for each in swapped] == [0.5]
 
 
 def test_a_champion_that_nobody_proved_is_not_taken_up(

@@ -56,6 +56,7 @@ def take_steps(definition: Path, as_of: datetime | None, folder: Path) -> Candid
     prepared = prepare.fn(plan, snapshot, folder)
     trained = train.fn(plan, prepared, folder)
     evaluation, scored = evaluate.fn(plan, snapshot, prepared, trained, folder)
+    plan = plan.settle(evaluation.chosen_threshold)
     return Candidate(
         plan=plan,
         snapshot=snapshot,

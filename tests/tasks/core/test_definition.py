@@ -120,24 +120,6 @@ def test_digest_ignores_comments_but_no_value() -> None:
     assert parse_definition(define(training="seed = 2"), "made.toml").digest != plain.digest
 
 
-@pytest.mark.parametrize(
-    ("training", "said"),
-    [
-        (
-            "early_stopping = 0",
-            r"interval = 0.9: its width is learned on the slice of \[training\] ea",
-        ),
-        ("engine = 'dask'", r"interval = 0.9: is fitted in one process; set \[training\] engine"),
-    ],
-)
-def test_interval_that_cannot_be_fitted_is_refused(training: str, said: str) -> None:
-    text = define(
-        target="value = 'y'\nkind = 'regression'", serving="interval = 0.9", training=training
-    )
-    with pytest.raises(DefinitionError, match=said):
-        parse_definition(text, "made.toml")
-
-
 def test_keys_that_came_later_change_no_digest_while_they_are_not_given() -> None:
     plain = "name = 'churn'\nsources.t = 't.csv'\ntarget = { value = 'left', kind = 'binary' }\n"
     digest = "e76ee7bc1050c7007a952061340fbab783da79a397e5b3c8574bc8ad478a434b"

@@ -142,10 +142,3 @@ def test_deviances_are_those_of_scikit_learn_and_mean_the_rows_own(
     losses = row_losses(deviance.metric, target, mean, deviance=deviance)
     assert losses.mean() == pytest.approx(found[deviance.metric], rel=1e-12)
     assert losses.min() >= -1e-12
-
-
-def test_deviance_of_what_such_a_model_never_predicts_is_large_and_finite() -> None:
-    for deviance, _ in DEVIATIONS.values():
-        losses = row_losses(deviance.metric, np.array([1.0]), np.array([0.0]), deviance=deviance)
-        assert np.isfinite(losses).all()
-        assert losses[0] > 50

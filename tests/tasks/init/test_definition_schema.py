@@ -46,6 +46,8 @@ TAKEN = [
     {"tables.t": TABLE + 'time = "t"\nover = "8d"'},
     {"training": 'weight = "k + 1"', "gate": "at_least = { auc = 0.7 }"},
     {"gate": "at_most = { brier = 0.2 }\nat_least_by_slice = { recall = 0 }"},
+    {"serving": 'threshold = "auto"\ncost = { false_alarm = 1, missed = "x" }'},
+    {"gate": 'fairness = { by = ["c"], at_most = 0.1 }'},
 ]
 REFUSED = [
     {"targte": ""},

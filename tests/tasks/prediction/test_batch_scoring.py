@@ -34,7 +34,7 @@ def test_answers_have_the_key_and_what_is_above_the_threshold(scorer: Scorer) ->
     assert answers.columns == ["id", "prediction", "label"]
     expected = scorer.model.booster.predict(X.to_numpy())
     np.testing.assert_array_equal(answers["prediction"], expected)
-    threshold = scorer.model.definition.serving.threshold
+    threshold = scorer.model.definition.threshold
     assert answers["label"].equals(answers["prediction"] >= threshold, check_names=False)
     assert answer_rows(scorer, ROWS.head(0)).schema == answers.schema
 

@@ -35,7 +35,7 @@ def test_row_of_weight_0_is_as_good_as_absent(
 @pytest.mark.parametrize(
     ("weight", "said"),
     [
-        ("k - 1", r"\[training\] weight: is negative in 80 of 400 labelled rows; a weight is 0 or"),
+        ("k - 1", r"\[training\] weight: is negative in 80 of 400 labelled rows; it must be 0 or"),
         ("NULLIF(k, 0)", r"weight: is null in 80 of 400 labelled rows; say .* by COALESCE"),
         ("POW(CAST(k AS DOUBLE), -1)", r"weight: is infinite in 80 of 400 labelled rows"),
         ("0 * k", r"weight: is 0 in all 400 labelled rows, which leaves nothing to learn"),
@@ -53,8 +53,8 @@ def test_weights_that_mean_nothing_are_refused_by_row_count(
     [
         ("kk", r"\[training\] weight: there is no column 'kk'; did you mean 'k'"),
         ("SUM(k)", r"\[training\] weight: is an aggregate"),
-        ("k > 1", r"weight: gives Boolean, and a weight is a number; write CASE WHEN k > 1 THEN 2"),
-        ("c", r"weight: gives String, and a weight is a number; write CAST"),
+        ("k > 1", r"weight: gives Boolean, and must be a number; write CASE WHEN k > 1 THEN 2"),
+        ("c", r"weight: gives String, and must be a number; write CAST"),
         ("c + )", r"\[training\] weight: "),
     ],
 )

@@ -1,0 +1,85 @@
+"""Early stopping held against the gate: whether its own metric would have stopped elsewhere.
+
+Early stopping watches a loss, and the gate may judge by another metric: AUC can go on rising where
+log loss has turned. The model that was judged on the stopping slice is asked round by round. Not
+responsible for stopping (`training.early_stopping`): nothing is changed, only told.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from tasks.core.columns import TARGET
+from tasks.core.definition import Frozen
+from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
+from tasks.evaluation.metrics import error_of, measure_one
+from tasks.evaluation.recalibrate import Recalibrated, apply_chosen
+from tasks.evaluation.row_values import read_costs, read_weights
+from tasks.extraction.run_plan import Plan
+from tasks.preparation.split import Prepared, SplitRole
+from tasks.preparation.weights import counted_columns
+from tasks.training.datasets import model_input
+from tasks.training.train import Trained, read_model
+
+_MOST_ROWS, _LOOKS = 20_000, 25
+
+
+class Disagreement(Frozen):
+    """By the gate's metric, other rounds were better on the stopping slice, beyond its margin."""
+
+    metric: Metric
+    rounds: int
+    value: float
+    best_rounds: int
+    best: float
+
+
+def find_disagreement(
+    plan: Plan, prepared: Prepared, trained: Trained, recalibrated: Recalibrated | None = None
+) -> Disagreement | None:
+    """Measure the gate's metric after some of the rounds; None where it agrees with the loss."""
+    definition, metric = plan.definition, plan.definition.metric
+    if trained.settled is None or not trained.curve or metric == definition.loss:
+        return None
+    names = list(plan.features.expressions)
+    asked = [pl.col(name) for name in (TARGET, *counted_columns(plan), *names)]
+    step = 1 + prepared.rows["stop"] // _MOST_ROWS
+    rows = prepared.scan(SplitRole.STOP).gather_every(step).select(asked).collect()
+    target, features = rows[TARGET].to_numpy(), model_input(rows.select(names))
+    if len(np.unique(target)) < 2:
+        return None
+    model = read_model(trained.settled.read_text("utf-8"))
+
+    def measure(rounds: int) -> float:
+        raw = np.asarray(model.predict(features, num_iteration=rounds))
+        predicted = apply_chosen(recalibrated, raw)
+        weights, costs = read_weights(rows), read_costs(definition, rows)
+        return measure_one(metric, target, predicted, definition.threshold, weights, costs)
+
+    looks = {int(each) for each in np.linspace(1, len(trained.curve), _LOOKS)} | {trained.rounds}
+    found = {rounds: measure(rounds) for rounds in sorted(looks)}
+    sign = 1 if metric in HIGHER_IS_BETTER else -1
+    best = max(found, key=lambda rounds: sign * found[rounds])
+    ours, least = (error_of(metric, found[rounds]) for rounds in (trained.rounds, best))
+    if ours - least <= definition.gate.margin * ours:
+        return None
+    return Disagreement(
+        metric=metric,
+        rounds=trained.rounds,
+        value=found[trained.rounds],
+        best_rounds=best,
+        best=found[best],
+    )
+
+
+def tell_disagreement(found: Disagreement | None, loss: str) -> Iterator[str]:
+    """Say it, and what to do about it."""
+    if found is None:
+        return
+    yield (
+        f"early stopping watches {loss} and took {found.rounds:,} rounds, but by {found.metric}, "
+        f"which the gate judges by, {found.best_rounds:,} were better on the same slice "
+        f"({found.best:.4f} against {found.value:.4f}): judge by {loss} ([gate] metric), or set "
+        f"[training] rounds = {found.best_rounds} and early_stopping = 0"
+    )
