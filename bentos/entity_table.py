@@ -60,7 +60,7 @@ def hold_table(
         name=name,
         entity=table.entity,
         values=tuple(values),
-        place=itemgetter(*(columns.index(column) for column in table.entity)),
+        place=_find_place([columns.index(column) for column in table.entity]),
         find=find,
         nothing=nothing,
         as_of=limit,
@@ -71,8 +71,14 @@ def hold_table(
 
 
 def list_keys(frame: pl.DataFrame, entity: Sequence[str]) -> list[Any]:
-    """Name each row's entity as `itemgetter` does: by a value, or by a tuple of several."""
+    """Name each row's entity as `itemgetter` does: by a value, or by a tuple of several or none."""
+    if not entity:
+        return [()] * len(frame)
     return frame[entity[0]].to_list() if len(entity) == 1 else frame.select(entity).rows()
+
+
+def _find_place(places: Sequence[int]) -> Callable[[Row], Any]:
+    return itemgetter(*places) if places else lambda row: ()
 
 
 def _find_plain(held: dict[Any, Row], nothing: Row) -> Callable[[Any, int | None], Row]:

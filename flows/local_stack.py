@@ -4,6 +4,7 @@
     python -m flows.local_stack server        Prefect's server with its UI
     python -m flows.local_stack register      work pool, deployments, automations
     python -m flows.local_stack worker        carries out runs (after --: Prefect's options)
+    python -m flows.local_stack ui            one page over all models
     python -m flows.local_stack service MODEL [PORT]  answers requests, once there is a champion
 
 A person starts all of it with `perennial up`. Settings are variables, which docs/operations.md
@@ -16,7 +17,7 @@ import sys
 from collections.abc import Callable
 from inspect import signature
 
-from flows.local_stack_parts import keep_all, register, server, service, worker
+from flows.local_stack_parts import keep_all, register, server, service, ui, worker
 from tasks.core.errors import PerennialError, first_line
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "server": server,
     "register": register,
     "worker": worker,
+    "ui": ui,
     "service": service,
 }
 

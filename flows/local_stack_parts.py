@@ -1,8 +1,9 @@
 """The parts of the local stack as processes, and the supervisor that runs all of them.
 
-The parts are Prefect's server, its registered deployments, the worker, and one service for each
-model; a service manager can run each by itself. Responsible for the order in which they start and
-stop. Not responsible for restarting one that ends (`tasks.processes.supervisor`).
+The parts are Prefect's server, its registered deployments, the worker, the page over all models,
+and one service for each model; a service manager can run each by itself. Responsible for the order
+in which they start and stop. Not responsible for restarting one that ends
+(`tasks.processes.supervisor`).
 """
 
 import logging
@@ -52,7 +53,7 @@ def keep_all() -> None:
     adopt_orphans()
     here.ready.unlink(missing_ok=True)
     here.home.mkdir(parents=True, exist_ok=True)
-    server, worker = part(here, "server", "server"), part(here, "worker", "worker")
+    server, worker, page = (part(here, name, name) for name in ("server", "worker", "ui"))
     services = [
         part(here, f"service-{model}", "service", model, str(here.port_of(model)))
         for model in here.models
@@ -61,16 +62,16 @@ def keep_all() -> None:
         server.start()
         if wait_for_server(here, stopping):
             register_apart(here)
-            for each in (worker, *services):
+            for each in (worker, page, *services):
                 each.start()
             with open_private(here.ready, "wb") as file:
                 file.write(here.model_dump_json().encode())
-            keep([server, worker, *services], stopping)
+            keep([server, worker, page, *services], stopping)
     finally:
         here.ready.unlink(missing_ok=True)
         worker.stop()
         put_back_runs()
-        for each in (*services, server):
+        for each in (page, *services, server):
             each.stop()
         end_orphans()
 
@@ -168,6 +169,13 @@ def worker(*options: str) -> NoReturn:
     words = ("worker", "start", "--pool", POOL, "--type", "process", *limit)
     asked = prefect_command("prefect", *words, *options)
     os.execve(sys.executable, asked, settle_variables(settle_environment()))
+
+
+def ui() -> NoReturn:
+    """Become the page over all models."""
+    here = settle_environment()
+    place = ("--host", here.host, "--port", str(here.page_port))
+    become("flows.cli", "ui", *place, variables=settle_variables(here))
 
 
 def service(model: str, port: str = "") -> NoReturn:

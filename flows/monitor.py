@@ -13,7 +13,8 @@
 10. People are told of these, and of a candidate that still waits for a decision. Where that went
     well, what waits elsewhere for such a look is called (`tasks.notifications.ping`).
 
-The report then lies under the root, at `monitoring/NAME/reports/`, and in Prefect as an artifact.
+The report then lies under the root, at `monitoring/NAME/reports/`, and in Prefect as an artifact;
+what was found is kept at `monitoring/NAME/looks/`, for `perennial ui`.
 """
 
 from datetime import datetime
@@ -24,7 +25,8 @@ from prefect.artifacts import create_markdown_artifact
 
 from tasks.core.definition import Definition
 from tasks.monitoring.context import settle_watch
-from tasks.monitoring.findings import MonitoringResult
+from tasks.monitoring.findings import MonitoringResult, warn_of
+from tasks.monitoring.looks import keep_look
 from tasks.monitoring.task import (
     check_contract,
     follow,
@@ -75,6 +77,7 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
     found = found.model_copy(update={"alerts": send_alerts(found)})
     create_markdown_artifact(key=f"monitor-{watch.definition.name}", markdown=write_summary(found))
     report = keep_report(store, found)
+    keep_look(store, found, warn_of(found), report)
     told = tell(watch.root, watch.definition.name, model, found.alerts, report)
     call_elsewhere(as_of, watch.definition.name, told=told)
     return describe(found, report)

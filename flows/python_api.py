@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tasks.prediction.batch_scoring import Scorer
+    from tasks.registry.decisions import Decision
 
 Moment = datetime | str | None
 Action = Literal["approve", "reject", "rollback"]
@@ -118,11 +119,18 @@ def rollback(model: str, approver: str, reason: str, to: str = "") -> dict[str, 
 
 def decide(model: str, action: Action, **said: Any) -> dict[str, Any]:
     """Check a decision against the ledger, then run the release flow with it."""
-    from tasks.registry.decisions import Decision, refuse_beforehand
+    from tasks.registry.decisions import Decision
     from tasks.registry.signatures import take_own_key
 
     decision = Decision(model=name_of(model), action=action, **said)
     take_own_key(decision.model)
+    return carry_out(decision)
+
+
+def carry_out(decision: "Decision") -> dict[str, Any]:
+    """Decide by the keys that this process has been given; a form has been given none."""
+    from tasks.registry.decisions import refuse_beforehand
+
     refuse_beforehand(open_store(), decision)
     with running("release") as flows:
         done: dict[str, Any] = flows.release(*decision.model_dump().values())  # in the same order

@@ -54,7 +54,7 @@ from tasks.training.lightgbm_params import check_parameters
 from tasks.training.task import refit, search, train
 from tasks.training.tuning import name_search, take_best
 from tasks.validation.candidate import Candidate, TimedStep, publish_candidate, timed
-from tasks.validation.task import validate
+from tasks.validation.task import validate, weigh_tuning
 
 AUTOMATIC = "auto (gate passed)"
 
@@ -184,6 +184,7 @@ def make_candidate(
         trained = train(take_best(plan, trials), prepared, folder)
     with timed("evaluation", steps):
         evaluation, scored = evaluate(plan, snapshot, prepared, trained, folder)
+        gain = weigh_tuning(plan, prepared, scored, trials, folder) if trials else None
     plan = plan.settle(evaluation.chosen_threshold)
     with timed("validation", steps):
         verdict = validate(plan, snapshot, prepared, scored)
@@ -191,16 +192,8 @@ def make_candidate(
     with timed("refit", steps) if again else nullcontext():
         refitted = refit(plan, prepared, trained, folder) if again else None
     candidate = Candidate(
-        plan=plan,
-        snapshot=snapshot,
-        analysis=analysis,
-        prepared=prepared,
-        trials=trials,
-        trained=trained,
-        evaluation=evaluation,
-        verdict=verdict,
-        refitted=refitted,
-        steps=tuple(steps),
-        run_id=str(flow_run.id or ""),
-    )
+        plan=plan, snapshot=snapshot, analysis=analysis, prepared=prepared, trials=trials,
+        tuning_gain=gain, trained=trained, evaluation=evaluation, verdict=verdict,
+        refitted=refitted, steps=tuple(steps), run_id=str(flow_run.id or ""),
+    )  # fmt: skip
     return publish_candidate(candidate, write_pages(candidate), store, folder)

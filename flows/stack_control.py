@@ -1,7 +1,7 @@
-"""Start, stop and look at the local stack: what `perennial up`, `down`, `ps` and `logs` do.
+"""Start, stop and look at the local stack: what `perennial up`, `down` and `ps` do.
 
 Responsible for one system of a project on one machine: it is found where it runs, and only it is
-stopped. Not responsible for what its parts do (`flows.local_stack_parts`).
+stopped. Not responsible for what its parts do (`flows.local_stack_parts`) and say (`part_logs`).
 """
 
 import subprocess
@@ -66,6 +66,7 @@ class Stack(Frozen):
         return {
             "root": here.root,
             "ui": here.ui,
+            "page": here.address_of(here.page_port),
             "api": here.api,
             "password": str(here.password) if here.password.exists() else None,
             "logs": str(here.folder),
@@ -126,7 +127,7 @@ def start_keeper(here: Environment) -> subprocess.Popen[bytes]:
 
 def refuse_taken_ports(here: Environment, services: int) -> None:
     """Raise StartFailed for a port that another program uses: the UI's, or one of a service."""
-    wanted = {here.ui_port: "PERENNIAL_UI_PORT"}
+    wanted = {here.ui_port: "PERENNIAL_UI_PORT", here.page_port: "PERENNIAL_PAGE_PORT"}
     wanted |= {here.serve_port + place: "PERENNIAL_SERVE_PORT" for place in range(services)}
     for port, variable in wanted.items():
         if not is_free(here.host, port):
@@ -135,7 +136,7 @@ def refuse_taken_ports(here: Environment, services: int) -> None:
 
 def look(here: Environment, patience: float = 0.0) -> Stack:
     """Look at each part; a service that has a champion may take `patience` to answer."""
-    parts = [look_at_server(here), look_at_worker(here)]
+    parts = [look_at_server(here), look_at_worker(here), look_at_page(here, patience)]
     parts += [look_at_service(here, model, patience) for model in here.models]
     parts += [tell_new(model) for model in list_models() if model not in here.models]
     return Stack(environment=here, parts=tuple(parts))
@@ -155,6 +156,22 @@ def look_at_worker(here: Environment) -> Part:
     return Part(name="worker", pid=pid, url="", well=pid is not None, detail=said)
 
 
+def look_at_page(here: Environment, patience: float) -> Part:
+    """Ask the page over all models whether it is there: without a password it says so, too."""
+
+    def asks() -> bool:
+        try:
+            url = here.address_of(here.page_port)
+            return httpx.get(url, timeout=2, trust_env=False, verify=False).status_code == 401
+        except httpx.HTTPError:
+            return False
+
+    well = bool(wait_until(asks, patience))
+    said = "one page over all models" if well else "does not answer yet, its log says why"
+    url, pid = here.address_of(here.page_port), _pid(here, "ui")
+    return Part(name="ui", pid=pid, url=url, well=well, detail=said)
+
+
 def look_at_service(here: Environment, model: str, patience: float) -> Part:
     """Ask a model's service whether it is ready; without a champion it waits for one."""
     port, name = here.port_of(model), f"service-{model}"
@@ -163,7 +180,7 @@ def look_at_service(here: Environment, model: str, patience: float) -> Part:
     said = f"follows the champion, {champion.version}" if champion else "waits for a champion"
     if not well:
         said += "; does not answer yet, its log says why"
-    url = f"{here.ui.rpartition(':')[0]}:{port}"
+    url = here.address_of(port)
     return Part(name=name, pid=_pid(here, name), url=url, well=well, detail=said)
 
 

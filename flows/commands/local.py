@@ -9,6 +9,7 @@ import typer
 from flows import console
 from flows.commands.options import AsJson, Model, name_of
 from flows.process import Stopped, take_time
+from tasks.processes.settings import PAGE_PORT
 from tasks.storage.store import open_store, work_folder
 
 
@@ -74,6 +75,31 @@ def serve(
     with work_folder(store) as folder, suppress(Stopped):
         tell = console.print_json_line if as_json else None
         raise typer.Exit(serve_champion(store, name, host, port, folder, tell))
+
+
+def ui(
+    port: Annotated[
+        int,
+        typer.Option(help="The port to listen on.", min=1, max=65535, envvar="PERENNIAL_PAGE_PORT"),
+    ] = PAGE_PORT,
+    host: Annotated[str, typer.Option(help="The address to bind to.")] = "127.0.0.1",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON when it is ready.")
+    ] = False,
+) -> None:
+    """Show one page over all models, and decide on it, until interrupted."""
+    from flows.ui.server import serve as serve_page
+
+    def tell(said: dict[str, str]) -> None:
+        if as_json:
+            return console.print_json_line(said)
+        word = said["password"] or "the variable PREFECT_SERVER_API_AUTH_STRING"
+        text = f"{said['url']}  asks for name and password, which are in {word}"
+        console.out.print(text, soft_wrap=True)
+
+    take_time()  # for requests that are under way
+    with suppress(Stopped):
+        serve_page(open_store(), host, port, tell)
 
 
 def doctor(

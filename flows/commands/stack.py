@@ -47,7 +47,7 @@ def up(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start Prefect's server, a worker, all deployments and the service of each model."""
+    """Start Prefect's server, a worker, all deployments, the page and each model's service."""
     from flows.project_deployments import agree, check_project
 
     if systemd:
@@ -107,7 +107,7 @@ def ps(as_json: AsJson = False) -> None:
 
 
 def logs(
-    part: Annotated[str | None, typer.Argument(help="server, worker, or a model.")] = None,
+    part: Annotated[str | None, typer.Argument(help="server, worker, ui, or a model.")] = None,
     lines: Annotated[int, typer.Option(help="How many of the last lines of each.", min=0)] = 20,
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Go on until interrupted.")

@@ -54,7 +54,11 @@ def recount(events: Events, asked: pl.DataFrame) -> pl.LazyFrame:
     if table.over is not None:
         near = [pl.col(SINCE).is_between(at - table.over, at) for at in rows[AT].drop_nulls()]
         frame = frame.filter(pl.any_horizontal(near or [pl.lit(False)]))
-    pairs = frame.join(rows.lazy(), on=table.entity, maintain_order="left")
+    pairs = (
+        frame.join(rows.lazy(), on=table.entity, maintain_order="left")
+        if table.entity
+        else frame.join(rows.lazy(), how="cross", maintain_order="left")
+    )
     if table.time is not None:
         pairs = pairs.filter(pl.col(SINCE) + table.known_after <= pl.col(AT))
     if table.over is None:

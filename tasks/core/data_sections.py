@@ -166,8 +166,9 @@ class FeatureTable(Section):
 
     source: str
     """The source that the values come from, by its name."""
-    entity: tuple[str, ...] = Field(min_length=1)
-    """The columns that name an entity, in the source and in [extract] query."""
+    entity: tuple[str, ...]
+    """The columns that name an entity, in the source and in [extract] query; [] where all rows look
+    up the same, as in a series: then time is needed."""
     time: str | None = None
     """When an event happened; without it each entity has one row, which always counts."""
     known_after: Duration = timedelta(0)
@@ -181,6 +182,8 @@ class FeatureTable(Section):
     def _keys_make_sense(self) -> Self:
         if len(set(self.entity)) < len(self.entity):
             raise ValueError("entity names a column twice")
+        if not self.entity and self.time is None:
+            raise ValueError("entity = [] needs time, or there would be one row for all")
         if self.time is None and (self.over or self.known_after):
             raise ValueError("over and known_after need time: when an event happened")
         if self.over is not None and self.over <= self.known_after:

@@ -115,6 +115,8 @@ class Definition(Section):
         check_following(self.target, self.extract, self.training, self.serving)
         check_interval(self.target, self.training, self.serving, self.gate)
         check_decision(self.target, self.training, self.serving, self.gate)
+        if self.gate.naive and self.target.kind != "regression":
+            raise ValueError("[gate] naive predicts numbers: it is for a regression")
         known = self.metrics
         check_bounds(self.gate, self.target.kind, known)
         for key in ("metric", "second_metric"):

@@ -176,6 +176,9 @@ class Gate(Section):
     slices: tuple[str, ...] | None = None
     """Columns or SQL expressions: no group of rows that they make may get worse. Left out: the
     categories with few levels."""
+    naive: dict[str, str] = Field(default={}, exclude_if=lambda naive: not naive)
+    """Naive predictions of a regression to beat besides the mean: a name, and row-wise SQL, as in
+    `{ "same as last week" = "last_week" }`."""
     slice_rows: int = Field(default=200, ge=20)
     """Slices with fewer rows are not judged."""
     slice_margin: Share = 0.02

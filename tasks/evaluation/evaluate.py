@@ -22,6 +22,7 @@ from tasks.evaluation.coverage import Coverage, add_interval, measure_coverage
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.decision_threshold import ChosenThreshold, settle_threshold
 from tasks.evaluation.metrics import Array, measure
+from tasks.evaluation.naive_predictions import predict_naively
 from tasks.evaluation.prior_shift import PriorShift, find_shift
 from tasks.evaluation.recalibrate import Recalibrated, apply_chosen, settle_recalibration
 from tasks.evaluation.rolling_origin import Fold, judge_folds
@@ -110,7 +111,7 @@ def evaluate_models(
     told = by_name(ROW, TIME, TARGET, GROUP, *counted_columns(plan), require_all=False)
     rows = prepared.scan(SplitRole.HOLDOUT).select(told).collect()
     seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
-    interval = read_fitted(plan, trained.twin)
+    interval, path = read_fitted(plan, trained.twin), folder / "scored.arrow"
     raw, simply, *ends = predict_holdout(plan, prepared, twin, simple, *open_ends(interval))
     found = settle_recalibration(plan, prepared, trained)
     plan, chosen = settle_threshold(plan, prepared, trained, found)
@@ -137,10 +138,10 @@ def evaluate_models(
         folds=judge_folds(plan, prepared, trained),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
-    path = folder / "scored.arrow"
     with reaching(str(path)):
         added = (pl.Series(name, values) for name, values in predictions.items())
-        rows.with_columns(*added, *slices).write_ipc(path)
+        naive = predict_naively(plan, snapshot, rows[ROW])
+        rows.with_columns(*added, *naive, *slices).write_ipc(path)
     return evaluation, Scored(path=path, folds=evaluation.folds)
 
 

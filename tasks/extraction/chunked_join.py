@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from tasks.core.definition import Definition
-from tasks.features.point_in_time_join import Events, give_values, look_up, settle
+from tasks.features.point_in_time_join import Events, give_values, keep_last, look_up, settle
 from tasks.sources.query import SourceTable, collect
 
 CHUNK_ROWS = 250_000  # rows
@@ -71,5 +71,5 @@ def walk(events: Events, file: Path, untils: Iterable[datetime | None]) -> Itera
         until = until or since  # rows without a time come last, and know nothing
         settled = settle(kept, carried, since, until).collect()
         yield give_values(kept, settled.lazy())
-        carried = settled.unique(entity, keep="last", maintain_order=True).lazy()
+        carried = keep_last(settled, entity).lazy()
         since = until

@@ -85,6 +85,6 @@ def list_table(table: FeatureTable, frame: pl.DataFrame, as_of: datetime | None)
     return Listed(
         as_of=as_of,
         since=None if as_of is None else as_of - KEPT,
-        entities=frame.select(table.entity).n_unique(),
+        entities=frame.select(table.entity).n_unique() if table.entity else min(1, len(frame)),
         rows=len(frame),
     )

@@ -17,6 +17,7 @@ import polars as pl
 from tasks.core.columns import SINCE
 from tasks.core.definition import Definition, Frozen
 from tasks.features.feature_tables import tables_digest
+from tasks.features.point_in_time_join import keep_last
 from tasks.registry.versions import Published, find_all, read_file
 from tasks.storage.store import Store, reaching
 
@@ -83,7 +84,7 @@ def keep_recent(table: pl.DataFrame, entity: Iterable[str], as_of: datetime) -> 
     known, entity = table.filter(pl.col(SINCE) <= as_of), list(entity)
     values = pl.exclude(*entity, SINCE)
     recent = pl.col(SINCE) > as_of - KEPT
-    before = known.filter(~recent).unique(entity, keep="last", maintain_order=True)
+    before = keep_last(known.filter(~recent), entity)
     kept = pl.concat([before, known.filter(recent)])
     ended = pl.all_horizontal(values.is_null()) & ~recent
     return kept.filter(~ended).sort(*entity, SINCE)

@@ -105,7 +105,7 @@ def _plan_events(
     frame = frames[table.source]
     schema = frame.collect_schema()
     entity = [_entity(column, schema, rows, where) for column in table.entity]
-    known = frame.filter(pl.col(column).is_not_null() for column in table.entity)
+    known = frame.filter(pl.lit(True), *(pl.col(each).is_not_null() for each in table.entity))
     if table.over is not None:
         values = [part for k, v in table.values.items() for part in _parts(k, v, schema, where)]
         values.append(pl.lit(1, pl.Int64).alias(EVENTS))

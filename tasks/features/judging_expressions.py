@@ -21,6 +21,8 @@ def check_judging(definition: Definition, schema: pl.Schema, origin: str) -> Non
         compile_expression(sql, schema, f"{origin}: [gate] slices")
     for sql in gate.fairness.by if gate.fairness else ():
         compile_expression(sql, schema, f"{origin}: [gate.fairness] by")
+    for name, sql in gate.naive.items():
+        _compile_number(sql, schema, f"{origin}: [gate] naive {name!r}")
 
 
 def compile_weight(definition: Definition, schema: pl.Schema, origin: str) -> pl.Expr | None:

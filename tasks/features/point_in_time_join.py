@@ -49,8 +49,11 @@ def settle(
         return ordered.unique([*entity, SINCE], keep="last", maintain_order=True)
     # Grouping what is sorted by time takes a quarter of the time of sorting by entity and time.
     parts = pl.exclude(*entity, SINCE)
-    listed = ordered.group_by(entity, maintain_order=True).agg(SINCE, parts.cum_sum())
-    sums = listed.explode(cs.exclude(*entity))
+    if entity:
+        listed = ordered.group_by(entity, maintain_order=True).agg(SINCE, parts.cum_sum())
+        sums = listed.explode(cs.exclude(*entity))
+    else:
+        sums = ordered.select(SINCE, parts.cum_sum())
     settled = [pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in (*entity, SINCE)]
     return sums.filter(pl.any_horizontal(settled))
 
@@ -61,6 +64,13 @@ def give_values(events: Events, settled: pl.LazyFrame) -> pl.LazyFrame:
         return settled
     values = [value_of(name, kind).alias(name) for name, kind in events.kinds.items()]
     return settled.select(*events.table.entity, SINCE, *values).sort(SINCE, maintain_order=True)
+
+
+def keep_last(settled: pl.DataFrame, entity: list[str]) -> pl.DataFrame:
+    """Keep what each entity came to last, of moments in the order of time."""
+    if not entity:
+        return settled.tail(1)
+    return settled.unique(entity, keep="last", maintain_order=True)
 
 
 def _list_moments(events: Events, since: datetime | None, until: datetime | None) -> pl.LazyFrame:
@@ -117,6 +127,11 @@ def _look_up(rows: pl.LazyFrame, table: FeatureTable, planned: pl.LazyFrame) -> 
     if table.time is None:
         return rows.join(planned, on=entity, how="left", maintain_order="left")
     joined = rows.join_asof(
-        planned, left_on=AT, right_on=SINCE, by=entity, check_sortedness=False, coalesce=True
+        planned,
+        left_on=AT,
+        right_on=SINCE,
+        by=entity or None,
+        check_sortedness=False,
+        coalesce=True,
     )
     return joined.drop(SINCE, strict=False)

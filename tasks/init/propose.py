@@ -16,6 +16,7 @@ from tasks.init.definition_schema import write_schema
 from tasks.init.feature_selection import choose_features
 from tasks.init.key_discovery import find_key, leave_out_key
 from tasks.init.names import list_few, settle_name
+from tasks.init.series import describe_lags, find_series
 from tasks.init.target_kind import TargetSpec, infer_target
 from tasks.init.toml_writer import Draft, write_text
 
@@ -42,13 +43,17 @@ def draft_definition(
     features = choose_features(survey, kind)
     found = find_key(survey, key, features)
     features = tuple(leave_out_key(feature, found) for feature in features)
+    series = find_series(survey, kind, features)
+    if series is not None:
+        features = (*features, *describe_lags(series, survey))
     if all(feature.reason for feature in features):
         reasons = list_few([f"{feature.column} ({feature.reason})" for feature in features])
         raise DefinitionError(f"{data}: nothing is left to learn from: {reasons}")
     entities = () if survey.event.column else find_groups(survey, kind)
     draft = Draft(
-        name=chosen, survey=survey, target=kind, key=found, features=features, groups=entities
-    )
+        name=chosen, survey=survey, target=kind, key=found, features=features, groups=entities,
+        series=series,
+    )  # fmt: skip
     told = [
         survey.event.doubt,
         *(f"[training] group: {explain_entity(*each)}" for each in entities),

@@ -115,7 +115,16 @@ RULES: dict[str, list[Rule]] = {
         }
     ],
     "FeatureTable": [
-        _unless(_has("time"), {"properties": {"over": False, "known_after": {"pattern": _NOTHING}}})
+        _unless(
+            _has("time"),
+            {
+                "properties": {
+                    "over": False,
+                    "known_after": {"pattern": _NOTHING},
+                    "entity": {"minItems": 1},
+                }
+            },
+        )
     ],
     "ColumnCheck": [
         _when(_has(type={"enum": ["text", "boolean", "time"]}), _never("min", "max")),
@@ -157,6 +166,10 @@ RULES: dict[str, list[Rule]] = {
             {"properties": {"checks": _never("label_rate")}},
         ),
         _when(_inside("serving", _has("follow_base_rate")), _FOLLOWS),
+        _unless(
+            _inside("target", _has(kind={"const": "regression"})),
+            {"properties": {"gate": _never("naive")}},
+        ),
         *_BY_KIND,
         *(
             _when(

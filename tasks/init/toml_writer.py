@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tasks.core.data_sections import Source
 from tasks.core.definition import Frozen
+from tasks.core.durations import write_duration
 from tasks.core.model_sections import METRICS, Serving, Training
 from tasks.core.schedule import Schedule
 from tasks.core.sql import quote_name
@@ -18,6 +19,7 @@ from tasks.init.feature_selection import Feature
 from tasks.init.key_discovery import RowKey
 from tasks.init.names import list_few
 from tasks.init.proposed_contract import write_checks, write_columns
+from tasks.init.series import Series, write_tables
 from tasks.init.target_kind import TargetSpec
 from tasks.init.toml_syntax import align, array, comment, inline_table, lay_out, multiline, quote
 from tasks.init.type_inference import InferredTypes
@@ -34,6 +36,7 @@ class Draft(Frozen):
     key: RowKey
     features: tuple[Feature, ...]
     groups: tuple[tuple[str, float], ...] = ()
+    series: Series | None = None
 
 
 def write_text(draft: Draft) -> str:
@@ -42,6 +45,7 @@ def write_text(draft: Draft) -> str:
         _write_head(draft),
         _write_sources(draft.survey.inferred),
         _write_extract(draft),
+        *_write_tables(draft),
         _write_target(draft),
         _write_features(draft.features),
         write_checks(draft.survey, draft.target, draft.key),
@@ -100,6 +104,15 @@ def _write_extract(draft: Draft) -> Iterator[str]:
     yield from lay_out(lines)
 
 
+def _write_tables(draft: Draft) -> Iterator[Iterator[str]]:
+    """Write what a series came to by then: a table for each lag, which all rows look up."""
+    event = draft.survey.event.column
+    if draft.series is None or event is None:
+        return
+    for head, lines in write_tables(draft.series, draft.survey.inferred.name, event):
+        yield iter([head, *lines])
+
+
 def _write_target(draft: Draft) -> Iterator[str]:
     yield "[target]"
     why, *notes = draft.target.notes
@@ -109,7 +122,10 @@ def _write_target(draft: Draft) -> Iterator[str]:
         (f"value = {quote(draft.target.sql)}", ""),
         (f"kind = {quote(draft.target.kind)}", why),
     ]
-    if draft.survey.event.column:
+    if draft.series is not None:
+        step = f'matures_after = "{write_duration(draft.series.step)}"'
+        lines.append((step, "how long after its time a row's target is known: by the next row"))
+    elif draft.survey.event.column:
         lines.append(('# matures_after = "1d"', "how long after its time a row's target is known"))
     yield from lay_out(lines)
 
@@ -139,6 +155,9 @@ def _write_rest(draft: Draft) -> Iterator[str]:
     most = Training.model_fields["rounds"].default
     rounds = (f"# rounds = {most}", "at most; early stopping settles how many")
     params = ("# params = { num_leaves = 31, learning_rate = 0.1 }", "any of LightGBM's")
+    if draft.series is not None:
+        small = "params = { num_leaves = 15, learning_rate = 0.05, min_data_in_leaf = 30 }"
+        params = (small, "small trees: a series has few rows, and much noise")
     first, *others = METRICS[kind]
     yield "[training]"
     yield from lay_out([holdout, rounds, params])
@@ -147,6 +166,11 @@ def _write_rest(draft: Draft) -> Iterator[str]:
         yield from lay_out([(f"# group = {quote(quote_name(name))}", said)])
     yield "\n[gate]"
     yield from lay_out([(f'# metric = "{first}"', f"or {', '.join(others)}")])
+    if draft.series is not None:
+        naive = [(each.naive, each.name, "") for each in draft.series.lags if each.naive]
+        yield "\n[gate.naive]"
+        yield from comment("What anybody could say, and a model has to beat.")
+        yield from lay_out(align(naive))
     yield "\n[approval]"
     yield from lay_out([('# mode = "manual"', "or auto: what passes the gate needs no person")])
     if kind == "binary":

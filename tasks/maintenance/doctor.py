@@ -187,11 +187,12 @@ def check_ports() -> Iterator[Finding]:
     try:
         here = settle_environment()
     except PerennialError as error:
-        mend = "set PERENNIAL_SERVE_PORT, PERENNIAL_UI_PORT and PERENNIAL_ROOT as they must be"
+        mend = "set PERENNIAL_ROOT, and PERENNIAL_SERVE_PORT and its like, as they must be"
         yield Finding(name="ports", well=False, detail=first_line(error), mend=mend)
         return
     here = read_ready(here) or here  # it may have taken others
-    for what, port in {"the service": here.serve_port, "Prefect's server": here.ui_port}.items():
+    ports = {"the service": here.serve_port, "Prefect's server": here.ui_port}
+    for what, port in (ports | {"the page": here.page_port}).items():
         detail = f"{port} ({what}) is {'free' if is_free(here.host, port) else 'in use'}"
         yield Finding(name=f"port {port}", well=True, detail=detail)
 

@@ -20,7 +20,8 @@ from tasks.core.errors import DefinitionError
 from tasks.processes.bento_server import HOST
 from tasks.storage.store import environment_folder, open_store
 
-_UI_PORT, _SERVE_PORT = 4200, 3000
+_UI_PORT, _SERVE_PORT, PAGE_PORT = 4200, 3000, 4300
+_BESIDE = PAGE_PORT - _UI_PORT  # where Prefect's server has another port, our page goes with it
 _PORTS_TRIED = 100
 # What the server asks for, and what its clients give: the same words, `name:password`.
 PASSWORD = "password"
@@ -30,7 +31,8 @@ PASSWORDS = ("PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING")
 class Environment(Frozen):
     """`folder` is local, whatever the root is: logs, locks, and Prefect's own home.
 
-    `models` are those that a running system serves, each on the next port.
+    `ui_port` is that of Prefect's server, `page_port` of the page over all models. `models` are
+    those that a running system serves, each on the next port.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Environment(Frozen):
     host: str
     ui_port: int
     serve_port: int
+    page_port: int = PAGE_PORT
     models: tuple[str, ...] = ()
 
     def port_of(self, model: str) -> int:
@@ -48,7 +51,11 @@ class Environment(Frozen):
 
     @property
     def ui(self) -> str:
-        return f"http://{HOST if self.host == '0.0.0.0' else self.host}:{self.ui_port}"
+        return self.address_of(self.ui_port)
+
+    def address_of(self, port: int) -> str:
+        """Give the address by which a port is reached from this machine."""
+        return f"http://{HOST if self.host == '0.0.0.0' else self.host}:{port}"
 
     @property
     def api(self) -> str:
@@ -91,14 +98,17 @@ def settle_environment() -> Environment:
     folder = Path(environment_folder()).absolute()
     name = folder.name.removeprefix(".perennial").removeprefix("-")
     host = os.environ.get("PERENNIAL_HOST", HOST)
+    ui_port = _settle_port("PERENNIAL_UI_PORT", _UI_PORT, host, name)
+    beside = min(ui_port + _BESIDE, 65535) if "PERENNIAL_UI_PORT" in os.environ else PAGE_PORT
     return Environment(
         name=name,
         folder=running_folder(),
         root=open_store().root,
         home=Path(os.environ.get("PREFECT_HOME") or folder / "prefect").absolute(),
         host=host,
-        ui_port=_settle_port("PERENNIAL_UI_PORT", _UI_PORT, host, name),
+        ui_port=ui_port,
         serve_port=_settle_port("PERENNIAL_SERVE_PORT", _SERVE_PORT, host, name),
+        page_port=_settle_port("PERENNIAL_PAGE_PORT", beside, host, name),
     )
 
 
@@ -109,6 +119,7 @@ def settle_variables(here: Environment) -> dict[str, str]:
         "PERENNIAL_HOST": here.host,
         "PERENNIAL_UI_PORT": str(here.ui_port),
         "PERENNIAL_SERVE_PORT": str(here.serve_port),
+        "PERENNIAL_PAGE_PORT": str(here.page_port),
         "PREFECT_HOME": str(here.home),
     }
     usual = {

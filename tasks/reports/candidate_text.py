@@ -18,6 +18,7 @@ from tasks.reports.formatting import escape_markdown, format_number, format_scor
 from tasks.reports.rare_class import is_rare, order_metrics, share_of_positives, tell_of_rare
 from tasks.training.early_stopping import warn_of_rounds
 from tasks.validation.candidate import Candidate
+from tasks.validation.tuning_gain import describe_tuning
 
 MOVED, MOVED_FAR = 0.1, 0.25  # the field's rules of thumb for the PSI
 TOP = 3  # how many of a ranking a sentence names
@@ -69,6 +70,9 @@ def list_warnings(candidate: Candidate) -> Iterator[str]:
     yield from _warn_of_scores(candidate)
     yield from _warn_of_drift(candidate)
     yield from _warn_of_rows_and_rounds(candidate)
+    if candidate.trials:
+        metric = candidate.plan.definition.metric
+        yield _as_sentence(describe_tuning(metric, candidate.tuning_gain))
     told = describe_folds(candidate.plan.definition.metric, candidate.evaluation.folds)
     yield from map(_as_sentence, told)
     yield from map(_as_sentence, candidate.analysis.warnings)

@@ -20,6 +20,7 @@ from tasks.core.errors import DefinitionError
 from tasks.core.prediction_interval import beside
 from tasks.evaluation.evaluate import Evaluation
 from tasks.evaluation.example_rows import write_examples
+from tasks.evaluation.interval import Interval
 from tasks.extraction.run_plan import SCHEMAS, Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.features.project_functions import FEATURE_CODE
@@ -56,6 +57,7 @@ class Candidate(Frozen):
     analysis: Analysis
     prepared: Prepared
     trials: tuple[Trial, ...] = ()
+    tuning_gain: Interval | None = None
     trained: Trained
     evaluation: Evaluation
     verdict: Verdict
@@ -160,7 +162,7 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         "parameters": trained.params,
         "rounds": trained.rounds,
         "warnings": list(warn_of_rounds(plan.definition, trained.rounds, trained.curve)),
-        "tuning": trace_tuning(candidate.trials),
+        "tuning": trace_tuning(candidate.trials, candidate.tuning_gain),
         "refit": candidate.refitted is not None,
         "split": candidate.prepared.split.model_dump(mode="json"),
         "rows": candidate.prepared.rows,
@@ -183,11 +185,12 @@ def _trace_threshold(evaluation: Evaluation) -> dict[str, float]:
     return {} if chosen is None else {"threshold": chosen}
 
 
-def trace_tuning(trials: tuple[Trial, ...]) -> dict[str, Any] | None:
-    """Tell what was tried on the training window, and which trial was taken."""
+def trace_tuning(trials: tuple[Trial, ...], gain: Interval | None) -> dict[str, Any] | None:
+    """Tell what was tried on the training window, which trial was taken, and what it gained."""
     if not trials:
         return None
     return {
         "taken": best_trial(trials),
+        "gain": gain and gain.model_dump(),
         "trials": [{**each.model_dump(), "loss": each.loss} for each in trials],
     }

@@ -16,7 +16,7 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import compare_calibration
 from tasks.evaluation.calibration import calibration_error, calibration_excess, deviation
-from tasks.evaluation.evaluate import find_unit, measure_rows
+from tasks.evaluation.evaluate import find_unit
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import error_of, read_certainty
 from tasks.evaluation.rolling_origin import Fold
@@ -35,7 +35,9 @@ from tasks.validation.champion_predictions import ChampionPredictions
 from tasks.validation.coverage_checks import judge_coverage
 from tasks.validation.fairness import judge_fairness
 from tasks.validation.fold_check import judge_folds
+from tasks.validation.naive_check import judge_naive
 from tasks.validation.slice_check import judge_slices
+from tasks.validation.superiority import judge_better
 
 _RARER = 0.1  # how many of the rows asked for must be of a binary target's rarer class
 _TOO_GOOD = 0.4  # of the champion's error that is left
@@ -63,6 +65,7 @@ def judge(
         judge_better(
             definition, "beats_simple_model", pair_predictions(definition, scored, scored["simple"])
         ),
+        *judge_naive(definition, scored),
         judge_calibrated(definition, scored),
         *judge_coverage(definition, scored),
         *judge_bounds(definition, guess),
@@ -136,24 +139,6 @@ def judge_baseline(definition: Definition, pair: PairedPredictions) -> Iterator[
     check = judge_better(definition, name, pair, loss)
     unsure = float(check.numbers["value"] or 0) > 0 and not name_weights(definition)
     yield check if check.passed or unsure else _suggest(definition, check)
-
-
-def judge_better(
-    definition: Definition, name: str, pair: PairedPredictions, metric: Metric | None = None
-) -> Check:
-    """Ask that the candidate is better, by the whole of its interval."""
-    metric = metric or definition.metric
-    gain = compare_pair(definition, metric, pair)
-    ours, theirs = (
-        measure_rows(definition, pair.rows, each)[metric] for each in (pair.ours, pair.theirs)
-    )
-    return Check(
-        name=name,
-        passed=gain.low > 0,
-        detail=f"{metric} {ours:.4f} against {theirs:.4f}: {describe_gain(gain)}; "
-        "all of that must be above 0",
-        numbers=gain.model_dump(),
-    )
 
 
 def judge_calibrated(definition: Definition, scored: pl.DataFrame) -> Check:

@@ -1,19 +1,39 @@
 """Step 6, validation, as Prefect records it: the gate's verdict on a candidate."""
 
 import logging
+from pathlib import Path
 
 from tasks.core.steps import step
 from tasks.evaluation.evaluate import Scored
+from tasks.evaluation.interval import Interval
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.split import Prepared
 from tasks.registry.versions import find_champion
 from tasks.storage.store import open_store
+from tasks.training.optuna_search import Trial
 from tasks.training.published_model import load
+from tasks.training.tuning import best_trial
 from tasks.validation.champion_predictions import meet_champion
 from tasks.validation.gate import Verdict, judge
+from tasks.validation.tuning_gain import describe_tuning, measure_tuning
 
 log = logging.getLogger("perennial.validation")
+
+
+@step("tuning gain")
+def weigh_tuning(
+    plan: Plan, prepared: Prepared, scored: Scored, trials: tuple[Trial, ...], folder: Path
+) -> Interval | None:
+    """Say what tuning gained on the holdout; one more model is trained for it if it took another.
+
+    The first trial is the definition itself.
+    """
+    gain = (
+        measure_tuning(plan, prepared, scored, folder / "untuned") if best_trial(trials) else None
+    )
+    log.info("%s", describe_tuning(plan.definition.metric, gain))
+    return gain
 
 
 @step("validation")

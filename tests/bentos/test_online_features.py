@@ -53,14 +53,15 @@ def join(definition: Definition, rows: pl.DataFrame, table: pl.DataFrame) -> pl.
     return found.sort("id").select("k", "t", *definition.tables["past"].values)
 
 
+@pytest.mark.parametrize("entity", ['["k"]', "[]"])
 @given(EVENTS, ROWS, st.integers(0, 5), st.sampled_from([None, 7]))
 def test_a_row_is_answered_with_the_values_that_it_would_be_trained_with(
-    drawn: Any, asked: Any, known_after: int, length: int | None
+    entity: str, drawn: Any, asked: Any, known_after: int, length: int | None
 ) -> None:
     rows = make_rows(asked)
     over = f'\nover = "{known_after + length}h"' if length else ""
     keys = f'time = "at"\nknown_after = "{known_after}h"{over}'
-    definition = define_table(keys, AGGREGATES if length else {"last": "x"})
+    definition = define_table(keys, AGGREGATES if length else {"last": "x"}, entity)
     table = plan(definition, rows, make_events(drawn))
     lookup = make_lookup(definition, table, NOW)
     expected = join(definition, rows, table)

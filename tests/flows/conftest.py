@@ -25,9 +25,10 @@ new_rows = 0.02
 def free_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Work in a folder with nothing in it; variables are put back, for some commands set them."""
     before = dict(os.environ)
-    first = find_ports(2)
+    first = find_ports(3)
     monkeypatch.chdir(tmp_path)
     os.environ |= {"PERENNIAL_UI_PORT": str(first), "PERENNIAL_SERVE_PORT": str(first + 1)}
+    os.environ["PERENNIAL_PAGE_PORT"] = str(first + 2)
     os.environ.pop("PERENNIAL_ROOT", None)
     yield
     os.environ.clear()

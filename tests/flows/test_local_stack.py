@@ -107,7 +107,7 @@ def test_each_part_is_told_with_its_process_and_its_port(system: System) -> None
     assert done.returncode == 0, done.stderr
     parts = {part["name"]: part for part in json.loads(done.stdout)["parts"]}
     services = [f"service-{model}" for model in sorted([MODEL, *system.others])]
-    assert list(parts) == ["server", "worker", *services]
+    assert list(parts) == ["server", "worker", "ui", *services]
     assert parts[services[0]]["url"].endswith(f":{system.serve_port}")
     assert parts[f"service-{MODEL}"]["detail"].startswith("follows the champion, ")
     assert {each.pid for each in system.processes()} >= {part["pid"] for part in parts.values()}

@@ -25,6 +25,7 @@ from tasks.alarms.drift_decision import Alarm
 from tasks.core.errors import PerennialError
 from tasks.monitoring.context import MonitoringContext, settle_watch
 from tasks.monitoring.findings import find_alerts
+from tasks.monitoring.looks import list_looks, read_looks
 from tasks.monitoring.staleness import find_staleness
 from tasks.prediction.batch_scoring import score_table
 from tasks.registry.versions import get_version
@@ -78,6 +79,10 @@ def test_answers_are_joined_measured_estimated_and_compared(watched: Watched) ->
     assert outcomes["unknown"] == outcomes["again"] == outcomes["twice"] == 0
     assert 0.5 < found["quality"]["value"] < 0.9
     assert found["quality"]["gain"]["low"] < found["quality"]["gain"]["value"]
+    store = open_store()
+    (kept,) = read_looks(store, MODEL, list_looks(store, MODEL)[-1:]).values()
+    assert (kept.until, kept.quality.value) == (UNTIL, found["quality"]["value"])
+    assert f"{store.root}/{kept.report}" == found["report"]
     assert abs(found["estimate"]["auc"] - found["quality"]["value"]) < 0.15
     assert found["estimate_off"] is not None
     assert found["skew"]["predictions"]["rows"] == 0

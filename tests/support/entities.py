@@ -41,9 +41,9 @@ def moment(hour: int | None) -> datetime | None:
     return None if hour is None else START + timedelta(hours=hour)
 
 
-def define_table(keys: str, values: dict[str, str]) -> Definition:
+def define_table(keys: str, values: dict[str, str], entity: str = '["k"]') -> Definition:
     listed = ", ".join(f'{name} = "{sql}"' for name, sql in values.items())
-    table = f'source = "events"\nentity = ["k"]\n{keys}\nvalues = {{ {listed} }}'
+    table = f'source = "events"\nentity = {entity}\n{keys}\nvalues = {{ {listed} }}'
     sources = 's = "s.parquet"\nevents = "events.parquet"'
     extract = 'query = "SELECT * FROM s"\ntime = "t"\nkey = ["id"]'
     sections = {"sources": sources, "extract": extract, "features": 'k = "k"', "tables.past": table}

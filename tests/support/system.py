@@ -26,13 +26,14 @@ class System:
 
     def __init__(self, project: Path, root: Path, home: Path, alerts: str) -> None:
         self.project, self.root = project, root
-        self.ui_port = find_ports(2 + len(self.others))
+        self.ui_port = find_ports(3 + len(self.others))
         self.serve_port = self.ui_port + 1
         self.api = f"http://127.0.0.1:{self.ui_port}/api"
         self.variables = os.environ | {
             "PERENNIAL_ROOT": str(root),
             "PERENNIAL_UI_PORT": str(self.ui_port),
             "PERENNIAL_SERVE_PORT": str(self.serve_port),
+            "PERENNIAL_PAGE_PORT": str(self.serve_port + 1 + len(self.others)),
             "PERENNIAL_ALERTS_URL": alerts,
             "PREFECT_API_URL": self.api,
             "BENTOML_HOME": str(home),

@@ -38,6 +38,7 @@ class Machine:
     programs: Path
     port: int = field(default_factory=lambda: find_port())
     ui_port: int = field(default_factory=lambda: find_port())
+    page_port: int = field(default_factory=lambda: find_port())
     more: Mapping[str, str] = field(default_factory=dict)
     begun: float = field(default_factory=time.monotonic)
 
@@ -63,6 +64,7 @@ class Machine:
             # The usual ports may be taken on the machine that this runs on.
             "PERENNIAL_SERVE_PORT": str(self.port),
             "PERENNIAL_UI_PORT": str(self.ui_port),
+            "PERENNIAL_PAGE_PORT": str(self.page_port),
             **self.more,
         }
 

@@ -53,6 +53,7 @@ WRONG = [
     ("extract", 'window = "9d"', r"need \[extract\] time"),
     ("training", 'holdout = "99999w"', r"\[training\] holdout: .*100 years"),
     ("training", "holdout = 1.5", r"\[training\] holdout: .*share"),
+    ("tables.a", 'source = "s"\nentity = []\nvalues = { v = "x" }', r"entity = \[\] needs time"),
     ("training", "monotone = { x = 2 }", r"\[training.monotone\] x: must be -1 or 1"),
     ("training", 'interactions = ["x"]', r"\[training\] interactions: must be a list .*got 'x'"),
     ("training", "interactions = [[]]", r"\[training\] interactions: must not be empty"),

@@ -39,8 +39,9 @@ def test_chunks_carry_on_to_the_same_last_bit(
     assert_frame_equal(found, whole, check_exact=True)
 
 
+@pytest.mark.parametrize("entity", ['["k"]', "[]"])
 def test_partitions_and_chunks_make_the_snapshot_of_the_whole(
-    made: Project, monkeypatch: pytest.MonkeyPatch
+    made: Project, monkeypatch: pytest.MonkeyPatch, entity: str
 ) -> None:
     hours = pl.int_range(40).cast(pl.Int64)
     drawn = [(("a" if hour % 3 else "b",), hour % 40, hour) for hour in range(120)]
@@ -50,7 +51,8 @@ def test_partitions_and_chunks_make_the_snapshot_of_the_whole(
     sections = {
         "sources": 's = "s-*.parquet"\nevents = "events.parquet"',
         "extract": 'query = "SELECT * FROM s"\ntime = "t"\nkey = ["id"]',
-        "tables.past": 'source = "events"\nentity = ["k"]\ntime = "at"\nover = "9h"\n'
+        "tables.past": 'source = "events"\ntime = "at"\nover = "9h"\n'
+        f"entity = {entity}\n"
         'values = { mean = "AVG(x * 0.1)" }',
         "features": 'mean = "mean"',
     }

@@ -23,14 +23,21 @@ def look_up_rows(definition: Definition, rows: pl.DataFrame, events: pl.DataFram
 
 
 def known_events(
-    row: dict[str, Any], events: pl.DataFrame, known_after: int, over: int | None
+    row: dict[str, Any],
+    events: pl.DataFrame,
+    known_after: int,
+    over: int | None,
+    whole: bool = False,
 ) -> list[dict[str, Any]]:
-    """Pick by a plain loop the events of a row's entity that count at its time, oldest first."""
-    if row["k"] is None or row["t"] is None:
+    """Pick by a plain loop the events of a row's entity that count at its time, oldest first.
+
+    Of the `whole`, all events are everybody's.
+    """
+    if (row["k"] is None and not whole) or row["t"] is None:
         return []
     found = []
     for event in events.to_dicts():
-        if event["k"] != row["k"] or event["at"] is None:
+        if (event["k"] != row["k"] and not whole) or event["at"] is None:
             continue
         known = event["at"] + timedelta(hours=known_after) <= row["t"]
         recent = over is None or event["at"] > row["t"] - timedelta(hours=over)
@@ -47,6 +54,20 @@ def aggregate(events: list[dict[str, Any]]) -> tuple[Any, ...]:
         return len(events), 0, None, None, None
     mean, high = sum(values) / len(values), sum(x > 10 for x in values) / len(values)
     return len(events), len(values), sum(values), mean, high
+
+
+@given(EVENTS, ROWS, st.integers(0, 5), st.none() | st.integers(1, 20))
+def test_without_an_entity_all_events_are_everybody_s(
+    drawn: Any, asked: Any, known_after: int, length: int | None
+) -> None:
+    events, rows = make_events(drawn), make_rows(asked)
+    over = None if length is None else known_after + length
+    keys = f'time = "at"\nknown_after = "{known_after}h"' + (f'\nover = "{over}h"' if over else "")
+    definition = define_table(keys, AGGREGATES if over else {"last": "x"}, entity="[]")
+    found = look_up_rows(definition, rows, events)
+    known = [known_events(row, events, known_after, over, whole=True) for row in rows.to_dicts()]
+    latest = [(each[-1]["x"] if each else None,) for each in known]
+    assert found == ([aggregate(each) for each in known] if over else latest)
 
 
 @given(EVENTS, ROWS, st.integers(0, 5), st.integers(1, 20))

@@ -85,7 +85,11 @@ def test_ports_are_those_that_are_set(tmp_path: Path, monkeypatch: pytest.Monkey
         monkeypatch.setenv("PERENNIAL_SERVE_PORT", str(port))
         monkeypatch.setenv("PERENNIAL_UI_PORT", "4711")
         found = [each.detail for each in check_ports()]
-    assert found == [f"{port} (the service) is in use", "4711 (Prefect's server) is free"]
+    assert found == [
+        f"{port} (the service) is in use",
+        "4711 (Prefect's server) is free",
+        "4811 (the page) is free",
+    ]
     monkeypatch.setenv("PERENNIAL_UI_PORT", "http")
     (finding,) = check_ports()
     assert (finding.well, finding.name) == (False, "ports")

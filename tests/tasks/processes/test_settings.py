@@ -22,7 +22,7 @@ from tasks.storage.store import open_store
 @pytest.fixture(autouse=True)
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("ENV", "ROOT", "HOST", "UI_PORT", "SERVE_PORT"):
+    for name in ("ENV", "ROOT", "HOST", "UI_PORT", "SERVE_PORT", "PAGE_PORT"):
         monkeypatch.delenv(f"PERENNIAL_{name}", raising=False)
     for name in ("PREFECT_HOME", "PREFECT_API_URL", *PASSWORDS):
         monkeypatch.delenv(name, raising=False)
@@ -35,7 +35,7 @@ def test_environments_share_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         other = settle_environment()
     assert usual.root == str(tmp_path / ".perennial")
     assert other.root == open_store().root == str(tmp_path / ".perennial-staging")
-    for part in ("folder", "root", "home", "ui_port", "serve_port", "keeper"):
+    for part in ("folder", "root", "home", "ui_port", "serve_port", "page_port", "keeper"):
         assert getattr(usual, part) != getattr(other, part)
 
 
@@ -45,6 +45,9 @@ def test_what_is_set_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     found = settle_variables(settle_environment())
     assert found["PREFECT_WORKER_QUERY_SECONDS"] == "7"
     assert found["PREFECT_API_URL"] == "http://127.0.0.1:4711/api"
+    assert found["PERENNIAL_PAGE_PORT"] == "4811"  # which goes with the other one
+    monkeypatch.setenv("PERENNIAL_PAGE_PORT", "4712")
+    assert settle_environment().page_port == 4712
 
 
 def test_password_is_made_once_and_for_its_owner_alone(monkeypatch: pytest.MonkeyPatch) -> None:

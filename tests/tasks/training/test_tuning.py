@@ -133,6 +133,11 @@ def test_tuned_version_is_told_and_made_again_byte_for_byte(
     assert len(told["trials"]) == 3
     taken = told["trials"][told["taken"]]["params"]
     assert taken.items() <= lineage["parameters"].items()
+    assert (told["gain"] is not None) == (told["taken"] > 0)
+    report = read_file(store, published, "report.md").decode()
+    assert ("tuned against the definition's own" if told["taken"] else "nothing better") in (
+        report.lower().replace("\\", "")
+    )
     assert lineage["packages"]["optuna"]
     assert b"Tuning" in read_file(store, published, "report.html")
     assert plan_retrain(MODEL, None).version != made["version"]

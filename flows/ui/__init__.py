@@ -1,0 +1,1 @@
+"""One local page over all models: what serves, what waits, how it does; and where one decides."""
