@@ -174,7 +174,8 @@ class PredictionApp:
         asked = decode(model, head, body)
         _, matrix, predicted = evaluate(model, asked.rows)
         explained = model.predictor.explain(matrix)
-        return JSON, write_explanations(model, predicted, explained, asked.shape == "row")
+        told = model.tell(matrix, predicted) if model.interval else None
+        return JSON, write_explanations(model, predicted, explained, told, asked.shape == "row")
 
     def answer(self, path: str, head: RequestHead, body: bytes) -> Reply:
         """Answer in this thread what did not come over our own way of HTTP."""

@@ -22,11 +22,12 @@ def describe_schemas(model: Model, place: str) -> dict[str, Any]:
     """Describe rows, answers and refusals by name; they refer to each other under `place`."""
     columns = model.schema.columns
     number: dict[str, Any] = {"type": "number"}
+    if model.definition.deviance:
+        number["minimum"] = 0
     if model.predictor.classes > 1:
         number = _list(number)
-    kind = {"binary": "boolean", "multiclass": "string"}.get(model.definition.target.kind)
-    label = {"label": {"type": kind}} if kind else {}
-    labels = {"labels": _list({"type": kind})} if kind else {}
+    label = describe_told(model, number)
+    labels = {f"{name}s": _list(each) for name, each in label.items()}
     version = {"version": {"type": "string"}}
     follows = model.definition.serving.follow_base_rate is not None
     corrected: dict[str, Any] = {"correction": {"type": "integer"}} if follows else {}
@@ -57,6 +58,14 @@ def describe_schemas(model: Model, place: str) -> dict[str, Any]:
             "properties": {"error": {"type": "string"}, "field": {"type": "string"}},
         },
     }
+
+
+def describe_told(model: Model, number: dict[str, Any]) -> dict[str, Any]:
+    """Describe what is told beside a prediction, a label or an interval, by its name."""
+    if model.interval is not None:
+        return {"interval": {**_list(number), "minItems": 2, "maxItems": 2}}
+    kind = {"binary": "boolean", "multiclass": "string"}.get(model.definition.target.kind)
+    return {"label": {"type": kind}} if kind else {}
 
 
 def any_of(names: tuple[str, ...], place: str) -> dict[str, Any]:

@@ -20,15 +20,16 @@ from numpy.typing import NDArray
 
 from bentos.column_values import frame_rows
 from bentos.columns import Column, Row, Rows, read_columns, read_values
-from bentos.errors import RequestRefused
 from bentos.expression_translator import Unknown
+from bentos.interval_predictor import IntervalPredictor
 from bentos.lightgbm_predictor import Array, Predictor
 from bentos.online_features import OnlineFeatures, load_lookup
-from bentos.request_validation import RequestSchema
+from bentos.request_validation import RequestSchema, read_examples
 from bentos.row_compiler import RowProgram, agrees, compile_rows
 from bentos.synthetic_rows import make_synthetic_rows
 from tasks.core.definition import Definition, parse_definition
 from tasks.core.errors import StoreError
+from tasks.core.prediction_interval import INTERVAL
 from tasks.features.transform import (
     OTHER,
     Features,
@@ -65,6 +66,7 @@ class Model:
     evaluation: dict[str, Any]
     schema: RequestSchema
     predictor: Predictor
+    interval: IntervalPredictor | None
     evaluate: tuple[pl.Expr, ...]
     encode: tuple[pl.Expr, ...]
     program: RowProgram | None
@@ -118,6 +120,16 @@ class Model:
         numbers = frame.select(self.evaluate).select(self.encode).to_numpy()
         return np.ascontiguousarray(numbers, dtype=np.float64)
 
+    def tell(self, matrix: Array, predicted: Array) -> list[Any] | None:
+        """Give what is said beside predictions, under the name `told`: labels, or intervals."""
+        if self.interval is not None:
+            return list(self.interval.predict(matrix).tolist())
+        return self.label(predicted)
+
+    @property
+    def told(self) -> str:
+        return "label" if self.interval is None else "interval"
+
     def label(self, predicted: Array) -> list[Any] | None:
         """Say what predictions mean: above the threshold, or the likeliest class."""
         if self.definition.target.kind == "regression":
@@ -156,14 +168,14 @@ def load_folder(folder: Path) -> Model:
 def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
     """Make a model from its files, and let it prove itself before anyone is answered by it."""
     lineage = json.loads(read("lineage.json"))
-    definition = parse_definition(read("definition.toml").decode(), lineage["version"])
-    definition = definition.settle(lineage.get("threshold"))
+    written = parse_definition(read("definition.toml").decode(), lineage["version"])
+    definition = written.settle(lineage.get("threshold"))
     features = Features.model_validate_json(read("features.json"))
     vocabulary = Vocabulary.model_validate_json(read("vocabulary.json"))
     columns = read_columns(definition, features, json.loads(read("analysis.json"))["columns"])
     values = read_values(definition, features)
     schema = RequestSchema(columns, definition.serving.max_rows)
-    evaluate = feature_expressions(features)
+    compiled, evaluate = definition.serving.predictor == "compiled", feature_expressions(features)
     types = schema.types | {column.name: column.dtype for column in values}
     numbered = pl.LazyFrame(schema=types).select(evaluate).collect_schema()
     encode = [each.cast(pl.Float64) for each in encode_expressions(features, vocabulary, numbered)]
@@ -178,9 +190,12 @@ def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
         schema=schema,
         predictor=Predictor(
             read("model.txt").decode(),
-            definition.serving.predictor == "compiled",
+            compiled,
             read_recalibration(read, files, definition, lineage["version"]),
         ),
+        interval=None
+        if definition.serving.interval is None
+        else IntervalPredictor(read(INTERVAL), lineage["version"], compiled),
         evaluate=tuple(evaluate),
         encode=tuple(encode),
         program=None,
@@ -189,18 +204,6 @@ def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
     )
     check_model(model)
     return replace(model, program=find_program(model))
-
-
-def read_examples(schema: RequestSchema, data: bytes) -> tuple[bytes, ...]:
-    """Read the example rows, each as a body; none where the service itself would refuse one."""
-    examples = tuple(json.dumps(row, ensure_ascii=False).encode() for row in json.loads(data))
-    try:
-        for example in examples:
-            schema.decode_row(example)
-    except RequestRefused as refused:
-        log.warning("the example rows are not shown: %s", refused)
-        return ()
-    return examples
 
 
 def with_tables(model: Model, store: Store | None, folder: Path | None = None) -> Model:
@@ -221,6 +224,8 @@ def check_model(model: Model) -> None:
     alone = [model.predictor.predict(matrix[n : n + 1])[0] for n in range(len(matrix))]
     if not np.isfinite(together).all() or not np.array_equal(together, np.array(alone)):
         raise StoreError(f"{model.version}: its predictions are no finite, repeatable numbers")
+    if model.interval is not None:
+        model.interval.check(model.version, matrix)
 
 
 def find_program(model: Model) -> RowProgram | None:

@@ -11,6 +11,7 @@ from bentos.model import Model
 from bentos.snippets import ARROW, write_snippets
 
 JSON = "application/json"
+_INTERVAL = ", or `interval`, a list of its two ends"
 _PLACE = "#/components/schemas/"
 _REFUSALS = {
     "400": "The body is not what the schema says; `field` names what is wrong",
@@ -55,7 +56,7 @@ def _predict(model: Model, token: bool) -> dict[str, Any]:
     operation["description"] = (
         "As JSON: one row, a list of rows, or an object of columns. As an Arrow IPC stream, not "
         f"compressed, with the columns of a row (`{ARROW}`): the answer is a stream, too, with "
-        "`prediction` and, but for a regression, `label`."
+        f"`prediction` and, but for a regression, `label`{_INTERVAL if model.interval else ''}."
     )
     if snippets := write_snippets(model, token):
         operation["x-codeSamples"] = snippets

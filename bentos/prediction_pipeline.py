@@ -32,15 +32,18 @@ class PredictionPipeline:
     def predict(
         self, model: Model, rows: Rows, requests: Sequence[str]
     ) -> tuple[list[Any], list[Any] | None]:
-        """Give each row's prediction and label (None for a regression); `requests` are their ids.
+        """Give each row's prediction, and its label or interval; `requests` are their ids.
 
-        A prediction is a number, or a list with a probability for each class. RequestRefused names
-        the feature that cannot be computed.
+        A prediction is a number, or a list with a probability for each class; a regression without
+        intervals has nothing beside it. RequestRefused names the feature that cannot be computed.
         """
         started = perf_counter()
         rows, matrix, predicted = evaluate(model, rows)
-        labels, values = model.label(predicted), predicted.tolist()
-        self._log.add(model, rows, values, requests)
+        labels, values = model.tell(matrix, predicted), predicted.tolist()
+        answered = (
+            values if model.interval is None else list(zip(values, labels or (), strict=True))
+        )
+        self._log.add(model, rows, answered, requests)
         others = model.count_others(matrix)
         self._metrics.count_answered(len(matrix), others, perf_counter() - started)
         return values, labels

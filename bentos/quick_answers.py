@@ -39,7 +39,7 @@ class Way(NamedTuple):
     look_up: Callable[[Any], Any] | None
     encode: Callable[[Row], tuple[float, ...]]
     predict: Callable[[tuple[float, ...]], Any]
-    label: Callable[[Any], Any]
+    tell: Callable[[tuple[float, ...], Any], Any]
     categories: tuple[tuple[int, str], ...]
     concurrency: int
     logs: bool
@@ -87,12 +87,14 @@ class QuickAnswers:
                 (row,) = way.look_up([row])
             numbers = way.encode(row)
             predicted = way.predict(numbers)
+            told = way.tell(numbers, predicted)
         except Exception:  # it fails the usual way, too, where it is told why
             return None
         request = next_id()
         if way.logs:
-            self._log.add_row(way.model, row, predicted, request)
-        body = write_one(way.model, predicted, way.label(predicted))
+            answered = (predicted, told) if way.model.interval else predicted
+            self._log.add_row(way.model, row, answered, request)
+        body = write_one(way.model, predicted, told)
         others = [name for place, name in way.categories if numbers[place] == OTHER]
         metrics.responses["/predict", 200] += 1
         metrics.count_answered(1, others, perf_counter() - started)
@@ -133,7 +135,7 @@ def _lay_out(model: Model, logs: bool) -> Way:
         look_up=model.look_up if model.values else None,
         encode=model.program.encode,
         predict=model.predictor.predict_one,
-        label=_find_label(model),
+        tell=_find_told(model),
         categories=tuple(places),
         concurrency=model.definition.serving.concurrency,
         logs=logs,
@@ -141,12 +143,14 @@ def _lay_out(model: Model, logs: bool) -> Way:
     )
 
 
-def _find_label(model: Model) -> Callable[[Any], Any]:
-    """Give what says of one prediction what `Model.label` says of many."""
+def _find_told(model: Model) -> Callable[[tuple[float, ...], Any], Any]:
+    """Give what says of one row, and its prediction, what `Model.tell` says of many."""
+    if (interval := model.interval) is not None:
+        return lambda numbers, predicted: interval.predict_one(numbers)
     kind, threshold = model.definition.target.kind, model.definition.threshold
     if kind == "regression":
-        return lambda predicted: None
+        return lambda numbers, predicted: None
     if kind == "binary":
-        return lambda predicted: predicted >= threshold
+        return lambda numbers, predicted: predicted >= threshold
     classes = model.vocabulary.classes
-    return lambda predicted: classes[predicted.index(max(predicted))]
+    return lambda numbers, predicted: classes[predicted.index(max(predicted))]

@@ -3,6 +3,8 @@
 Not responsible for HTTP, features and models.
 """
 
+import json
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ from bentos.errors import RequestRefused
 from bentos.json_decoders import check_names_once, explain_json_error, make_decoders
 from bentos.plain_words import show_value
 from bentos.refusals import refuse_value
+
+log = logging.getLogger("perennial.serving")
 
 _ASKS_FOR_COLUMNS = re.compile(rb'\s*\{\s*"columns"\s*:\s*\{')
 _ROW, _ROWS, _COLUMNS = range(3)  # the places of their decoders
@@ -208,3 +212,15 @@ class RequestSchema:
 
     def _count_text(self, rows: Sequence[Row]) -> int:
         return sum(row[n] is not None and row[n] is not UNSET for row in rows for n in self._text)
+
+
+def read_examples(schema: RequestSchema, data: bytes) -> tuple[bytes, ...]:
+    """Read the example rows, each as a body; none where the service itself would refuse one."""
+    examples = tuple(json.dumps(row, ensure_ascii=False).encode() for row in json.loads(data))
+    try:
+        for example in examples:
+            schema.decode_row(example)
+    except RequestRefused as refused:
+        log.warning("the example rows are not shown: %s", refused)
+        return ()
+    return examples

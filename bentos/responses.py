@@ -16,10 +16,13 @@ _encode = msgspec.json.Encoder().encode
 
 
 def write_one(model: Model, predicted: Any, label: Any) -> bytes:
-    """Write the answer for one row; floats as short as they can be and still be exact."""
+    """Write the answer for one row; floats as short as they can be and still be exact.
+
+    `label` is what the model tells beside a prediction: a label, or an interval.
+    """
     answer: dict[str, Any] = {"prediction": predicted}
     if label is not None:
-        answer["label"] = label
+        answer[model.told] = label
     answer["version"] = model.version
     if model.correction:
         answer["correction"] = model.correction.number
@@ -27,7 +30,7 @@ def write_one(model: Model, predicted: Any, label: Any) -> bytes:
 
 
 def write_many(model: Model, predictions: list[Any], labels: list[Any] | None) -> bytes:
-    said = {} if labels is None else {"labels": labels}
+    said = {} if labels is None else {f"{model.told}s": labels}
     return _encode({"predictions": predictions, **said, **_name(model)})
 
 
@@ -38,7 +41,7 @@ def _name(model: Model) -> dict[str, Any]:
 
 
 def write_arrow(model: Model, predictions: list[Any], labels: list[Any] | None) -> bytes:
-    said: dict[str, Any] = {} if labels is None else {"label": labels}
+    said: dict[str, Any] = {} if labels is None else {model.told: labels}
     if model.correction:
         said["correction"] = [model.correction.number] * len(predictions)
     buffer = BytesIO()
@@ -46,12 +49,15 @@ def write_arrow(model: Model, predictions: list[Any], labels: list[Any] | None) 
     return buffer.getvalue()
 
 
-def write_explanations(model: Model, predicted: Array, contributions: Array, one: bool) -> bytes:
+def write_explanations(
+    model: Model, predicted: Array, contributions: Array, intervals: list[Any] | None, one: bool
+) -> bytes:
     """Write what each feature added to the raw score, beside the base that all rows share."""
     names = list(model.features.expressions)
+    beside = [{}] * len(predicted) if intervals is None else [{"interval": x} for x in intervals]
     explanations = [
-        {"prediction": value, **_explain(model, names, row)}
-        for value, row in zip(predicted.tolist(), contributions, strict=True)
+        {"prediction": value, **told, **_explain(model, names, row)}
+        for value, told, row in zip(predicted.tolist(), beside, contributions, strict=True)
     ]
     body = explanations[0] if one else {"explanations": explanations}
     return _encode({**body, **_name(model)})
@@ -78,6 +84,7 @@ def write_model(model: Model) -> bytes:
             "kind": model.definition.target.kind,
             "target": model.definition.target.value,
             "classes": model.vocabulary.classes,
+            **({} if model.interval is None else {"interval": model.definition.serving.interval}),
             "threshold": model.definition.threshold,
             "predictor": model.predictor.name,
             "columns": [

@@ -37,7 +37,7 @@ from tasks.backtest.replay import (
     list_looks,
     read_history,
 )
-from tasks.core.columns import PREDICTION, THRESHOLD
+from tasks.core.columns import HIGH, LOW, PREDICTION, THRESHOLD
 from tasks.core.definition_file import find_definition, load_definition
 from tasks.core.errors import DataRefused, DefinitionError
 from tasks.core.time_zones import in_utc
@@ -109,6 +109,8 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
     definition, tracks = past.definition, []
     for lane in lanes:
         answered = past.rows.with_columns(as_column(lane.answers).alias(PREDICTION))
+        if lane.intervals is not None:
+            answered = answered.with_columns(map(pl.Series, (LOW, HIGH), lane.intervals.T))
         if definition.chooses:  # each version answers by its own
             answered = answered.with_columns(pl.Series(THRESHOLD, lane.thresholds))
         periods = measure_periods(definition, answered, past.dates)

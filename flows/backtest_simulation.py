@@ -41,7 +41,10 @@ log = logging.getLogger("perennial.backtest")
 
 @dataclass
 class Lane:
-    """One policy on its way through the past, up to `since`; `answers` are to its rows."""
+    """One policy on its way through the past, up to `since`; `answers` are to its rows.
+
+    `intervals` are those of the answers, where champions give any; shape (rows, 2).
+    """
 
     policy: Policy
     store: Store
@@ -49,6 +52,7 @@ class Lane:
     answers: Array
     thresholds: Array
     since: datetime
+    intervals: Array | None = None
     challenger: Challenger | None = None
     watching: float = 0.0
     retrains: list[Retrain] = field(default_factory=list)
@@ -76,6 +80,11 @@ def answer_until(past: Past, lane: Lane, now: datetime) -> None:
     lane.answers[rows] = predicted
     if past.definition.chooses:
         lane.thresholds[rows] = lane.champion.model.definition.threshold
+    model = lane.champion.model
+    if model.interval is not None:
+        if lane.intervals is None:
+            lane.intervals = np.full((len(lane.answers), 2), np.nan)
+        lane.intervals[rows] = model.interval.predict(model.encode_frame(past.rows[rows]))
 
 
 def answer(past: Past, champion: LaneChampion, rows: slice) -> Array:

@@ -10,11 +10,13 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
-from tasks.core.columns import PREDICTION, TARGET, TIME
+from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
-from tasks.evaluation.calibration import calibration_error, calibration_unit
+from tasks.evaluation.calibration import calibration_error
+from tasks.evaluation.evaluate import find_unit
 from tasks.evaluation.prior_shift import PriorShift, find_shift
 from tasks.monitoring.holdout_comparison import as_array, measure_rows
 
@@ -25,7 +27,7 @@ class Period(Frozen):
     """Rows that were asked between two times, and how the answers turned out.
 
     `calibration` is the calibration error, and `prior_shift` the base rate that moved, where that
-    is why it is off.
+    is why it is off. `coverage` is the share of rows in their interval, where answers have one.
     """
 
     start: datetime
@@ -34,6 +36,7 @@ class Period(Frozen):
     metrics: dict[Metric, float]
     calibration: float
     prior_shift: PriorShift | None = None
+    coverage: float | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 def measure_periods(
@@ -54,7 +57,7 @@ def measure_period(
 ) -> Period:
     """Measure rows that were answered between two times."""
     target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
-    unit = calibration_unit(definition.target.kind, target)
+    unit = find_unit(definition, target, None)
     return Period(
         start=start,
         end=end,
@@ -62,7 +65,14 @@ def measure_period(
         metrics=measure_rows(definition, rows),
         calibration=calibration_error(target, predicted, unit),
         prior_shift=find_shift(definition, target, predicted),
+        coverage=_cover(rows) if LOW in rows.columns else None,
     )
+
+
+def _cover(rows: pl.DataFrame) -> float:
+    """Give the share of rows whose target lies in its interval."""
+    low, high, target = (rows[name].to_numpy() for name in (LOW, HIGH, TARGET))
+    return float(((low <= target) & (target <= high)).mean())
 
 
 def average_periods(periods: Iterable[Period]) -> dict[Metric, float]:

@@ -82,6 +82,12 @@ class Track(Frozen):
         return average_calibration(self.periods)
 
     @property
+    def coverage(self) -> float | None:
+        """The mean coverage of intervals over periods; None where answers have none."""
+        found = [each.coverage for each in self.periods if each.coverage is not None]
+        return float(np.mean(found)) if found else None
+
+    @property
     def promotions(self) -> int:
         return sum(each.promoted for each in self.retrains)
 
@@ -174,6 +180,7 @@ def compare_promoted(
         threshold=definition.threshold,
         seed=seed,
         costs=definition.constant_costs,
+        deviance=definition.deviance,
     )
     theirs = measure_rows(definition, pl.DataFrame({TARGET: target, PREDICTION: replaced[known]}))
     return gain, gain.high < -gate.margin * error_of(metric, theirs[metric])
@@ -185,6 +192,7 @@ def describe_replay(replay: Replay, report: str) -> dict[str, Any]:
     tracks = {
         track.policy: {
             **track.model_dump(mode="json", exclude={"policy"}),
+            **({} if track.coverage is None else {"coverage": track.coverage}),
             "calibration": track.calibration,
             "followed": track.followed
             and {

@@ -11,6 +11,7 @@ THRESHOLD = "perennial.threshold"  # from which probability on its answer was ye
 WEIGHT = "perennial.weight"  # only there where the definition weighs rows
 GROUP = "perennial.group"  # a hash of what [training] group says of a row; only there with one
 PREDICTION = "perennial.prediction"
+LOW, HIGH = "perennial.low", "perennial.high"  # a prediction's interval
 CHALLENGER_PREDICTION = "perennial.yardstick"
 FOUND = "perennial.found"  # whether a join found a row's other side
 
@@ -23,6 +24,7 @@ AT = "perennial.at"
 LOGGED = LOGGED_TIME, LOGGED_REQUEST, LOGGED_VERSION, LOGGED_PREDICTION = tuple(
     f"__{name}" for name in ("time", "request", "version", "prediction")
 )
+LOGGED_INTERVAL = "__interval"  # only of versions that give intervals
 LOGGED_CORRECTION = "__correction"  # of a base rate that is followed, and else not there
 FILE = "perennial.file"
 START = "perennial.start"

@@ -22,11 +22,13 @@ from tasks.core.data_sections import (
     Section,
     Source,
 )
+from tasks.core.deviances import Deviance, find_deviance
 from tasks.core.errors import DefinitionError, explain_value
 from tasks.core.gate_bounds import check_bounds, check_decision
 from tasks.core.hosts import HOST, MEANT_BY_HOST
 from tasks.core.model_sections import (
     CALIBRATION_AT_MOST,
+    COVERAGE_MARGIN,
     METRICS,
     SCHEDULER,
     Approval,
@@ -38,6 +40,7 @@ from tasks.core.model_sections import (
 )
 from tasks.core.names import MODEL, MODEL_MEANS
 from tasks.core.schedule import Schedule
+from tasks.core.serving_checks import check_following, check_interval
 from tasks.core.watch_sections import Monitoring, Notify
 
 _MEANT = {
@@ -109,7 +112,8 @@ class Definition(Section):
         low, high = self.checks.label_rate or (0, 1)
         if low > high:
             raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")
-        self._refuse_to_follow()
+        check_following(self.target, self.extract, self.training, self.serving)
+        check_interval(self.target, self.training, self.serving, self.gate)
         check_decision(self.target, self.training, self.serving, self.gate)
         if self.gate.naive and self.target.kind != "regression":
             raise ValueError("[gate] naive predicts numbers: it is for a regression")
@@ -119,30 +123,11 @@ class Definition(Section):
             metric = getattr(self.gate, key)
             if metric is not None and metric not in known:
                 said = f"{metric} is not for {self.target.kind}; one of {', '.join(known)}"
+                if self.target.kind == "regression" and metric.endswith("_deviance"):
+                    objective = metric.removesuffix("_deviance")
+                    said = f"{metric} needs [training.params] objective = '{objective}'"
                 raise ValueError(f"[gate] {key}: {said}")
         return self
-
-    def _refuse_to_follow(self) -> None:
-        """Refuse to follow a base rate where answers and labels cannot be brought together."""
-        serving, key = self.serving, self.extract.key
-        if serving.follow_base_rate is None:
-            return
-        if self.target.kind != "binary":
-            raise ValueError("[serving] follow_base_rate is for a binary target")
-        if self.training.weight is not None:
-            raise ValueError(
-                "[serving] follow_base_rate goes by labels that count alike, and [training] weight "
-                "lets them count otherwise: leave one of them out"
-            )
-        if self.extract.time is None or not key:
-            raise ValueError("[serving] follow_base_rate needs [extract] time and key, for labels")
-        if not serving.log:
-            raise ValueError("[serving] follow_base_rate needs the prediction log: log = true")
-        if hidden := [name for name in (*key, self.extract.time) if name in serving.log_without]:
-            raise ValueError(
-                f"[serving] follow_base_rate needs {hidden[0]!r} in the log: take it out of "
-                "log_without"
-            )
 
     @property
     def digest(self) -> str:
@@ -151,10 +136,16 @@ class Definition(Section):
         return hashlib.sha256(self.model_dump_json(exclude=told).encode()).hexdigest()
 
     @property
+    def deviance(self) -> Deviance | None:
+        """The deviance of a regression's objective; None where it has none."""
+        return find_deviance(self.training.params) if self.target.kind == "regression" else None
+
+    @property
     def metrics(self) -> tuple[Metric, ...]:
-        """All metrics that a model of this definition is measured by."""
+        """All metrics that fit; the first is what the gate judges by if the file says nothing."""
         costs: tuple[Metric, ...] = () if self.serving.cost is None else ("cost",)
-        return METRICS[self.target.kind] + costs
+        usual = METRICS[self.target.kind] + costs
+        return (self.deviance.metric, *usual) if self.deviance else usual
 
     @property
     def constant_costs(self) -> tuple[float, float] | None:
@@ -183,7 +174,9 @@ class Definition(Section):
 
     @property
     def loss(self) -> Metric:
-        """The metric that is the loss of early stopping, by the kind's usual objective."""
+        """The metric that is the loss of early stopping: of the objective, or of the kind's own."""
+        if self.deviance:
+            return self.deviance.metric
         return "rmse" if self.target.kind == "regression" else "log_loss"
 
     def settle(self, threshold: float | None, anew: bool = False) -> Self:
@@ -200,12 +193,17 @@ class Definition(Section):
     @property
     def metric(self) -> Metric:
         """The gate's first metric: the file's, or the usual one for its kind of target."""
-        return self.gate.metric or METRICS[self.target.kind][0]
+        return self.gate.metric or self.metrics[0]
 
     @property
     def second_metric(self) -> Metric:
-        others = [metric for metric in METRICS[self.target.kind] if metric != self.metric]
+        others = [metric for metric in self.metrics if metric != self.metric]
         return self.gate.second_metric or others[0]
+
+    @property
+    def coverage_margin(self) -> float:
+        """How much less than what was asked for intervals may cover."""
+        return COVERAGE_MARGIN if self.gate.coverage_margin is None else self.gate.coverage_margin
 
     @property
     def calibrates(self) -> bool:
@@ -215,7 +213,7 @@ class Definition(Section):
 
     @property
     def calibration_at_most(self) -> float:
-        """The calibration error that the gate allows; in standard deviations for a regression."""
+        """The calibration error that the gate allows, in calibration's unit."""
         return self.gate.calibration_at_most or CALIBRATION_AT_MOST[self.target.kind]
 
 

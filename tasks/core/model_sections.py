@@ -42,7 +42,8 @@ _WORKERS = {
 TargetKind = Literal["binary", "multiclass", "regression"]
 Metric = Literal[
     "auc", "log_loss", "brier", "accuracy", "average_precision", "precision", "recall", "f1",
-    "macro_f1", "mae", "rmse", "r2", "cost",
+    "macro_f1", "mae", "rmse", "r2", "cost", "poisson_deviance", "gamma_deviance",
+    "tweedie_deviance",
 ]  # fmt: skip
 Workers = Annotated[
     int | Literal["auto"], BeforeValidator(_check_workers), WithJsonSchema(_WORKERS)
@@ -54,6 +55,7 @@ CALIBRATION_AT_MOST: dict[TargetKind, float] = {
     "multiclass": 0.15,
     "regression": 0.3,
 }
+COVERAGE_MARGIN = 0.02
 METRICS: dict[TargetKind, tuple[Metric, ...]] = {
     "binary": (
         "auc", "log_loss", "brier", "accuracy", "average_precision", "precision", "recall", "f1",
@@ -143,7 +145,8 @@ class Gate(Section):
     """What a candidate must show before it may be the champion."""
 
     metric: Metric | None = None
-    """What is judged first; left out: auc, log_loss or rmse, by the target's kind."""
+    """What is judged first; left out: auc, log_loss or rmse, by the target's kind, or the deviance
+    of a poisson, gamma or tweedie objective."""
     margin: Share = 0.01
     """How much worse than the champion still counts as no worse, as a share of its metric."""
     second_metric: Metric | None = None
@@ -153,8 +156,8 @@ class Gate(Section):
     calibration_margin: Share = 0.02
     """How much larger than the champion's the calibration error may be."""
     calibration_at_most: float | None = Field(default=None, gt=0, le=1)
-    """The largest calibration error, champion or not; of a regression in standard deviations. Left
-    out: 0.15, and 0.3 of a regression."""
+    """The largest calibration error, champion or not; of a regression in standard deviations, or
+    means of counts and amounts if those are smaller. Left out: 0.15, and 0.3 of a regression."""
     at_least: dict[str, float] | None = Field(default=None, min_length=1, exclude_if=_not_given)
     """What a metric must be proven to reach, champion or not, as in `{ auc = 0.7 }`: the whole of
     its interval has to."""
@@ -180,6 +183,9 @@ class Gate(Section):
     """Slices with fewer rows are not judged."""
     slice_margin: Share = 0.02
     """How much worse a slice may be, as a share of the champion's metric there."""
+    coverage_margin: Share | None = Field(default=None, exclude_if=_not_given)
+    """How many fewer rows than [serving] interval may lie in their interval, as a share of all.
+    Left out: 0.02."""
     rows: int = Field(default=100, ge=20)
     """The fewest rows of a holdout that anything is judged by."""
     worst_fold: float | None = Field(default=None, exclude_if=lambda bound: bound is None)
@@ -212,6 +218,9 @@ class Serving(Section):
     slice, by the least cost, or by F1 where no cost is given."""
     cost: Cost | None = Field(default=None, exclude_if=_not_given)
     """What a mistake of a binary model costs, as in `{ false_alarm = 1, missed = 20 }`."""
+    interval: float | None = Field(default=None, ge=0.5, le=0.99, exclude_if=_not_given)
+    """Which share of values is to lie in the interval that a regression answers beside its
+    prediction, as in 0.9; left out: no interval is answered."""
     predictor: Literal["lightgbm", "compiled"] = "lightgbm"
     """What predicts; compiled gives the same answers for many rows at once, sooner."""
     latency_budget_ms: float = Field(default=100.0, gt=0)

@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from tasks.core.definition import Frozen
+from tasks.core.deviances import Deviance
 from tasks.core.model_sections import TargetKind
 from tasks.evaluation.metrics import Array, rank_bins, read_certainty
 
@@ -75,9 +76,20 @@ def calibration_excess(
     return total / float(every.sum()) / unit
 
 
-def calibration_unit(kind: TargetKind, target: Array, weights: Array | None = None) -> float:
-    """Give what calibration is measured in: probabilities as they are, values in deviations."""
-    return (deviation(target, weights) if kind == "regression" else 1.0) or 1.0
+def calibration_unit(
+    kind: TargetKind,
+    target: Array,
+    weights: Array | None = None,
+    deviance: Deviance | None = None,
+) -> float:
+    """Give what calibration is measured in: probabilities as they are, values in deviations.
+
+    Counts and amounts, which have a deviance, are measured in means where those are smaller: of
+    many zeros and a few large values, a standard deviation is many times what is predicted.
+    """
+    spread = deviation(target, weights) if kind == "regression" else 1.0
+    mean = float(np.average(target, weights=weights))
+    return (min(spread, mean) if deviance else spread) or 1.0
 
 
 def deviation(values: Array, weights: Array | None) -> float:

@@ -18,6 +18,7 @@ from tasks.core.columns import FALSE_ALARM, GROUP, MISSED, ROLE, ROW, TARGET, TI
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
+from tasks.evaluation.coverage import Coverage, add_interval, measure_coverage
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.decision_threshold import ChosenThreshold, settle_threshold
 from tasks.evaluation.metrics import Array, measure
@@ -34,6 +35,7 @@ from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.weights import counted_columns, weight_columns
 from tasks.storage.store import reaching
 from tasks.training.datasets import model_input
+from tasks.training.intervals import open_ends, read_fitted
 from tasks.training.train import Trained, read_model
 
 _TRAIN_ROWS = 100_000
@@ -64,6 +66,7 @@ class Evaluation(Frozen):
 
     Calibration that was off on the stopping slice is told by `recalibrated`, a base rate that moved
     until the holdout by `prior_shift`.
+    `coverage` is that of its intervals, where it has any: of all rows, then of each slice.
     """
 
     rows: int
@@ -76,6 +79,7 @@ class Evaluation(Frozen):
     importance: tuple[Importance, ...]
     curves: dict[str, dict[str, tuple[float, ...]]]
     folds: tuple[Fold, ...] = Field(default=(), exclude_if=lambda folds: not folds)
+    coverage: tuple[Coverage, ...] = Field(default=(), exclude_if=lambda found: not found)
     recalibrated: Recalibrated | None = Field(default=None, exclude_if=lambda value: value is None)
     prior_shift: PriorShift | None = Field(default=None, exclude_if=lambda value: value is None)
     threshold: ChosenThreshold | None = Field(
@@ -107,14 +111,15 @@ def evaluate_models(
     told = by_name(ROW, TIME, TARGET, GROUP, *counted_columns(plan), require_all=False)
     rows = prepared.scan(SplitRole.HOLDOUT).select(told).collect()
     seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
-    raw, simply = predict_holdout(plan, prepared, twin, simple)
+    interval, path = read_fitted(plan, trained.twin), folder / "scored.arrow"
+    raw, simply, *ends = predict_holdout(plan, prepared, twin, simple, *open_ends(interval))
     found = settle_recalibration(plan, prepared, trained)
     plan, chosen = settle_threshold(plan, prepared, trained, found)
     weights, measure_them = read_weights(rows), partial(measure_rows, plan.definition)
     predicted, learned = (apply_chosen(found, each) for each in (raw, predict(twin, seen)))
     baseline = predict_baseline(plan, prepared, len(rows))
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
-    unit = calibration_unit(plan.definition.target.kind, target, weights)
+    rows, unit = add_interval(rows, interval, ends), find_unit(plan.definition, target, weights)
     evaluation = Evaluation(
         rows=len(rows),
         metrics={"holdout": measure_them(rows, predicted), "train": measure_them(seen, learned)},
@@ -129,10 +134,10 @@ def evaluate_models(
         prior_shift=find_shift(plan.definition, target, predicted, weights),
         threshold=chosen,
         disagreement=find_disagreement(plan, prepared, trained, found),
+        coverage=tuple(measure_coverage(plan.definition, rows.with_columns(slices), SLICE)),
         folds=judge_folds(plan, prepared, trained),
     )
     predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
-    path = folder / "scored.arrow"
     with reaching(str(path)):
         added = (pl.Series(name, values) for name, values in predictions.items())
         naive = predict_naively(plan, snapshot, rows[ROW])
@@ -151,7 +156,13 @@ def measure_rows(
         definition.threshold,
         read_weights(rows),
         read_costs(definition, rows),
+        definition.deviance,
     )
+
+
+def find_unit(definition: Definition, target: Array, weights: Array | None) -> float:
+    """Give what the calibration of such a model is measured in."""
+    return calibration_unit(definition.target.kind, target, weights, definition.deviance)
 
 
 def predict(booster: Booster, rows: pl.DataFrame) -> Array:

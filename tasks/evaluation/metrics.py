@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.core.deviances import DEVIANCES, Deviance
 from tasks.core.model_sections import HIGHER_IS_BETTER as HIGHER_IS_BETTER
 from tasks.core.model_sections import METRICS, Metric, TargetKind
+from tasks.evaluation.unit_deviance import unit_deviance
 
 Array = npt.NDArray[Any]
 Costs = tuple[Array | float, Array | float]  # of a false alarm, and of a positive that is missed
@@ -23,6 +25,7 @@ LOSSES: dict[TargetKind, Metric] = {
 }
 _SMALLEST = float(np.finfo(np.float64).eps)  # a probability of 0 that came true costs 36, not all
 _ROUNDING = 1e-12
+_OBJECTIVES = {each.metric: objective for objective, each in DEVIANCES.items()}
 _RANK_BINS, _CALIBRATION_BINS = 256, 10
 
 
@@ -33,16 +36,19 @@ def measure(
     threshold: float | Array,
     weights: Array | None = None,
     costs: Costs | None = None,
+    deviance: Deviance | None = None,
 ) -> dict[Metric, float]:
-    """Compute every metric that fits this kind of target.
+    """Compute every metric that fits this kind of target, a regression's deviance first.
 
     `target` holds 0 and 1, places of classes or values, shape (rows,). `predicted` holds
     probabilities of 1, of each class (rows, classes), or values. `weights` say how much each row
     counts, all alike without. No metric is ever NaN.
     """
     metrics: tuple[Metric, ...] = METRICS[kind] if costs is None else (*METRICS[kind], "cost")
+    if deviance:
+        metrics = (deviance.metric, *metrics)
     return {
-        metric: measure_one(metric, target, predicted, threshold, weights, costs)
+        metric: measure_one(metric, target, predicted, threshold, weights, costs, deviance)
         for metric in metrics
     }
 
@@ -54,6 +60,7 @@ def measure_one(
     threshold: float | Array,
     weights: Array | None = None,
     costs: Costs | None = None,
+    deviance: Deviance | None = None,
 ) -> float:
     """Compute one metric, exactly; arguments as for `measure`."""
     if metric == "auc":
@@ -61,7 +68,7 @@ def measure_one(
     if metric == "average_precision":
         return average_precision(target, predicted, weights)
     whole = np.zeros(len(target), dtype=np.int64)
-    sums = group_sums(metric, target, predicted, whole, threshold, weights, costs)
+    sums = group_sums(metric, target, predicted, whole, threshold, weights, costs, deviance)
     return float(from_sums(metric, sums)[0])
 
 
@@ -88,6 +95,7 @@ def group_sums(
     threshold: float | Array,
     weights: Array | None = None,
     costs: Costs | None = None,
+    deviance: Deviance | None = None,
 ) -> Array:
     """Sum up in each group what the metric is made of; shape (groups, parts)."""
     every = np.ones(len(target)) if weights is None else weights
@@ -107,7 +115,7 @@ def group_sums(
         counted = (target * told, told, target)
         return np.stack([np.bincount(groups, weights=each * every) for each in counted], axis=1)
     losses = (
-        row_losses(metric, target, predicted, threshold)
+        row_losses(metric, target, predicted, threshold, deviance)
         if metric != "cost"
         else row_costs(target, predicted, threshold, costs)
     )
@@ -150,9 +158,16 @@ def row_costs(
 
 
 def row_losses(
-    metric: Metric, target: Array, predicted: Array, threshold: float | Array = 0.5
+    metric: Metric,
+    target: Array,
+    predicted: Array,
+    threshold: float | Array = 0.5,
+    deviance: Deviance | None = None,
 ) -> Array:
-    """Compute what each row adds to a metric that is a mean, or the root of one, over rows."""
+    """Compute what each row adds to a metric that is a mean, or the root of one, over rows.
+
+    `deviance` says the power of a tweedie deviance; without it, that is LightGBM's own.
+    """
     if metric == "log_loss":
         if predicted.ndim == 2:
             right = predicted[np.arange(len(target)), target.astype(np.int64)]
@@ -162,6 +177,8 @@ def row_losses(
     if metric == "accuracy":
         chosen = predicted.argmax(axis=1) if predicted.ndim == 2 else predicted >= threshold
         return np.asarray(chosen == target, dtype=np.float64)
+    if metric in _OBJECTIVES:
+        return unit_deviance(target, predicted, (deviance or DEVIANCES[_OBJECTIVES[metric]]).power)
     error = predicted - target
     return np.abs(error) if metric == "mae" else error**2
 

@@ -120,7 +120,9 @@ def _measure_fold(
     inside, seed = rows.filter(pl.Series(judged)), definition.training.seed
     target, threshold = inside[TARGET].to_numpy(), definition.threshold
     weights, costs = read_weights(inside), read_costs(definition, inside)
-    loss = row_losses(LOSSES[definition.target.kind], target, predicted)
+    deviance = definition.deviance
+    metric = deviance.metric if deviance else LOSSES[definition.target.kind]
+    loss = row_losses(metric, target, predicted, deviance=deviance)
     interval = measure_surely(
         definition.metric,
         target,
@@ -131,6 +133,7 @@ def _measure_fold(
         seed=seed,
         weights=weights,
         costs=costs,
+        deviance=deviance,
     )
     first, last = inside[TIME].min(), inside[TIME].max()
     assert isinstance(first, datetime)
@@ -140,6 +143,8 @@ def _measure_fold(
         end=last,
         learned=int(learned.sum()),
         rows=len(inside),
-        metrics=measure(definition.target.kind, target, predicted, threshold, weights, costs),
+        metrics=measure(
+            definition.target.kind, target, predicted, threshold, weights, costs, deviance
+        ),
         interval=interval,
     )

@@ -54,8 +54,8 @@ def find_disagreement(
     def measure(rounds: int) -> float:
         raw = np.asarray(model.predict(features, num_iteration=rounds))
         predicted = apply_chosen(recalibrated, raw)
-        weights, costs = read_weights(rows), read_costs(definition, rows)
-        return measure_one(metric, target, predicted, definition.threshold, weights, costs)
+        counted = read_weights(rows), read_costs(definition, rows), definition.deviance
+        return measure_one(metric, target, predicted, definition.threshold, *counted)
 
     looks = {int(each) for each in np.linspace(1, len(trained.curve), _LOOKS)} | {trained.rounds}
     found = {rounds: measure(rounds) for rounds in sorted(looks)}

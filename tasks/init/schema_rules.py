@@ -6,7 +6,8 @@ before. Only keywords that draft 7 has, too, are used. Not responsible for a key
 
 from typing import Any
 
-from tasks.core.model_sections import METRICS, TargetKind
+from tasks.core.deviances import DEVIANCES, OBJECTIVE
+from tasks.core.model_sections import METRICS, Metric
 
 Rule = dict[str, Any]
 _DATABASE, _NOTHING = r"^postgres(ql)?://", r"^\s*0+[mhdw]"
@@ -42,9 +43,9 @@ def _judges(metric: Rule, second: Rule) -> Rule:
     return {"properties": {"gate": {"properties": {"metric": metric, "second_metric": second}}}}
 
 
-def _one_of(kind: TargetKind) -> Rule:
+def _one_of(metrics: list[Metric]) -> Rule:
     """Name the metrics of a kind; cost needs [serving] cost, which the model asks for."""
-    return {"enum": [*METRICS[kind], *(("cost",) if kind == "binary" else ())]}
+    return {"enum": [*metrics, *(("cost",) if metrics == list(METRICS["binary"]) else ())]}
 
 
 _NO_TIME = {
@@ -62,26 +63,43 @@ _FOLLOWS = {
         {"properties": {"training": _never("weight")}},
     ]
 }
+
+
+def _aims(objective: str) -> Rule:
+    """Say that a regression's objective is this one, by whichever of LightGBM's names for it."""
+    named = [_has(**{name: {"const": objective}}) for name in OBJECTIVE]
+    return {
+        "allOf": [
+            _inside("target", _has(kind={"const": "regression"})),
+            _inside("training", _inside("params", {"anyOf": named})),
+        ]
+    }
+
+
+_DEVIANT = {objective: _aims(objective) for objective in DEVIANCES}
+_PLAIN = {"type": "object", "not": {"anyOf": list(_DEVIANT.values())}}
+_SETTINGS: list[tuple[Rule, list[Metric]]] = [
+    *(
+        ({"allOf": [_inside("target", _has(kind={"const": kind})), _PLAIN]}, list(metrics))
+        for kind, metrics in METRICS.items()
+    ),
+    *(
+        (asked, [DEVIANCES[objective].metric, *METRICS["regression"]])
+        for objective, asked in _DEVIANT.items()
+    ),
+]
 _BY_KIND = [
     rule
-    for kind, (first, *_) in METRICS.items()
+    for asked, metrics in _SETTINGS
     for rule in (
+        _when(asked, _judges(_one_of(metrics), _one_of(metrics))),
         _when(
-            _inside("target", _has(kind={"const": kind})),
-            _judges(_one_of(kind), _one_of(kind)),
-        ),
-        _when(
-            {
-                "allOf": [
-                    _inside("target", _has(kind={"const": kind})),
-                    {"not": _inside("gate", _has("metric"))},
-                ]
-            },
-            _judges({}, {"not": {"const": first}}),
+            {"allOf": [asked, {"not": _inside("gate", _has("metric"))}]},
+            _judges({}, {"not": {"const": metrics[0]}}),
         ),
     )
 ]
-_METRICS = sorted({metric for metrics in METRICS.values() for metric in metrics})
+_METRICS = sorted({metric for _, metrics in _SETTINGS for metric in metrics})
 
 RULES: dict[str, list[Rule]] = {
     "Source": [
@@ -116,6 +134,23 @@ RULES: dict[str, list[Rule]] = {
     "Training": [_unless(_has(engine={"const": "dask"}), _never("scheduler", "workers"))],
     "Approval": [_when(_has(mode={"const": "auto"}), _never("signers"))],
     "Definition": [
+        {
+            **_when(
+                _inside("serving", _has("interval")),
+                {
+                    "properties": {
+                        "target": {"properties": {"kind": {"const": "regression"}}},
+                        "training": {
+                            "properties": {
+                                "early_stopping": {"not": {"const": 0}},
+                                "engine": {"const": "local"},
+                            }
+                        },
+                    }
+                },
+            ),
+            "else": {"properties": {"gate": _never("coverage_margin")}},
+        },
         _when(
             {"properties": {"sources": {"minProperties": 2}}, "required": ["sources"]},
             _inside("extract", {"required": ["query"]}),

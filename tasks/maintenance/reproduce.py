@@ -13,6 +13,7 @@ from typing import Any
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, DefinitionError, SourceError, StoreError, first_line
 from tasks.core.names import is_plain
+from tasks.core.prediction_interval import beside
 from tasks.evaluation.evaluate import evaluate_models
 from tasks.evaluation.example_rows import write_examples
 from tasks.extraction.run_plan import Plan
@@ -130,13 +131,16 @@ def make_again(
     for name, text in {**written, **write_recalibration(evaluation)}.items():
         made[name] = folder / name
         made[name].write_text(text, encoding="utf-8")
-    if not lineage["refit"]:
-        return {**made, "model.txt": trained.twin}
-    return {
-        **made,
-        "twin.txt": trained.twin,
-        "model.txt": refit_model(plan, prepared, trained, folder),
+    models = {"model.txt": trained.twin}
+    if lineage["refit"]:
+        refitted = refit_model(plan, prepared, trained, folder)
+        models = {"twin.txt": trained.twin, "model.txt": refitted}
+    intervals = {
+        beside(Path(name)).name: beside(path)
+        for name, path in models.items()
+        if plan.definition.serving.interval is not None
     }
+    return {**made, **models, **intervals}
 
 
 def name_changes(plan: Plan, lineage: dict[str, Any]) -> Iterator[str]:

@@ -60,6 +60,7 @@ def find_alerts(found: MonitoringResult) -> Iterator[Alert]:
         yield Alert(kind="new-data", reason=arrivals.reason, key=arrivals.key, found=numbers)
     quality, behind = found.performance.quality, found.staleness
     reasons = [behind.lost, quality.detail if quality is not None and quality.lost else ""]
+    reasons += _find_uncovered(found)
     if any(reasons) and (shift := found.performance.prior_shift):
         reasons.append(describe_shift(shift))
     if any(reasons):
@@ -82,6 +83,18 @@ def find_alerts(found: MonitoringResult) -> Iterator[Alert]:
         yield Alert(
             kind="data-broken", reason=reason, key=key("data-broken", digest), found=numbers
         )
+
+
+def _find_uncovered(found: MonitoringResult) -> list[str]:
+    """Say where intervals surely hold fewer rows than was asked for, by more than the margin."""
+    margin = found.watch.definition.coverage_margin
+    lost = [each for each in found.performance.coverage if each.is_lost(margin)]
+    named = [f"{each.slice} = {each.level}" for each in lost if each.slice]
+    whole = [each.detail for each in lost if not each.slice]
+    if not named:
+        return whole
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return [*whole, f"too few rows lie in their interval in {', '.join(named[:_NAMED])}{more}"]
 
 
 def warn_of(found: MonitoringResult) -> Iterator[str]:

@@ -12,10 +12,13 @@ import polars as pl
 from tasks.core.columns import (
     EARLY,
     FOUND,
+    HIGH,
     LOGGED_CORRECTION,
+    LOGGED_INTERVAL,
     LOGGED_PREDICTION,
     LOGGED_TIME,
     LOGGED_VERSION,
+    LOW,
     MATURED,
     PREDICTION,
     TARGET,
@@ -83,7 +86,7 @@ def join_ground_truth(
 
 
 def gather_answers(inputs: RunInputs, log: LoggedPredictions) -> pl.DataFrame:
-    """Read time, prediction and key of every logged row."""
+    """Read time, prediction, its interval if there is one, and key of every logged row."""
     key, several = inputs.definition.extract.key, inputs.definition.target.kind == "multiclass"
     wanted: pl.DataType = pl.List(pl.Float64) if several else pl.Float64()
     frames = []
@@ -94,10 +97,12 @@ def gather_answers(inputs: RunInputs, log: LoggedPredictions) -> pl.DataFrame:
         # A version that predicted another kind of target has no prediction here.
         alike = isinstance(held[LOGGED_PREDICTION], pl.List) == several
         answer = pl.col(LOGGED_PREDICTION).cast(wanted) if alike else pl.lit(None, wanted)
+        ends = [pl.col(LOGGED_INTERVAL).list.get(place) for place in (0, 1)]
+        interval = [end.alias(name) for end, name in zip(ends, (LOW, HIGH), strict=True)]
+        told = [answer.alias(PREDICTION), *(interval if LOGGED_INTERVAL in held else ())]
         rows = rows.with_columns(lacking)
         corrected = [LOGGED_CORRECTION] if LOGGED_CORRECTION in held else []
-        asked = TIME, LOGGED_TIME, LOGGED_VERSION, answer.alias(PREDICTION)
-        frames.append(rows.select(*asked, *key, *corrected))
+        frames.append(rows.select(TIME, LOGGED_TIME, LOGGED_VERSION, *told, *key, *corrected))
     return pl.concat(frames, how="diagonal_relaxed").collect() if frames else _no_answers(key)
 
 

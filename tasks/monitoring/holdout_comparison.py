@@ -23,6 +23,7 @@ from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import Array, error_of, measure, row_losses
 from tasks.evaluation.row_values import read_costs
 from tasks.evaluation.slices import SLICE
+from tasks.validation.champion_comparison import loss_metric
 
 _FEWEST_OF_A_CLASS = 20
 _SLICE_LEVELS = 20
@@ -85,6 +86,7 @@ def judge_quality(
         threshold=definition.threshold,
         seed=definition.training.seed,
         costs=definition.constant_costs,
+        deviance=definition.deviance,
     )
     allowed = definition.gate.margin * error_of(chosen, theirs)
     return _conclude(chosen, len(sides[0]), ours, theirs, gain, allowed)
@@ -126,6 +128,7 @@ def measure_interval(definition: Definition, rows: pl.DataFrame) -> Interval:
         threshold=definition.threshold,
         seed=definition.training.seed,
         costs=definition.constant_costs,
+        deviance=definition.deviance,
     )
 
 
@@ -141,7 +144,8 @@ def measure_rows(definition: Definition, rows: pl.DataFrame) -> dict[Metric, flo
     target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
     threshold = rows[THRESHOLD].to_numpy() if THRESHOLD in rows.columns else definition.threshold
     costs = read_costs(definition, rows)
-    return measure(definition.target.kind, target, predicted, threshold, costs=costs)
+    kind, deviance = definition.target.kind, definition.deviance
+    return measure(kind, target, predicted, threshold, costs=costs, deviance=deviance)
 
 
 def _slices(
@@ -161,10 +165,10 @@ def _slices(
 def _judge_slice(
     definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame, confidence: float
 ) -> HoldoutComparison:
-    metric: Metric = "rmse" if definition.target.kind == "regression" else "log_loss"
+    metric, deviance = loss_metric(definition), definition.deviance
     sides = []
     for target, predicted, groups in (_side(definition, side) for side in (live, holdout)):
-        sides.append((row_losses(metric, target, predicted), groups))
+        sides.append((row_losses(metric, target, predicted, deviance=deviance), groups))
     gain = compare_means_apart(*sides, confidence=confidence)
     ours, theirs = (float(losses.mean()) for losses, _ in sides)
     return _conclude(metric, len(live), ours, theirs, gain, definition.gate.slice_margin * theirs)

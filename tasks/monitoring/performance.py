@@ -8,14 +8,17 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 import polars as pl
+from pydantic import Field
 
 from tasks.alarms.histograms import RECENT
-from tasks.core.columns import PREDICTION, TARGET, TIME
-from tasks.core.definition import Frozen
+from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET, TIME
+from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import StoreError
 from tasks.core.model_sections import Metric
+from tasks.evaluation.coverage import Coverage, measure_coverage
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.prior_shift import PriorShift, find_shift
+from tasks.evaluation.slices import SLICE
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.holdout_comparison import (
@@ -66,11 +69,13 @@ class Performance(Frozen):
     """The champion's performance. `seen` rows were learned from, and do not count.
 
     `estimate` is of the last window, `off` how far estimates were from the truth on average, by the
-    gate's metric. `problem` says why nothing can be compared with the holdout; `prior_shift` that
-    a base rate moved, and took calibration with it.
+    gate's metric. `coverage` is that of intervals whose rows came true: of all, then by slice.
+    `problem` says why nothing can be compared with the holdout; `prior_shift` that a base rate
+    moved, and took calibration with it.
     """
 
     quality: HoldoutComparison | None = None
+    coverage: tuple[Coverage, ...] = Field(default=(), exclude_if=lambda found: not found)
     slices: tuple[SliceQuality, ...] = ()
     versions: tuple[Answered, ...] = ()
     spans: tuple[Span, ...] = ()
@@ -106,6 +111,7 @@ def measure_performance(
     last = unseen.filter(pl.col(TIME) > asked.until - watch.window)
     return Performance(
         quality=judge_quality(definition, recent, holdout),
+        coverage=tuple(cover_recent(watch.champion.definition, recent)),
         slices=judge_slices(definition, recent, holdout),
         versions=versions,
         spans=spans,
@@ -115,6 +121,15 @@ def measure_performance(
         seen=len(answers) - len(unseen),
         prior_shift=find_moved(watch, recent),
     )
+
+
+def cover_recent(definition: Definition, recent: pl.DataFrame) -> Iterator[Coverage]:
+    """Measure the coverage of recent intervals, where there are rows enough with a label."""
+    if definition.serving.interval is None or LOW not in recent.columns:
+        return
+    known = recent.drop_nulls([TARGET, LOW, HIGH]).sort(TIME)
+    if len(known) >= definition.monitoring.rows:
+        yield from measure_coverage(definition, known, SLICE)
 
 
 def measure_span(

@@ -23,7 +23,8 @@ class Estimator(Frozen):
     """How a model's predictions are recalibrated, fitted on its holdout.
 
     Log odds become `slope` * log odds + `intercept` (Platt scaling). For regression, `squares` and
-    `sizes` are the mean squared and absolute error between the `edges` of predictions.
+    `sizes` are the mean squared and absolute error between the `edges` of predictions, and
+    `deviances` the mean deviance where there is one.
     """
 
     slope: float = 1.0
@@ -31,6 +32,7 @@ class Estimator(Frozen):
     edges: tuple[float, ...] = ()
     squares: tuple[float, ...] = ()
     sizes: tuple[float, ...] = ()
+    deviances: tuple[float, ...] = ()
 
 
 def fit_estimator(definition: Definition, target: Array, predicted: Array) -> Estimator:
@@ -50,11 +52,15 @@ def fit_estimator(definition: Definition, target: Array, predicted: Array) -> Es
     edges = np.unique(np.quantile(predicted, np.linspace(0, 1, _BINS + 1)[1:-1]))
     place, error = np.searchsorted(edges, predicted, side="right"), predicted - target
     count = np.maximum(np.bincount(place, minlength=len(edges) + 1), 1)
-    squares, sizes = (
-        np.bincount(place, weights=each, minlength=len(edges) + 1) / count
-        for each in (error**2, np.abs(error))
+    deviance = definition.deviance
+    rest = [row_losses(deviance.metric, target, predicted, deviance=deviance)] if deviance else []
+    squares, sizes, *deviances = (
+        tuple(np.bincount(place, weights=each, minlength=len(edges) + 1) / count)
+        for each in (error**2, np.abs(error), *rest)
     )
-    return Estimator(edges=tuple(edges), squares=tuple(squares), sizes=tuple(sizes))
+    return Estimator(
+        edges=tuple(edges), squares=squares, sizes=sizes, deviances=deviances[0] if rest else ()
+    )
 
 
 def estimate_metrics(
@@ -69,10 +75,13 @@ def estimate_metrics(
     if kind == "multiclass":
         return _expect_classes(_sharpen(predicted, estimator.slope), predicted)
     place = np.searchsorted(np.array(estimator.edges), predicted, side="right")
-    return {
+    expected: dict[Metric, float] = {
         "rmse": float(np.sqrt(np.array(estimator.squares)[place].mean())),
         "mae": float(np.array(estimator.sizes)[place].mean()),
     }
+    if definition.deviance:
+        expected[definition.deviance.metric] = float(np.array(estimator.deviances)[place].mean())
+    return expected
 
 
 def calibrate_chances(estimator: Estimator, predicted: Array) -> Array:

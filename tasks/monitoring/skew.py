@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tasks.core.columns import LOGGED_CORRECTION, LOGGED_PREDICTION, LOGGED_REQUEST
+from tasks.core.columns import (
+    LOGGED_CORRECTION,
+    LOGGED_INTERVAL,
+    LOGGED_PREDICTION,
+    LOGGED_REQUEST,
+)
 from tasks.core.definition import Frozen
 from tasks.core.errors import PerennialError, StoreError, first_line
 from tasks.evaluation.metrics import Array
@@ -113,6 +118,9 @@ def compare_predictions(
         raise _CannotCompare(f"features are no numbers on logged rows: {told}")
     expected = model.recalibrate(np.asarray(model.booster.predict(numbered)))
     answered = as_array(logged[LOGGED_PREDICTION])
+    if model.interval is not None and LOGGED_INTERVAL in logged.columns:
+        expected = np.column_stack([expected, model.predict_interval(numbered)])
+        answered = np.column_stack([answered, as_array(logged[LOGGED_INTERVAL])])
     if answered.shape != expected.shape:
         raise _CannotCompare("logged predictions have another shape than the model's")
     if LOGGED_CORRECTION in logged.columns:

@@ -59,8 +59,8 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
     if len(rows) < definition.monitoring.rows or rows[TARGET].n_unique() < 2:
         return ""
     gate, target, answers = definition.gate, rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
-    costs, threshold = definition.constant_costs, definition.threshold
-    own = measure(definition.target.kind, target, answers, threshold, costs=costs)
+    costs, kind, deviance = definition.constant_costs, definition.target.kind, definition.deviance
+    own = measure(kind, target, answers, definition.threshold, costs=costs, deviance=deviance)
     margins = {definition.metric: gate.margin, definition.second_metric: gate.second_margin}
     for metric, margin in margins.items():
         gain = compare(
@@ -70,9 +70,10 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
             answers,
             group_rows(rows[TIME], definition.training.seed),
             confidence=gate.confidence,
-            threshold=threshold,
+            threshold=definition.threshold,
             seed=definition.training.seed,
             costs=costs,
+            deviance=deviance,
         )
         if gain.low > margin * error_of(metric, own[metric]):
             return (

@@ -5,6 +5,7 @@ refused. Not responsible for predicting, and for how rows pass through.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -16,13 +17,17 @@ from tasks.core.errors import DefinitionError
 from tasks.evaluation.metrics import Array
 from tasks.prediction.explainability import find_unexplained
 
+INTERVAL_COLUMNS = "interval_low", "interval_high"
 CELLS = 4_000_000  # so many numbers at once, however wide a model is
 
 
 def tell_predictions(
-    definition: Definition, classes: Sequence[str], predicted: Array
+    definition: Definition, classes: Sequence[str], predicted: Array, interval: Array | None = None
 ) -> pl.DataFrame:
-    """Put predictions into columns, with what they mean: above the threshold, or a class."""
+    """Put predictions into columns, with what they mean: above the threshold, or a class.
+
+    `interval` has the two ends of each row's interval, shape (rows, 2), or (rows, 0) if none is.
+    """
     if classes:
         chances = {
             f"probability_{name}": chance for name, chance in zip(classes, predicted.T, strict=True)
@@ -31,8 +36,17 @@ def tell_predictions(
         return pl.DataFrame({"label": pl.Series(likeliest, dtype=pl.String), **chances})
     told = pl.DataFrame({"prediction": predicted})
     if definition.target.kind == "regression":
-        return told
+        ends = zip(INTERVAL_COLUMNS, () if interval is None else interval.T, strict=False)
+        return told.with_columns(pl.Series(name, each) for name, each in ends)
     return told.with_columns(label=pl.col("prediction") >= definition.threshold)
+
+
+def list_logged(answers: pl.DataFrame, classes: Sequence[str]) -> Any:
+    """Give of each answer what the prediction log keeps: `make_part`'s predictions."""
+    if set(INTERVAL_COLUMNS) <= set(answers.columns):
+        return answers.select("prediction", pl.concat_list(INTERVAL_COLUMNS)).rows()
+    chances = [f"probability_{name}" for name in classes]
+    return answers.select(pl.concat_list(chances) if chances else "prediction").to_series()
 
 
 def explain_rows(

@@ -24,7 +24,13 @@ from tasks.core.errors import DataRefused, first_line
 from tasks.evaluation.metrics import Array
 from tasks.features.feature_tables import asked_columns, tabled_values, used_tables
 from tasks.features.point_in_time_join import look_up
-from tasks.prediction.answer_columns import CELLS, explain_rows, put_beside, tell_predictions
+from tasks.prediction.answer_columns import (
+    CELLS,
+    explain_rows,
+    list_logged,
+    put_beside,
+    tell_predictions,
+)
 from tasks.prediction.compiled_forest import CompiledForest, NoForest, compile_forest
 from tasks.prediction.log_schema import make_part, write_part
 from tasks.registry.corrections import Correction
@@ -186,15 +192,13 @@ def look_up_values(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
 
 def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     """Predict a part of a table; give its keys and the answers."""
-    definition, features, classes = (
-        scorer.model.definition,
-        scorer.model.features,
-        scorer.model.vocabulary.classes,
-    )
+    definition, features = scorer.model.definition, scorer.model.features
+    classes = scorer.model.vocabulary.classes
     keys = batch.select(name for name in definition.extract.key if name in batch.columns)
     numbers = encode_rows(features, scorer.model.vocabulary, batch)
     predicted = predict(scorer, numbers)
-    told = tell_predictions(definition, classes, predicted)
+    interval = scorer.model.predict_interval(numbers)
+    told = tell_predictions(definition, classes, predicted, interval)
     if scorer.correction:
         told = told.with_columns(pl.lit(scorer.correction.number).alias("correction"))
     if scorer.explain:
@@ -232,13 +236,11 @@ def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder
     """Keep a part as the service would log it, in a folder still to be published."""
     absent = [name for name in scorer.types if name not in batch.columns]
     rows = batch.with_columns(pl.lit(None, scorer.types[name]).alias(name) for name in absent)
-    chances = [f"probability_{name}" for name in scorer.model.vocabulary.classes]
-    predicted = pl.concat_list(chances) if chances else pl.col("prediction")
     part = make_part(
         scorer.model.definition,
         scorer.model.version,
         rows.select(list(scorer.types)),
-        predictions=answers.select(predicted).to_series(),
+        predictions=list_logged(answers, scorer.model.vocabulary.classes),
         asked=[time.time_ns() // 1_000] * len(rows),
         requests=[f"score-{folder.parent.name}"] * len(rows),
         correction=scorer.correction,

@@ -203,7 +203,9 @@ def choose_output(fields: Fields) -> Callable[[Array], Array]:
         return raise_e
     if name == "multiclass":
         return take_softmax
-    if name in ("regression", "regression_l1", "huber", "fair") and "sqrt" not in options:
+    if name in ("regression", "regression_l1", "huber", "fair", "quantile") and (
+        "sqrt" not in options
+    ):
         return lambda sums: sums
     raise NoForest(f"its objective is {name or 'not known'}")
 

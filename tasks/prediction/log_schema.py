@@ -1,8 +1,9 @@
 """The schema of the prediction log: the columns of its Parquet parts, and where parts lie.
 
 Parts lie at `predictions/NAME/date=…/hour=…/`, each of one version. First the columns of
-`core.columns.LOGGED`, then the raw ones: those that features need, the key and the time, as far as
-[serving] log_without leaves them in. The service and `score` both write by this.
+`core.columns.LOGGED`, and LOGGED_INTERVAL where answers have one; then the raw ones: those that
+features need, the key and the time, as far as [serving] log_without leaves them in. The service and
+`score` both write by this.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import polars as pl
 
 from tasks.core.columns import (
     LOGGED_CORRECTION,
+    LOGGED_INTERVAL,
     LOGGED_PREDICTION,
     LOGGED_REQUEST,
     LOGGED_TIME,
@@ -36,14 +38,20 @@ def make_part(
     """Put answered rows into a part; `asked` are microseconds, one of each thing for each row.
 
     `correction` is the one that they were answered by, where a base rate is followed.
+    Where the definition asks for intervals, each prediction is a pair: itself, and its interval.
     """
     answers = pl.List(pl.Float64) if definition.target.kind == "multiclass" else pl.Float64()
+    intervals = []
+    if definition.serving.interval is not None:
+        predictions, told = zip(*predictions, strict=True) if len(predictions) else ((), ())
+        intervals.append(pl.Series(LOGGED_INTERVAL, told, dtype=pl.List(pl.Float64)))
     return pl.DataFrame(
         [
             pl.Series(LOGGED_TIME, asked, dtype=pl.Int64).cast(UTC_TIME),
             pl.Series(LOGGED_REQUEST, requests, dtype=pl.String),
             pl.Series(LOGGED_VERSION, [version]).new_from_index(0, len(asked)),
             pl.Series(LOGGED_PREDICTION, predictions, dtype=answers),
+            *intervals,
             *_name_correction(definition, correction, len(asked)),
             *rows.drop(definition.serving.log_without, strict=False).get_columns(),
         ]

@@ -9,6 +9,7 @@ import polars as pl
 
 from tasks.core.columns import MATURED, ROW, TARGET, TIME
 from tasks.core.definition import Definition
+from tasks.core.deviances import Deviance
 from tasks.core.errors import DataRefused, DefinitionError, first_line
 from tasks.core.model_sections import TargetKind
 from tasks.core.timestamps import UTC_TIME
@@ -31,7 +32,10 @@ def settle_target(
     try:
         if definition.target.kind == "multiclass":
             return _settle_classes(value, matured, where)
-        return _settle_number(definition.target.kind, value, matured, where), ()
+        number = _settle_number(definition.target.kind, value, matured, where)
+        if definition.deviance is not None:
+            _refuse_negative(definition.deviance, number, matured, where)
+        return number, ()
     except pl.exceptions.PolarsError as error:
         raise DefinitionError(f"{where}: fails on the data: {first_line(error)}") from error
 
@@ -75,3 +79,16 @@ def _settle_number(kind: TargetKind, value: pl.Expr, matured: pl.LazyFrame, wher
         rule = "is neither true nor false (1 or 0)" if kind == "binary" else "is infinite"
         raise DataRefused(f"{where}: {rule} in {count:,} rows; say what they mean, by CASE")
     return number
+
+
+def _refuse_negative(
+    deviance: Deviance, number: pl.Expr, matured: pl.LazyFrame, where: str
+) -> None:
+    """Refuse values that the objective has no likelihood for: LightGBM would stop on one row."""
+    odd, rule = (number < 0, "negative") if deviance.takes_zero else (number <= 0, "0 or less")
+    count = matured.select(odd.sum()).collect().item()
+    if count:
+        raise DataRefused(
+            f"{where}: is {rule} in {count:,} rows, which objective = '{deviance.objective}' of "
+            "[training.params] cannot take; make it NULL there, by CASE, or take another objective"
+        )

@@ -35,7 +35,8 @@ def write_summary(replay: Replay) -> str:
 def list_heads(replay: Replay) -> list[str]:
     named = [f"Mean {name_metric(each)}" for each in (replay.metric, replay.second)]
     return [
-        *("Policy", *named, "Mean calibration error", "Share of schedule's gain"),
+        *("Policy", *named, "Mean calibration error", *_name_coverage(replay)),
+        "Share of schedule's gain",
         *("Retrains", "Promoted", "Refused", "Seconds"),
     ]
 
@@ -44,14 +45,19 @@ def list_rows(replay: Replay) -> list[list[str]]:
     rows = []
     for track in replay.tracks:
         gain = format_share(reach_gain(replay, track))
+        covered = [format_share(track.coverage) for _ in _name_coverage(replay)]
         counts = map(str, (len(track.retrains), track.promotions, track.refusals))
-        rows.append(
-            [track.policy, *_write_means(replay, track), gain, *counts, f"{track.seconds:.0f}"]
-        )
+        means = [*_write_means(replay, track), *covered]
+        rows.append([track.policy, *means, gain, *counts, f"{track.seconds:.0f}"])
         if track.followed:
-            means = _write_means(replay, track.followed)
+            means = [*_write_means(replay, track.followed), *("–" for _ in covered)]
             rows.append([f"{track.policy}, base rate followed", *means, *["–"] * 5])
     return rows
+
+
+def _name_coverage(replay: Replay) -> list[str]:
+    """Name the column of intervals that hold what came true, where answers have any."""
+    return ["Mean coverage"] if any(each.coverage is not None for each in replay.tracks) else []
 
 
 def _write_means(replay: Replay, track: Track | Followed) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from tasks.core.checks import Check
 from tasks.core.model_sections import Metric
+from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.reports import charts
 from tasks.reports.candidate_calibration import list_recalibrated
@@ -64,18 +65,37 @@ def write_page(candidate: Candidate) -> str:
         recalibrated=list(list_recalibrated(candidate)),
         **_describe_folds(candidate),
         charts=list(draw_charts(candidate)),
-        slice_heads=["Slice", "Rows", *map(name_metric, measured)],
+        slice_heads=["Slice", "Rows", *map(name_metric, measured), *_name_coverage(candidate)],
         slices=[
             [
                 name_slice(each),
                 f"{each.rows:,}",
                 *(format_score(each.metrics[name]) for name in measured),
+                *_cover_slice(candidate, each),
             ]
             for each in slices
         ],
         **describe_data(candidate),
         **_describe_lineage(candidate),
     )
+
+
+def _name_coverage(candidate: Candidate) -> list[str]:
+    return ["In their interval", "Mean width"] if candidate.evaluation.coverage else []
+
+
+def _cover_slice(candidate: Candidate, row: Slice) -> list[str]:
+    """Give a slice's coverage with its interval, and the mean width; nothing without intervals."""
+    return [
+        said
+        for each in candidate.evaluation.coverage
+        if (each.slice, each.level) == (row.slice, row.level)
+        for said in (
+            f"{each.held:.1%} ({each.asked + each.gain.low:.1%} to "
+            f"{each.asked + each.gain.high:.1%})",
+            format_number(each.width),
+        )
+    ]
 
 
 def _describe_check(check: Check) -> tuple[str, bool, str, str, str]:

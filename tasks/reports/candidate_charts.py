@@ -71,7 +71,10 @@ def _draw_calibration(candidate: Candidate) -> Figure:
         for name in ("predicted", "observed", "rows")
     }
     shares = candidate.plan.definition.target.kind != "regression"
-    error = f"{evaluation.calibration_error:.3f}" + ("" if shares else " standard deviations")
+    unit = "standard deviations"
+    if candidate.plan.definition.deviance:
+        unit = "standard deviations of the target, or means of it if those are smaller"
+    error = f"{evaluation.calibration_error:.3f}" + ("" if shares else f" {unit}")
     text = f"Tenths of the rows; dashed: predicted as observed. Mean distance {error}."
     drawn = charts.draw_calibration(bins, shares, "Observed by predicted")
     return Figure("Calibration", text, drawn)

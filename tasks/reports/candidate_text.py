@@ -85,6 +85,7 @@ def _warn_of_scores(candidate: Candidate) -> Iterator[str]:
     yield f"{name} is {train} on the rows it was trained on and {whole} on the holdout."
     yield compare_averages(candidate)
     yield from tell_calibration(candidate)
+    yield from (_as_sentence(each.detail) for each in evaluation.coverage if not each.slice)
     if is_rare(candidate):
         yield tell_of_rare(candidate)
     if champion and champion.rows != evaluation.rows:

@@ -16,6 +16,8 @@ CHECKS = {
     "second_metric": "No loss on the second metric",
     "calibration": "As well calibrated as the champion",
     "slices": "No slice is worse off",
+    "coverage": "Intervals hold as many rows as asked for",
+    "coverage_of_slices": "Intervals hold enough rows of each slice",
     "plausible": "Not too good to be true",
 }
 METRICS: dict[Metric, tuple[str, str]] = {
@@ -34,6 +36,9 @@ METRICS: dict[Metric, tuple[str, str]] = {
     "macro_f1": ("Macro F1", "precision and recall in one number, every class counting alike"),
     "mae": ("MAE", "mean size of an error, in the target's unit"),
     "rmse": ("RMSE", "as MAE, but large errors weigh more"),
+    "poisson_deviance": ("Poisson deviance", "how far predicted counts are from the true ones"),
+    "gamma_deviance": ("Gamma deviance", "how far amounts are off, as shares of what is predicted"),
+    "tweedie_deviance": ("Tweedie deviance", "how far amounts, many of them 0, are from the truth"),
     "r2": ("R²", "share of the target's variance explained; 0 is predicting the mean"),
 }
 METRIC_NAMES = {str(metric): name for metric, (name, _) in METRICS.items()}

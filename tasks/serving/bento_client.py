@@ -74,6 +74,13 @@ def write_rows(rows: pl.DataFrame, kind: str) -> bytes:
 
 
 def read_predictions(answer: Answer) -> Array:
+    """Read what many rows were answered: predictions, and after each the ends of its interval."""
     if answer.kind == ARROW:
-        return pl.read_ipc_stream(io.BytesIO(answer.body))["prediction"].to_numpy()
-    return np.asarray(json.loads(answer.body)["predictions"], dtype=np.float64)
+        told = pl.read_ipc_stream(io.BytesIO(answer.body))
+        found, intervals = told["prediction"].to_numpy(), told.to_dict().get("interval")
+    else:
+        said = json.loads(answer.body)
+        found, intervals = np.asarray(said["predictions"], dtype=np.float64), said.get("intervals")
+    if intervals is None:
+        return found
+    return np.column_stack([found, np.asarray(list(intervals), dtype=np.float64)])

@@ -7,6 +7,7 @@ and requests.
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from tasks.core.columns import ROLE, SINCE, TIME
@@ -18,7 +19,7 @@ from tasks.features.transform import Features
 from tasks.preparation.split import SplitRole
 from tasks.registry.versions import Published
 from tasks.storage.store import Store
-from tasks.training.published_model import PublishedModel, load
+from tasks.training.published_model import PublishedModel, encode_rows, load
 
 
 class ExpectedAnswers(Frozen, arbitrary_types_allowed=True):
@@ -46,10 +47,19 @@ def compute_reference(store: Store, published: Published, folder: Path) -> Expec
     kept = rows.filter(sendable)
     return ExpectedAnswers(
         rows=kept.select(sent),
-        expected=model.predict(kept),
+        expected=predict_answers(model, kept),
         left_out=len(rows) - len(kept),
         tables=recall_tables(model.definition, model.features, kept),
     )
+
+
+def predict_answers(model: PublishedModel, rows: pl.DataFrame) -> Array:
+    """Predict what answers hold of raw rows: a prediction, then the ends of its interval."""
+    predicted = model.predict(rows)
+    if model.interval is None:
+        return predicted
+    numbers = encode_rows(model.features, model.vocabulary, rows)
+    return np.column_stack([predicted, model.predict_interval(numbers)])
 
 
 def recall_tables(

@@ -29,6 +29,10 @@ _ELSEWHERE = {
     "num_threads": "[training] threads",
     "metric": "[gate] metric",
 }
+_QUANTILE_ELSEWHERE = (
+    "'quantile' predicts one end of a range, and the gate judges predictions of the mean; leave it "
+    "out and set [serving] interval = 0.9, which answers both ends beside the prediction"
+)
 _WEIGHTS = {  # what makes a rare class count for more, and every probability too high
     "is_unbalance", "scale_pos_weight", "pos_bagging_fraction", "neg_bagging_fraction",
 }  # fmt: skip
@@ -58,6 +62,8 @@ def check_parameters(definition: Definition, origin: str) -> None:
         if name in _PINNED:
             raise DefinitionError(f"{where}: cannot be set; Perennial settles it")
         fitting = _OBJECTIVES[definition.target.kind]
+        if name == "objective" and value == "quantile":
+            raise DefinitionError(f"{where}: {_QUANTILE_ELSEWHERE}")
         if name == "objective" and value not in fitting:
             raise DefinitionError(
                 f"{where}: {value!r} does not fit a {definition.target.kind} target; "

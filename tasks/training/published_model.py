@@ -17,6 +17,12 @@ from numpy.typing import NDArray
 from tasks.core.columns import MATURED, ROLE, TARGET
 from tasks.core.definition import Definition, Frozen, parse_definition
 from tasks.core.errors import DataRefused
+from tasks.core.prediction_interval import (
+    INTERVAL,
+    TWIN_INTERVAL,
+    IntervalModel,
+    read_interval,
+)
 from tasks.extraction.run_plan import Plan
 from tasks.features.judging_expressions import compile_weight
 from tasks.features.transform import Features, Vocabulary, encode
@@ -27,6 +33,7 @@ from tasks.registry.snapshots import fetch_snapshot, snapshot_path
 from tasks.registry.versions import Published, find, read_file, read_json
 from tasks.storage.store import Store, open_store
 from tasks.training.datasets import model_input
+from tasks.training.intervals import open_ends
 from tasks.training.recalibration import Recalibration, read_recalibration
 
 
@@ -71,6 +78,23 @@ class PublishedModel(Frozen):
     def booster(self) -> lightgbm.Booster:
         return lightgbm.Booster(model_str=self.read_text())
 
+    @cached_property
+    def interval(self) -> IntervalModel | None:
+        return self.read_interval()
+
+    @cached_property
+    def ends(self) -> list[lightgbm.Booster]:
+        """The models of an interval's two ends; none where the version gives no intervals."""
+        return open_ends(self.interval)
+
+    def read_interval(self, twin: bool = False) -> IntervalModel | None:
+        """Read what intervals the released model, or its twin, gives; None where it gives none."""
+        if self.definition.serving.interval is None:
+            return None
+        file = TWIN_INTERVAL if twin and self.refit else INTERVAL
+        data = read_file(open_store(self.root), self.published, file)
+        return read_interval(data, self.published.path_of(file))
+
     def read_text(self, twin: bool = False) -> str:
         """Read the released model as LightGBM's text, or its twin (itself, if never refitted)."""
         file = "twin.txt" if twin and self.refit else "model.txt"
@@ -92,6 +116,14 @@ class PublishedModel(Frozen):
     def recalibrate(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn what one of its boosters predicts into what the version answers."""
         return self.recalibration.apply(predicted) if self.recalibration else predicted
+
+    def predict_interval(self, numbers: pl.DataFrame) -> NDArray[np.float64]:
+        """Predict the intervals of encoded rows; shape (rows, 2), or (rows, 0) without any."""
+        if self.interval is None:
+            return np.zeros((len(numbers), 0))
+        if numbers.is_empty():
+            return np.zeros((0, 2))
+        return self.interval.widen(*(np.asarray(end.predict(numbers)) for end in self.ends))
 
     def fetch_snapshot(self, folder: Path) -> list[Path]:
         """Fetch the Parquet parts it was made of; DataRefused where the root has lost them."""

@@ -20,6 +20,7 @@ from tasks.storage.store import reaching
 from tasks.training.dask_training import Grown, grow_again, grow_models
 from tasks.training.datasets import Parameters, open_bins
 from tasks.training.early_stopping import settle_rounds
+from tasks.training.intervals import fit_interval, refit_interval
 from tasks.training.lightgbm_params import blaming, model_parameters, try_parameters
 from tasks.training.rare_class import steady_for, steady_leaves
 
@@ -27,6 +28,7 @@ log = logging.getLogger("perennial.training")
 lightgbm.register_logger(logging.getLogger("perennial.lightgbm"))  # it would print to stdout
 
 _SIMPLE_TREE: Parameters = {"num_leaves": 8, "learning_rate": 1.0}
+_GAMMA_STEP: Parameters = {"max_delta_step": 1.0}  # else a whole step may end next to nothing
 _QUICK, _QUICK_ROUNDS = {"num_leaves": 15, "learning_rate": 0.15}, 30
 _PROGRESS_SECONDS = 3.0
 
@@ -49,15 +51,20 @@ class Trained(Frozen):
 def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     """Train the model that is evaluated, on all training rows, and a simple one to beat.
 
+    Beside it come its prediction intervals, where the definition asks for them.
+
     With early stopping, the number of rounds is settled first, on the training window's last
     slice; the holdout has no say in it.
     """
     params = steady_for(plan, prepared, recall_parameters(plan, prepared))
     try_parameters(params, plan.definition.target.kind, plan.origin, len(plan.features.expressions))
     grow = grow_models if plan.definition.training.engine == "dask" else _grow_here
-    grown = grow(plan, prepared, params, params | _SIMPLE_TREE)
+    simple = params | _SIMPLE_TREE | (_GAMMA_STEP if params["objective"] == "gamma" else {})
+    grown = grow(plan, prepared, params, simple)
+    twin = write_text(grown.twin, folder / "twin.txt")
+    fit_interval(plan, prepared, params, twin)
     return Trained(
-        twin=write_text(grown.twin, folder / "twin.txt"),
+        twin=twin,
         simple=write_text(grown.simple, folder / "simple.txt"),
         settled=write_text(grown.settled, folder / "settled.txt") if grown.settled else None,
         rounds=grown.rounds,
@@ -83,6 +90,7 @@ def _grow_here(plan: Plan, prepared: Prepared, params: Parameters, simple: Param
 def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) -> Path:
     """Fit once more by the same recipe and rounds, on every row whose label has matured."""
     path = folder / "model.txt"
+    refit_interval(plan, prepared, trained.params, trained.twin, path)
     if plan.definition.training.engine == "dask":
         return write_text(grow_again(plan, prepared, trained.params, trained.rounds), path)
     with blaming(plan.origin):

@@ -46,7 +46,8 @@ def measure_pair(
     part, seed = (pair if inside is None else pair.only(inside)), definition.training.seed
     groups = part.groups
     if inside is not None:
-        losses = row_losses(loss_metric(definition), part.target, part.ours)
+        loss, deviance = loss_metric(definition), definition.deviance
+        losses = row_losses(loss, part.target, part.ours, deviance=deviance)
         groups = group_widely(part.rows, (np.zeros(len(losses)), losses), seed)
     return measure_surely(
         metric,
@@ -58,6 +59,7 @@ def measure_pair(
         seed=seed,
         weights=part.weights,
         costs=part.costs,
+        deviance=definition.deviance,
     )
 
 

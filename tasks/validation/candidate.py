@@ -17,6 +17,7 @@ from typing import Any
 from tasks.analysis.data_contract import Analysis
 from tasks.core.definition import Frozen, parse_definition
 from tasks.core.errors import DefinitionError
+from tasks.core.prediction_interval import beside
 from tasks.evaluation.evaluate import Evaluation
 from tasks.evaluation.example_rows import write_examples
 from tasks.evaluation.interval import Interval
@@ -88,6 +89,7 @@ def publish_candidate(
 
 def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> Path:
     """Write a version's files. A refitted model is the one released; its twin lies beside it."""
+    plan = candidate.plan
     texts = {
         "definition.toml": _read_definition(candidate.plan),
         "features.json": candidate.plan.features.model_dump_json(indent=1),
@@ -104,9 +106,13 @@ def write_version(candidate: Candidate, pages: dict[str, str], folder: Path) -> 
     }
     with reaching(str(folder)):
         folder.mkdir()
-        shutil.copyfile(candidate.refitted or candidate.trained.twin, folder / "model.txt")
+        models = {"model.txt": candidate.refitted or candidate.trained.twin}
         if candidate.refitted is not None:
-            shutil.copyfile(candidate.trained.twin, folder / "twin.txt")
+            models["twin.txt"] = candidate.trained.twin
+        for name, model in models.items():
+            shutil.copyfile(model, folder / name)
+            if plan.definition.serving.interval is not None:
+                shutil.copyfile(beside(model), beside(folder / name))
         shutil.copyfile(candidate.analysis.profile, folder / "profile.bin")
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")

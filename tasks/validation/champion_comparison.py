@@ -64,13 +64,14 @@ def pair_predictions(
     ours, target = rows["predicted"].to_numpy(), rows[TARGET].to_numpy()
     theirs = predicted.to_numpy() if isinstance(predicted, pl.Series) else predicted
     loss = loss_metric(definition)
-    losses = row_losses(loss, target, ours), row_losses(loss, target, theirs)
+    deviance = definition.deviance
+    one, other = (row_losses(loss, target, each, deviance=deviance) for each in (ours, theirs))
     return PairedPredictions(
         rows=rows,
         target=target,
         ours=ours,
         theirs=theirs,
-        groups=group_widely(rows, losses, definition.training.seed),
+        groups=group_widely(rows, (one, other), definition.training.seed),
         weights=read_weights(rows),
         costs=read_costs(definition, rows),
     )
@@ -102,6 +103,7 @@ def compare_pair(definition: Definition, metric: Metric, pair: PairedPredictions
         seed=definition.training.seed,
         weights=pair.weights,
         costs=pair.costs,
+        deviance=definition.deviance,
     )
 
 
@@ -114,7 +116,10 @@ def compare_slices(
     """
     gate, seed = definition.gate, definition.training.seed
     loss, target = loss_metric(definition), pair.target
-    ours, theirs = (row_losses(loss, target, each) for each in (pair.ours, pair.theirs))
+    ours, theirs = (
+        row_losses(loss, target, each, deviance=definition.deviance)
+        for each in (pair.ours, pair.theirs)
+    )
     slices = {
         f"{column.removeprefix(SLICE)} = {level}": (pair.rows[column] == level).to_numpy()
         for column in pair.rows.columns
@@ -136,4 +141,4 @@ def compare_slices(
 
 def loss_metric(definition: Definition) -> Metric:
     """Name the metric that is a mean loss over rows: slices can be compared by it."""
-    return LOSSES[definition.target.kind]
+    return definition.deviance.metric if definition.deviance else LOSSES[definition.target.kind]

@@ -15,12 +15,8 @@ from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import compare_calibration
-from tasks.evaluation.calibration import (
-    calibration_error,
-    calibration_excess,
-    calibration_unit,
-    deviation,
-)
+from tasks.evaluation.calibration import calibration_error, calibration_excess, deviation
+from tasks.evaluation.evaluate import find_unit
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import error_of, read_certainty
 from tasks.evaluation.rolling_origin import Fold
@@ -36,6 +32,7 @@ from tasks.validation.champion_comparison import (
     pair_predictions,
 )
 from tasks.validation.champion_predictions import ChampionPredictions
+from tasks.validation.coverage_checks import judge_coverage
 from tasks.validation.fairness import judge_fairness
 from tasks.validation.fold_check import judge_folds
 from tasks.validation.naive_check import judge_naive
@@ -70,6 +67,7 @@ def judge(
         ),
         *judge_naive(definition, scored),
         judge_calibrated(definition, scored),
+        *judge_coverage(definition, scored),
         *judge_bounds(definition, guess),
         *judge_fairness(definition, guess),
         *judge_folds(definition, folds),
@@ -147,7 +145,7 @@ def judge_calibrated(definition: Definition, scored: pl.DataFrame) -> Check:
     """Ask that predictions are calibrated, as far as small bins can tell."""
     target, predicted = scored[TARGET].to_numpy(), scored["predicted"].to_numpy()
     weights, most = read_weights(scored), definition.calibration_at_most
-    unit = calibration_unit(definition.target.kind, target, weights)
+    unit = find_unit(definition, target, weights)
     error, excess = (
         each(target, predicted, unit, weights) for each in (calibration_error, calibration_excess)
     )
@@ -180,12 +178,14 @@ def judge_calibration(definition: Definition, pair: PairedPredictions) -> Check:
     """Ask that predictions are calibrated as well as the champion's.
 
     The margin is a share of the outcome's standard deviation, so that it means as much where one
-    row in a thousand is positive as where every other is.
+    row in a thousand is positive as where every other is; of counts and amounts, of their unit.
     """
     gate, seed = definition.gate, definition.training.seed
     weights = pair.weights
+    unit = find_unit(definition, pair.target, weights)
     spread = deviation(read_certainty(pair.target, pair.theirs)[0], weights)
-    unit = calibration_unit(definition.target.kind, pair.target, weights)
+    if definition.deviance:
+        spread = unit
     gain = compare_calibration(
         pair.target,
         pair.ours,
@@ -217,7 +217,8 @@ def _suggest(definition: Definition, check: Check) -> Check:
     """Say what would give better probabilities, or values."""
     hints = [] if definition.training.early_stopping else ["let early_stopping settle the rounds"]
     if definition.target.kind == "regression":
-        hints.append("let [training.params] objective aim at the mean, as the default does")
+        if definition.deviance is None:
+            hints.append("let [training.params] objective aim at the mean, as the default does")
         hints.append("learn from newer rows only ([extract] window)")
     else:
         given = " and ".join(name_weights(definition)) or "is_unbalance and scale_pos_weight"

@@ -36,7 +36,8 @@ def test_arrow_holds_a_number_or_a_list_for_each_row(classes: Model) -> None:
 def test_an_explanation_names_each_feature_and_the_base_of_each_class(classes: Model) -> None:
     names = list(classes.features.expressions)
     contributions = np.arange(4 * (len(names) + 1), dtype=float).reshape(1, 4, -1)
-    body = json.loads(write_explanations(classes, np.full((1, 4), 0.25), contributions, one=True))
+    told = write_explanations(classes, np.full((1, 4), 0.25), contributions, None, one=True)
+    body = json.loads(told)
     assert body["prediction"] == [0.25] * 4
     assert body["classes"]["east"]["contributions"][names[0]] == 0
     assert body["classes"]["east"]["base"] == len(names)

@@ -9,7 +9,7 @@ from predicted import DEFINITION, START, rows
 from scipy.special import expit, logit
 
 from tasks.backtest.periods import average_calibration, average_periods, measure_periods
-from tasks.core.columns import PREDICTION
+from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET
 
 
 def test_periods_count_alike_and_an_empty_one_not_at_all() -> None:
@@ -39,3 +39,16 @@ def test_period_tells_the_base_rate_that_moved_in_it() -> None:
 
 def test_calibration_of_no_period_is_unknown() -> None:
     assert average_calibration(()) is None
+
+
+def test_coverage_of_a_period_is_told_where_answers_have_intervals() -> None:
+    history = rows(40, 0.9)
+    dates = [START, START + timedelta(days=20), START + timedelta(days=40)]
+    plain = measure_periods(DEFINITION, history, dates)
+    assert "coverage" not in plain[0].model_dump()
+    wide = history.with_columns(
+        (pl.col(PREDICTION) - 0.4).alias(LOW), (pl.col(PREDICTION) + 0.4).alias(HIGH)
+    )
+    periods = measure_periods(DEFINITION, wide, dates)
+    inside = ((history[TARGET] - history[PREDICTION]).abs() <= 0.4).mean()
+    assert np.mean([each.coverage for each in periods]) == pytest.approx(inside, abs=0.01)

@@ -25,6 +25,13 @@ UNKNOWN = [
     ("serving", "treshold = 0.5", r"\[serving\] treshold: .*'threshold'"),
 ]
 WRONG = [
+    ("serving", "interval = 1.5", r"\[serving\] interval: .*less than or equal to 0.99"),
+    (
+        "serving",
+        "interval = 0.9",
+        r"\[serving\] interval = 0.9: is for a regression; a binary target",
+    ),
+    ("gate", "coverage_margin = 0.1", r"coverage_margin does nothing without \[serving\] interval"),
     ("training", 'rounds = "100"', r"\[training\] rounds: must be a valid integer"),
     ("checks", "duplicates = true", r"\[checks\] duplicates: must be a valid number"),
     ("checks.columns.x", "min = nan", r"\[checks.columns.x\] min: .*finite"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tasks.core.deviances import DEVIANCES
 from tasks.evaluation.calibration import (
     calibrate,
     calibration_error,
@@ -37,3 +38,10 @@ def test_calibration_of_values_is_in_standard_deviations() -> None:
     assert calibration_unit("regression", target) == 5.0
     assert calibration_unit("regression", np.zeros(3)) == 1.0
     assert calibration_unit("binary", target) == 1.0
+
+
+def test_calibration_of_counts_and_amounts_is_in_means_where_those_are_smaller() -> None:
+    amounts = np.array([0.0] * 9 + [100.0])
+    assert calibration_unit("regression", amounts, deviance=DEVIANCES["tweedie"]) == 10.0
+    assert calibration_unit("regression", amounts + 1000, deviance=DEVIANCES["gamma"]) == 30.0
+    assert calibration_unit("regression", np.zeros(3), deviance=DEVIANCES["poisson"]) == 1.0

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from guesses import guess_airline, guess_lateness
 from sklearn import metrics as sklearn
 
+from tasks.core.deviances import Deviance
 from tasks.core.model_sections import TargetKind
 from tasks.evaluation.metrics import Array, measure, rank_bins, row_losses
 
@@ -115,3 +117,28 @@ def test_what_has_nothing_to_divide_by_is_0_as_with_zero_division_0() -> None:
     for found in (none_true, none_told):
         assert (found["precision"], found["recall"], found["f1"]) == (0, 0, 0)
     assert (none_true["average_precision"], none_told["average_precision"]) == (0, 1)
+
+
+DEVIATIONS: dict[str, tuple[Deviance, Callable[..., float]]] = {
+    "counts": (Deviance("poisson_deviance", 1.0), sklearn.mean_poisson_deviance),
+    "amounts": (Deviance("gamma_deviance", 2.0), sklearn.mean_gamma_deviance),
+    "amounts and zeros": (
+        Deviance("tweedie_deviance", 1.3),
+        partial(sklearn.mean_tweedie_deviance, power=1.3),
+    ),
+}
+
+
+@pytest.mark.parametrize(("deviance", "oracle"), DEVIATIONS.values(), ids=DEVIATIONS)
+def test_deviances_are_those_of_scikit_learn_and_mean_the_rows_own(
+    deviance: Deviance, oracle: Callable[..., float]
+) -> None:
+    random = np.random.default_rng(1)
+    mean = random.gamma(2.0, 3.0, 5_000)
+    target = random.poisson(mean).astype(np.float64) + (0 if deviance.takes_zero else 0.5)
+    found = measure("regression", target, mean, THRESHOLD, deviance=deviance)
+    assert list(found) == [deviance.metric, "rmse", "mae", "r2"]
+    assert found[deviance.metric] == pytest.approx(oracle(target, mean), rel=1e-12)
+    losses = row_losses(deviance.metric, target, mean, deviance=deviance)
+    assert losses.mean() == pytest.approx(found[deviance.metric], rel=1e-12)
+    assert losses.min() >= -1e-12

@@ -31,6 +31,16 @@ TAKEN = [
         "target": 'value = "y"\nkind = "regression"',
         "gate": 'metric = "mae"\nslices = ["c", "k > 1"]',
     },
+    {
+        "target": 'value = "y"\nkind = "regression"',
+        "training.params": 'app = "gamma"',
+        "gate": 'metric = "rmse"\nsecond_metric = "gamma_deviance"',
+    },
+    {
+        "target": 'value = "y"\nkind = "regression"',
+        "serving": "interval = 0.9",
+        "gate": "coverage_margin = 0.05",
+    },
     {"checks": "label_rate = [0, 1]", "serving": 'hosts = ["*", "a.example"]\nlog_keep = "0d"'},
     {"checks.columns.x": 'type = "number"\nmin = 1\noutside = 0.1', "approval": 'mode = "auto"'},
     {"tables.t": TABLE + 'time = "t"\nover = "8d"'},
@@ -69,9 +79,26 @@ REFUSED = [
     {"features": ""},
     {"features": "x = 1"},
     {"gate": 'metric = "rmse"'},
+    {"target": 'value = "y"\nkind = "regression"', "gate": 'metric = "poisson_deviance"'},
+    {
+        "target": 'value = "y"\nkind = "regression"',
+        "training.params": 'objective = "poisson"',
+        "gate": 'metric = "gamma_deviance"',
+    },
     {"approval": 'mode = "auto"\nsigners = "keys"'},
     {"serving": 'hosts = ["a.example:80"]'},
     {"serving": "threshold = 1"},
+    {"serving": "interval = 0.9"},
+    {"gate": "coverage_margin = 0.05"},
+    *(
+        {"target": 'value = "y"\nkind = "regression"', "serving": f"interval = {share}", **others}
+        for share, others in (
+            (1, {}),
+            (0.2, {}),
+            (0.9, {"training": "early_stopping = 0"}),
+            (0.9, {"training": 'engine = "dask"'}),
+        )
+    ),
     {"target": 'value = "y"\nkind = "regression"', "checks": "label_rate = [0, 1]"},
     {"tables.t": TABLE + 'over = "8d"'},
 ]
@@ -81,6 +108,11 @@ IDLE = [  # what `definition_check` refuses beside the columns
     {"checks.columns.x": "outside = 0.1"},
     {"checks.columns.x": "unseen = 0.1"},
     {"gate": 'second_metric = "auc"'},
+    {
+        "target": 'value = "y"\nkind = "regression"',
+        "training.params": 'objective = "poisson"',
+        "gate": 'second_metric = "poisson_deviance"',
+    },
     {"gate": 'metric = "brier"\nsecond_metric = "brier"'},
 ]
 

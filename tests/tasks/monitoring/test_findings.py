@@ -6,14 +6,18 @@ from pathlib import Path
 from tables import define
 
 from tasks.core.definition import parse_definition
+from tasks.evaluation.bootstrap import Interval
+from tasks.evaluation.coverage import Coverage
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.drift import ServedDrift
-from tasks.monitoring.findings import MonitoringResult, warn_of
+from tasks.monitoring.findings import MonitoringResult, find_alerts, warn_of
 from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.performance import Performance
 from tasks.monitoring.prediction_log import LoggedPredictions
 from tasks.monitoring.service_health import ServiceHealth
 from tasks.monitoring.skew import Skew
+from tasks.monitoring.staleness import Staleness
+from tasks.registry.versions import Published
 from tasks.serving.request_counts import Counters
 from tasks.training.published_model import PublishedModel
 
@@ -69,3 +73,27 @@ def test_counts_and_problems_are_told_in_order() -> None:
         "3 rows could not be logged: look at the disk under the root",
         "b.json is damaged; it was left out",
     ]
+
+
+def test_intervals_that_hold_too_few_rows_are_lost_quality() -> None:
+    whole = Coverage(
+        rows=2_000, asked=0.9, held=0.8, gain=Interval(value=-0.1, low=-0.12, high=-0.08), width=3.0
+    )
+    calm = whole.model_copy(update={"gain": Interval(value=-0.1, low=-0.3, high=0.1)})
+    slices = [whole.model_copy(update={"slice": "carrier", "level": level}) for level in "ABCD"]
+    definition = parse_definition(define(), "made.toml")
+    champion = PublishedModel.model_construct(
+        definition=definition, published=Published.model_construct(path="models/made/v1")
+    )
+    watch = MonitoringContext.model_construct(definition=definition, champion=champion)
+    quiet = {"watch": watch, "staleness": Staleness(), "new_data": None, "checks": ()}
+    held = Performance(holdout={}, estimate={}, coverage=(calm,))
+    assert list(find_alerts(find(**quiet, performance=held))) == []
+    lost = held.model_copy(update={"coverage": (whole, calm, *slices)})
+    (alert,) = find_alerts(find(**quiet, performance=lost))
+    assert alert.kind == "quality-lost"
+    assert alert.reason.startswith("80.0% of 2,000 rows lie in their interval (78.0% to 82.0%)")
+    assert alert.reason.endswith("in carrier = A, carrier = B, carrier = C and 1 more")
+    only = held.model_copy(update={"coverage": (calm, slices[0])})
+    (alert,) = find_alerts(find(**quiet, performance=only))
+    assert alert.reason == "too few rows lie in their interval in carrier = A"

@@ -1,12 +1,13 @@
 """Predictions are joined to the label of their key, and each says why it has none."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 from tables import ROWS, Project
 
-from tasks.core.columns import LOGGED_TIME, LOGGED_VERSION, PREDICTION, TARGET, TIME
+from tasks.core.columns import HIGH, LOGGED_TIME, LOGGED_VERSION, LOW, PREDICTION, TARGET, TIME
 from tasks.core.errors import DataRefused
 from tasks.extraction.run_plan import Plan
 from tasks.monitoring.ground_truth_join import (
@@ -14,7 +15,10 @@ from tasks.monitoring.ground_truth_join import (
     choose_answers,
     collect_labels,
     count_labels,
+    gather_answers,
 )
+from tasks.monitoring.prediction_log import LoggedPredictions
+from tasks.prediction.log_schema import make_part
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -62,3 +66,24 @@ def test_rows_without_a_key_lead_to_no_label(made: Project) -> None:
     plan = made.plan(extract='time = "t"', target=TARGETS)
     with pytest.raises(DataRefused, match=r"\[extract\] key is missing"):
         collect_labels(plan, (), {}, table(answer(7, 6, 7)))
+
+
+def test_logged_intervals_come_with_their_answers_and_older_parts_have_none(
+    made: Project, tmp_path: Path
+) -> None:
+    made.write(ROWS)
+    target = 'value = "x"\nkind = "regression"'
+    old, new = (made.plan(target=target, serving=serving) for serving in ("", "interval = 0.9"))
+    files = {}
+    for version, definition, answers in (
+        ("v0", old.definition, [1.0, 2.0]),
+        ("v1", new.definition, [(1.0, [0.5, 1.5]), (2.0, [1.0, 4.0])]),
+    ):
+        rows = ROWS.select("id", "t", "x", "k", "c").head(2)
+        part = make_part(definition, version, rows, answers, [0, 1], ["r", "s"])
+        part.write_parquet(tmp_path / f"{version}.parquet")
+        files[version] = (str(tmp_path / f"{version}.parquet"),)
+    log = LoggedPredictions(files=files, rows={"v0": 2, "v1": 2}, torn={})
+    found = gather_answers(new, log).sort(LOGGED_VERSION, PREDICTION)
+    assert found[LOW].to_list() == [None, None, 0.5, 1.0]
+    assert found[HIGH].to_list() == [None, None, 1.5, 4.0]

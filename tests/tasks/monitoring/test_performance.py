@@ -8,11 +8,11 @@ import pytest
 from scipy.special import expit, logit
 from tables import define
 
-from tasks.core.columns import PREDICTION, TARGET, TIME
+from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET, TIME
 from tasks.core.definition import parse_definition
 from tasks.core.model_sections import METRICS
 from tasks.monitoring.context import MonitoringContext
-from tasks.monitoring.performance import Span, find_moved, measure_span
+from tasks.monitoring.performance import Span, cover_recent, find_moved, measure_span
 from tasks.monitoring.performance_estimation import fit_estimator
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -51,6 +51,21 @@ def test_window_with_few_labels_is_estimated_only() -> None:
     assert (span.rows, span.labelled) == (2000, 99)
     assert (span.truth, span.surely) == ({}, None)
     assert span.estimate.keys() == set(METRICS["binary"])
+
+
+def test_coverage_of_recent_intervals_is_measured_where_there_are_labels_enough() -> None:
+    definition = parse_definition(
+        define(target='value = "y"\nkind = "regression"', serving="interval = 0.9"), "made.toml"
+    )
+    known = rows(1_200, 1_000).with_columns(
+        (pl.col(PREDICTION) - 0.5).alias(LOW), (pl.col(PREDICTION) + 0.5).alias(HIGH)
+    )
+    (whole,) = cover_recent(definition, known)
+    assert (whole.rows, whole.asked) == (1_000, 0.9)
+    assert whole.is_lost(0.02)
+    assert list(cover_recent(definition, known.head(999))) == []
+    assert list(cover_recent(definition, known.drop(LOW))) == []
+    assert list(cover_recent(DEFINITION, known)) == []
 
 
 def test_base_rate_that_moved_is_told_from_matured_labels() -> None:

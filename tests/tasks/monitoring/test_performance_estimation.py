@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tasks.core.definition import Definition
+from tasks.core.definition import Definition, parse_definition
 from tasks.evaluation.metrics import measure
 from tasks.monitoring.performance_estimation import (
     Estimator,
@@ -72,3 +72,16 @@ def test_values_take_the_error_of_near_predictions_and_no_share_explained() -> N
 
 def test_no_rows_give_no_estimate() -> None:
     assert estimate_metrics(define("binary"), Estimator(), np.zeros(0)) == {}
+
+
+def test_deviance_of_counts_is_estimated_like_their_error() -> None:
+    definition = parse_definition(
+        "name = 'm'\nsources.s = 's.parquet'\ntarget = { value = 'y', kind = 'regression' }\n"
+        "training.params = { objective = 'poisson' }",
+        "m.toml",
+    )
+    predicted = DRAW.uniform(1, 10, 30_000)
+    target = DRAW.poisson(predicted).astype(float)
+    estimator = fit_estimator(definition, target, predicted)
+    found = estimate_metrics(definition, estimator, predicted[predicted > 7])
+    assert found["poisson_deviance"] == pytest.approx(1.0, rel=0.1)

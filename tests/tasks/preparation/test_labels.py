@@ -104,3 +104,31 @@ def test_target_that_cannot_be_computed_is_refused(
     ) as refusal:
         labels(made, pl.col("y"), kind, value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("objective", "least", "said"),
+    [("poisson", -1, "is negative in 100 rows"), ("gamma", 0, "is 0 or less in 100 rows")],
+)
+def test_value_that_the_objective_cannot_take_is_refused_by_rows(
+    made: Project, objective: str, least: int, said: str
+) -> None:
+    values = ROWS.with_columns(y=ID % 4 + least)
+    plan, snapshot = made.extract(
+        values,
+        target=target("regression"),
+        **{"training.params": f"objective = '{objective}'"},
+    )
+    match = rf"made.toml: \[target\] value: {said}, which objective = '{objective}'"
+    with pytest.raises(DataRefused, match=match):
+        settle_target(plan.definition, plan.as_of, snapshot.scan(), plan.origin)
+
+
+def test_counts_and_amounts_with_zeros_are_taken(made: Project) -> None:
+    for objective in ("poisson", "tweedie"):
+        plan, snapshot = made.extract(
+            ROWS.with_columns(y=ID % 4),
+            target=target("regression"),
+            **{"training.params": f"objective = '{objective}'"},
+        )
+        settle_target(plan.definition, plan.as_of, snapshot.scan(), plan.origin)

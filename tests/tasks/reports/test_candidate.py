@@ -1,8 +1,11 @@
 """The page of a candidate: whole, harmless, and the same for the same candidate."""
 
 import re
+from pathlib import Path
 
-from candidates import STEERING, main_of, page, with_champion, with_hostile_names
+from candidates import STEERING, main_of, page, take_steps, with_champion, with_hostile_names
+from tables import Project, define
+from uncertain import SECTIONS, UNCERTAIN
 
 from tasks.reports.candidate import draw_report
 from tasks.reports.display_names import CHECKS
@@ -68,3 +71,19 @@ def test_gain_below_zero_is_worse(binary: Candidate) -> None:
     verdict = binary.verdict.model_copy(update={"checks": (lost,)})
     html = page(binary.model_copy(update={"verdict": verdict}))
     assert 'aria-label="Better than the baseline: worse by 0.2424; the limit is' in html
+
+
+def test_coverage_and_width_of_intervals_are_shown_on_the_whole_and_by_slice(
+    made: Project, tmp_path: Path
+) -> None:
+    made.write(UNCERTAIN)
+    (made.folder / "made.toml").write_text(define(**SECTIONS))
+    candidate = take_steps(made.folder / "made.toml", None, tmp_path)
+    whole, *slices = candidate.evaluation.coverage
+    report = draw_report(candidate)
+    for text in report.values():
+        assert f"{whole.held:.1%} of {whole.rows:,} rows lie in their interval" in text
+        assert "Intervals hold enough rows of each slice" in text
+    assert [each.level for each in slices] == ["narrow", "wide"]
+    assert "In their interval" in report["report.html"]
+    assert all(f"{each.held:.1%} (" in report["report.html"] for each in slices)

@@ -57,3 +57,8 @@ def test_an_alias_counts_like_the_name() -> None:
 def test_weights_of_a_class_are_named_as_they_were_given() -> None:
     assert name_weights(define("unbalance = true\nnum_leaves = 7")) == ["unbalance"]
     assert name_weights(define()) == []
+
+
+def test_objective_of_quantiles_points_to_the_key_that_is_for_it() -> None:
+    with pytest.raises(DefinitionError, match=r"set \[serving\] interval = 0.9, which"):
+        check_parameters(define("objective = 'quantile'", "y", "regression"), "flights.toml")
