@@ -14,7 +14,7 @@ from uv import find_uv_bin
 from tasks.processes.bento_server import leash
 
 REPOSITORY = Path(__file__).parents[1]
-TEMPLATES = ("tasks/reports/templates", "flows/templates")
+TEMPLATES = ("tasks/reports/templates", "flows/templates", "flows/ui/templates")
 LOCKS = {"tasks/serving/requirements.lock", "tasks/serving/requirements-compiled.lock"}
 
 

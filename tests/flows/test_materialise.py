@@ -192,7 +192,7 @@ def test_scored_rows_get_what_was_known_at_their_time_and_are_free_of_skew(
     assert same.mean() > 0.99  # seats are one more by now
     champion = find_champion(tabled.store, MODEL)
     assert champion is not None
-    skew = compare_predictions(load(tabled.store, champion), logged)
+    skew = compare_predictions(load(tabled.store, champion), logged, {})
     assert (skew.rows, skew.compared) == (0, len(rows))
     served = tabled.model()
     matrix = served.encode_frame(logged.select(each.name for each in served.columns))

@@ -481,6 +481,7 @@ def test_quiet_look_warns_of_nothing_and_what_looks_broken_is_no_reason_to_retra
             "served": found.served.model_copy(update={"later": 0, "ahead": 0}),
             "ground_truth": found.ground_truth.model_copy(update=counted),
             "drift": found.drift.model_copy(update={"problem": ""}),
+            "performance": found.performance.model_copy(update={"prior_shift": None}),
             "checks": (),
             "alerts": (),
         }

@@ -146,9 +146,11 @@ def test_server_without_a_pool_or_a_worker_is_found(prefect_harness: None) -> No
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
 
-    (finding,) = check_server()
-    assert (finding.well, finding.mend) == (False, "perennial up")
     with get_client(sync_client=True) as client:
+        if any(pool.name == "local" for pool in client.read_work_pools()):  # of another test
+            client.delete_work_pool("local")
+        (finding,) = check_server()
+        assert (finding.well, finding.mend) == (False, "perennial up")
         client.create_work_pool(WorkPoolCreate(name="local", type="process"))
         server, worker = check_server()
         client.delete_work_pool("local")
