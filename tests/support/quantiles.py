@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import lightgbm
+import numpy as np
 import pytest
 from servers import make_version
 from tables import Project, define
@@ -10,6 +12,7 @@ from uncertain import SECTIONS, UNCERTAIN, prepare_uncertain
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.split import Prepared
+from tasks.training.quantile_forest import grow_quantiles
 
 LEVELS = (0.1, 0.5, 0.9)
 TARGET = 'value = "y"\nkind = "regression"\nquantiles = [0.1, 0.5, 0.9]'
@@ -35,3 +38,13 @@ def make_quantiles(folder: Path, **sections: str) -> Path:
         (folder / "deployments" / "made.toml").write_text(text)
         version = make_version(steps, None, "made")
     return folder / "root" / "models" / "made" / version
+
+
+def grow_crossing() -> lightgbm.Booster:
+    """Train levels that lie so near to each other that many rows' quantiles cross."""
+    draw = np.random.default_rng(6)
+    params: dict[str, bool | int | float | str] = {
+        "objective": "quantile", "verbosity": -1, "num_threads": 1, "num_leaves": 7,
+    }  # fmt: skip
+    data = lightgbm.Dataset(draw.normal(size=(400, 2)), draw.normal(size=400), params=dict(params))
+    return grow_quantiles((0.45, 0.5, 0.55), params, data, 30)
