@@ -23,7 +23,7 @@ from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.decision_threshold import ChosenThreshold, settle_threshold
 from tasks.evaluation.metrics import Array, measure
 from tasks.evaluation.naive_predictions import predict_naively
-from tasks.evaluation.prior_shift import PriorShift, find_shift
+from tasks.evaluation.prior_shift import PriorShift, find_shift, measure_learned
 from tasks.evaluation.recalibrate import Recalibrated, apply_chosen, settle_recalibration
 from tasks.evaluation.rolling_origin import Fold, judge_folds
 from tasks.evaluation.row_values import read_costs, read_weights
@@ -137,11 +137,11 @@ def evaluate_models(
         coverage=tuple(measure_coverage(plan.definition, rows.with_columns(slices), SLICE)),
         folds=judge_folds(plan, prepared, trained),
     )
-    predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
+    added = map(pl.Series, ("predicted", "baseline", "simple"), (predicted, baseline, simply))
     with reaching(str(path)):
-        added = (pl.Series(name, values) for name, values in predictions.items())
         naive = predict_naively(plan, snapshot, rows[ROW])
-        rows.with_columns(*added, *naive, *slices).write_ipc(path)
+        off = measure_learned(plan.definition, seen, learned)
+        rows.with_columns(*added, *naive, *slices, **off).write_ipc(path)
     return evaluation, Scored(path=path, folds=evaluation.folds)
 
 
