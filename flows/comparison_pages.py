@@ -55,9 +55,7 @@ def _print_features(features: list[dict[str, Any]]) -> None:
     table = console.new_table("feature", "", "share before", "after", whole=(1, 2, 3))
     for each in features[:_MOST]:
         change = "" if each["change"] == "none" else each["change"]
-        table.add_row(
-            each["name"], change, _share(each["share_before"]), _share(each["share_after"])
-        )
+        table.add_row(each["name"], change, share(each["share_before"]), share(each["share_after"]))
     console.out.print(table)
     if len(features) > _MOST:
         _print(f"and {len(features) - _MOST} more, that did not change or weigh less")
@@ -192,7 +190,8 @@ def write(value: Any, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _share(value: float | None) -> str:
+def share(value: float | None) -> str:
+    """Write a share as a percentage with one decimal."""
     return "–" if value is None else f"{value:.1%}"
 
 
