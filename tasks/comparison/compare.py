@@ -13,15 +13,16 @@ from tasks.comparison.decisions import (
     Decisions,
     Differences,
     SliceChange,
-    compare_slices,
-    count_flips,
     decide,
-    measure_differences,
+    measure_moves,
 )
 from tasks.comparison.moved_rows import MovedRow, describe_rows, name_scale, pick_rows
-from tasks.comparison.recorded_changes import RecordedChanges, read_changes
+from tasks.comparison.recorded_changes import (
+    RecordedChanges,
+    list_all_changes,
+    read_record,
+)
 from tasks.comparison.shared_rows import Answers, SharedRows, as_rows, find_shared
-from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.interval import Interval
@@ -97,7 +98,7 @@ def compare_versions(
 ) -> Comparison:
     """Compare two versions; `project` is where relative sources are, if any must be read."""
     one, other = load(store, before), load(store, after)
-    changes = read_changes(one, other)
+    changes = list_all_changes(read_record(one), read_record(other))
     files = [[each.manifest.files.get(name) for name in _MODEL_FILES] for each in (before, after)]
     return Comparison(
         model=one.definition.name,
@@ -126,32 +127,21 @@ def compare_answers(
 
 def measure_answers(shared: SharedRows, before: Answers, after: Answers) -> SharedAnswers:
     """Measure both on the shared rows: metrics, decisions or values, slices, and typical rows."""
-    definition, target = shared.plan.definition, shared.rows[TARGET].to_numpy()
-    decisions, differences = None, None
-    if definition.target.kind == "regression":
-        differences = measure_differences(before.predicted, after.predicted, target)
-        moved = after.predicted - before.predicted
-        changed, sizes = moved != 0, moved
-    else:
-        said = [decide(each.version.definition, each.predicted) for each in (before, after)]
-        classes = shared.newer.version.vocabulary.classes
-        decisions = count_flips(said[0], said[1], target, classes)
-        if not classes:
-            ends = [each.version.definition.threshold for each in (before, after)]
-            decisions = decisions.model_copy(update={"thresholds": tuple(ends)})
-        changed, sizes = said[0] != said[1], _step(before.predicted, after.predicted, said[1])
-        moved = changed
+    definition, classes = shared.plan.definition, shared.newer.version.vocabulary.classes
+    sides = [(each.version.definition, each.predicted) for each in (before, after)]
+    moves = measure_moves(sides[0], sides[1], shared.rows, classes, definition.gate.slice_rows)
     scale, unexplained = name_scale(before, after)
-    places = pick_rows(sizes, changed)
+    sizes = _step(before.predicted, after.predicted)
+    places = pick_rows(sizes, moves.moved != 0)
     return SharedAnswers(
-        rows=len(target),
+        rows=len(shared.rows),
         held_out=shared.total,
         models=(before.model, after.model),
         confidence=definition.gate.confidence,
         metrics=tuple(_compare_metrics(shared, before, after)),
-        decisions=decisions,
-        differences=differences,
-        slices=compare_slices(shared.rows, moved, definition.gate.slice_rows),
+        decisions=moves.decisions,
+        differences=moves.differences,
+        slices=moves.slices,
         examples=describe_rows(shared, before, after, places, not unexplained)
         if len(places)
         else (),
@@ -160,12 +150,12 @@ def measure_answers(shared: SharedRows, before: Answers, after: Answers) -> Shar
     )
 
 
-def _step(before: Array, after: Array, decided: Array) -> Array:
-    """Give by how much the probability moved: of a yes, or of the class that is said after."""
+def _step(before: Array, after: Array) -> Array:
+    """Give by how much the value moved, or the chance of a yes, or of the class said after."""
     if before.ndim == 1:
         return np.asarray(after - before)
-    rows = np.arange(len(decided))
-    return np.asarray(after[rows, decided] - before[rows, decided])
+    rows, said = np.arange(len(after)), after.argmax(axis=1)
+    return np.asarray(after[rows, said] - before[rows, said])
 
 
 def _compare_metrics(shared: SharedRows, before: Answers, after: Answers) -> list[MetricGain]:

@@ -5,10 +5,12 @@ Not responsible for which rows these are (`shared_rows`), nor for which version 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.evaluation.metrics import Array
 from tasks.evaluation.slices import SLICE
@@ -64,6 +66,38 @@ class SliceChange(Frozen):
     flipped: int | None = None
     share: float | None = None
     mean_size: float | None = None
+
+
+class Moves(Frozen, arbitrary_types_allowed=True):
+    """How two versions' answers differ: by decisions or, of a regression, by values; and where.
+
+    `moved` says of each row whether its decision flips, or by how much its value moves.
+    """
+
+    moved: Array
+    decisions: Decisions | None = None
+    differences: Differences | None = None
+    slices: tuple[SliceChange, ...] = ()
+
+
+def measure_moves(
+    before: tuple[Definition, Array],
+    after: tuple[Definition, Array],
+    rows: pl.DataFrame,
+    classes: Sequence[str],
+    least: int,
+) -> Moves:
+    """Compare two definitions' predictions for rows with a target; slices have `least` rows."""
+    target = rows[TARGET].to_numpy()
+    if after[0].target.kind == "regression":
+        moved = after[1] - before[1]
+        found: dict[str, Any] = {"differences": measure_differences(before[1], after[1], target)}
+    else:
+        one, other = decide(*before), decide(*after)
+        moved, decisions = one != other, count_flips(one, other, target, classes)
+        ends = None if classes else (before[0].threshold, after[0].threshold)
+        found = {"decisions": decisions.model_copy(update={"thresholds": ends})}
+    return Moves(moved=moved, slices=compare_slices(rows, moved, least), **found)
 
 
 def decide(definition: Definition, predicted: Array) -> Array:

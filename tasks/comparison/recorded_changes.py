@@ -85,8 +85,33 @@ class RecordedChanges(Frozen):
         return self.data.same and not any(others) and not features
 
 
-def read_changes(before: PublishedModel, after: PublishedModel) -> RecordedChanges:
-    """Compare the files of two versions."""
+class Record(Frozen):
+    """How a version was made, as its files say, or will say once it is published."""
+
+    definition: Definition
+    expressions: dict[str, str]
+    importance: dict[str, float]
+    lineage: dict[str, Any]
+    code: dict[str, str]
+    profile: bytes
+
+
+def read_record(model: PublishedModel) -> Record:
+    """Read a published version's files."""
+    store, published = open_store(model.root), model.published
+    written = FEATURE_CODE in published.manifest.files
+    return Record(
+        definition=model.definition,
+        expressions=model.features.expressions,
+        importance=model.read_importance(),
+        lineage=model.lineage,
+        code=read_json(store, published, FEATURE_CODE) if written else {},
+        profile=read_file(store, published, "profile.bin"),
+    )
+
+
+def list_all_changes(before: Record, after: Record) -> RecordedChanges:
+    """Compare how two versions were made."""
     one, other = before.lineage, after.lineage
     keys = compare_definitions(before.definition, after.definition)
     told = {each.name.removeprefix("training.params.") for each in keys}
@@ -96,7 +121,7 @@ def read_changes(before: PublishedModel, after: PublishedModel) -> RecordedChang
         features=compare_features(before, after),
         fitted=tuple(each for each in fitted if each.name not in told),
         modules=list_changes(*({"modules": each.get("modules")} for each in (one, other))),
-        code=compare_code(_read_code(before), _read_code(after)),
+        code=compare_code(before.code, after.code),
         packages=list_changes(one["packages"], other["packages"]),
         data=compare_data(before, after),
     )
@@ -136,10 +161,9 @@ def flatten(section: Mapping[str, Any], inside: str = "") -> dict[str, Any]:
     }
 
 
-def compare_features(before: PublishedModel, after: PublishedModel) -> tuple[FeatureChange, ...]:
+def compare_features(before: Record, after: Record) -> tuple[FeatureChange, ...]:
     """Tell of each feature whether it changed, those that changed first, then the weightiest."""
-    one, other = (each.features.expressions for each in (before, after))
-    weighed, weighs = before.read_importance(), after.read_importance()
+    one, other = before.expressions, after.expressions
     found = [
         FeatureChange(
             name=name,
@@ -152,8 +176,8 @@ def compare_features(before: PublishedModel, after: PublishedModel) -> tuple[Fea
             else "changed",
             before=one.get(name),
             after=other.get(name),
-            share_before=weighed.get(name),
-            share_after=weighs.get(name),
+            share_before=before.importance.get(name),
+            share_after=after.importance.get(name),
         )
         for name in dict.fromkeys([*other, *one])
     ]
@@ -179,11 +203,11 @@ def compare_code(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[C
     )
 
 
-def compare_data(before: PublishedModel, after: PublishedModel) -> DataChanges:
+def compare_data(before: Record, after: Record) -> DataChanges:
     """Compare the snapshots by their profiles. The event time is left out: it always moves."""
     one, other = before.lineage, after.lineage
     same = one["snapshot"] == other["snapshot"]
-    drift = () if same else measure_drift(*map(_read_profile, (before, after)))
+    drift = () if same else measure_drift(*(from_bytes(each.profile) for each in (before, after)))
     times = {before.definition.extract.time, after.definition.extract.time}
     known = [each for each in drift if each.psi is not None and each.column not in times]
     return DataChanges(
@@ -214,17 +238,6 @@ def _list_rows(lineage: Mapping[str, Any]) -> dict[str, Any]:
         **lineage["rows"],
         **kept,
     }
-
-
-def _read_code(model: PublishedModel) -> dict[str, str]:
-    if FEATURE_CODE not in model.published.manifest.files:
-        return {}
-    sources: dict[str, str] = read_json(open_store(model.root), model.published, FEATURE_CODE)
-    return sources
-
-
-def _read_profile(model: PublishedModel) -> Any:
-    return from_bytes(read_file(open_store(model.root), model.published, "profile.bin"))
 
 
 def _weight(each: FeatureChange) -> float:

@@ -4,11 +4,13 @@ import shutil
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from candidates import take_steps
 
+from tasks.registry.ledger import append_entry
 from tasks.registry.versions import Published
 from tasks.storage.store import open_store
 from tasks.validation.candidate import Candidate, publish_candidate
@@ -58,6 +60,13 @@ def draw_rows() -> pl.DataFrame:
             "band": np.array(["low", "middle", "high"])[np.digitize(value, [0, 1.5])],
         }
     )
+
+
+def crown(published: Published) -> None:
+    """Release a version, by the ledger alone."""
+    said: Any = {"version": published.version, "manifest": published.digest, "approver": "Ada"}
+    for action in ("approve", "release"):
+        append_entry(open_store(), "made", action=action, reason="", **said)  # type: ignore[arg-type]
 
 
 class Versions:

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compared import DEFINITION, EARLY, LATE, TIMELESS, Versions
+from compared import DEFINITION, EARLY, LATE, TIMELESS, Versions, crown
 from sklearn.metrics import f1_score, roc_auc_score
 
 from tasks.comparison.compare import Comparison, compare_versions
 from tasks.comparison.shared_rows import find_shared
 from tasks.core.columns import TARGET
-from tasks.registry.ledger import append_entry
 from tasks.registry.versions import Published, read_json
 from tasks.storage.store import open_store
 from tasks.training.published_model import load
@@ -26,12 +25,6 @@ KINDS = {
 
 def compare(before: Published, after: Published) -> Comparison:
     return compare_versions(open_store(), before, after, Path("fetched"), Path.cwd())
-
-
-def crown(published: Published) -> None:
-    said: Any = {"version": published.version, "manifest": published.digest, "approver": "Ada"}
-    for action in ("approve", "release"):
-        append_entry(open_store(), "made", action=action, reason="", **said)  # type: ignore[arg-type]
 
 
 def test_same_model_twice_flips_nothing_and_says_that_nothing_changed(versions: Versions) -> None:

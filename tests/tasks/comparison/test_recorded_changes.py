@@ -9,7 +9,8 @@ from tasks.comparison.recorded_changes import (
     RecordedChanges,
     compare_code,
     compare_definitions,
-    read_changes,
+    list_all_changes,
+    read_record,
 )
 from tasks.core.definition import parse_definition
 from tasks.registry.versions import Published
@@ -19,7 +20,7 @@ from tasks.training.published_model import load
 
 def changes(before: Published, after: Published) -> RecordedChanges:
     store = open_store()
-    return read_changes(load(store, before), load(store, after))
+    return list_all_changes(*(read_record(load(store, each)) for each in (before, after)))
 
 
 def test_keys_are_told_with_both_sides_whether_given_or_not() -> None:

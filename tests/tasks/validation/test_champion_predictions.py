@@ -13,7 +13,7 @@ import pytest
 
 from flows.retrain import plan_retrain
 from tasks.core.columns import GROUP, ROW, TIME
-from tasks.evaluation.evaluate import predict
+from tasks.evaluation.evaluate import Scored, predict
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.extraction.task import extract
@@ -24,7 +24,12 @@ from tasks.storage.store import open_store
 from tasks.training.published_model import load
 from tasks.training.task import refit, train
 from tasks.training.train import read_model
-from tasks.validation.champion_predictions import ChampionPredictions, meet_champion
+from tasks.validation.champion_predictions import (
+    ChampionPredictions,
+    keep_predictions,
+    meet_champion,
+    recall_predictions,
+)
 
 MAY, JULY, AUGUST = (datetime(2013, month, 1, tzinfo=UTC) for month in (5, 7, 8))
 DEFINITION = """
@@ -312,3 +317,25 @@ def test_a_champion_counts_only_where_it_knows_no_row_of_a_group(
     asked = made.holdout.filter(pl.Series(met.inside))
     assert not set(asked[GROUP]) & set(learned)
     assert len(asked) > 0.3 * len(made.holdout)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2)])
+def test_what_was_predicted_is_recalled_beside_the_scored_holdout(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    scored = Scored(path=tmp_path / "scored.arrow")
+    assert recall_predictions(scored) is None
+    inside = np.array([True, False, True])
+    kept = ChampionPredictions(
+        version="v", model="twin", inside=inside, predicted=np.random.default_rng(0).random(shape)
+    )
+    keep_predictions(kept, scored)
+    found = recall_predictions(scored)
+    assert found
+    assert (found.version, found.model, found.reason) == ("v", "twin", "")
+    assert found.inside.tolist() == inside.tolist()
+    assert found.predicted.tolist() == kept.predicted.tolist()
+    keep_predictions(ChampionPredictions(version="v", reason="another's"), scored)
+    again = recall_predictions(scored)
+    assert again
+    assert (again.reason, len(again.predicted)) == ("another's", 0)
