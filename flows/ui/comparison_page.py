@@ -17,6 +17,7 @@ from flows.ui.model_page import get_published
 from flows.ui.reading import Reader
 from tasks.core.errors import StoreError, harmless
 from tasks.processes.bento_server import leash
+from tasks.registry.forgotten import read_records
 from tasks.registry.versions import Published
 
 _KEPT = 50  # about 20 KB each
@@ -30,18 +31,21 @@ class Comparisons:
     """All comparisons that the page was asked for lately."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, int], dict[str, Any]] = OrderedDict()
         self._turn = Lock()
 
     def describe(self, reader: Reader, model: str, before: str, after: str) -> dict[str, Any]:
         """Compare two versions, or recall what was found."""
         pair = [get_published(reader, model, each) for each in (before, after)]
-        key = pair[0].digest, pair[1].digest
+        forgotten = len(read_records(reader.store, model))  # what is kept may show their rows
+        key = pair[0].digest, pair[1].digest, forgotten
         with self._turn:
             found = self._kept.get(key) or compare(reader.store.root, model, *pair)
             if not found["answers"]["reason"]:
                 self._kept[key] = found
                 self._kept.move_to_end(key)
+            for old in [each for each in self._kept if each[:2] == key[:2] and each != key]:
+                del self._kept[old]
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return found

@@ -98,7 +98,9 @@ def read_labelled(plan: Plan, snapshot: Snapshot, newer: PublishedModel) -> pl.D
     """Read a version's holdout as its run did: raw, with target, group, weights and slices."""
     definition, raw = plan.definition, snapshot.scan()
     schema = raw.collect_schema()
-    target, _ = settle_target(definition, plan.as_of, raw, plan.origin)
+    target, classes = settle_target(definition, plan.as_of, raw, plan.origin)
+    if classes != newer.vocabulary.classes:  # their places would name others
+        raise NotComparableError("rows of its snapshot were forgotten, and with them a whole class")
     labelled = label_rows(definition, plan.as_of, raw, target)
     known = weigh_rows(plan, labelled.filter(pl.col(MATURED), pl.col(TARGET).is_not_null()))
     group, role = group_of_row(definition), part_of_row(definition, newer.split, schema.names())

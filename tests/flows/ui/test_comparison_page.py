@@ -13,8 +13,9 @@ from judged import MODEL, NEW, OLD
 from pages import PASSWORD, serving_page
 
 from flows.ui.comparison_page import NotCompared, compare
+from tasks.maintenance.forget import find_traces, remove_traces
 from tasks.registry.versions import Published
-from tasks.storage.store import Store
+from tasks.storage.store import Store, work_folder
 
 WILD = json.dumps(HOSTILE.replace("\u202e", ""))
 # What a template leaves unescaped would be one of these.
@@ -86,6 +87,21 @@ def test_reason_stands_where_there_are_no_numbers(versions: Versions, client: ht
     )
     assert "values move" in describe(client, other, newer)[1]
     assert "Nothing changed of what a version is made of" in describe(client, older, older)[1]
+
+
+def test_what_was_forgotten_is_not_shown_again(
+    versions: Versions, store: Store, client: httpx.Client
+) -> None:
+    pair = versions.make(as_of=EARLY), versions.make(DEFINITION.replace('k = "k"\n', ""))
+    path, _ = describe(client, *pair)
+    before = client.get(f"{path}.json").json()["answers"]
+    person = str(before["examples"][0]["key"]["id"])
+    with work_folder(store) as folder:
+        traces = find_traces(store, "made", {"id": person}, folder)
+        remove_traces(store, "made", traces, folder)
+    after = client.get(f"{path}.json").json()["answers"]
+    assert after["rows"] == before["rows"] - 1
+    assert person not in {str(each["key"]["id"]) for each in after["examples"]}
 
 
 @pytest.mark.usefixtures("candidates")

@@ -102,3 +102,13 @@ def test_another_query_reads_the_same_rows_by_their_key(versions: Versions) -> N
     (Path("s.parquet")).unlink()
     with pytest.raises(NotComparableError, match="its data cannot be read"):
         shared(older, newer)
+
+
+def test_classes_that_are_gone_from_the_snapshot_are_a_reason(versions: Versions) -> None:
+    text = DEFINITION.replace('value = "y"\nkind = "binary"', 'value = "band"\nkind = "multiclass"')
+    older, store = load(open_store(), versions.make(text, EARLY)), open_store()
+    newer = load(store, versions.make(text))
+    more = newer.vocabulary.model_copy(update={"classes": ("gone", *newer.vocabulary.classes)})
+    newer = newer.model_copy(update={"vocabulary": more})
+    with pytest.raises(NotComparableError, match="with them a whole class"):
+        find_shared(older, newer, Path("fetched"), Path.cwd())
