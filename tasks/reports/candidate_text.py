@@ -176,11 +176,11 @@ def changed_columns(candidate: Candidate) -> list[ColumnDrift]:
     return [each for each in candidate.analysis.drift if each.change != "none"]
 
 
-def write_summary(candidate: Candidate) -> str:
-    """Write the short version in Markdown."""
+def write_summary(candidate: Candidate, changes: Iterable[str] = ()) -> str:
+    """Write the short version in Markdown; `changes` are sentences on the champion."""
     definition = candidate.plan.definition
     verdict = "passed" if candidate.verdict.passed else "REFUSED"
-    notes = [*list_warnings(candidate), *_name_extremes(candidate)]
+    notes = [*list_warnings(candidate), *_name_extremes(candidate), *changes]
     blocks = [
         f"# {definition.name} {candidate.plan.version}: {verdict}",
         escape_markdown(definition.description),
