@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 
+from tasks.evaluation.interval import Interval
 from tasks.monitoring.findings import MonitoringResult, warn_of
 from tasks.reports.candidate_data import list_checks
 from tasks.reports.display_names import name_metric
 from tasks.reports.formatting import format_score, format_share, format_time, shorten
 from tasks.reports.monitoring_charts import draw_drift, draw_latency, draw_quality
 from tasks.reports.monitoring_text import (
+    ACT,
+    CALM,
     EVENTS,
+    MENDS,
     STATES,
     describe_drift,
     describe_quality,
@@ -20,10 +24,13 @@ from tasks.reports.monitoring_text import (
     format_period,
     list_counts,
     name_column,
+    name_state,
     rank_drifted,
 )
 from tasks.reports.templates import render
 from tasks.storage.store import Store, reaching
+
+TONES = {ACT: "refused", MENDS: "mends", CALM: ""}
 
 
 def keep_report(store: Store, found: MonitoringResult) -> str:
@@ -45,6 +52,8 @@ def write_page(found: MonitoringResult) -> str:
         heading=definition.description or definition.name,
         version=found.watch.version,
         period=format_period(found),
+        word=name_state(found).capitalize(),
+        tone=TONES[name_state(found)],
         state=explain_state(found),
         metric=name_metric(definition.metric),
         numbers=_list_numbers(found),
@@ -88,18 +97,23 @@ def _list_numbers(found: MonitoringResult) -> dict[str, str]:
     }
 
 
-def _list_windows(found: MonitoringResult) -> Iterator[list[str]]:
+def _list_windows(found: MonitoringResult) -> Iterator[tuple[bool, list[str]]]:
+    """Give each window's numbers, and whether they rest on too few rows."""
     metric = found.watch.definition.metric
     for each in found.performance.spans:
-        sure = each.surely
-        yield [
-            format_time(each.end),
-            f"{each.rows:,}",
-            f"{each.labelled:,}",
-            _known(each.truth.get(metric)),
-            f"{format_score(sure.low)} to {format_score(sure.high)}" if sure else "–",
-            _known(each.estimate.get(metric)),
-        ]
+        few = each.labelled < found.watch.definition.monitoring.rows
+        sure = None if few else each.surely
+        yield (
+            few,
+            [
+                format_time(each.end),
+                f"{each.rows:,}",
+                f"{each.labelled:,}",
+                _known(each.truth.get(metric)),
+                "too few labels" if few else _known_between(sure),
+                _known(each.estimate.get(metric)),
+            ],
+        )
 
 
 def _list_versions(found: MonitoringResult) -> Iterator[list[str]]:
@@ -145,6 +159,10 @@ def _list_responses(found: MonitoringResult) -> list[list[str]]:
     counters = found.service.counters
     rows = sorted(counters.responses.items(), key=lambda pair: -pair[1]) if counters else []
     return [[endpoint, f"{count:,}"] for endpoint, count in rows]
+
+
+def _known_between(sure: Interval | None) -> str:
+    return f"{format_score(sure.low)} to {format_score(sure.high)}" if sure else "–"
 
 
 def _known(value: float | None) -> str:
