@@ -13,6 +13,7 @@ from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.evaluation.rolling_origin import describe_folds
 from tasks.evaluation.stopping_metric import tell_disagreement
 from tasks.reports.candidate_calibration import tell_calibration
+from tasks.reports.candidate_quantiles import tell_quantiles
 from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
 from tasks.reports.formatting import escape_markdown, format_number, format_score, markdown_table
 from tasks.reports.rare_class import is_rare, order_metrics, share_of_positives, tell_of_rare
@@ -86,6 +87,7 @@ def _warn_of_scores(candidate: Candidate) -> Iterator[str]:
     yield compare_averages(candidate)
     yield from tell_calibration(candidate)
     yield from (_as_sentence(each.detail) for each in evaluation.coverage if not each.slice)
+    yield from tell_quantiles(candidate)
     if is_rare(candidate):
         yield tell_of_rare(candidate)
     if champion and champion.rows != evaluation.rows:
@@ -133,6 +135,9 @@ def compare_averages(candidate: Candidate) -> str:
     bins, kind = candidate.evaluation.calibration, candidate.plan.definition.target.kind
     rows, observed = sum(each.counts for each in bins), share_of_positives(candidate)
     predicted = sum(each.counts * each.predicted for each in bins) / rows
+    if candidate.plan.definition.pinball:
+        off = candidate.evaluation.calibration_error
+        return f"The shares of rows below its quantiles are off by {off:.1%} on average."
     if kind == "regression":
         said, true = format_number(predicted), format_number(observed)
         return f"It predicts {said} on average; {true} came true."
