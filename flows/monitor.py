@@ -45,7 +45,8 @@ from tasks.monitoring.task import (
 from tasks.notifications.ping import ping
 from tasks.notifications.task import tell
 from tasks.reports.monitoring import keep_report
-from tasks.reports.monitoring_text import describe, explain_state, name_state, write_summary
+from tasks.reports.monitoring_state import explain_state, name_state
+from tasks.reports.monitoring_text import describe, write_summary
 from tasks.storage.store import open_store, work_folder
 
 

@@ -8,23 +8,18 @@ from tasks.reports.candidate_data import list_checks
 from tasks.reports.display_names import name_metric
 from tasks.reports.formatting import format_score, format_share, format_time, shorten
 from tasks.reports.monitoring_charts import draw_drift, draw_latency, draw_quality
+from tasks.reports.monitoring_state import ACT, CALM, EVENTS, MENDS, explain_state, name_state
 from tasks.reports.monitoring_text import (
-    ACT,
-    CALM,
-    EVENTS,
-    MENDS,
     STATES,
     describe_drift,
     describe_quality,
     describe_service,
     describe_skew,
     describe_staleness,
-    explain_state,
     format_metrics,
     format_period,
     list_counts,
     name_column,
-    name_state,
     rank_drifted,
 )
 from tasks.reports.templates import render
