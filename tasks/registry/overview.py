@@ -26,7 +26,11 @@ def describe_version(store: Store, published: Published) -> dict[str, Any]:
         "verdict": _say(verdict),
         "checks": verdict["checks"],
         "contract": analysis["checks"],
-        "warnings": analysis["warnings"] + lineage.get("warnings", []),  # older versions had none
+        "warnings": [
+            *analysis["warnings"],
+            *lineage.get("warnings", []),  # older versions had none
+            *(each["warning"] for each in verdict["checks"] if "warning" in each),
+        ],
         "metrics": evaluation["metrics"],
         "baseline": evaluation["baseline"],
         "simple": evaluation["simple"],

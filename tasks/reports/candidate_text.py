@@ -77,6 +77,7 @@ def list_warnings(candidate: Candidate) -> Iterator[str]:
     told = describe_folds(candidate.plan.definition.metric, candidate.evaluation.folds)
     yield from map(_as_sentence, told)
     yield from map(_as_sentence, candidate.analysis.warnings)
+    yield from (_as_sentence(each.warning) for each in candidate.verdict.checks if each.warning)
 
 
 def _warn_of_scores(candidate: Candidate) -> Iterator[str]:
