@@ -24,7 +24,8 @@ def find_moved(
     """
     named = [each for each in newest.columns if each.alarm]
     named.sort(key=lambda each: -each.distance * (each.weight + 0.01))
-    going, since = {each.column for each in named}, {}
+    going = {each.column for each in named}
+    since: dict[str, Look] = {}
     for look in _look_back(reader, model, names) if going else ():
         if look.champion != newest.champion:
             break
