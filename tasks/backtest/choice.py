@@ -22,8 +22,9 @@ from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import draw_groups, group_rows, reach
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import HIGHER_IS_BETTER, Array, from_sums, group_sums, row_costs
-from tasks.evaluation.row_values import read_costs, read_weights
+from tasks.evaluation.row_values import read_costs
 from tasks.monitoring.holdout_comparison import as_array, measure_rows, read_threshold
+from tasks.preparation.weights import read_weights
 
 
 @dataclass(frozen=True)

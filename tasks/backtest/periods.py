@@ -17,8 +17,8 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.prior_shift import PriorShift, find_shift
 from tasks.evaluation.quantile_shares import calibrate_model
-from tasks.evaluation.row_values import read_weights
 from tasks.monitoring.holdout_comparison import as_array, measure_rows
+from tasks.preparation.weights import read_weights
 
 FEWEST = 50  # rows with a label that a period needs to be measured
 

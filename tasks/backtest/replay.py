@@ -24,11 +24,11 @@ from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import compare, group_rows
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, error_of
-from tasks.evaluation.row_values import read_costs, read_weights
+from tasks.evaluation.row_values import read_costs
 from tasks.extraction.run_plan import Plan
 from tasks.monitoring.holdout_comparison import measure_rows
 from tasks.preparation.labels import label_rows, settle_target
-from tasks.preparation.weights import counted_columns, weigh_rows
+from tasks.preparation.weights import counted_columns, read_weights, weigh_rows
 from tasks.sources.query import collect, holding, open_table
 from tasks.training.published_model import as_column
 

@@ -8,10 +8,9 @@ import numpy as np
 from tasks.core.columns import TARGET
 from tasks.core.pinball import Pinball
 from tasks.evaluation.metrics import Array
-from tasks.evaluation.row_values import read_weights
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.preparation.weights import weight_columns
+from tasks.preparation.weights import read_weights, weight_columns
 
 
 def predict_baseline(plan: Plan, prepared: Prepared, rows: int) -> Array:

@@ -33,13 +33,13 @@ from tasks.evaluation.quantile_shares import (
 )
 from tasks.evaluation.recalibrate import Recalibrated, apply_chosen, settle_recalibration
 from tasks.evaluation.rolling_origin import Fold, judge_folds
-from tasks.evaluation.row_values import read_costs, read_weights
+from tasks.evaluation.row_values import read_costs
 from tasks.evaluation.slices import SLICE, SLICE_LEVELS, slice_rows
 from tasks.evaluation.stopping_metric import Disagreement, find_disagreement
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.preparation.weights import counted_columns
+from tasks.preparation.weights import counted_columns, read_weights
 from tasks.storage.store import reaching
 from tasks.training.datasets import model_input
 from tasks.training.intervals import open_ends, read_fitted

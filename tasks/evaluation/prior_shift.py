@@ -15,7 +15,7 @@ from tasks.core.columns import LEARNED_OFFSET, TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.evaluation.calibration import calibration_error, calibration_excess, deviation
 from tasks.evaluation.metrics import Array, read_certainty
-from tasks.evaluation.row_values import read_weights
+from tasks.preparation.weights import read_weights
 from tasks.training.recalibration import shift_odds
 
 EXPLAINS = 0.5  # of a calibration error: from here on, it is called a base rate that moved

@@ -18,7 +18,7 @@ from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array
 from tasks.evaluation.pinball_losses import pinball_by_level
 from tasks.evaluation.row_groups import group_widely
-from tasks.evaluation.row_values import read_weights
+from tasks.preparation.weights import read_weights
 
 
 class QuantileShare(Frozen):

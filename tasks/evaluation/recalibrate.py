@@ -30,6 +30,7 @@ from tasks.evaluation.recalibration_methods import (
 )
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
+from tasks.preparation.weights import read_weights
 from tasks.training.datasets import model_input
 from tasks.training.recalibration import Recalibration, shift_odds
 from tasks.training.train import Trained, read_model
@@ -83,9 +84,7 @@ def settle_recalibration(plan: Plan, prepared: Prepared, trained: Trained) -> Re
     if trained.settled is None or not plan.definition.calibrates:
         return None
     rows = _read_slice(prepared)
-    target, weights = rows[TARGET].to_numpy(), None
-    if WEIGHT in rows.columns:
-        weights = rows[WEIGHT].to_numpy()
+    target, weights = rows[TARGET].to_numpy(), read_weights(rows)
     fewest = np.unique(target, return_counts=True)[1].min() if len(target) else 0
     binary = plan.definition.target.kind == "binary"
     if len(rows) < _FEWEST or (binary and not _FEWEST_OF_A_CLASS <= fewest < len(rows)):
@@ -174,8 +173,7 @@ def _measure_moved(
         return 0.0
     fitted = prepared.scan(SplitRole.FIT).select(by_name(TARGET, WEIGHT, require_all=False))
     rows = fitted.collect()
-    counts = rows[WEIGHT].to_numpy() if weights is not None else None
-    before = float(np.average(rows[TARGET].to_numpy(), weights=counts))
+    before = float(np.average(rows[TARGET].to_numpy(), weights=read_weights(rows)))
     came, told = (float(np.average(each, weights=weights)) for each in (target, predicted))
     ends = told + min(came - before, 0.0), told + max(came - before, 0.0)
     return find_offset(float(np.clip(came, *ends)), predicted, weights)

@@ -25,10 +25,10 @@ from tasks.evaluation.bootstrap import measure_surely
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import LOSSES, Array, measure, row_losses
 from tasks.evaluation.row_groups import group_widely
-from tasks.evaluation.row_values import read_costs, read_weights
+from tasks.evaluation.row_values import read_costs
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.preparation.weights import counted_columns
+from tasks.preparation.weights import counted_columns, read_weights
 from tasks.training.datasets import model_input, open_bins, take_rows
 from tasks.training.train import Trained, grow_here
 

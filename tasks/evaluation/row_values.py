@@ -1,15 +1,10 @@
-"""What rows count, and what a mistake on them costs, read off their columns."""
+"""What a mistake on rows costs, read off their columns."""
 
 import polars as pl
 
-from tasks.core.columns import FALSE_ALARM, MISSED, WEIGHT
+from tasks.core.columns import FALSE_ALARM, MISSED
 from tasks.core.definition import Definition
 from tasks.evaluation.metrics import Array, Costs
-
-
-def read_weights(rows: pl.DataFrame) -> Array | None:
-    """Give what each row counts; None where all count alike."""
-    return rows[WEIGHT].to_numpy() if WEIGHT in rows.columns else None
 
 
 def read_costs(definition: Definition, rows: pl.DataFrame) -> Costs | None:

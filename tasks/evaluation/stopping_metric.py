@@ -15,10 +15,10 @@ from tasks.core.definition import Frozen
 from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.evaluation.metrics import error_of, measure_one
 from tasks.evaluation.recalibrate import Recalibrated, apply_chosen
-from tasks.evaluation.row_values import read_costs, read_weights
+from tasks.evaluation.row_values import read_costs
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.preparation.weights import counted_columns
+from tasks.preparation.weights import counted_columns, read_weights
 from tasks.training.datasets import model_input
 from tasks.training.train import Trained, read_model
 

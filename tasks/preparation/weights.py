@@ -6,7 +6,9 @@ for what is done with them: fitting, metrics and the gate's bootstrap.
 
 import logging
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tasks.core.columns import FALSE_ALARM, MISSED, WEIGHT
 from tasks.core.errors import DataRefused, DefinitionError, first_line
@@ -31,6 +33,11 @@ def weigh_rows(plan: Plan, rows: pl.LazyFrame) -> pl.LazyFrame:
         rows = rows.with_columns(cost.cast(pl.Float64).alias(name))
         _refuse_meaningless(rows, name, f"{plan.origin}: [serving.cost] {name.partition('.')[2]}")
     return rows
+
+
+def read_weights(rows: pl.DataFrame) -> NDArray[np.float64] | None:
+    """Give what each row counts; None where all count alike."""
+    return rows[WEIGHT].to_numpy() if WEIGHT in rows.columns else None
 
 
 def weight_columns(plan: Plan) -> tuple[str, ...]:

@@ -9,11 +9,11 @@ whole units. The loss then rises from the first round on. XGBoost's least is 1 f
 import numpy as np
 import polars as pl
 
-from tasks.core.columns import TARGET, WEIGHT
+from tasks.core.columns import TARGET
 from tasks.core.model_sections import TargetKind
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.preparation.weights import weight_columns
+from tasks.preparation.weights import read_weights, weight_columns
 from tasks.training.datasets import Parameters
 
 _RARE = 0.01
@@ -39,6 +39,5 @@ def steady_for(plan: Plan, prepared: Prepared, params: Parameters) -> Parameters
         return params
     columns = [pl.col(name) for name in (TARGET, *weight_columns(plan))]
     rows = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(columns).collect()
-    weights = rows[WEIGHT].to_numpy() if WEIGHT in rows.columns else None
-    share = float(np.average(rows[TARGET].to_numpy(), weights=weights))
+    share = float(np.average(rows[TARGET].to_numpy(), weights=read_weights(rows)))
     return steady_leaves(params, kind, share)

@@ -15,7 +15,7 @@ from tasks.evaluation.calibration import calibration_error, calibration_excess, 
 from tasks.evaluation.evaluate import find_unit
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, read_certainty
-from tasks.evaluation.row_values import read_weights
+from tasks.preparation.weights import read_weights
 from tasks.training.lightgbm_params import name_weights
 from tasks.validation.champion_comparison import PairedPredictions
 from tasks.validation.moved_rate import MovedRate

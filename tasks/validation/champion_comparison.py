@@ -17,8 +17,9 @@ from tasks.evaluation.evaluate import measure_rows
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import LOSSES, Array, Costs, row_losses
 from tasks.evaluation.row_groups import group_widely
-from tasks.evaluation.row_values import pick_costs, read_costs, read_weights
+from tasks.evaluation.row_values import pick_costs, read_costs
 from tasks.evaluation.slices import SLICE
+from tasks.preparation.weights import read_weights
 from tasks.validation.champion_predictions import ChampionPredictions
 
 

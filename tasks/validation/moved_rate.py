@@ -19,7 +19,7 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.metrics import Array
 from tasks.evaluation.prior_shift import find_offset
-from tasks.evaluation.row_values import read_weights
+from tasks.preparation.weights import read_weights
 from tasks.registry.corrections import FARTHEST
 from tasks.training.recalibration import shift_odds
 from tasks.validation.champion_comparison import PairedPredictions, compare_pair, loss_metric

@@ -4,11 +4,11 @@ import numpy as np
 import polars as pl
 from tables import define
 
-from tasks.core.columns import FALSE_ALARM, MISSED, WEIGHT
+from tasks.core.columns import FALSE_ALARM, MISSED
 from tasks.core.definition import parse_definition
-from tasks.evaluation.row_values import pick_costs, read_costs, read_weights
+from tasks.evaluation.row_values import pick_costs, read_costs
 
-ROWS = pl.DataFrame({WEIGHT: [1.0, 2.0], FALSE_ALARM: [3.0, 4.0], MISSED: [5.0, 6.0]})
+ROWS = pl.DataFrame({FALSE_ALARM: [3.0, 4.0], MISSED: [5.0, 6.0]})
 
 
 def test_a_row_s_own_costs_come_before_those_of_all() -> None:
@@ -26,8 +26,3 @@ def test_costs_of_some_rows() -> None:
     one, other = pick_costs((np.array([3.0, 4.0]), 7.0), inside) or (0.0, 0.0)
     assert (np.asarray(one).tolist(), other) == ([4], 7.0)
     assert pick_costs(None, inside) is None
-
-
-def test_without_weights_all_count_alike() -> None:
-    assert read_weights(ROWS.select(MISSED)) is None
-    assert (read_weights(ROWS) == [1, 2]).all()  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ from tables import ROWS, Project, define
 from flows.retrain import plan_retrain
 from tasks.core.columns import ROW, WEIGHT
 from tasks.core.errors import DataRefused, DefinitionError
+from tasks.preparation.weights import read_weights
 
 
 def weigh(weight: str) -> dict[str, str]:
@@ -18,7 +19,9 @@ def test_rows_carry_their_weight_and_without_one_no_column(made: Project) -> Non
     rows = prepared.scan().collect()
     by_row = dict(rows.select(ROW, WEIGHT).iter_rows())
     assert by_row == {row: k + 1.0 for row, k in enumerate(ROWS["k"])}
+    assert sorted(read_weights(rows).tolist()) == sorted(by_row.values())  # type: ignore[union-attr]
     _, prepared = made.prepare()
+    assert read_weights(prepared.scan().collect()) is None
     assert WEIGHT not in prepared.scan().collect_schema()
 
 
