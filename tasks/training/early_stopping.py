@@ -15,7 +15,7 @@ from tasks.core.model_sections import Training
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
 from tasks.training.lightgbm_params import name_weights
-from tasks.training.small_table import count_small, cross_validate
+from tasks.training.small_table import cross_validate, cross_validates
 
 Callback = Callable[[Any], None]
 
@@ -39,9 +39,9 @@ def settle_rounds(
 ) -> Settled:
     """Find the number of rounds by the last slice of the training window, and its loss by round.
 
-    Of a small table that slice says too little: its rounds are cross-validated.
+    Where so few rows say too little, rounds are cross-validated.
     """
-    if count_small(prepared):
+    if cross_validates(prepared):
         return Settled(*cross_validate(training, params, rows, prepared, progress))
     parts = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(ROLE).collect()[ROLE].to_numpy()
     fit, stop = (take_rows(rows, parts == part) for part in (SplitRole.FIT, SplitRole.STOP))

@@ -18,7 +18,7 @@ from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
 
 _SMALL, _VERY_SMALL = 10_000, 2_000  # training rows
-_FOLDS = 5
+_FOLDS, _FEW = 5, 200  # a stopping slice of so few rows says too little by itself
 _CALM: Parameters = {"learning_rate": 0.05, "min_data_in_leaf": 10, "feature_fraction": 0.7}
 _BAGGING: Parameters = {"bagging_fraction": 0.8, "bagging_freq": 1}
 # Sampling of its own, or of each class; then how rows are drawn is left alone.
@@ -29,6 +29,11 @@ def count_small(prepared: Prepared) -> int:
     """Count the training rows of a small table without a time; 0 of any other."""
     count = prepared.rows["fit"] + prepared.rows["stop"]
     return count if prepared.split.gap is None and count < _SMALL else 0
+
+
+def cross_validates(prepared: Prepared) -> bool:
+    """Tell whether rounds are to be settled by all training rows, and not by the last slice."""
+    return count_small(prepared) > 0 and prepared.rows["stop"] < _FEW
 
 
 def calm_trees(params: Parameters, rows: int) -> Parameters:
@@ -64,10 +69,8 @@ def cross_validate(
         fold = (frame[GROUP] % _FOLDS).to_numpy()
     else:
         fold = draw.permutation(len(frame)) % _FOLDS
-    # Threads wait for each other longer than trees of so few rows take.
-    alone: Parameters = {"num_threads": 1} if len(frame) < _VERY_SMALL else {}
     found = lightgbm.cv(
-        params | alone,
+        params | {"num_threads": 1},  # threads wait for each other longer than such trees take
         rows,
         training.rounds,
         folds=[(places[fold != each], places[fold == each]) for each in np.unique(fold)],
