@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from flows.commands.options import name_of
@@ -168,13 +169,17 @@ def predict(model: str, rows: "pl.DataFrame | Iterable[Mapping[str, Any]]") -> "
 
 
 def status(model: str | None = None) -> dict[str, Any]:
-    """Tell each model's champion, its candidates and what waits for a decision."""
-    from tasks.registry.overview import describe_model
-    from tasks.registry.versions import list_models
+    """Tell each model's champion, its candidates and what waits for a decision.
+
+    Of all models, one that cannot be read is among the problems, by its name, and hides no other.
+    """
+    from tasks.registry.overview import describe_model, describe_models
 
     store = open_store()
-    names = [name_of(model)] if model else list_models(store)
-    return {"root": store.root, "models": {name: describe_model(store, name) for name in names}}
+    if not model:
+        return describe_models(store)
+    name = name_of(model)
+    return {"root": store.root, "models": {name: describe_model(store, name)}, "problems": {}}
 
 
 def show(model: str, version: str) -> dict[str, Any]:
@@ -184,6 +189,18 @@ def show(model: str, version: str) -> dict[str, Any]:
 
     store = open_store()
     return describe_version(store, get_version(store, name_of(model), version))
+
+
+def diff(model: str, before: str | None = None, after: str | None = None) -> dict[str, Any]:
+    """Tell what changed between two versions, and what that changes in their answers."""
+    from tasks.comparison.version_pair import choose_pair
+
+    store, name = open_store(), name_of(model)
+    pair = choose_pair(store, name, before, after)
+    from tasks.comparison.compare import compare_versions
+
+    with work_folder(store) as folder:
+        return compare_versions(store, *pair, folder, Path.cwd()).model_dump(mode="json")
 
 
 def history(model: str) -> dict[str, Any]:

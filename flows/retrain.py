@@ -25,7 +25,9 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
 from flows.release import release
+from flows.run_page import conclude, name_run, say_candidate
 from tasks.analysis.task import analyse
+from tasks.comparison.candidate_changes import compare_candidate
 from tasks.core.definition_check import check_keys
 from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import in_definition
@@ -59,7 +61,7 @@ from tasks.validation.task import validate, weigh_tuning
 AUTOMATIC = "auto (gate passed)"
 
 
-@flow(name="retrain")
+@flow(name="retrain", flow_run_name=name_run)
 def retrain(
     model: str, as_of: datetime | None = None, approve_as: str | None = None, tune: int = 0
 ) -> dict[str, Any]:
@@ -69,6 +71,7 @@ def retrain(
     how many sets of parameters are tried on the training window first.
     """
     plan, store, published = begin(model, as_of, approve_as, tune)
+    known = published is not None
     if published is None:
         with work_folder(store) as folder:
             published = make_candidate(plan, store, folder)
@@ -85,7 +88,7 @@ def retrain(
             plan.definition.name, plan.version, "approve", approver, "its gate passed"
         )
     tell(store.root, plan.definition.name, plan.origin)
-    return made
+    return conclude(made, made["verdict"], say_candidate(made, known=known))
 
 
 def find_done(
@@ -168,9 +171,9 @@ def make_candidate(
     plan: Plan,
     store: Store,
     folder: Path,
-    write_pages: Callable[[Candidate], dict[str, str]] = draw_report,
+    write_pages: Callable[[Candidate], dict[str, str]] | None = None,
 ) -> Published:
-    """Run the six steps in a folder of their own and publish what they made."""
+    """Run the six steps in a folder of their own and publish what they made, with its report."""
     steps: list[TimedStep] = []
     with timed("extraction", steps):
         snapshot = extract(plan, folder)
@@ -196,4 +199,8 @@ def make_candidate(
         tuning_gain=gain, trained=trained, evaluation=evaluation, verdict=verdict,
         refitted=refitted, steps=tuple(steps), run_id=str(flow_run.id or ""),
     )  # fmt: skip
-    return publish_candidate(candidate, write_pages(candidate), store, folder)
+    if write_pages is None:
+        pages = draw_report(candidate, compare_candidate(candidate, scored))
+    else:
+        pages = write_pages(candidate)
+    return publish_candidate(candidate, pages, store, folder)

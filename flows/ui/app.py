@@ -20,12 +20,15 @@ from starlette.types import ASGIApp
 
 from flows.ui import model_page, models_page
 from flows.ui.access import Guard, Tokens
+from flows.ui.comparison_page import Comparisons
 from flows.ui.decision_runs import DecisionRuns, read_form, tell_command
 from flows.ui.reading import Reader
 from flows.ui.rendering import STYLE, STYLE_NAME, render
+from flows.ui.retrain_runs import start_retrain
 from tasks.core.errors import DecisionRefused, DefinitionError, PerennialError, first_line
 from tasks.storage.store import Store
 
+_VERSION = "/models/{model}/versions/{version}"
 _LASTING = {"cache-control": "private, max-age=31536000, immutable"}
 _MOST = 20_000  # bytes of a form
 # What was made elsewhere shows as it is, and does nothing: it has no script, and no way out.
@@ -49,9 +52,12 @@ def make_app(store: Store, password: str, host: str = "127.0.0.1") -> ASGIApp:
         *site.page("/inbox", "inbox", lambda reader, _: models_page.describe_inbox(reader)),
         *site.page("/decisions/{run}", "decision", site.describe_run),
         Route("/models/{model}/decide", site.receive, methods=["POST"]),
-        Route("/models/{model}/versions/{version}/report", site.answer_report),
+        Route("/models/{model}/retrain", site.receive_retrain, methods=["POST"]),
+        Route(f"{_VERSION}/report", site.answer_report),
         Route("/models/{model}/looks/{look}/report", site.answer_look_report),
-        *site.page("/models/{model}/versions/{version}", "version", _describe_version),
+        *site.page(f"{_VERSION}/diff/{{after}}", "comparison", site.compare),
+        Route(f"{_VERSION}/diff", site.lead_to_comparison),
+        *site.page(_VERSION, "version", _describe_version),
         *site.page("/models/{model}/looks/{look}", "look", _describe_look),
         *site.page("/models/{model}", "model", _describe_model),
     ]
@@ -64,6 +70,7 @@ class Site:
 
     def __init__(self, store: Store) -> None:
         self._reader, self._tokens, self._runs = Reader(store), Tokens(), DecisionRuns(store)
+        self._comparisons = Comparisons()
         models_page.describe_models(self._reader, _now())  # what all requests need is read now
 
     def page(self, address: str, template: str, describe: Describe) -> list[Route]:
@@ -79,14 +86,25 @@ class Site:
 
     async def receive(self, request: Request) -> Response:
         """Take a form, and carry out its decision in the background."""
-        form = dict(parse_qsl((await read_body(request)).decode("utf-8", "replace")))
-        return await run_in_threadpool(self._decide, request, form)
+        return await run_in_threadpool(self._decide, request, await read_form_of(request))
+
+    async def receive_retrain(self, request: Request) -> Response:
+        """Take the form that starts a retrain."""
+        return await run_in_threadpool(self._retrain, request, await read_form_of(request))
+
+    def _retrain(self, request: Request, form: dict[str, str]) -> Response:
+        model = request.path_params["model"]
+        self._check(form, model, "retrain", form.get("known", ""))
+        start_retrain(model, form)
+        return RedirectResponse(f"/models/{model}#retrains", 303)
+
+    def _check(self, form: dict[str, str], *said: str) -> None:
+        if not self._tokens.fit(form.get("token", ""), *said):
+            raise HTTPException(403, "this form was not made here, or before a restart; look again")
 
     def _decide(self, request: Request, form: dict[str, str]) -> Response:
         model = request.path_params["model"]
-        said = (form.get(name, "") for name in ("action", "version", "known"))
-        if not self._tokens.fit(form.get("token", ""), model, *said):
-            raise HTTPException(403, "this form was not made here, or before a restart; look again")
+        self._check(form, model, *(form.get(name, "") for name in ("action", "version", "known")))
         run = self._runs.start(read_form(self._reader.store, model, form))
         return RedirectResponse(f"/decisions/{run.name}", 303)
 
@@ -95,6 +113,19 @@ class Site:
         if (run := self._runs.find(request.path_params["run"])) is None:
             raise model_page.NotThere("this decision is not known here; the ledger tells of it")
         return {"address": f"/decisions/{run.name}", **run.describe()}
+
+    def compare(self, reader: Reader, request: Request) -> dict[str, Any]:
+        """Set two versions against each other."""
+        asked = request.path_params
+        return self._comparisons.describe(reader, asked["model"], asked["version"], asked["after"])
+
+    def lead_to_comparison(self, request: Request) -> Response:
+        """Lead from the choice on a version's page to what changed since the version chosen."""
+        asked, before = request.path_params, request.query_params.get("before", "")
+        for version in (before, asked["version"]):
+            model_page.get_published(self._reader, asked["model"], version)
+        place = f"/models/{asked['model']}/versions/{before}/diff/{asked['version']}"
+        return RedirectResponse(place, 303)
 
     def answer_report(self, request: Request) -> Response:
         """Give a version's report."""
@@ -119,14 +150,14 @@ def show(template: str, found: dict[str, Any], tokens: Tokens) -> Response:
     return HTMLResponse(render(template, **values), headers=waits)
 
 
-async def read_body(request: Request) -> bytes:
+async def read_form_of(request: Request) -> dict[str, str]:
     """Read a form, up to a size that no person types."""
     data = b""
     async for part in request.stream():
         data += part
         if len(data) > _MOST:
             raise HTTPException(413, f"a form has at most {_MOST:,} bytes")
-    return data
+    return dict(parse_qsl(data.decode("utf-8", "replace")))
 
 
 async def refuse(request: Request, error: Exception) -> Response:

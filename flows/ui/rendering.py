@@ -13,12 +13,13 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from flows.comparison_pages import share, write, write_contribution
 from tasks.core.errors import harmless
+from tasks.core.model_sections import HIGHER_IS_BETTER
 
 _TEMPLATES = Path(__file__).parent / "templates"
 STYLE = (_TEMPLATES / "style.css").read_bytes()
 STYLE_NAME = f"style-{hashlib.sha256(STYLE).hexdigest()[:12]}.css"
-_HIGHER = ("auc", "accuracy", "macro_f1", "r2")
 
 
 def render(template: str, **values: object) -> str:
@@ -40,10 +41,10 @@ def score(value: float | None) -> str:
 def metric(name: str) -> str:
     """Write a metric's name with an arrow in the direction that is better.
 
-    >>> metric("auc"), metric("log_loss")
-    ('auc ↑', 'log loss ↓')
+    >>> metric("auc"), metric("average_precision"), metric("log_loss")
+    ('auc ↑', 'average precision ↑', 'log loss ↓')
     """
-    return f"{name.replace('_', ' ')} {'↑' if name in _HIGHER else '↓'}"
+    return f"{name.replace('_', ' ')} {'↑' if name in HIGHER_IS_BETTER else '↓'}"
 
 
 def moment(given: str | datetime | None) -> str:
@@ -93,4 +94,5 @@ _PAGES = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-_PAGES.filters |= {each.__name__: each for each in (score, metric, moment, age, words)}
+_PAGES.filters |= {each.__name__: each for each in (score, metric, moment, age, words, share)}
+_PAGES.filters |= {"side": write, "contribution": write_contribution}

@@ -11,6 +11,7 @@ from typing import Literal
 from tasks.core.errors import nearest
 from tasks.core.model_sections import (
     HIGHER_IS_BETTER,
+    OF_QUANTILES,
     Gate,
     Metric,
     Serving,
@@ -77,3 +78,20 @@ def check_bounds(gate: Gate, kind: TargetKind, known: Collection[Metric]) -> Non
                 raise ValueError(f"{where}: {name} is never above 1, and {bound:g} is asked for")
             if bound < 0 and side == "at_most":
                 raise ValueError(f"{where}: {name} is never below 0, and {bound:g} is asked for")
+
+
+def check_metrics(gate: Gate, kind: TargetKind, known: Collection[Metric]) -> None:
+    """Raise ValueError for a metric to judge by that these predictions do not have."""
+    for key in ("metric", "second_metric"):
+        metric = getattr(gate, key)
+        if metric is None or metric in known:
+            continue
+        of = "quantiles" if OF_QUANTILES[0] in known else kind
+        said = f"{metric} is not for {of}; one of {', '.join(known)}"
+        if kind == "regression" and of != "quantiles":
+            if metric.endswith("_deviance"):
+                objective = metric.removesuffix("_deviance")
+                said = f"{metric} needs [training.params] objective = '{objective}'"
+            elif metric in OF_QUANTILES:
+                said = f"{metric} needs [target] quantiles"
+        raise ValueError(f"[gate] {key}: {said}")

@@ -21,7 +21,7 @@ from tasks.evaluation.bootstrap import (
 )
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import Array, error_of, measure, row_losses
-from tasks.evaluation.row_values import read_costs
+from tasks.evaluation.row_values import read_costs, read_weights
 from tasks.evaluation.slices import SLICE
 from tasks.validation.champion_comparison import loss_metric
 
@@ -86,7 +86,7 @@ def judge_quality(
         threshold=definition.threshold,
         seed=definition.training.seed,
         costs=definition.constant_costs,
-        deviance=definition.deviance,
+        own_loss=definition.own_loss,
     )
     allowed = definition.gate.margin * error_of(chosen, theirs)
     return _conclude(chosen, len(sides[0]), ours, theirs, gain, allowed)
@@ -128,7 +128,7 @@ def measure_interval(definition: Definition, rows: pl.DataFrame) -> Interval:
         threshold=definition.threshold,
         seed=definition.training.seed,
         costs=definition.constant_costs,
-        deviance=definition.deviance,
+        own_loss=definition.own_loss,
     )
 
 
@@ -140,12 +140,24 @@ def as_array(predicted: pl.Series) -> Array:
 
 
 def measure_rows(definition: Definition, rows: pl.DataFrame) -> dict[Metric, float]:
-    """Compute every metric of rows with a target; there must be some."""
-    target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
-    threshold = rows[THRESHOLD].to_numpy() if THRESHOLD in rows.columns else definition.threshold
-    costs = read_costs(definition, rows)
-    kind, deviance = definition.target.kind, definition.deviance
-    return measure(kind, target, predicted, threshold, costs=costs, deviance=deviance)
+    """Compute every metric of rows with a target; there must be some.
+
+    Rows that carry weights count by them; what was served carries none.
+    """
+    return measure(
+        definition.target.kind,
+        rows[TARGET].to_numpy(),
+        as_array(rows[PREDICTION]),
+        read_threshold(definition, rows),
+        read_weights(rows),
+        read_costs(definition, rows),
+        definition.own_loss,
+    )
+
+
+def read_threshold(definition: Definition, rows: pl.DataFrame) -> float | Array:
+    """Give from which probability on an answer was yes: a row's own, or the definition's."""
+    return rows[THRESHOLD].to_numpy() if THRESHOLD in rows.columns else definition.threshold
 
 
 def _slices(
@@ -165,10 +177,10 @@ def _slices(
 def _judge_slice(
     definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame, confidence: float
 ) -> HoldoutComparison:
-    metric, deviance = loss_metric(definition), definition.deviance
+    metric, own_loss = loss_metric(definition), definition.own_loss
     sides = []
     for target, predicted, groups in (_side(definition, side) for side in (live, holdout)):
-        sides.append((row_losses(metric, target, predicted, deviance=deviance), groups))
+        sides.append((row_losses(metric, target, predicted, own_loss=own_loss), groups))
     gain = compare_means_apart(*sides, confidence=confidence)
     ours, theirs = (float(losses.mean()) for losses, _ in sides)
     return _conclude(metric, len(live), ours, theirs, gain, definition.gate.slice_margin * theirs)

@@ -5,14 +5,17 @@ The page shows what a decision needs first, and where it all comes from last.
 
 from collections.abc import Iterator
 
+from tasks.comparison.candidate_changes import CandidateChanges
 from tasks.core.checks import Check
 from tasks.core.model_sections import Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.reports import charts
 from tasks.reports.candidate_calibration import list_recalibrated
+from tasks.reports.candidate_changes import describe_changes, tell_changes
 from tasks.reports.candidate_charts import draw_charts
 from tasks.reports.candidate_data import describe_data
+from tasks.reports.candidate_quantiles import HEADS, list_quantiles, name_shares, share_slice
 from tasks.reports.candidate_text import (
     compare_models,
     explain_verdict,
@@ -34,16 +37,21 @@ from tasks.training.tuning import best_trial
 from tasks.validation.candidate import Candidate
 
 
-def draw_report(candidate: Candidate) -> dict[str, str]:
-    """Give a candidate's `report.html` and `report.md`, as text by file name."""
-    return {"report.html": write_page(candidate), "report.md": write_summary(candidate)}
+def draw_report(candidate: Candidate, changes: CandidateChanges | None = None) -> dict[str, str]:
+    """Give a candidate's `report.html` and `report.md`, as text by file name.
+
+    `changes` are those since the champion, where there is one.
+    """
+    return {
+        "report.html": write_page(candidate, changes),
+        "report.md": write_summary(candidate, tell_changes(changes) if changes else ()),
+    }
 
 
-def write_page(candidate: Candidate) -> str:
+def write_page(candidate: Candidate, changes: CandidateChanges | None = None) -> str:
     """Render the whole page."""
     plan, metric = candidate.plan, candidate.plan.definition.metric
-    models, slices = compare_models(candidate), rank_slices(candidate)
-    measured = order_metrics(candidate)
+    models = compare_models(candidate)
     return render(
         "candidate.html.jinja",
         title=f"{plan.definition.name} {plan.version}",
@@ -65,19 +73,32 @@ def write_page(candidate: Candidate) -> str:
         recalibrated=list(list_recalibrated(candidate)),
         **_describe_folds(candidate),
         charts=list(draw_charts(candidate)),
-        slice_heads=["Slice", "Rows", *map(name_metric, measured), *_name_coverage(candidate)],
-        slices=[
+        quantile_heads=HEADS,
+        quantiles=list(list_quantiles(candidate)),
+        **_describe_slices(candidate),
+        **describe_changes(changes),
+        **describe_data(candidate),
+        **_describe_lineage(candidate),
+    )
+
+
+def _describe_slices(candidate: Candidate) -> dict[str, object]:
+    """Give what each slice is worth, and how far its intervals and quantiles hold."""
+    measured = order_metrics(candidate)
+    beside = [*_name_coverage(candidate), *name_shares(candidate)]
+    return {
+        "slice_heads": ["Slice", "Rows", *map(name_metric, measured), *beside],
+        "slices": [
             [
                 name_slice(each),
                 f"{each.rows:,}",
                 *(format_score(each.metrics[name]) for name in measured),
                 *_cover_slice(candidate, each),
+                *share_slice(candidate, each),
             ]
-            for each in slices
+            for each in rank_slices(candidate)
         ],
-        **describe_data(candidate),
-        **_describe_lineage(candidate),
-    )
+    }
 
 
 def _name_coverage(candidate: Candidate) -> list[str]:

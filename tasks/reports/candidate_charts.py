@@ -30,6 +30,8 @@ def _draw_curves(candidate: Candidate) -> Iterator[Figure]:
         yield from reversed(both) if is_rare(candidate) else both
     if "residuals" in curves:
         text = "The median error, with half (dark) and 80% (light) of the rows around it."
+        if candidate.plan.definition.pinball:
+            text += " Errors are of the middle quantile."
         drawn = charts.draw_residuals(curves["residuals"], "Residuals by prediction")
         yield Figure("Residuals", text, drawn)
     yield _draw_calibration(candidate)
@@ -70,12 +72,18 @@ def _draw_calibration(candidate: Candidate) -> Figure:
         name: [getattr(each, name) for each in evaluation.calibration]
         for name in ("predicted", "observed", "rows")
     }
-    shares = candidate.plan.definition.target.kind != "regression"
+    pinball = candidate.plan.definition.pinball
+    shares = candidate.plan.definition.target.kind != "regression" or pinball is not None
     unit = "standard deviations"
     if candidate.plan.definition.deviance:
         unit = "standard deviations of the target, or means of it if those are smaller"
     error = f"{evaluation.calibration_error:.3f}" + ("" if shares else f" {unit}")
-    text = f"Tenths of the rows; dashed: predicted as observed. Mean distance {error}."
+    what = (
+        "A dot for each quantile: its level, and the rows below it"
+        if pinball
+        else "Tenths of the rows"
+    )
+    text = f"{what}; dashed: predicted as observed. Mean distance {error}."
     drawn = charts.draw_calibration(bins, shares, "Observed by predicted")
     return Figure("Calibration", text, drawn)
 

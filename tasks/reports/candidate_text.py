@@ -13,6 +13,7 @@ from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.evaluation.rolling_origin import describe_folds
 from tasks.evaluation.stopping_metric import tell_disagreement
 from tasks.reports.candidate_calibration import tell_calibration
+from tasks.reports.candidate_quantiles import tell_quantiles
 from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
 from tasks.reports.formatting import escape_markdown, format_number, format_score, markdown_table
 from tasks.reports.rare_class import is_rare, order_metrics, share_of_positives, tell_of_rare
@@ -76,6 +77,7 @@ def list_warnings(candidate: Candidate) -> Iterator[str]:
     told = describe_folds(candidate.plan.definition.metric, candidate.evaluation.folds)
     yield from map(_as_sentence, told)
     yield from map(_as_sentence, candidate.analysis.warnings)
+    yield from (_as_sentence(each.warning) for each in candidate.verdict.checks if each.warning)
 
 
 def _warn_of_scores(candidate: Candidate) -> Iterator[str]:
@@ -86,6 +88,7 @@ def _warn_of_scores(candidate: Candidate) -> Iterator[str]:
     yield compare_averages(candidate)
     yield from tell_calibration(candidate)
     yield from (_as_sentence(each.detail) for each in evaluation.coverage if not each.slice)
+    yield from tell_quantiles(candidate)
     if is_rare(candidate):
         yield tell_of_rare(candidate)
     if champion and champion.rows != evaluation.rows:
@@ -133,6 +136,9 @@ def compare_averages(candidate: Candidate) -> str:
     bins, kind = candidate.evaluation.calibration, candidate.plan.definition.target.kind
     rows, observed = sum(each.counts for each in bins), share_of_positives(candidate)
     predicted = sum(each.counts * each.predicted for each in bins) / rows
+    if candidate.plan.definition.pinball:
+        off = candidate.evaluation.calibration_error
+        return f"The shares of rows below its quantiles are off by {off:.1%} on average."
     if kind == "regression":
         said, true = format_number(predicted), format_number(observed)
         return f"It predicts {said} on average; {true} came true."
@@ -170,11 +176,11 @@ def changed_columns(candidate: Candidate) -> list[ColumnDrift]:
     return [each for each in candidate.analysis.drift if each.change != "none"]
 
 
-def write_summary(candidate: Candidate) -> str:
-    """Write the short version in Markdown."""
+def write_summary(candidate: Candidate, changes: Iterable[str] = ()) -> str:
+    """Write the short version in Markdown; `changes` are sentences on the champion."""
     definition = candidate.plan.definition
     verdict = "passed" if candidate.verdict.passed else "REFUSED"
-    notes = [*list_warnings(candidate), *_name_extremes(candidate)]
+    notes = [*list_warnings(candidate), *_name_extremes(candidate), *changes]
     blocks = [
         f"# {definition.name} {candidate.plan.version}: {verdict}",
         escape_markdown(definition.description),

@@ -13,27 +13,14 @@ from tasks.monitoring.holdout_comparison import SliceQuality
 from tasks.monitoring.service_health import ServiceHealth
 from tasks.reports.candidate_text import TOP
 from tasks.reports.formatting import escape_markdown, format_score, format_time, markdown_table
+from tasks.reports.monitoring_state import EVENTS, explain_state, name_state
 
-EVENTS = {
-    "new-data": "Enough new data for a retrain",
-    "quality-lost": "Quality has dropped",
-    "distribution-moved": "Inputs or predictions have drifted",
-    "data-broken": "Data looks broken: check it by hand",
-}
 STATES = {
     "raised": "alert sent",
     "known": "alert sent before",
     "held back": "suppressed",
     "not heard": "not sent: Prefect's server did not take it; the next look tries again",
 }
-
-
-def explain_state(found: MonitoringResult) -> str:
-    """Say in a sentence whether the champion needs action, and why."""
-    if not found.alerts:
-        return f"{found.watch.version} needs no action."
-    named = "; ".join(dict.fromkeys(EVENTS[each.kind].lower() for each in found.alerts))
-    return f"{found.watch.version} needs action: {named}."
 
 
 def describe_quality(found: MonitoringResult) -> str:
@@ -44,7 +31,8 @@ def describe_quality(found: MonitoringResult) -> str:
         said += f"; {format_score(judged.estimate[metric])} is estimated for the last window"
     if judged.off is not None:
         said += f" (estimates were off by {format_score(judged.off)} on average)"
-    return "; ".join([said, *(each.detail for each in judged.coverage[:1])])
+    shares = [each.detail for each in judged.quantiles if not each.slice]
+    return "; ".join([said, *(each.detail for each in judged.coverage[:1]), *shares])
 
 
 def describe_staleness(found: MonitoringResult) -> str:
@@ -120,6 +108,7 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
     """Give what `perennial monitor --json` prints: the numbers, and the alerts."""
     watch, asked, judged, drifted = found.watch, found.served, found.performance, found.drift
     covered = [each.model_dump() for each in judged.coverage]
+    shares = [each.model_dump() for each in judged.quantiles]
     fields = {"rows", "labelled", "waiting", "overdue", "unknown", "keyless", "again", "twice"}
     return {
         "model": watch.definition.name,
@@ -132,6 +121,7 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
         "behind": found.staleness.model_dump(mode="json"),
         "versions": [each.model_dump() for each in judged.versions],
         **({"coverage": covered} if covered else {}),
+        **({"quantiles": shares} if shares else {}),
         "slices": [each.model_dump() for each in rank_slices(found)],
         "prior_shift": judged.prior_shift and judged.prior_shift.model_dump(),
         "estimate": judged.estimate,
@@ -160,7 +150,7 @@ def write_summary(found: MonitoringResult) -> str:
     watch, asked = found.watch, found.served
     events = [[EVENTS[each.kind], STATES[each.state], each.reason] for each in found.alerts]
     blocks = [
-        f"# {watch.definition.name}: {'action needed' if found.alerts else 'no action needed'}",
+        f"# {watch.definition.name}: {name_state(found)}",
         escape_markdown(explain_state(found)),
         f"{sum(asked.rows.values()):,} predictions for {format_period(found)} UTC.",
         markdown_table(["Finding", "Alert", "What was found"], events) if events else "",

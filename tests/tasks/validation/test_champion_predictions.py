@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from tables import ROWS, Project
 
 from flows.retrain import plan_retrain
 from tasks.core.columns import GROUP, ROW, TIME
-from tasks.evaluation.evaluate import predict
+from tasks.evaluation.evaluate import Scored, predict
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.extraction.task import extract
@@ -21,10 +22,17 @@ from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.task import prepare
 from tasks.registry.versions import Published, publish
 from tasks.storage.store import open_store
-from tasks.training.published_model import load
+from tasks.training.published_model import PublishedModel, load
 from tasks.training.task import refit, train
 from tasks.training.train import read_model
-from tasks.validation.champion_predictions import ChampionPredictions, meet_champion
+from tasks.validation.champion_predictions import (
+    ChampionPredictions,
+    NotComparableError,
+    keep_predictions,
+    meet_champion,
+    recall_predictions,
+    refuse_incomparable,
+)
 
 MAY, JULY, AUGUST = (datetime(2013, month, 1, tzinfo=UTC) for month in (5, 7, 8))
 DEFINITION = """
@@ -312,3 +320,38 @@ def test_a_champion_counts_only_where_it_knows_no_row_of_a_group(
     asked = made.holdout.filter(pl.Series(met.inside))
     assert not set(asked[GROUP]) & set(learned)
     assert len(asked) > 0.3 * len(made.holdout)
+
+
+def test_champion_of_other_quantiles_cannot_be_compared(made: Project) -> None:
+    made.write(ROWS)
+    target = 'value = "x"\nkind = "regression"'
+    mean, some = (made.plan(target=each) for each in (target, f"{target}\nquantiles = [0.1, 0.9]"))
+    champion = PublishedModel.model_construct(definition=mean.definition)
+    said = r"it predicts the mean, and \[target\] quantiles ask for \[0.1, 0.9\]"
+    with pytest.raises(NotComparableError, match=said):
+        refuse_incomparable(some, champion)
+    champion = PublishedModel.model_construct(definition=some.definition)
+    with pytest.raises(NotComparableError, match=r"it predicts .* ask for the mean"):
+        refuse_incomparable(mean, champion)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2)])
+def test_what_was_predicted_is_recalled_beside_the_scored_holdout(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    scored = Scored(path=tmp_path / "scored.arrow")
+    assert recall_predictions(scored) is None
+    inside = np.array([True, False, True])
+    kept = ChampionPredictions(
+        version="v", model="twin", inside=inside, predicted=np.random.default_rng(0).random(shape)
+    )
+    keep_predictions(kept, scored)
+    found = recall_predictions(scored)
+    assert found
+    assert (found.version, found.model, found.reason) == ("v", "twin", "")
+    assert found.inside.tolist() == inside.tolist()
+    assert found.predicted.tolist() == kept.predicted.tolist()
+    keep_predictions(ChampionPredictions(version="v", reason="another's"), scored)
+    again = recall_predictions(scored)
+    assert again
+    assert (again.reason, len(again.predicted)) == ("another's", 0)
