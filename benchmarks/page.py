@@ -6,7 +6,7 @@ from benchmarks.growth import draw, write_section
 from benchmarks.measure import ROOT, read_record
 
 GROWING = ("retrain", "profile", "drift", "score", "batches", "monitor")
-OTHERS = ("serve", "serve_workers", "alarms", "backtest", "operate", "tables", "cluster")
+OTHERS = ("serve", "serve_workers", "alarms", "backtest", "operate", "tables", "quality", "cluster")
 PAGE = ROOT / "docs/benchmarks.md"
 PLOTS = ROOT / "docs/benchmarks"
 _ABOUT = """# Benchmarks

@@ -15,6 +15,7 @@ from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
 from tasks.training.lightgbm_params import name_weights
 from tasks.training.quantile_forest import settle_quantiles
+from tasks.training.small_table import cross_validate, cross_validates
 
 Callback = Callable[[Any], None]
 
@@ -36,7 +37,12 @@ def settle_rounds(
     prepared: Prepared,
     progress: Callback,
 ) -> Settled:
-    """Find the number of rounds by the last slice of the training window, and its loss by round."""
+    """Find the number of rounds by the last slice of the training window, and its loss by round.
+
+    Where so few rows say too little, rounds are cross-validated.
+    """
+    if cross_validates(prepared) and not definition.pinball:
+        return Settled(*cross_validate(definition.training, params, rows, prepared, progress))
     parts = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(ROLE).collect()[ROLE].to_numpy()
     fit, stop = (take_rows(rows, parts == part) for part in (SplitRole.FIT, SplitRole.STOP))
     return find_best_round(definition, params, fit, stop, progress)

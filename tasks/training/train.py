@@ -24,6 +24,7 @@ from tasks.training.intervals import fit_interval, refit_interval
 from tasks.training.lightgbm_params import blaming, model_parameters, try_parameters
 from tasks.training.quantile_forest import grow_quantiles
 from tasks.training.rare_class import steady_for, steady_leaves
+from tasks.training.small_table import calm_trees, count_small
 
 log = logging.getLogger("perennial.training")
 lightgbm.register_logger(logging.getLogger("perennial.lightgbm"))  # it would print to stdout
@@ -120,7 +121,8 @@ def make_dataset(plan: Plan, prepared: Prepared, *parts: SplitRole) -> lightgbm.
 def recall_parameters(plan: Plan, prepared: Prepared) -> Parameters:
     """Give the parameters that a plan trains by, with the constraints on its features."""
     names = list(plan.features.expressions)
-    return model_parameters(plan.definition, len(prepared.vocabulary.classes), names)
+    params = model_parameters(plan.definition, len(prepared.vocabulary.classes), names)
+    return calm_trees(params, count_small(prepared))
 
 
 def write_text(text: str, path: Path) -> Path:

@@ -1,0 +1,85 @@
+"""A small table without a time: rounds by cross-validation, and trees that suit few rows."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import root_mean_squared_error
+from tables import ROWS, Project
+
+from tasks.core.columns import TARGET
+from tasks.evaluation.evaluate import predict
+from tasks.preparation.split import Prepared, SplitRole
+from tasks.training.datasets import Parameters
+from tasks.training.small_table import calm_trees, count_small
+from tasks.training.train import read_model, train_models
+
+DRAW = np.random.default_rng(3)
+X = DRAW.uniform(size=(700, 5))
+FRIEDMAN = pl.DataFrame({f"x{place}": X[:, place] for place in range(5)}).with_columns(
+    id=pl.int_range(700),
+    owner=pl.int_range(700) // 7,
+    y=10 * np.sin(np.pi * X[:, 0] * X[:, 1]) + 20 * (X[:, 2] - 0.5) ** 2 + DRAW.normal(size=700),
+)
+SECTIONS = {
+    "extract": 'key = ["id"]',
+    "target": 'value = "y"\nkind = "regression"',
+    "features": "\n".join(f'x{place} = "x{place}"' for place in range(5)),
+    "training": "threads = 1",
+}
+
+
+def error_of(prepared: Prepared, model: Path) -> float:
+    held = prepared.scan(SplitRole.HOLDOUT).collect()
+    said = predict(read_model(model.read_text()), held)
+    return float(root_mean_squared_error(held[TARGET].to_numpy(), said))
+
+
+def test_few_rows_are_learned_better_than_by_lightgbms_defaults(
+    made: Project, tmp_path: Path
+) -> None:
+    plan, prepared = made.prepare(FRIEDMAN, **SECTIONS)
+    trained = train_models(plan, prepared, tmp_path)
+    assert trained.rounds == len(trained.curve) == np.argmin(trained.curve) + 1
+    defaults = "params = { num_leaves = 31, learning_rate = 0.1, min_data_in_leaf = 20, "
+    defaults += "feature_fraction = 1.0, bagging_fraction = 1.0 }"
+    given = {**SECTIONS, "training": f"threads = 1\nrounds = 100\nearly_stopping = 0\n{defaults}"}
+    (tmp_path / "plain").mkdir()
+    plan, plain = made.prepare(FRIEDMAN, **given)
+    usual = train_models(plan, plain, tmp_path / "plain")
+    assert error_of(prepared, trained.twin) < error_of(plain, usual.twin)
+
+
+def test_groups_are_whole_in_each_fold_and_a_rerun_gives_the_same_bytes(
+    made: Project, tmp_path: Path
+) -> None:
+    training = 'threads = 1\nrounds = 40\ngroup = "owner"'
+    plan, prepared = made.prepare(FRIEDMAN, **{**SECTIONS, "training": training})
+    texts = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        texts.append(train_models(plan, prepared, tmp_path / name).twin.read_bytes())
+    assert texts[0] == texts[1]
+
+
+def test_rows_with_a_time_are_no_small_table(made: Project) -> None:
+    assert count_small(made.prepare(ROWS)[1]) == 0
+    assert count_small(made.prepare(ROWS, extract='key = ["id"]')[1]) > 200
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"learning_rate": 0.2, "num_leaves": 63, "min_data_in_leaf": 3, "feature_fraction": 1.0},
+        {"boosting": "goss"},
+        {"bagging_fraction": 0.5},
+        {"max_depth": 3},
+    ],
+)
+def test_what_is_set_is_left_alone(given: Parameters) -> None:
+    found = calm_trees(given, 500)
+    assert given.items() <= found.items()
+    assert ("bagging_freq" in found) == (not {"boosting", "bagging_fraction"} & given.keys())
+    assert ("num_leaves" in found) == ("max_depth" not in given)
+    assert calm_trees({}, 5_000)["num_leaves"] == 15
