@@ -4,11 +4,11 @@ import numpy as np
 import polars as pl
 from tables import define
 
-from tasks.core.columns import FALSE_ALARM, MISSED
+from tasks.core.columns import FALSE_ALARM, MISSED, WEIGHT
 from tasks.core.definition import parse_definition
 from tasks.evaluation.row_values import pick_costs, read_costs
 
-ROWS = pl.DataFrame({FALSE_ALARM: [3.0, 4.0], MISSED: [5.0, 6.0]})
+ROWS = pl.DataFrame({WEIGHT: [1.0, 2.0], FALSE_ALARM: [3.0, 4.0], MISSED: [5.0, 6.0]})
 
 
 def test_a_row_s_own_costs_come_before_those_of_all() -> None:
