@@ -16,10 +16,9 @@ import polars as pl
 from scipy.special import ndtri, stdtrit  # type: ignore[import-untyped]
 
 from tasks.core.deviances import Deviance
-from tasks.core.model_sections import Metric
+from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import (
-    HIGHER_IS_BETTER,
     RANKED,
     Array,
     Costs,

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.core.deviances import DEVIANCES, Deviance
-from tasks.core.model_sections import HIGHER_IS_BETTER as HIGHER_IS_BETTER
-from tasks.core.model_sections import METRICS, Metric, TargetKind
+from tasks.core.model_sections import HIGHER_IS_BETTER, METRICS, Metric, TargetKind
 from tasks.evaluation.unit_deviance import unit_deviance
 
 Array = npt.NDArray[Any]

@@ -6,9 +6,8 @@ The page shows what a decision needs first, and where it all comes from last.
 from collections.abc import Iterator
 
 from tasks.core.checks import Check
-from tasks.core.model_sections import Metric
+from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.evaluation.evaluate import Slice
-from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.reports import charts
 from tasks.reports.candidate_calibration import list_recalibrated
 from tasks.reports.candidate_charts import draw_charts

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from tasks.analysis.profile_drift import ColumnDrift
 from tasks.core.checks import Check, failed
-from tasks.core.model_sections import Metric
+from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.evaluation.evaluate import Slice
-from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.evaluation.rolling_origin import describe_folds
 from tasks.evaluation.stopping_metric import tell_disagreement
 from tasks.reports.candidate_calibration import tell_calibration
