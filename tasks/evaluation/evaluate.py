@@ -18,9 +18,11 @@ from tasks.core.columns import FALSE_ALARM, GROUP, MISSED, ROLE, ROW, TARGET, TI
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
+from tasks.evaluation.calibration_bounds import bound_misses
 from tasks.evaluation.coverage import Coverage, add_interval, measure_coverage
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.decision_threshold import ChosenThreshold, settle_threshold
+from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, measure
 from tasks.evaluation.naive_predictions import predict_naively
 from tasks.evaluation.prior_shift import PriorShift, find_shift
@@ -66,6 +68,7 @@ class Evaluation(Frozen):
 
     Calibration that was off on the stopping slice is told by `recalibrated`, a base rate that moved
     until the holdout by `prior_shift`.
+    `misses` bound by how much more came true than was predicted, bin by bin of `calibration`.
     `coverage` is that of its intervals, where it has any: of all rows, then of each slice.
     """
 
@@ -75,6 +78,7 @@ class Evaluation(Frozen):
     simple: dict[Metric, float]
     calibration: tuple[Bin, ...]
     calibration_error: float
+    misses: tuple[Interval | None, ...] = Field(default=(), exclude_if=lambda found: not found)
     slices: tuple[Slice, ...]
     importance: tuple[Importance, ...]
     curves: dict[str, dict[str, tuple[float, ...]]]
@@ -127,6 +131,9 @@ def evaluate_models(
         simple=measure_them(rows, simply),
         calibration=calibrate(target, predicted, weights),
         calibration_error=calibration_error(target, predicted, unit, weights),
+        misses=bound_misses(
+            rows, predicted, plan.definition.gate.confidence, plan.definition.training.seed
+        ),
         slices=measure_slices(plan, slices, rows, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted, weights),

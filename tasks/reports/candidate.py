@@ -12,13 +12,14 @@ from tasks.reports import charts
 from tasks.reports.candidate_calibration import list_recalibrated
 from tasks.reports.candidate_charts import draw_charts
 from tasks.reports.candidate_data import describe_data
+from tasks.reports.candidate_summary import write_summary
 from tasks.reports.candidate_text import (
     compare_models,
     explain_verdict,
+    list_notes,
     list_warnings,
     next_steps,
     rank_slices,
-    write_summary,
 )
 from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
 from tasks.reports.formatting import (
@@ -57,6 +58,7 @@ def write_page(candidate: Candidate) -> str:
         scores={model: format_score(scores[metric]) for model, scores in models.items()},
         steps=next_steps(candidate),
         warnings=list(list_warnings(candidate)),
+        facts=list(list_notes(candidate)),
         confidence=f"{plan.definition.gate.confidence * 100:g}%",
         checks=[_describe_check(each) for each in candidate.verdict.checks],
         comparisons=list(_list_comparisons(candidate)),

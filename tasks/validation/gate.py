@@ -9,6 +9,7 @@ an equal is rarely refused by chance. Not responsible for releasing anything.
 from collections.abc import Iterator
 
 import polars as pl
+from pydantic import Field
 
 from tasks.core.checks import Check, failed
 from tasks.core.columns import TARGET
@@ -36,6 +37,7 @@ from tasks.validation.coverage_checks import judge_coverage
 from tasks.validation.fairness import judge_fairness
 from tasks.validation.fold_check import judge_folds
 from tasks.validation.naive_check import judge_naive
+from tasks.validation.shortfalls import Shortfall, find_shortfalls
 from tasks.validation.slice_check import judge_slices
 from tasks.validation.superiority import judge_better
 
@@ -44,11 +46,12 @@ _TOO_GOOD = 0.4  # of the champion's error that is left
 
 
 class Verdict(Frozen):
-    """Whether the candidate may be released, and the checks that say so."""
+    """Whether the candidate may be released, the checks that say so, and what it is worse at."""
 
     passed: bool
     checks: tuple[Check, ...]
     champion: ChampionScores | None = None
+    shortfalls: tuple[Shortfall, ...] = Field(default=(), exclude_if=lambda found: not found)
 
 
 def judge(
@@ -72,7 +75,7 @@ def judge(
         *judge_fairness(definition, guess),
         *judge_folds(definition, folds),
     ]
-    champion = None
+    champion = pair = None
     if opponent is not None and opponent.reason:
         detail = f"champion {opponent.version} cannot be compared: {opponent.reason}"
         checks.append(Check(name="champion_is_comparable", passed=False, detail=detail))
@@ -82,7 +85,12 @@ def judge(
         )
         champion = describe_champion(definition, opponent, pair)
         checks += judge_against_champion(definition, pair, champion)
-    return Verdict(passed=not failed(checks), checks=tuple(checks), champion=champion)
+    return Verdict(
+        passed=not failed(checks),
+        checks=tuple(checks),
+        champion=champion,
+        shortfalls=find_shortfalls(definition, scored, pair),
+    )
 
 
 def judge_against_champion(
