@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from tasks.core.columns import TARGET
+from tasks.core.definition import Definition
 from tasks.evaluation.bootstrap import compare_means
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, rank_bins, read_certainty
@@ -18,7 +19,7 @@ _FEWEST = 20  # rows of a bin: fewer have no spread to judge by
 
 
 def bound_misses(
-    rows: pl.DataFrame, predicted: Array, confidence: float, seed: int, together: bool = False
+    definition: Definition, rows: pl.DataFrame, predicted: Array, together: bool = False
 ) -> tuple[Interval | None, ...]:
     """Bound by how much more came true than was predicted, in each bin; None of too few rows.
 
@@ -26,7 +27,7 @@ def bound_misses(
     """
     observed, expected = read_certainty(rows[TARGET].to_numpy(), predicted)
     tenths, weights = rank_bins(expected), read_weights(rows)
-    known = np.unique(tenths)
+    known, confidence = np.unique(tenths), definition.gate.confidence
     sure = 1 - (1 - confidence) / len(known) if together else confidence
     found: list[Interval | None] = []
     for tenth in known:
@@ -35,7 +36,7 @@ def bound_misses(
             found.append(None)
             continue
         pair = (expected[inside], observed[inside])
-        groups = group_widely(rows.filter(pl.Series(inside)), pair, seed)
+        groups = group_widely(rows.filter(pl.Series(inside)), pair, definition.training.seed)
         counts = None if weights is None else weights[inside]
         found.append(compare_means(*pair, groups, confidence=sure, weights=counts))
     return tuple(found)

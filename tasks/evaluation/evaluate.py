@@ -131,9 +131,7 @@ def evaluate_models(
         simple=measure_them(rows, simply),
         calibration=calibrate(target, predicted, weights),
         calibration_error=calibration_error(target, predicted, unit, weights),
-        misses=bound_misses(
-            rows, predicted, plan.definition.gate.confidence, plan.definition.training.seed
-        ),
+        misses=bound_misses(plan.definition, rows, predicted),
         slices=measure_slices(plan, slices, rows, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted, weights),
@@ -144,9 +142,8 @@ def evaluate_models(
         coverage=tuple(measure_coverage(plan.definition, rows.with_columns(slices), SLICE)),
         folds=judge_folds(plan, prepared, trained),
     )
-    predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     with reaching(str(path)):
-        added = (pl.Series(name, values) for name, values in predictions.items())
+        added = map(pl.Series, ("predicted", "baseline", "simple"), (predicted, baseline, simply))
         naive = predict_naively(plan, snapshot, rows[ROW])
         rows.with_columns(*added, *naive, *slices).write_ipc(path)
     return evaluation, Scored(path=path, folds=evaluation.folds)

@@ -103,8 +103,7 @@ def find_miscalibration(definition: Definition, scored: pl.DataFrame) -> Iterato
         each(target, predicted, unit, weights) for each in (calibration_error, calibration_excess)
     )
     margin = tolerate(definition, target, predicted, weights) / unit
-    confidence, seed = definition.gate.confidence, definition.training.seed
-    bins = bound_misses(scored, predicted, confidence, seed, together=True)
+    bins = bound_misses(definition, scored, predicted, together=True)
     surely = [each for each in bins if each and (each.low > 0 or each.high < 0)]
     if surely and excess > margin:
         yield Shortfall(
