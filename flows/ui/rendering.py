@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tasks.core.model_card import title_card
 from tasks.core.model_sections import HIGHER_IS_BETTER
 from tasks.reports.formatting import format_score, printable
 from tasks.reports.templates import open_templates
@@ -69,4 +70,4 @@ def _printable(value: Any) -> Any:
 
 _PAGES = open_templates(_TEMPLATES, _printable)
 _PAGES.filters |= {each.__name__: each for each in (metric, moment, age, words)}
-_PAGES.filters["score"] = format_score
+_PAGES.filters |= {"score": format_score, "titled": title_card}

@@ -26,6 +26,7 @@ from tasks.core.deviances import Deviance, find_deviance
 from tasks.core.errors import DefinitionError, explain_value
 from tasks.core.gate_bounds import check_bounds, check_decision
 from tasks.core.hosts import HOST, MEANT_BY_HOST
+from tasks.core.model_card import MEANT_BY_WORDS, WORDS, ModelCard
 from tasks.core.model_sections import (
     CALIBRATION_AT_MOST,
     COVERAGE_MARGIN,
@@ -46,6 +47,7 @@ from tasks.core.watch_sections import Monitoring, Notify
 _MEANT = {
     MODEL: MODEL_MEANS,
     HOST: MEANT_BY_HOST,
+    WORDS: MEANT_BY_WORDS,
     **MEANT_BY_DATA,
     SCHEDULER: "the address of a Dask scheduler, as in tcp://10.0.0.1:8786",
 }
@@ -67,6 +69,8 @@ class Definition(Section):
     """The model's name: small letters, digits and, between them, hyphens; 63 at most."""
     description: str = ""
     """What the model is for, in words."""
+    card: ModelCard = Field(default=ModelCard(), exclude_if=lambda card: card == ModelCard())
+    """What a person should know of the model that no number says."""
     sources: dict[Annotated[str, Field(pattern=WORD)], Source] = Field(min_length=1)
     """Where the data comes from: a name for SQL, and a path, a glob or an address."""
     extract: Extract = Extract()
@@ -131,8 +135,8 @@ class Definition(Section):
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of all that a version depends on; who is told of it is not of that."""
-        told = {"notify"}
+        """The SHA-256 of all that a version depends on; who is told of it, and what, is not."""
+        told = {"notify", "card"}
         return hashlib.sha256(self.model_dump_json(exclude=told).encode()).hexdigest()
 
     @property

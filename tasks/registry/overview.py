@@ -27,6 +27,7 @@ def describe_version(store: Store, published: Published) -> dict[str, Any]:
         "checks": verdict["checks"],
         "contract": analysis["checks"],
         "warnings": list_warnings(lineage, verdict, analysis),
+        **({"card": lineage["card"]} if "card" in lineage else {}),
         "metrics": evaluation["metrics"],
         "baseline": evaluation["baseline"],
         "simple": evaluation["simple"],

@@ -6,6 +6,7 @@ The page shows what a decision needs first, and where it all comes from last.
 from collections.abc import Iterator
 
 from tasks.core.checks import Check
+from tasks.core.model_card import title_card
 from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.reports import charts
@@ -57,8 +58,7 @@ def write_page(candidate: Candidate) -> str:
         metric=name_metric(metric),
         scores={model: format_score(scores[metric]) for model, scores in models.items()},
         steps=next_steps(candidate),
-        warnings=list(list_warnings(candidate)),
-        facts=list(list_notes(candidate)),
+        **_tell_in_words(candidate),
         confidence=f"{plan.definition.gate.confidence * 100:g}%",
         checks=[_describe_check(each) for each in candidate.verdict.checks],
         comparisons=list(_list_comparisons(candidate)),
@@ -79,6 +79,14 @@ def write_page(candidate: Candidate) -> str:
         **describe_data(candidate),
         **_describe_lineage(candidate),
     )
+
+
+def _tell_in_words(candidate: Candidate) -> dict[str, object]:
+    return {
+        "warnings": list(list_warnings(candidate)),
+        "facts": list(list_notes(candidate)),
+        "card": title_card(candidate.plan.definition.card.model_dump()),
+    }
 
 
 def _name_coverage(candidate: Candidate) -> list[str]:

@@ -6,6 +6,7 @@ Not responsible for its sentences (`candidate_text`), nor for the page (`candida
 from collections.abc import Iterable, Iterator
 
 from tasks.core.checks import Check
+from tasks.core.model_card import title_card
 from tasks.reports.candidate_text import (
     TOP,
     compare_models,
@@ -34,6 +35,7 @@ def write_summary(candidate: Candidate) -> str:
         _list_under("Warnings", list_warnings(candidate)),
         _tabulate_checks(candidate.verdict.checks),
         _tabulate_metrics(candidate),
+        *_write_card(candidate),
         _list_under("Worth knowing", notes),
     ]
     return "\n\n".join(filter(None, blocks)) + "\n"
@@ -42,6 +44,14 @@ def write_summary(candidate: Candidate) -> str:
 def _list_under(title: str, sentences: Iterable[str]) -> str:
     lines = "\n".join(f"- {escape_markdown(sentence)}" for sentence in sentences)
     return lines and f"## {title}\n\n{lines}"
+
+
+def _write_card(candidate: Candidate) -> Iterator[str]:
+    titled = title_card(candidate.plan.definition.card.model_dump())
+    if titled:
+        yield "## Model card"
+    for title, lines in titled:
+        yield f"**{title}**: {escape_markdown(' '.join(lines))}"
 
 
 def _name_extremes(candidate: Candidate) -> Iterator[str]:

@@ -2,10 +2,11 @@
 
 from candidates import HOSTILE, STEERING, with_hostile_names
 
+from tasks.core.model_card import ModelCard
 from tasks.reports.candidate import write_page
 from tasks.reports.candidate_summary import write_summary
 from tasks.reports.candidate_text import list_notes, list_warnings
-from tasks.validation.candidate import Candidate
+from tasks.validation.candidate import Candidate, trace_lineage
 from tasks.validation.shortfalls import Shortfall
 
 WORSE = Shortfall(
@@ -33,3 +34,20 @@ def test_hostile_names_stay_text(binary: Candidate) -> None:
     summary = write_summary(with_hostile_names(binary))
     assert HOSTILE not in summary
     assert not set(STEERING) & set(summary)
+
+
+def test_card_is_shown_as_text_and_kept_in_lineage(binary: Candidate) -> None:
+    card = ModelCard(purpose=f"Warns.\n{HOSTILE}", owner="Ops")
+    definition = binary.plan.definition.model_copy(update={"card": card})
+    plan = binary.plan.model_copy(update={"definition": definition})
+    carded = binary.model_copy(update={"plan": plan})
+    assert trace_lineage(carded)["card"] == {"owner": "Ops", "purpose": card.purpose}
+    assert "card" not in trace_lineage(binary)
+    page, summary = write_page(carded), write_summary(carded)
+    assert "<dt>Intended use</dt>\n<dd>Warns.</dd>\n<dd>&lt;/text&gt;&lt;script&gt;" in page
+    assert 'href="#model-card"' in page
+    assert 'href="#model-card"' not in write_page(binary)
+    assert "**Intended use**: Warns." in summary
+    for text in (page, summary):
+        assert "<script>" not in text
+        assert not set(STEERING) & set(text)
