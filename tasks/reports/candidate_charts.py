@@ -70,12 +70,23 @@ def _draw_calibration(candidate: Candidate) -> Figure:
         name: [getattr(each, name) for each in evaluation.calibration]
         for name in ("predicted", "observed", "rows")
     }
+    misses = evaluation.misses or (None,) * len(evaluation.calibration)
+    pairs = list(zip(evaluation.calibration, misses, strict=True))
+    for end in ("low", "high"):
+        bins[end] = [
+            each.observed if miss is None else each.predicted + getattr(miss, end)
+            for each, miss in pairs
+        ]
     shares = candidate.plan.definition.target.kind != "regression"
     unit = "standard deviations"
     if candidate.plan.definition.deviance:
         unit = "standard deviations of the target, or means of it if those are smaller"
     error = f"{evaluation.calibration_error:.3f}" + ("" if shares else f" {unit}")
-    text = f"Tenths of the rows; dashed: predicted as observed. Mean distance {error}."
+    sure = f"{candidate.plan.definition.gate.confidence * 100:g}%"
+    text = (
+        f"Tenths of the rows, each with its {sure} interval; dashed: as predicted. "
+        f"Mean distance {error}."
+    )
     drawn = charts.draw_calibration(bins, shares, "Observed by predicted")
     return Figure("Calibration", text, drawn)
 
