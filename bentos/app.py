@@ -174,7 +174,7 @@ class PredictionApp:
         asked = decode(model, head, body)
         _, matrix, predicted = evaluate(model, asked.rows)
         explained = model.predictor.explain(matrix)
-        told = model.tell(matrix, predicted) if model.interval else None
+        told = model.tell(matrix, predicted) if model.told != "label" else None
         return JSON, write_explanations(model, predicted, explained, told, asked.shape == "row")
 
     def answer(self, path: str, head: RequestHead, body: bytes) -> Reply:

@@ -10,6 +10,7 @@ import polars as pl
 from bentos.columns import Column, integer_range
 from bentos.model import Model
 from bentos.plain_words import describe_column
+from bentos.told import name_told
 
 ASKED = ("Row", "Rows", "Columns")
 ANSWERS = {
@@ -24,10 +25,10 @@ def describe_schemas(model: Model, place: str) -> dict[str, Any]:
     number: dict[str, Any] = {"type": "number"}
     if model.definition.deviance:
         number["minimum"] = 0
-    if model.predictor.classes > 1:
+    if model.predictor.classes > 1 and not model.definition.pinball:
         number = _list(number)
     label = describe_told(model, number)
-    labels = {f"{name}s": _list(each) for name, each in label.items()}
+    labels = {name_told(model.definition, many=True): _list(*label.values())} if label else {}
     version = {"version": {"type": "string"}}
     follows = model.definition.serving.follow_base_rate is not None
     corrected: dict[str, Any] = {"correction": {"type": "integer"}} if follows else {}
@@ -61,7 +62,19 @@ def describe_schemas(model: Model, place: str) -> dict[str, Any]:
 
 
 def describe_told(model: Model, number: dict[str, Any]) -> dict[str, Any]:
-    """Describe what is told beside a prediction, a label or an interval, by its name."""
+    """Describe what is told beside a prediction, a label, an interval or quantiles, by its name."""
+    if pinball := model.definition.pinball:
+        count, named = len(pinball.levels), ", ".join(map(str, pinball.levels))
+        words = f"The {named} quantiles, in this order; `prediction` is the {{}} quantile"
+        said = words.format(pinball.levels[pinball.middle])
+        return {
+            "quantiles": {
+                **_list(number),
+                "minItems": count,
+                "maxItems": count,
+                "description": said,
+            }
+        }
     if model.interval is not None:
         return {"interval": {**_list(number), "minItems": 2, "maxItems": 2}}
     kind = {"binary": "boolean", "multiclass": "string"}.get(model.definition.target.kind)

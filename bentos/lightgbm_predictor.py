@@ -17,6 +17,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.core.pinball import Pinball, rearrange
 from tasks.prediction.compiled_forest import CompiledForest, NoForest, compile_forest
 from tasks.prediction.explainability import find_unexplained
 from tasks.training.recalibration import Recalibration, shift_odds
@@ -37,13 +38,17 @@ class Predictor:
     """Answers by LightGBM, and by a compiled forest where that is asked for and possible.
 
     What either predicts is recalibrated, where a version says how, and then all log odds are moved
-    by `offset`, where a base rate is followed.
+    by `offset`, where a base rate is followed. Quantiles are put in order.
     """
 
     offset = 0.0
 
     def __init__(
-        self, text: str, compiled: bool = False, recalibration: Recalibration | None = None
+        self,
+        text: str,
+        compiled: bool = False,
+        recalibration: Recalibration | None = None,
+        pinball: Pinball | None = None,
     ) -> None:
         self._booster = lightgbm.Booster(model_str=text)
         self._handle = self._booster._handle
@@ -53,17 +58,18 @@ class Predictor:
         self._single = threading.local()
         self._forest = self._find_forest(text) if compiled else None
         self.recalibration = recalibration
+        self.pinball = pinball
 
     @property
     def name(self) -> str:
         return "lightgbm" if self._forest is None else "compiled"
 
     def predict(self, matrix: Array) -> Array:
-        """Predict rows (rows, features): shape (rows,), or (rows, classes) for several classes.
+        """Predict rows (rows, features): shape (rows,), or (rows, classes or quantiles).
 
         LightGBMError where the matrix has another number of features than the model.
         """
-        predicted = self._predict_raw(matrix)
+        predicted = rearrange(self.pinball, self._predict_raw(matrix))
         if self.recalibration is not None:
             predicted = self.recalibration.apply(predicted)
         return np.asarray(shift_odds(predicted, self.offset)) if self.offset else predicted
@@ -82,10 +88,12 @@ class Predictor:
         return self._predict_many(matrix)
 
     def predict_one(self, numbers: Sequence[float]) -> float | list[float]:
-        """Predict one row of numbers: its prediction, or one for each class."""
+        """Predict one row of numbers: its prediction, or one for each class or quantile."""
         single = getattr(self._single, "call", None) or self._prepare_single()
         single.fill(single.buffer, 0, *numbers)
         single.predict()
+        if self.pinball is not None:
+            single.result.sort()
         predicted = single.result.item() if self.classes == 1 else single.result.tolist()
         if self.recalibration is not None:
             predicted = self.recalibration.apply_one(predicted)
@@ -94,12 +102,17 @@ class Predictor:
     def explain(self, matrix: Array) -> Array:
         """Give SHAP contributions of shape (rows, classes, features + 1); the last is the base.
 
+        Of quantiles, there are those of the middle one alone: of the trees whose value it is.
         They add up to the raw score (TreeSHAP, Lundberg et al. 2018, as LightGBM computes it), but
         not where `unexplained` says why: do not ask for them then.
         """
         width = self.features + 1
-        contributions = self._call(matrix, _CONTRIBUTIONS, self.classes * width)
-        return contributions.reshape(len(matrix), self.classes, width)
+        found = self._call(matrix, _CONTRIBUTIONS, self.classes * width)
+        contributions = found.reshape(len(matrix), self.classes, width)
+        if self.pinball is None:
+            return contributions
+        places = np.argsort(self._predict_many(matrix), axis=1, kind="stable")
+        return contributions[np.arange(len(matrix)), places[:, self.pinball.middle]][:, None]
 
     def _find_forest(self, text: str) -> CompiledForest | None:
         try:

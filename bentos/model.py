@@ -27,6 +27,7 @@ from bentos.online_features import OnlineFeatures, load_lookup
 from bentos.request_validation import RequestSchema, read_examples
 from bentos.row_compiler import RowProgram, agrees, compile_rows
 from bentos.synthetic_rows import make_synthetic_rows
+from bentos.told import label, name_told
 from tasks.core.definition import Definition, parse_definition
 from tasks.core.errors import StoreError
 from tasks.core.prediction_interval import INTERVAL
@@ -121,22 +122,14 @@ class Model:
         return np.ascontiguousarray(numbers, dtype=np.float64)
 
     def tell(self, matrix: Array, predicted: Array) -> list[Any] | None:
-        """Give what is said beside predictions, under the name `told`: labels, or intervals."""
+        """Give what is said beside predictions, named `told`: labels, intervals or quantiles."""
         if self.interval is not None:
             return list(self.interval.predict(matrix).tolist())
-        return self.label(predicted)
+        return label(self.definition, self.vocabulary.classes, predicted)
 
     @property
     def told(self) -> str:
-        return "label" if self.interval is None else "interval"
-
-    def label(self, predicted: Array) -> list[Any] | None:
-        """Say what predictions mean: above the threshold, or the likeliest class."""
-        if self.definition.target.kind == "regression":
-            return None
-        if predicted.ndim == 1:
-            return list((predicted >= self.definition.threshold).tolist())
-        return [self.vocabulary.classes[place] for place in predicted.argmax(axis=1)]
+        return name_told(self.definition)
 
     def count_others(self, matrix: Array) -> dict[str, int]:
         """Count the values of categories that training had not seen, or too rarely."""
@@ -192,6 +185,7 @@ def load_model(read: Read, files: Collection[str], manifest: str) -> Model:
             read("model.txt").decode(),
             compiled,
             read_recalibration(read, files, definition, lineage["version"]),
+            definition.pinball,
         ),
         interval=None
         if definition.serving.interval is None
@@ -217,6 +211,9 @@ def with_tables(model: Model, store: Store | None, folder: Path | None = None) -
 def check_model(model: Model) -> None:
     """Answer made-up rows, together and alone; StoreError where that fails or differs."""
     wanted = len(model.features.expressions)
+    levels = model.definition.target.quantiles
+    if levels is not None and model.predictor.classes != len(levels):
+        raise StoreError(f"{model.version}: its model has other quantiles than its definition")
     if model.predictor.features != wanted:
         raise StoreError(f"{model.version}: the model takes other features than it is given")
     matrix = encode_synthetic(model, make_synthetic_rows(model.columns, 20))

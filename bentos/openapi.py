@@ -11,7 +11,10 @@ from bentos.model import Model
 from bentos.snippets import ARROW, write_snippets
 
 JSON = "application/json"
-_INTERVAL = ", or `interval`, a list of its two ends"
+_TOLD = {  # beside a label
+    "interval": ", or `interval`, a list of its two ends",
+    "quantiles": ", or `quantiles`, a list of them all, of which `prediction` is the middle one",
+}
 _PLACE = "#/components/schemas/"
 _REFUSALS = {
     "400": "The body is not what the schema says; `field` names what is wrong",
@@ -56,7 +59,7 @@ def _predict(model: Model, token: bool) -> dict[str, Any]:
     operation["description"] = (
         "As JSON: one row, a list of rows, or an object of columns. As an Arrow IPC stream, not "
         f"compressed, with the columns of a row (`{ARROW}`): the answer is a stream, too, with "
-        f"`prediction` and, but for a regression, `label`{_INTERVAL if model.interval else ''}."
+        f"`prediction` and, but for a regression, `label`{_TOLD.get(model.told, '')}."
     )
     if snippets := write_snippets(model, token):
         operation["x-codeSamples"] = snippets

@@ -18,6 +18,7 @@ from bentos.metrics import Metrics
 from bentos.model import Model
 from bentos.prediction_log_writer import PredictionLog
 from tasks.core.errors import first_line
+from tasks.core.pinball import take_middle
 
 log = logging.getLogger("perennial.serving")
 
@@ -32,10 +33,10 @@ class PredictionPipeline:
     def predict(
         self, model: Model, rows: Rows, requests: Sequence[str]
     ) -> tuple[list[Any], list[Any] | None]:
-        """Give each row's prediction, and its label or interval; `requests` are their ids.
+        """Give each row's prediction, and its label, interval or quantiles; `requests` are ids.
 
-        A prediction is a number, or a list with a probability for each class; a regression without
-        intervals has nothing beside it. RequestRefused names the feature that cannot be computed.
+        A prediction is a number, or a list with a probability for each class; a plain regression
+        has nothing beside it. RequestRefused names the feature that cannot be computed.
         """
         started = perf_counter()
         rows, matrix, predicted = evaluate(model, rows)
@@ -46,7 +47,7 @@ class PredictionPipeline:
         self._log.add(model, rows, answered, requests)
         others = model.count_others(matrix)
         self._metrics.count_answered(len(matrix), others, perf_counter() - started)
-        return values, labels
+        return take_middle(model.definition.pinball, predicted).tolist(), labels
 
 
 def evaluate(model: Model, rows: Rows) -> tuple[Rows, Array, Array]:

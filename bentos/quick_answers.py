@@ -31,7 +31,8 @@ _OBJECT = b"{"[0]
 class Way(NamedTuple):
     """All that a row passes on its way through one model, and the heads that are known to it.
 
-    `heads` gives, by the address that a connection was made to, each head's request's length.
+    `middle` is the place of the quantile that is the prediction, where there are several. `heads`
+    gives, by the address that a connection was made to, each head's request's length.
     """
 
     model: Model
@@ -40,6 +41,7 @@ class Way(NamedTuple):
     encode: Callable[[Row], tuple[float, ...]]
     predict: Callable[[tuple[float, ...]], Any]
     tell: Callable[[tuple[float, ...], Any], Any]
+    middle: int | None
     categories: tuple[tuple[int, str], ...]
     concurrency: int
     logs: bool
@@ -94,7 +96,7 @@ class QuickAnswers:
         if way.logs:
             answered = (predicted, told) if way.model.interval else predicted
             self._log.add_row(way.model, row, answered, request)
-        body = write_one(way.model, predicted, told)
+        body = write_one(way.model, predicted if way.middle is None else told[way.middle], told)
         others = [name for place, name in way.categories if numbers[place] == OTHER]
         metrics.responses["/predict", 200] += 1
         metrics.count_answered(1, others, perf_counter() - started)
@@ -136,6 +138,7 @@ def _lay_out(model: Model, logs: bool) -> Way:
         encode=model.program.encode,
         predict=model.predictor.predict_one,
         tell=_find_told(model),
+        middle=pinball.middle if (pinball := model.definition.pinball) else None,
         categories=tuple(places),
         concurrency=model.definition.serving.concurrency,
         logs=logs,
@@ -145,6 +148,8 @@ def _lay_out(model: Model, logs: bool) -> Way:
 
 def _find_told(model: Model) -> Callable[[tuple[float, ...], Any], Any]:
     """Give what says of one row, and its prediction, what `Model.tell` says of many."""
+    if model.definition.pinball:
+        return lambda numbers, predicted: predicted
     if (interval := model.interval) is not None:
         return lambda numbers, predicted: interval.predict_one(numbers)
     kind, threshold = model.definition.target.kind, model.definition.threshold

@@ -9,6 +9,8 @@ import polars as pl
 from bentos.errors import RequestRefused
 from bentos.lightgbm_predictor import Array
 from bentos.model import Model
+from bentos.told import name_told
+from tasks.core.pinball import take_middle
 
 JSON = b"application/json"
 ARROW = b"application/vnd.apache.arrow.stream"
@@ -18,7 +20,7 @@ _encode = msgspec.json.Encoder().encode
 def write_one(model: Model, predicted: Any, label: Any) -> bytes:
     """Write the answer for one row; floats as short as they can be and still be exact.
 
-    `label` is what the model tells beside a prediction: a label, or an interval.
+    `label` is what the model tells beside a prediction: a label, an interval, or quantiles.
     """
     answer: dict[str, Any] = {"prediction": predicted}
     if label is not None:
@@ -30,7 +32,7 @@ def write_one(model: Model, predicted: Any, label: Any) -> bytes:
 
 
 def write_many(model: Model, predictions: list[Any], labels: list[Any] | None) -> bytes:
-    said = {} if labels is None else {f"{model.told}s": labels}
+    said = {} if labels is None else {name_told(model.definition, many=True): labels}
     return _encode({"predictions": predictions, **said, **_name(model)})
 
 
@@ -50,14 +52,15 @@ def write_arrow(model: Model, predictions: list[Any], labels: list[Any] | None) 
 
 
 def write_explanations(
-    model: Model, predicted: Array, contributions: Array, intervals: list[Any] | None, one: bool
+    model: Model, predicted: Array, contributions: Array, beside: list[Any] | None, one: bool
 ) -> bytes:
     """Write what each feature added to the raw score, beside the base that all rows share."""
     names = list(model.features.expressions)
-    beside = [{}] * len(predicted) if intervals is None else [{"interval": x} for x in intervals]
+    values = take_middle(model.definition.pinball, predicted).tolist()
+    said = [{}] * len(values) if beside is None else [{model.told: each} for each in beside]
     explanations = [
         {"prediction": value, **told, **_explain(model, names, row)}
-        for value, told, row in zip(predicted.tolist(), beside, contributions, strict=True)
+        for value, told, row in zip(values, said, contributions, strict=True)
     ]
     body = explanations[0] if one else {"explanations": explanations}
     return _encode({**body, **_name(model)})
@@ -85,6 +88,7 @@ def write_model(model: Model) -> bytes:
             "target": model.definition.target.value,
             "classes": model.vocabulary.classes,
             **({} if model.interval is None else {"interval": model.definition.serving.interval}),
+            **({"quantiles": pinball.levels} if (pinball := model.definition.pinball) else {}),
             "threshold": model.definition.threshold,
             "predictor": model.predictor.name,
             "columns": [

@@ -29,6 +29,7 @@ from tasks.backtest.policies import Policy, has_enough_new, look_for_drift
 from tasks.backtest.replay import Retrain, compare_promoted
 from tasks.core.columns import CHALLENGER_PREDICTION, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition
+from tasks.core.pinball import rearrange
 from tasks.evaluation.metrics import Array
 from tasks.monitoring.challenger import Challenger, train_challenger
 from tasks.monitoring.staleness import look_for_loss
@@ -126,7 +127,8 @@ def ask_quality(past: Past, lane: Lane, now: datetime) -> str:
     if challenger is not None:
         rows, model = past.between(challenger.as_of, now), lane.champion.model
         asked = past.rows[rows]
-        quick = challenger.predict(model.features, model.vocabulary, asked)
+        predicted = challenger.predict(model.features, model.vocabulary, asked)
+        quick = rearrange(definition.pinball, predicted)
         served = asked.with_columns(
             as_column(lane.answers[rows]).alias(PREDICTION),
             as_column(quick).alias(CHALLENGER_PREDICTION),

@@ -168,13 +168,17 @@ def predict(model: str, rows: "pl.DataFrame | Iterable[Mapping[str, Any]]") -> "
 
 
 def status(model: str | None = None) -> dict[str, Any]:
-    """Tell each model's champion, its candidates and what waits for a decision."""
-    from tasks.registry.overview import describe_model
-    from tasks.registry.versions import list_models
+    """Tell each model's champion, its candidates and what waits for a decision.
+
+    Of all models, one that cannot be read is among the problems, by its name, and hides no other.
+    """
+    from tasks.registry.overview import describe_model, describe_models
 
     store = open_store()
-    names = [name_of(model)] if model else list_models(store)
-    return {"root": store.root, "models": {name: describe_model(store, name) for name in names}}
+    if not model:
+        return describe_models(store)
+    name = name_of(model)
+    return {"root": store.root, "models": {name: describe_model(store, name)}, "problems": {}}
 
 
 def show(model: str, version: str) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from typing import Any
 from flows import console
 
 
-def print_models(root: str, models: Mapping[str, Any]) -> None:
+def print_models(root: str, models: Mapping[str, Any], problems: Mapping[str, str]) -> None:
     """Print each model's champion and what waits; in 80 columns no version is cut."""
-    if not models:
+    for problem in problems.values():
+        console.print_error(problem)
+    if not models and not problems:
         return console.out.print(
             f"{root}: no model yet; run `perennial retrain MODEL`", soft_wrap=True
         )

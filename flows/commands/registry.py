@@ -11,7 +11,7 @@ import typer
 from flows import console, python_api, registry_pages
 from flows.commands.completion import complete_models
 from flows.commands.options import AsJson, Model, Version, name_of
-from tasks.core.errors import harmless
+from tasks.core.errors import StoreError, harmless
 from tasks.storage.store import open_store, work_folder
 
 
@@ -24,8 +24,11 @@ def status(
     """Show each model's champion, its candidates and what waits for a decision."""
     found = python_api.status(model)
     if as_json:
-        return console.print_json(found)
-    registry_pages.print_models(found["root"], found["models"])
+        console.print_json(found)
+    else:
+        registry_pages.print_models(found["root"], found["models"], found["problems"])
+    if found["problems"]:
+        raise typer.Exit(StoreError.exit_code)
 
 
 def history(model: Model, as_json: AsJson = False) -> None:

@@ -23,6 +23,7 @@ from flows.ui.access import Guard, Tokens
 from flows.ui.decision_runs import DecisionRuns, read_form, tell_command
 from flows.ui.reading import Reader
 from flows.ui.rendering import STYLE, STYLE_NAME, render
+from flows.ui.retrain_runs import start_retrain
 from tasks.core.errors import DecisionRefused, DefinitionError, PerennialError, first_line
 from tasks.storage.store import Store
 
@@ -49,6 +50,7 @@ def make_app(store: Store, password: str, host: str = "127.0.0.1") -> ASGIApp:
         *site.page("/inbox", "inbox", lambda reader, _: models_page.describe_inbox(reader)),
         *site.page("/decisions/{run}", "decision", site.describe_run),
         Route("/models/{model}/decide", site.receive, methods=["POST"]),
+        Route("/models/{model}/retrain", site.receive_retrain, methods=["POST"]),
         Route("/models/{model}/versions/{version}/report", site.answer_report),
         Route("/models/{model}/looks/{look}/report", site.answer_look_report),
         *site.page("/models/{model}/versions/{version}", "version", _describe_version),
@@ -79,14 +81,25 @@ class Site:
 
     async def receive(self, request: Request) -> Response:
         """Take a form, and carry out its decision in the background."""
-        form = dict(parse_qsl((await read_body(request)).decode("utf-8", "replace")))
-        return await run_in_threadpool(self._decide, request, form)
+        return await run_in_threadpool(self._decide, request, await read_form_of(request))
+
+    async def receive_retrain(self, request: Request) -> Response:
+        """Take the form that starts a retrain."""
+        return await run_in_threadpool(self._retrain, request, await read_form_of(request))
+
+    def _retrain(self, request: Request, form: dict[str, str]) -> Response:
+        model = request.path_params["model"]
+        self._check(form, model, "retrain", form.get("known", ""))
+        start_retrain(model, form)
+        return RedirectResponse(f"/models/{model}#retrains", 303)
+
+    def _check(self, form: dict[str, str], *said: str) -> None:
+        if not self._tokens.fit(form.get("token", ""), *said):
+            raise HTTPException(403, "this form was not made here, or before a restart; look again")
 
     def _decide(self, request: Request, form: dict[str, str]) -> Response:
         model = request.path_params["model"]
-        said = (form.get(name, "") for name in ("action", "version", "known"))
-        if not self._tokens.fit(form.get("token", ""), model, *said):
-            raise HTTPException(403, "this form was not made here, or before a restart; look again")
+        self._check(form, model, *(form.get(name, "") for name in ("action", "version", "known")))
         run = self._runs.start(read_form(self._reader.store, model, form))
         return RedirectResponse(f"/decisions/{run.name}", 303)
 
@@ -119,14 +132,14 @@ def show(template: str, found: dict[str, Any], tokens: Tokens) -> Response:
     return HTMLResponse(render(template, **values), headers=waits)
 
 
-async def read_body(request: Request) -> bytes:
+async def read_form_of(request: Request) -> dict[str, str]:
     """Read a form, up to a size that no person types."""
     data = b""
     async for part in request.stream():
         data += part
         if len(data) > _MOST:
             raise HTTPException(413, f"a form has at most {_MOST:,} bytes")
-    return data
+    return dict(parse_qsl(data.decode("utf-8", "replace")))
 
 
 async def refuse(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from typing import Any
 
 from flows.ui.models_page import describe_champion, describe_look, find_waiting
 from flows.ui.reading import Reader
+from flows.ui.retrain_runs import describe_retrains
 from flows.ui.time_axis import draw_drift, draw_quality
 from tasks.core.errors import DefinitionError, StoreError
 from tasks.core.names import check_model, check_version
@@ -51,6 +52,7 @@ def describe_model(reader: Reader, model: str) -> dict[str, Any]:
             {**each, "state": name_state(ledger, model, each["version"])}
             for each in reversed(reader.summaries(versions.values()))
         ],
+        "retrains": describe_retrains(model),
         "decisions": [describe_entry(each) for each in reversed(ledger)],
         "quality": draw_quality(looks, list_crowned(ledger)),
         "drift": draw_drift(looks),

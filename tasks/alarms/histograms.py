@@ -99,7 +99,7 @@ def watch_columns(definition: Definition, features: Features, frame: pl.DataFram
     """Compute the watched columns: features, hours of times, predictions and repeated keys.
 
     `frame` is raw rows with their event time (`TIME`) and, where there is one, a `PREDICTION`: a
-    number, or the probability of each class.
+    number, the probability of each class (the largest is watched) or quantiles (the middle one).
     """
     clock = [definition.extract.time] if definition.extract.time else []
     times = [
@@ -114,7 +114,9 @@ def watch_columns(definition: Definition, features: Features, frame: pl.DataFram
     predicted = []
     if PREDICTION in frame.columns:
         column, dtype = pl.col(PREDICTION), frame.schema[PREDICTION]
-        predicted = [column.list.max() if isinstance(dtype, pl.List) else column]
+        place = definition.pinball and definition.pinball.middle
+        several = column.list.max() if place is None else column.list.get(place, null_on_oob=True)
+        predicted = [several if isinstance(dtype, pl.List) else column]
     return frame.select(
         pl.col(TIME), again.alias(REPEATED), *feature_expressions(features), *hours, *predicted
     )

@@ -15,9 +15,8 @@ from pydantic import Field
 from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
-from tasks.evaluation.calibration import calibration_error
-from tasks.evaluation.evaluate import find_unit
 from tasks.evaluation.prior_shift import PriorShift, find_shift
+from tasks.evaluation.quantile_shares import calibrate_model
 from tasks.monitoring.holdout_comparison import as_array, measure_rows
 
 FEWEST = 50  # rows with a label that a period needs to be measured
@@ -57,13 +56,12 @@ def measure_period(
 ) -> Period:
     """Measure rows that were answered between two times."""
     target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
-    unit = find_unit(definition, target, None)
     return Period(
         start=start,
         end=end,
         rows=len(rows),
         metrics=measure_rows(definition, rows),
-        calibration=calibration_error(target, predicted, unit),
+        calibration=calibrate_model(definition, target, predicted)[1],
         prior_shift=find_shift(definition, target, predicted),
         coverage=_cover(rows) if LOW in rows.columns else None,
     )

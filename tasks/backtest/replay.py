@@ -180,7 +180,7 @@ def compare_promoted(
         threshold=definition.threshold,
         seed=seed,
         costs=definition.constant_costs,
-        deviance=definition.deviance,
+        own_loss=definition.own_loss,
     )
     theirs = measure_rows(definition, pl.DataFrame({TARGET: target, PREDICTION: replaced[known]}))
     return gain, gain.high < -gate.margin * error_of(metric, theirs[metric])

@@ -24,13 +24,15 @@ from tasks.core.data_sections import (
 )
 from tasks.core.deviances import Deviance, find_deviance
 from tasks.core.errors import DefinitionError, explain_value
-from tasks.core.gate_bounds import check_bounds, check_decision
+from tasks.core.gate_bounds import check_bounds, check_decision, check_metrics
 from tasks.core.hosts import HOST, MEANT_BY_HOST
-from tasks.core.model_card import MEANT_BY_WORDS, WORDS, ModelCard
+from tasks.core.model_card import ModelCard
 from tasks.core.model_sections import (
     CALIBRATION_AT_MOST,
     COVERAGE_MARGIN,
     METRICS,
+    OF_QUANTILES,
+    QUANTILE_MARGIN,
     SCHEDULER,
     Approval,
     Gate,
@@ -40,6 +42,8 @@ from tasks.core.model_sections import (
     Training,
 )
 from tasks.core.names import MODEL, MODEL_MEANS
+from tasks.core.pinball import OwnLoss, Pinball
+from tasks.core.quantile_checks import check_quantiles
 from tasks.core.schedule import Schedule
 from tasks.core.serving_checks import check_following, check_interval
 from tasks.core.watch_sections import Monitoring, Notify
@@ -47,7 +51,6 @@ from tasks.core.watch_sections import Monitoring, Notify
 _MEANT = {
     MODEL: MODEL_MEANS,
     HOST: MEANT_BY_HOST,
-    WORDS: MEANT_BY_WORDS,
     **MEANT_BY_DATA,
     SCHEDULER: "the address of a Dask scheduler, as in tcp://10.0.0.1:8786",
 }
@@ -117,27 +120,17 @@ class Definition(Section):
         if low > high:
             raise ValueError(f"[checks] label_rate = [{low:g}, {high:g}]: the lower comes first")
         check_following(self.target, self.extract, self.training, self.serving)
+        check_quantiles(self.target, self.training, self.serving, self.gate)
         check_interval(self.target, self.training, self.serving, self.gate)
         check_decision(self.target, self.training, self.serving, self.gate)
-        if self.gate.naive and self.target.kind != "regression":
-            raise ValueError("[gate] naive predicts numbers: it is for a regression")
-        known = self.metrics
-        check_bounds(self.gate, self.target.kind, known)
-        for key in ("metric", "second_metric"):
-            metric = getattr(self.gate, key)
-            if metric is not None and metric not in known:
-                said = f"{metric} is not for {self.target.kind}; one of {', '.join(known)}"
-                if self.target.kind == "regression" and metric.endswith("_deviance"):
-                    objective = metric.removesuffix("_deviance")
-                    said = f"{metric} needs [training.params] objective = '{objective}'"
-                raise ValueError(f"[gate] {key}: {said}")
+        check_bounds(self.gate, self.target.kind, self.metrics)
+        check_metrics(self.gate, self.target.kind, self.metrics)
         return self
 
     @property
     def digest(self) -> str:
         """The SHA-256 of all that a version depends on; who is told of it, and what, is not."""
-        told = {"notify", "card"}
-        return hashlib.sha256(self.model_dump_json(exclude=told).encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude={"notify", "card"}).encode()).hexdigest()
 
     @property
     def deviance(self) -> Deviance | None:
@@ -145,9 +138,20 @@ class Definition(Section):
         return find_deviance(self.training.params) if self.target.kind == "regression" else None
 
     @property
+    def pinball(self) -> Pinball | None:
+        """The loss of the quantiles that are predicted; None where a mean is."""
+        return Pinball(self.target.quantiles) if self.target.quantiles else None
+
+    @property
+    def own_loss(self) -> OwnLoss | None:
+        return self.pinball or self.deviance
+
+    @property
     def metrics(self) -> tuple[Metric, ...]:
         """All metrics that fit; the first is what the gate judges by if the file says nothing."""
         costs: tuple[Metric, ...] = () if self.serving.cost is None else ("cost",)
+        if self.pinball:
+            return OF_QUANTILES
         usual = METRICS[self.target.kind] + costs
         return (self.deviance.metric, *usual) if self.deviance else usual
 
@@ -179,9 +183,8 @@ class Definition(Section):
     @property
     def loss(self) -> Metric:
         """The metric that is the loss of early stopping: of the objective, or of the kind's own."""
-        if self.deviance:
-            return self.deviance.metric
-        return "rmse" if self.target.kind == "regression" else "log_loss"
+        usual: Metric = "rmse" if self.target.kind == "regression" else "log_loss"
+        return self.own_loss.metric if self.own_loss else usual
 
     def settle(self, threshold: float | None, anew: bool = False) -> Self:
         """Give this definition with the threshold that was chosen for a version; None: as it is.
@@ -206,8 +209,9 @@ class Definition(Section):
 
     @property
     def coverage_margin(self) -> float:
-        """How much less than what was asked for intervals may cover."""
-        return COVERAGE_MARGIN if self.gate.coverage_margin is None else self.gate.coverage_margin
+        """How much less than what was asked for intervals may cover, or quantiles be off."""
+        usual = QUANTILE_MARGIN if self.target.quantiles else COVERAGE_MARGIN
+        return usual if self.gate.coverage_margin is None else self.gate.coverage_margin
 
     @property
     def calibrates(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Literal
 from tasks.core.errors import nearest
 from tasks.core.model_sections import (
     HIGHER_IS_BETTER,
+    OF_QUANTILES,
     Gate,
     Metric,
     Serving,
@@ -33,7 +34,7 @@ def list_bounds(gate: Gate) -> Iterator[tuple[str, Side, Mapping[str, float]]]:
 
 
 def check_decision(target: Target, training: Training, serving: Serving, gate: Gate) -> None:
-    """Raise ValueError for a threshold or costs that cannot be, or that do nothing."""
+    """Raise ValueError for a threshold, costs or rivals that cannot be, or that do nothing."""
     if target.kind != "binary":
         if gate.fairness is not None:
             raise ValueError(f"[gate] fairness: is for a binary target, not for {target.kind}")
@@ -55,6 +56,8 @@ def check_decision(target: Target, training: Training, serving: Serving, gate: G
                     f"[gate] {key}: the monitor judges by it too, and knows no row's own cost; "
                     "give [serving] cost as numbers, or bound it by [gate] at_most"
                 )
+    if gate.naive and target.kind != "regression":
+        raise ValueError("[gate] naive predicts numbers: it is for a regression")
 
 
 def check_bounds(gate: Gate, kind: TargetKind, known: Collection[Metric]) -> None:
@@ -77,3 +80,20 @@ def check_bounds(gate: Gate, kind: TargetKind, known: Collection[Metric]) -> Non
                 raise ValueError(f"{where}: {name} is never above 1, and {bound:g} is asked for")
             if bound < 0 and side == "at_most":
                 raise ValueError(f"{where}: {name} is never below 0, and {bound:g} is asked for")
+
+
+def check_metrics(gate: Gate, kind: TargetKind, known: Collection[Metric]) -> None:
+    """Raise ValueError for a metric to judge by that these predictions do not have."""
+    for key in ("metric", "second_metric"):
+        metric = getattr(gate, key)
+        if metric is None or metric in known:
+            continue
+        of = "quantiles" if OF_QUANTILES[0] in known else kind
+        said = f"{metric} is not for {of}; one of {', '.join(known)}"
+        if kind == "regression" and of != "quantiles":
+            if metric.endswith("_deviance"):
+                objective = metric.removesuffix("_deviance")
+                said = f"{metric} needs [training.params] objective = '{objective}'"
+            elif metric in OF_QUANTILES:
+                said = f"{metric} needs [target] quantiles"
+        raise ValueError(f"[gate] {key}: {said}")

@@ -10,10 +10,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tasks.core.data_sections import Section
+from tasks.core.data_sections import WORDS, Section
 
-WORDS = r"\S[\s\S]*"
-MEANT_BY_WORDS = "text that is not blank"
 Name = Annotated[str, Field(pattern=WORDS, max_length=200)]
 Words = Annotated[str, Field(pattern=WORDS, max_length=4000)]
 

@@ -1,4 +1,4 @@
-"""The definition's sections about a model: from [target] and [training] to [serving].
+"""The definition's sections about a model: from [training] to [serving], and its metrics.
 
 Responsible for their keys, defaults and limits, and for what each key says in plain words: the text
 below it is its description in editors and in the reference. Not responsible for the sections about
@@ -14,6 +14,8 @@ from tasks.core.data_sections import TEXT, Section, Share
 from tasks.core.decision_keys import Cost, Fairness, Threshold
 from tasks.core.durations import Duration, Period, ShareOrPeriod
 from tasks.core.hosts import HOST
+from tasks.core.target_section import Target as Target
+from tasks.core.target_section import TargetKind as TargetKind
 
 SCHEDULER = r"^\w+://\S+:\d+$"
 
@@ -39,11 +41,10 @@ MOST_WORKERS = 64
 _WORKERS = {
     "anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST_WORKERS}, {"const": "auto"}]
 }
-TargetKind = Literal["binary", "multiclass", "regression"]
 Metric = Literal[
     "auc", "log_loss", "brier", "accuracy", "average_precision", "precision", "recall", "f1",
     "macro_f1", "mae", "rmse", "r2", "cost", "poisson_deviance", "gamma_deviance",
-    "tweedie_deviance",
+    "tweedie_deviance", "pinball_loss", "coverage_error",
 ]  # fmt: skip
 Workers = Annotated[
     int | Literal["auto"], BeforeValidator(_check_workers), WithJsonSchema(_WORKERS)
@@ -55,7 +56,7 @@ CALIBRATION_AT_MOST: dict[TargetKind, float] = {
     "multiclass": 0.15,
     "regression": 0.3,
 }
-COVERAGE_MARGIN = 0.02
+COVERAGE_MARGIN, QUANTILE_MARGIN = 0.02, 0.05
 METRICS: dict[TargetKind, tuple[Metric, ...]] = {
     "binary": (
         "auc", "log_loss", "brier", "accuracy", "average_precision", "precision", "recall", "f1",
@@ -63,22 +64,12 @@ METRICS: dict[TargetKind, tuple[Metric, ...]] = {
     "multiclass": ("log_loss", "accuracy", "macro_f1"),
     "regression": ("rmse", "mae", "r2"),
 }  # fmt: skip
+OF_QUANTILES: tuple[Metric, ...] = ("pinball_loss", "coverage_error")
 
 
 HIGHER_IS_BETTER: frozenset[Metric] = frozenset(
     {"auc", "accuracy", "average_precision", "precision", "recall", "f1", "macro_f1", "r2"}
 )
-
-
-class Target(Section):
-    """What is predicted."""
-
-    value: str = Field(min_length=1)
-    """An SQL expression, as in `arr_delay > 15`. Rows where it is null are dropped and counted."""
-    kind: TargetKind
-    """Yes or no (binary), one of several classes (multiclass), or a number (regression)."""
-    matures_after: Duration = timedelta(0)
-    """How long after a row's time its target is known; younger rows have no label yet."""
 
 
 class Training(Section):
@@ -145,8 +136,8 @@ class Gate(Section):
     """What a candidate must show before it may be the champion."""
 
     metric: Metric | None = None
-    """What is judged first; left out: auc, log_loss or rmse, by the target's kind, or the deviance
-    of a poisson, gamma or tweedie objective."""
+    """What is judged first; left out: auc, log_loss or rmse, by the target's kind, the deviance of
+    a poisson, gamma or tweedie objective, or the pinball loss of quantiles."""
     margin: Share = 0.01
     """How much worse than the champion still counts as no worse, as a share of its metric."""
     second_metric: Metric | None = None
@@ -184,8 +175,8 @@ class Gate(Section):
     slice_margin: Share = 0.02
     """How much worse a slice may be, as a share of the champion's metric there."""
     coverage_margin: Share | None = Field(default=None, exclude_if=_not_given)
-    """How many fewer rows than [serving] interval may lie in their interval, as a share of all.
-    Left out: 0.02."""
+    """How many fewer rows than [serving] interval may lie in their interval, as a share of all, or
+    how far the share below one of [target] quantiles may be off. Left out: 0.02, and 0.05."""
     rows: int = Field(default=100, ge=20)
     """The fewest rows of a holdout that anything is judged by."""
     worst_fold: float | None = Field(default=None, exclude_if=lambda bound: bound is None)

@@ -34,8 +34,11 @@ def check_interval(target: Target, training: Training, serving: Serving, gate: G
     """Refuse an interval that cannot be fitted, or a margin of its coverage without one."""
     where = f"[serving] interval = {serving.interval}"
     if serving.interval is None:
-        if gate.coverage_margin is not None:
-            raise ValueError("[gate] coverage_margin does nothing without [serving] interval")
+        if gate.coverage_margin is not None and target.quantiles is None:
+            raise ValueError(
+                "[gate] coverage_margin does nothing without [serving] interval, or [target] "
+                "quantiles"
+            )
         return
     if target.kind != "regression":
         raise ValueError(

@@ -42,7 +42,7 @@ def drill_candidates(testbed: Testbed, folder: Path) -> Iterator[Drilled]:
     for fault in CANDIDATE_FAULTS:
         level = largest_slice(scored, slices)
         spoiled = fault.strike(scored["predicted"].to_numpy(), level)
-        column = pl.Series("predicted", spoiled.tolist() if spoiled.ndim == 2 else spoiled)
+        column = pl.Series("predicted", spoiled)
         rival = None if fault.first else opponent
         yield ask_gate(plan, fault.name, scored.with_columns(column), rival)
     yield ask_gate(

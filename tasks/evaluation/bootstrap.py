@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtri, stdtrit  # type: ignore[import-untyped]
 
-from tasks.core.deviances import Deviance
 from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
+from tasks.core.pinball import OwnLoss
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import (
     RANKED,
@@ -64,18 +64,18 @@ def compare(
     seed: int,
     weights: Array | None = None,
     costs: Costs | None = None,
-    deviance: Deviance | None = None,
+    own_loss: OwnLoss | None = None,
 ) -> Interval:
     """Bootstrap by how much `one` is better than `other` on the same rows."""
     sign = 1 if metric in HIGHER_IS_BETTER else -1
     ours, theirs = (
-        group_sums(metric, target, each, groups, threshold, weights, costs, deviance)
+        group_sums(metric, target, each, groups, threshold, weights, costs, own_loss)
         for each in (one, other)
     )
     gain = _bootstrap(ours, theirs, lambda sums: sign * from_sums(metric, sums), confidence, seed)
     # The bins that make resampling cheap cost some exactness: give it back.
     exact = sum(
-        sign * side * measure_one(metric, target, each, threshold, weights, costs, deviance)
+        sign * side * measure_one(metric, target, each, threshold, weights, costs, own_loss)
         for side, each in ((1, one), (-1, other))
     )
     return gain if metric not in RANKED else gain.around(exact)
@@ -90,21 +90,21 @@ def compare_apart(
     threshold: float,
     seed: int,
     costs: Costs | None = None,
-    deviance: Deviance | None = None,
+    own_loss: OwnLoss | None = None,
 ) -> Interval:
     """Bootstrap by how much better predictions did on some rows than on others.
 
     Each side is target, predictions and groups of its own rows, and is resampled by itself.
     """
     sign = 1 if metric in HIGHER_IS_BETTER else -1
-    sums = [group_sums(metric, *side, threshold, None, costs, deviance) for side in (one, other)]
+    sums = [group_sums(metric, *side, threshold, None, costs, own_loss) for side in (one, other)]
     spread = [
         sign
         * (from_sums(metric, draw_groups(len(each), seed + place) @ each) - _whole(metric, each))
         for place, each in enumerate(sums)
     ]
     gain = sum(
-        sign * side * measure_one(metric, *rows[:2], threshold, None, costs, deviance)
+        sign * side * measure_one(metric, *rows[:2], threshold, None, costs, own_loss)
         for side, rows in ((1, one), (-1, other))
     )
     return reach(gain, spread[0] - spread[1], min(len(each) for each in sums), confidence)
@@ -121,12 +121,12 @@ def measure_surely(
     seed: int,
     weights: Array | None = None,
     costs: Costs | None = None,
-    deviance: Deviance | None = None,
+    own_loss: OwnLoss | None = None,
 ) -> Interval:
     """Bootstrap a metric itself, with the interval that other such rows would give."""
-    sums = group_sums(metric, target, predicted, groups, threshold, weights, costs, deviance)
+    sums = group_sums(metric, target, predicted, groups, threshold, weights, costs, own_loss)
     strays = from_sums(metric, draw_groups(len(sums), seed) @ sums) - _whole(metric, sums)
-    value = measure_one(metric, target, predicted, threshold, weights, costs, deviance)
+    value = measure_one(metric, target, predicted, threshold, weights, costs, own_loss)
     return reach(value, strays, len(sums), confidence)
 
 

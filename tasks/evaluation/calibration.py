@@ -1,6 +1,7 @@
 """Calibration: how near predictions are to what came true, in bins of about equal size."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import Field
@@ -50,9 +51,13 @@ def calibration_error(
     target: Array, predicted: Array, unit: float, weights: Array | None = None
 ) -> float:
     """Average the gap between predicted and observed over all rows."""
-    bins = calibrate(target, predicted, weights)
+    return average_gap(calibrate(target, predicted, weights)) / unit
+
+
+def average_gap(bins: Sequence[Bin]) -> float:
+    """Average the gap between predicted and observed over the rows of all bins."""
     gaps = sum(each.counts * abs(each.predicted - each.observed) for each in bins)
-    return gaps / sum(each.counts for each in bins) / unit
+    return gaps / sum(each.counts for each in bins)
 
 
 def calibration_excess(

@@ -23,8 +23,11 @@ def bound_misses(
 ) -> tuple[Interval | None, ...]:
     """Bound by how much more came true than was predicted, in each bin; None of too few rows.
 
+    Quantiles have none here: they are bounded by the rows below each (`quantile_shares`).
     With `together`, the intervals are sure of all bins at once: of ten, one strays by chance.
     """
+    if definition.pinball is not None:
+        return ()
     observed, expected = read_certainty(rows[TARGET].to_numpy(), predicted)
     tenths, weights = rank_bins(expected), read_weights(rows)
     known, confidence = np.unique(tenths), definition.gate.confidence

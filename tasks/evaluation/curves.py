@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tasks.core.model_sections import TargetKind
+from tasks.core.definition import Definition
+from tasks.core.pinball import take_middle
 from tasks.evaluation.metrics import Array, rank_bins
 
 _CURVE_POINTS, _RESIDUAL_BINS = 100, 20
@@ -10,13 +11,14 @@ _RESIDUAL_SHARES = (10, 25, 50, 75, 90)
 
 
 def draw_curves(
-    kind: TargetKind,
+    definition: Definition,
     losses: tuple[float, ...],
     target: Array,
     predicted: Array,
     weights: Array | None = None,
 ) -> dict[str, dict[str, tuple[float, ...]]]:
     """Give the points of the plots that fit the target, few enough to be kept as JSON."""
+    kind = definition.target.kind
     curves: dict[str, dict[str, tuple[float, ...]]] = {}
     if losses:
         rounds = _spread(len(losses))
@@ -28,6 +30,7 @@ def draw_curves(
         curves["roc"] = _points(false_positive_rate=false_alarms, true_positive_rate=recall)
         curves["precision_recall"] = _points(recall=recall, precision=hits / flagged)
     if kind == "regression":
+        predicted = take_middle(definition.pinball, predicted)
         tenths = rank_bins(predicted, _RESIDUAL_BINS)
         groups = [tenths == tenth for tenth in np.unique(tenths)]
         errors = [target[group] - predicted[group] for group in groups]

@@ -5,6 +5,7 @@ the gate is (`validation.gate`).
 """
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from pydantic import Field
 from tasks.core.columns import FALSE_ALARM, GROUP, MISSED, ROLE, ROW, TARGET, TIME, WEIGHT
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
-from tasks.evaluation.calibration import Bin, calibrate, calibration_error, calibration_unit
+from tasks.core.pinball import Pinball, rearrange
+from tasks.evaluation.baseline import predict_baseline
+from tasks.evaluation.calibration import Bin, calibration_unit
 from tasks.evaluation.calibration_bounds import bound_misses
 from tasks.evaluation.coverage import Coverage, add_interval, measure_coverage
 from tasks.evaluation.curves import draw_curves
@@ -26,6 +29,11 @@ from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, measure
 from tasks.evaluation.naive_predictions import predict_naively
 from tasks.evaluation.prior_shift import PriorShift, find_shift
+from tasks.evaluation.quantile_shares import (
+    QuantileShare,
+    calibrate_model,
+    measure_shares,
+)
 from tasks.evaluation.recalibrate import Recalibrated, apply_chosen, settle_recalibration
 from tasks.evaluation.rolling_origin import Fold, judge_folds
 from tasks.evaluation.row_values import read_costs, read_weights
@@ -34,7 +42,7 @@ from tasks.evaluation.stopping_metric import Disagreement, find_disagreement
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.preparation.weights import counted_columns, weight_columns
+from tasks.preparation.weights import counted_columns
 from tasks.storage.store import reaching
 from tasks.training.datasets import model_input
 from tasks.training.intervals import open_ends, read_fitted
@@ -69,7 +77,8 @@ class Evaluation(Frozen):
     Calibration that was off on the stopping slice is told by `recalibrated`, a base rate that moved
     until the holdout by `prior_shift`.
     `misses` bound by how much more came true than was predicted, bin by bin of `calibration`.
-    `coverage` is that of its intervals, where it has any: of all rows, then of each slice.
+    `coverage` is that of its intervals, where it has any: of all rows, then of each slice; so are
+    `quantiles` the shares of rows below each.
     """
 
     rows: int
@@ -84,6 +93,7 @@ class Evaluation(Frozen):
     curves: dict[str, dict[str, tuple[float, ...]]]
     folds: tuple[Fold, ...] = Field(default=(), exclude_if=lambda folds: not folds)
     coverage: tuple[Coverage, ...] = Field(default=(), exclude_if=lambda found: not found)
+    quantiles: tuple[QuantileShare, ...] = Field(default=(), exclude_if=lambda found: not found)
     recalibrated: Recalibrated | None = Field(default=None, exclude_if=lambda value: value is None)
     prior_shift: PriorShift | None = Field(default=None, exclude_if=lambda value: value is None)
     threshold: ChosenThreshold | None = Field(
@@ -117,36 +127,42 @@ def evaluate_models(
     seen, target = sample_training(plan, prepared), rows[TARGET].to_numpy()
     interval, path = read_fitted(plan, trained.twin), folder / "scored.arrow"
     raw, simply, *ends = predict_holdout(plan, prepared, twin, simple, *open_ends(interval))
-    found = settle_recalibration(plan, prepared, trained)
+    found, pinball = settle_recalibration(plan, prepared, trained), plan.definition.pinball
     plan, chosen = settle_threshold(plan, prepared, trained, found)
     weights, measure_them = read_weights(rows), partial(measure_rows, plan.definition)
-    predicted, learned = (apply_chosen(found, each) for each in (raw, predict(twin, seen)))
+    predicted, learned = (apply_chosen(found, each) for each in (raw, predict(twin, seen, pinball)))
     baseline = predict_baseline(plan, prepared, len(rows))
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
-    rows, unit = add_interval(rows, interval, ends), find_unit(plan.definition, target, weights)
+    rows = add_interval(rows.with_columns(slices), interval, ends)
+    bins, error = calibrate_model(plan.definition, target, predicted, weights)
+    predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     evaluation = Evaluation(
         rows=len(rows),
         metrics={"holdout": measure_them(rows, predicted), "train": measure_them(seen, learned)},
         baseline=measure_them(rows, baseline),
         simple=measure_them(rows, simply),
-        calibration=calibrate(target, predicted, weights),
-        calibration_error=calibration_error(target, predicted, unit, weights),
+        calibration=bins,
+        calibration_error=error,
         misses=bound_misses(plan.definition, rows, predicted),
         slices=measure_slices(plan, slices, rows, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
-        curves=draw_curves(plan.definition.target.kind, trained.curve, target, predicted, weights),
+        curves=draw_curves(plan.definition, trained.curve, target, predicted, weights),
         recalibrated=found and found.measure_holdout(target, raw, predicted, weights),
         prior_shift=find_shift(plan.definition, target, predicted, weights),
         threshold=chosen,
         disagreement=find_disagreement(plan, prepared, trained, found),
-        coverage=tuple(measure_coverage(plan.definition, rows.with_columns(slices), SLICE)),
+        coverage=tuple(measure_coverage(plan.definition, rows, SLICE)),
+        quantiles=tuple(measure_shares(plan.definition, rows, predicted, SLICE)),
         folds=judge_folds(plan, prepared, trained),
     )
-    with reaching(str(path)):
-        added = map(pl.Series, ("predicted", "baseline", "simple"), (predicted, baseline, simply))
-        naive = predict_naively(plan, snapshot, rows[ROW])
-        rows.with_columns(*added, *naive, *slices).write_ipc(path)
+    _keep(rows.with_columns(predict_naively(plan, snapshot, rows[ROW])), path, predictions)
     return evaluation, Scored(path=path, folds=evaluation.folds)
+
+
+def _keep(rows: pl.DataFrame, path: Path, predictions: Mapping[str, Array]) -> None:
+    added = [pl.Series(name, values) for name, values in predictions.items()]
+    with reaching(str(path)):
+        rows.with_columns(added).write_ipc(path)
 
 
 def measure_rows(
@@ -160,7 +176,7 @@ def measure_rows(
         definition.threshold,
         read_weights(rows),
         read_costs(definition, rows),
-        definition.deviance,
+        definition.own_loss,
     )
 
 
@@ -169,30 +185,18 @@ def find_unit(definition: Definition, target: Array, weights: Array | None) -> f
     return calibration_unit(definition.target.kind, target, weights, definition.deviance)
 
 
-def predict(booster: Booster, rows: pl.DataFrame) -> Array:
-    """Predict numbered rows: probabilities (of 1, or of each class) or values."""
+def predict(booster: Booster, rows: pl.DataFrame, pinball: Pinball | None = None) -> Array:
+    """Predict numbered rows: probabilities (of 1, or of each class), values or quantiles."""
     features = rows.drop(*_META, strict=False)
-    predicted: Array = np.asarray(booster.predict(model_input(features)))
-    return predicted
+    return rearrange(pinball, np.asarray(booster.predict(model_input(features))))
 
 
 def predict_holdout(plan: Plan, prepared: Prepared, *models: Booster) -> tuple[Array, ...]:
     """Let models predict the holdout, a batch at a time."""
     frames = prepared.batches(list(plan.features.expressions), SplitRole.HOLDOUT)
-    predicted = [[predict(model, frame) for model in models] for frame in frames]
+    pinball = plan.definition.pinball
+    predicted = [[predict(model, frame, pinball) for model in models] for frame in frames]
     return tuple(np.concatenate(each) for each in zip(*predicted, strict=True))
-
-
-def predict_baseline(plan: Plan, prepared: Prepared, rows: int) -> Array:
-    """Predict for every row what training rows say on the whole: class shares or the mean."""
-    columns = (TARGET, *weight_columns(plan))
-    seen = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(columns).collect()
-    weights = read_weights(seen)
-    if plan.definition.target.kind != "multiclass":
-        return np.full(rows, np.average(seen[TARGET].to_numpy(), weights=weights))
-    classes, width = seen[TARGET].to_numpy().astype(np.int64), len(prepared.vocabulary.classes)
-    counts = np.bincount(classes, weights=weights, minlength=width)
-    return np.tile(counts / counts.sum(), (rows, 1))
 
 
 def sample_training(plan: Plan, prepared: Prepared) -> pl.DataFrame:

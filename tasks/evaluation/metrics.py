@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.core.deviances import DEVIANCES, Deviance
-from tasks.core.model_sections import HIGHER_IS_BETTER, METRICS, Metric, TargetKind
-from tasks.evaluation.unit_deviance import unit_deviance
+from tasks.core.model_sections import HIGHER_IS_BETTER, METRICS, OF_QUANTILES, Metric, TargetKind
+from tasks.core.pinball import OwnLoss, Pinball
+from tasks.evaluation.pinball_losses import pinball_losses, share_gaps, share_parts
+from tasks.evaluation.unit_deviance import POWERS, power_of, unit_deviance
 
 Array = npt.NDArray[Any]
 Costs = tuple[Array | float, Array | float]  # of a false alarm, and of a positive that is missed
@@ -24,7 +25,6 @@ LOSSES: dict[TargetKind, Metric] = {
 }
 _SMALLEST = float(np.finfo(np.float64).eps)  # a probability of 0 that came true costs 36, not all
 _ROUNDING = 1e-12
-_OBJECTIVES = {each.metric: objective for objective, each in DEVIANCES.items()}
 _RANK_BINS, _CALIBRATION_BINS = 256, 10
 
 
@@ -35,19 +35,21 @@ def measure(
     threshold: float | Array,
     weights: Array | None = None,
     costs: Costs | None = None,
-    deviance: Deviance | None = None,
+    own_loss: OwnLoss | None = None,
 ) -> dict[Metric, float]:
-    """Compute every metric that fits this kind of target, a regression's deviance first.
+    """Compute every metric that fits this kind of target, a regression's own loss first.
 
     `target` holds 0 and 1, places of classes or values, shape (rows,). `predicted` holds
-    probabilities of 1, of each class (rows, classes), or values. `weights` say how much each row
-    counts, all alike without. No metric is ever NaN.
+    probabilities of 1, of each class (rows, classes), values, or quantiles (rows, levels).
+    `weights` say how much each row counts, all alike without. No metric is ever NaN.
     """
     metrics: tuple[Metric, ...] = METRICS[kind] if costs is None else (*METRICS[kind], "cost")
-    if deviance:
-        metrics = (deviance.metric, *metrics)
+    if isinstance(own_loss, Pinball):
+        metrics = OF_QUANTILES
+    elif own_loss:
+        metrics = (own_loss.metric, *metrics)
     return {
-        metric: measure_one(metric, target, predicted, threshold, weights, costs, deviance)
+        metric: measure_one(metric, target, predicted, threshold, weights, costs, own_loss)
         for metric in metrics
     }
 
@@ -59,7 +61,7 @@ def measure_one(
     threshold: float | Array,
     weights: Array | None = None,
     costs: Costs | None = None,
-    deviance: Deviance | None = None,
+    own_loss: OwnLoss | None = None,
 ) -> float:
     """Compute one metric, exactly; arguments as for `measure`."""
     if metric == "auc":
@@ -67,12 +69,14 @@ def measure_one(
     if metric == "average_precision":
         return average_precision(target, predicted, weights)
     whole = np.zeros(len(target), dtype=np.int64)
-    sums = group_sums(metric, target, predicted, whole, threshold, weights, costs, deviance)
+    sums = group_sums(metric, target, predicted, whole, threshold, weights, costs, own_loss)
     return float(from_sums(metric, sums)[0])
 
 
 def error_of(metric: Metric, value: float) -> float:
     """Turn a metric's value into how much is wrong, so that shares of it mean the same for all."""
+    if metric == "coverage_error":
+        return 1.0  # it is a share of rows already: of an error of next to none, a share is nothing
     return 1 - value if metric in HIGHER_IS_BETTER else value
 
 
@@ -94,7 +98,7 @@ def group_sums(
     threshold: float | Array,
     weights: Array | None = None,
     costs: Costs | None = None,
-    deviance: Deviance | None = None,
+    own_loss: OwnLoss | None = None,
 ) -> Array:
     """Sum up in each group what the metric is made of; shape (groups, parts)."""
     every = np.ones(len(target)) if weights is None else weights
@@ -113,8 +117,10 @@ def group_sums(
         told = predicted >= threshold
         counted = (target * told, told, target)
         return np.stack([np.bincount(groups, weights=each * every) for each in counted], axis=1)
+    if metric == "coverage_error":
+        return share_parts(own_loss, target, predicted, every, groups)
     losses = (
-        row_losses(metric, target, predicted, threshold, deviance)
+        row_losses(metric, target, predicted, threshold, own_loss)
         if metric != "cost"
         else row_costs(target, predicted, threshold, costs)
     )
@@ -136,6 +142,8 @@ def from_sums(metric: Metric, sums: Array) -> Array:
         present = (guessed + true) > 0
         scores = np.divide(2 * hits, guessed + true, out=np.zeros(hits.shape), where=present)
         return np.asarray(scores.sum(axis=1) / present.sum(axis=1))
+    if metric == "coverage_error":
+        return np.asarray(share_gaps(sums).mean(axis=1))
     count, total = sums[:, 0], sums[:, 1]
     if metric == "rmse":
         return np.sqrt(total / count)
@@ -161,11 +169,11 @@ def row_losses(
     target: Array,
     predicted: Array,
     threshold: float | Array = 0.5,
-    deviance: Deviance | None = None,
+    own_loss: OwnLoss | None = None,
 ) -> Array:
     """Compute what each row adds to a metric that is a mean, or the root of one, over rows.
 
-    `deviance` says the power of a tweedie deviance; without it, that is LightGBM's own.
+    `own_loss` says a tweedie deviance's power, or else it is LightGBM's own, or quantiles' levels.
     """
     if metric == "log_loss":
         if predicted.ndim == 2:
@@ -176,8 +184,10 @@ def row_losses(
     if metric == "accuracy":
         chosen = predicted.argmax(axis=1) if predicted.ndim == 2 else predicted >= threshold
         return np.asarray(chosen == target, dtype=np.float64)
-    if metric in _OBJECTIVES:
-        return unit_deviance(target, predicted, (deviance or DEVIANCES[_OBJECTIVES[metric]]).power)
+    if metric == "pinball_loss":
+        return pinball_losses(own_loss, target, predicted)
+    if metric in POWERS:
+        return unit_deviance(target, predicted, power_of(metric, own_loss))
     error = predicted - target
     return np.abs(error) if metric == "mae" else error**2
 

@@ -20,6 +20,7 @@ from tasks.core.columns import GROUP, ROW, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DataRefused
 from tasks.core.model_sections import Metric
+from tasks.core.pinball import rearrange
 from tasks.evaluation.bootstrap import measure_surely
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import LOSSES, Array, measure, row_losses
@@ -61,7 +62,11 @@ def judge_folds(plan: Plan, prepared: Prepared, trained: Trained) -> tuple[Fold,
     rows = prepared.scan(*_TRAINING).select(told).collect()
     sides = cut_folds(plan, rows, count)
     data = open_bins(plan, prepared, trained.params, *_TRAINING)
-    models = [grow_here(trained.params, take_rows(data, each), trained.rounds) for each, _ in sides]
+    definition = plan.definition
+    models = [
+        grow_here(definition, trained.params, take_rows(data, each), trained.rounds)
+        for each, _ in sides
+    ]
     predicted = [list[Array]() for _ in models]
     start = 0
     for frame in prepared.batches((ROW, *plan.features.expressions), *_TRAINING):
@@ -71,7 +76,14 @@ def judge_folds(plan: Plan, prepared: Prepared, trained: Trained) -> tuple[Fold,
                 found.append(np.asarray(model.predict(model_input(inside))))
         start += len(frame)
     return tuple(
-        _measure_fold(plan.definition, rows, learned, judged, np.concatenate(found), count)
+        _measure_fold(
+            definition,
+            rows,
+            learned,
+            judged,
+            rearrange(definition.pinball, np.concatenate(found)),
+            count,
+        )
         for (learned, judged), found in zip(sides, predicted, strict=True)
     )
 
@@ -120,9 +132,9 @@ def _measure_fold(
     inside, seed = rows.filter(pl.Series(judged)), definition.training.seed
     target, threshold = inside[TARGET].to_numpy(), definition.threshold
     weights, costs = read_weights(inside), read_costs(definition, inside)
-    deviance = definition.deviance
-    metric = deviance.metric if deviance else LOSSES[definition.target.kind]
-    loss = row_losses(metric, target, predicted, deviance=deviance)
+    own_loss = definition.own_loss
+    metric = own_loss.metric if own_loss else LOSSES[definition.target.kind]
+    loss = row_losses(metric, target, predicted, own_loss=own_loss)
     interval = measure_surely(
         definition.metric,
         target,
@@ -133,7 +145,7 @@ def _measure_fold(
         seed=seed,
         weights=weights,
         costs=costs,
-        deviance=deviance,
+        own_loss=own_loss,
     )
     first, last = inside[TIME].min(), inside[TIME].max()
     assert isinstance(first, datetime)
@@ -144,7 +156,7 @@ def _measure_fold(
         learned=int(learned.sum()),
         rows=len(inside),
         metrics=measure(
-            definition.target.kind, target, predicted, threshold, weights, costs, deviance
+            definition.target.kind, target, predicted, threshold, weights, costs, own_loss
         ),
         interval=interval,
     )

@@ -54,7 +54,7 @@ def find_disagreement(
     def measure(rounds: int) -> float:
         raw = np.asarray(model.predict(features, num_iteration=rounds))
         predicted = apply_chosen(recalibrated, raw)
-        counted = read_weights(rows), read_costs(definition, rows), definition.deviance
+        counted = read_weights(rows), read_costs(definition, rows), definition.own_loss
         return measure_one(metric, target, predicted, definition.threshold, *counted)
 
     looks = {int(each) for each in np.linspace(1, len(trained.curve), _LOOKS)} | {trained.rounds}

@@ -10,8 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy  # type: ignore[import-untyped]
 
+from tasks.core.deviances import DEVIANCES, Deviance
+from tasks.core.model_sections import Metric
+from tasks.core.pinball import OwnLoss
+
 Array = NDArray[Any]
+POWERS: dict[Metric, float] = {each.metric: each.power for each in DEVIANCES.values()}
 _SMALLEST = float(np.finfo(np.float64).eps)
+
+
+def power_of(metric: Metric, own_loss: OwnLoss | None) -> float:
+    """Give the power of a deviance: of the model's own loss, or else the usual one."""
+    return own_loss.power if isinstance(own_loss, Deviance) else POWERS[metric]
 
 
 def unit_deviance(target: Array, predicted: Array, power: float) -> Array:

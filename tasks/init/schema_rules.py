@@ -7,7 +7,7 @@ before. Only keywords that draft 7 has, too, are used. Not responsible for a key
 from typing import Any
 
 from tasks.core.deviances import DEVIANCES, OBJECTIVE
-from tasks.core.model_sections import METRICS, Metric
+from tasks.core.model_sections import METRICS, OF_QUANTILES, Metric
 
 Rule = dict[str, Any]
 _DATABASE, _NOTHING = r"^postgres(ql)?://", r"^\s*0+[mhdw]"
@@ -77,7 +77,29 @@ def _aims(objective: str) -> Rule:
 
 
 _DEVIANT = {objective: _aims(objective) for objective in DEVIANCES}
-_PLAIN = {"type": "object", "not": {"anyOf": list(_DEVIANT.values())}}
+_ASKS_QUANTILES = _inside("target", _has("quantiles"))
+_HAS_INTERVAL = _inside("serving", _has("interval"))
+_PLAIN = {"type": "object", "not": {"anyOf": [*_DEVIANT.values(), _ASKS_QUANTILES]}}
+_OF_QUANTILES = {  # what else may be said beside them
+    "properties": {
+        "target": {"properties": {"kind": {"const": "regression"}}},
+        "training": {
+            "properties": {
+                "engine": {"const": "local"},
+                "monotone": {"maxProperties": 0},
+                "params": _never(*OBJECTIVE, "alpha"),
+            }
+        },
+        "serving": _never("interval"),
+        "gate": {
+            "properties": {
+                "calibration_at_most": False,
+                "calibration_margin": False,
+                "metric": {"not": {"const": "coverage_error"}},
+            }
+        },
+    }
+}
 _SETTINGS: list[tuple[Rule, list[Metric]]] = [
     *(
         ({"allOf": [_inside("target", _has(kind={"const": kind})), _PLAIN]}, list(metrics))
@@ -87,6 +109,7 @@ _SETTINGS: list[tuple[Rule, list[Metric]]] = [
         (asked, [DEVIANCES[objective].metric, *METRICS["regression"]])
         for objective, asked in _DEVIANT.items()
     ),
+    (_ASKS_QUANTILES, list(OF_QUANTILES)),
 ]
 _BY_KIND = [
     rule
@@ -134,23 +157,25 @@ RULES: dict[str, list[Rule]] = {
     "Training": [_unless(_has(engine={"const": "dask"}), _never("scheduler", "workers"))],
     "Approval": [_when(_has(mode={"const": "auto"}), _never("signers"))],
     "Definition": [
-        {
-            **_when(
-                _inside("serving", _has("interval")),
-                {
-                    "properties": {
-                        "target": {"properties": {"kind": {"const": "regression"}}},
-                        "training": {
-                            "properties": {
-                                "early_stopping": {"not": {"const": 0}},
-                                "engine": {"const": "local"},
-                            }
-                        },
-                    }
-                },
-            ),
-            "else": {"properties": {"gate": _never("coverage_margin")}},
-        },
+        _when(
+            _HAS_INTERVAL,
+            {
+                "properties": {
+                    "target": {"properties": {"kind": {"const": "regression"}}},
+                    "training": {
+                        "properties": {
+                            "early_stopping": {"not": {"const": 0}},
+                            "engine": {"const": "local"},
+                        }
+                    },
+                }
+            },
+        ),
+        _when(_ASKS_QUANTILES, _OF_QUANTILES),
+        _unless(
+            {"anyOf": [_HAS_INTERVAL, _ASKS_QUANTILES]},
+            {"properties": {"gate": _never("coverage_margin")}},
+        ),
         _when(
             {"properties": {"sources": {"minProperties": 2}}, "required": ["sources"]},
             _inside("extract", {"required": ["query"]}),

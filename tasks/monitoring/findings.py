@@ -21,6 +21,7 @@ from tasks.monitoring.drift import ServedDrift
 from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.new_data import NewData
 from tasks.monitoring.performance import Performance
+from tasks.monitoring.served_quantiles import list_off
 from tasks.monitoring.service_health import ServiceHealth
 from tasks.monitoring.skew import Skew
 from tasks.monitoring.staleness import Staleness
@@ -61,6 +62,7 @@ def find_alerts(found: MonitoringResult) -> Iterator[Alert]:
     quality, behind = found.performance.quality, found.staleness
     reasons = [behind.lost, quality.detail if quality is not None and quality.lost else ""]
     reasons += _find_uncovered(found)
+    reasons += list_off(watch.definition, found.performance.quantiles)
     if any(reasons) and (shift := found.performance.prior_shift):
         reasons.append(describe_shift(shift))
     if any(reasons):

@@ -87,7 +87,8 @@ def join_ground_truth(
 
 def gather_answers(inputs: RunInputs, log: LoggedPredictions) -> pl.DataFrame:
     """Read time, prediction, its interval if there is one, and key of every logged row."""
-    key, several = inputs.definition.extract.key, inputs.definition.target.kind == "multiclass"
+    key, kind = inputs.definition.extract.key, inputs.definition.target.kind
+    several = kind == "multiclass" or inputs.definition.pinball is not None
     wanted: pl.DataType = pl.List(pl.Float64) if several else pl.Float64()
     frames = []
     for version in log.files:

@@ -86,7 +86,7 @@ def judge_quality(
         threshold=definition.threshold,
         seed=definition.training.seed,
         costs=definition.constant_costs,
-        deviance=definition.deviance,
+        own_loss=definition.own_loss,
     )
     allowed = definition.gate.margin * error_of(chosen, theirs)
     return _conclude(chosen, len(sides[0]), ours, theirs, gain, allowed)
@@ -128,7 +128,7 @@ def measure_interval(definition: Definition, rows: pl.DataFrame) -> Interval:
         threshold=definition.threshold,
         seed=definition.training.seed,
         costs=definition.constant_costs,
-        deviance=definition.deviance,
+        own_loss=definition.own_loss,
     )
 
 
@@ -144,8 +144,8 @@ def measure_rows(definition: Definition, rows: pl.DataFrame) -> dict[Metric, flo
     target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
     threshold = rows[THRESHOLD].to_numpy() if THRESHOLD in rows.columns else definition.threshold
     costs = read_costs(definition, rows)
-    kind, deviance = definition.target.kind, definition.deviance
-    return measure(kind, target, predicted, threshold, costs=costs, deviance=deviance)
+    kind, own_loss = definition.target.kind, definition.own_loss
+    return measure(kind, target, predicted, threshold, costs=costs, own_loss=own_loss)
 
 
 def _slices(
@@ -165,10 +165,10 @@ def _slices(
 def _judge_slice(
     definition: Definition, live: pl.DataFrame, holdout: pl.DataFrame, confidence: float
 ) -> HoldoutComparison:
-    metric, deviance = loss_metric(definition), definition.deviance
+    metric, own_loss = loss_metric(definition), definition.own_loss
     sides = []
     for target, predicted, groups in (_side(definition, side) for side in (live, holdout)):
-        sides.append((row_losses(metric, target, predicted, deviance=deviance), groups))
+        sides.append((row_losses(metric, target, predicted, own_loss=own_loss), groups))
     gain = compare_means_apart(*sides, confidence=confidence)
     ours, theirs = (float(losses.mean()) for losses, _ in sides)
     return _conclude(metric, len(live), ours, theirs, gain, definition.gate.slice_margin * theirs)

@@ -18,6 +18,7 @@ from tasks.core.model_sections import Metric
 from tasks.evaluation.coverage import Coverage, measure_coverage
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.prior_shift import PriorShift, find_shift
+from tasks.evaluation.quantile_shares import QuantileShare
 from tasks.evaluation.slices import SLICE
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.ground_truth_join import GroundTruth
@@ -32,6 +33,7 @@ from tasks.monitoring.holdout_comparison import (
 )
 from tasks.monitoring.performance_estimation import Estimator, estimate_metrics, fit_estimator
 from tasks.monitoring.reference import ChampionReference
+from tasks.monitoring.served_quantiles import explain_other, share_recent
 from tasks.registry.versions import find_version, read_json
 from tasks.storage.store import Store, open_store
 
@@ -69,13 +71,14 @@ class Performance(Frozen):
     """The champion's performance. `seen` rows were learned from, and do not count.
 
     `estimate` is of the last window, `off` how far estimates were from the truth on average, by the
-    gate's metric. `coverage` is that of intervals whose rows came true: of all, then by slice.
-    `problem` says why nothing can be compared with the holdout; `prior_shift` that a base rate
-    moved, and took calibration with it.
+    gate's metric. `coverage` is that of intervals whose rows came true, `quantiles` are the shares
+    of rows below each: of all, then by slice. `problem` says why nothing can be compared with the
+    holdout; `prior_shift` that a base rate moved, and took calibration with it.
     """
 
     quality: HoldoutComparison | None = None
     coverage: tuple[Coverage, ...] = Field(default=(), exclude_if=lambda found: not found)
+    quantiles: tuple[QuantileShare, ...] = Field(default=(), exclude_if=lambda found: not found)
     slices: tuple[SliceQuality, ...] = ()
     versions: tuple[Answered, ...] = ()
     spans: tuple[Span, ...] = ()
@@ -98,8 +101,10 @@ def measure_performance(
     A `reference` of text says why there is none; then nothing is compared with the holdout.
     """
     versions = tuple(describe_versions(watch, asked, outcomes))
-    if isinstance(reference, str):
-        return Performance(versions=versions, holdout={}, estimate={}, problem=reference)
+    other = explain_other(watch.definition, watch.champion.definition)
+    if isinstance(reference, str) or other:
+        problem = reference if isinstance(reference, str) else other
+        return Performance(versions=versions, holdout={}, estimate={}, problem=problem)
     definition, holdout = watch.definition, reference.holdout()
     answers = _inside(asked, outcomes.read(watch.version))
     unseen = _drop_seen(watch, answers)
@@ -112,6 +117,7 @@ def measure_performance(
     return Performance(
         quality=judge_quality(definition, recent, holdout),
         coverage=tuple(cover_recent(watch.champion.definition, recent)),
+        quantiles=tuple(share_recent(definition, recent)),
         slices=judge_slices(definition, recent, holdout),
         versions=versions,
         spans=spans,
@@ -192,10 +198,10 @@ def _drop_seen(watch: MonitoringContext, answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def _knows_classes(watch: MonitoringContext, rows: pl.DataFrame) -> bool:
-    """Tell whether answers are about as many classes as the champion knows."""
+    """Tell whether answers are about as many classes, or quantiles, as the champion's."""
     if not isinstance(rows.schema[PREDICTION], pl.List):
         return True
-    classes = len(watch.champion.vocabulary.classes)
+    classes = len(watch.definition.target.quantiles or watch.champion.vocabulary.classes)
     return bool((rows[PREDICTION].list.len() == classes).all())
 
 

@@ -11,6 +11,7 @@ from scipy.special import expit, logit  # type: ignore[import-untyped]
 
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
+from tasks.core.pinball import take_middle
 from tasks.evaluation.metrics import Array, from_sums, measure_one, row_losses
 from tasks.evaluation.recalibration_methods import fit_line
 
@@ -24,7 +25,7 @@ class Estimator(Frozen):
 
     Log odds become `slope` * log odds + `intercept` (Platt scaling). For regression, `squares` and
     `sizes` are the mean squared and absolute error between the `edges` of predictions, and
-    `deviances` the mean deviance where there is one.
+    `deviances` the mean of its own loss, where it has one: a deviance, or pinball.
     """
 
     slope: float = 1.0
@@ -38,7 +39,8 @@ class Estimator(Frozen):
 def fit_estimator(definition: Definition, target: Array, predicted: Array) -> Estimator:
     """Fit the recalibration on holdout rows.
 
-    `target` has shape (rows,); `predicted` too, or (rows, classes) for several classes.
+    `target` has shape (rows,); `predicted` too, or (rows, classes) for several classes, or
+    (rows, levels) for quantiles.
     """
     kind = definition.target.kind
     if kind == "binary":
@@ -49,11 +51,12 @@ def fit_estimator(definition: Definition, target: Array, predicted: Array) -> Es
             row_losses("log_loss", target, _sharpen(predicted, each)).mean() for each in _SHARPNESS
         ]
         return Estimator(slope=float(_SHARPNESS[int(np.argmin(losses))]))
+    own_loss, predictions = definition.own_loss, predicted
+    predicted = take_middle(definition.pinball, predictions)
     edges = np.unique(np.quantile(predicted, np.linspace(0, 1, _BINS + 1)[1:-1]))
     place, error = np.searchsorted(edges, predicted, side="right"), predicted - target
     count = np.maximum(np.bincount(place, minlength=len(edges) + 1), 1)
-    deviance = definition.deviance
-    rest = [row_losses(deviance.metric, target, predicted, deviance=deviance)] if deviance else []
+    rest = [row_losses(own_loss.metric, target, predictions, own_loss=own_loss)] if own_loss else []
     squares, sizes, *deviances = (
         tuple(np.bincount(place, weights=each, minlength=len(edges) + 1) / count)
         for each in (error**2, np.abs(error), *rest)
@@ -74,13 +77,16 @@ def estimate_metrics(
         return _expect_binary(definition, estimator, predicted)
     if kind == "multiclass":
         return _expect_classes(_sharpen(predicted, estimator.slope), predicted)
+    predicted = take_middle(definition.pinball, predicted)
     place = np.searchsorted(np.array(estimator.edges), predicted, side="right")
     expected: dict[Metric, float] = {
         "rmse": float(np.sqrt(np.array(estimator.squares)[place].mean())),
         "mae": float(np.array(estimator.sizes)[place].mean()),
     }
-    if definition.deviance:
-        expected[definition.deviance.metric] = float(np.array(estimator.deviances)[place].mean())
+    if definition.own_loss:
+        expected[definition.own_loss.metric] = float(np.array(estimator.deviances)[place].mean())
+    if definition.pinball:
+        return {definition.pinball.metric: expected[definition.pinball.metric]}
     return expected
 
 

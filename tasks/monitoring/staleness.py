@@ -15,6 +15,7 @@ from tasks.alarms.histograms import RECENT
 from tasks.core.columns import CHALLENGER_PREDICTION, MATURED, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import PerennialError, first_line
+from tasks.core.pinball import rearrange
 from tasks.evaluation.bootstrap import compare, group_rows
 from tasks.evaluation.metrics import error_of, measure
 from tasks.monitoring.challenger import Challenger, train_challenger
@@ -22,6 +23,7 @@ from tasks.monitoring.context import MonitoringContext
 from tasks.monitoring.ground_truth_join import target_of
 from tasks.monitoring.holdout_comparison import as_array
 from tasks.monitoring.new_data import count_needed
+from tasks.monitoring.served_quantiles import explain_other
 from tasks.preparation.labels import label_rows
 from tasks.registry.code_digest import code_digest
 from tasks.sources.query import SourceTable, collect, open_table
@@ -59,8 +61,8 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
     if len(rows) < definition.monitoring.rows or rows[TARGET].n_unique() < 2:
         return ""
     gate, target, answers = definition.gate, rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
-    costs, kind, deviance = definition.constant_costs, definition.target.kind, definition.deviance
-    own = measure(kind, target, answers, definition.threshold, costs=costs, deviance=deviance)
+    costs, kind, own_loss = definition.constant_costs, definition.target.kind, definition.own_loss
+    own = measure(kind, target, answers, definition.threshold, costs=costs, own_loss=own_loss)
     margins = {definition.metric: gate.margin, definition.second_metric: gate.second_margin}
     for metric, margin in margins.items():
         gain = compare(
@@ -73,7 +75,7 @@ def look_for_loss(definition: Definition, served: pl.DataFrame, now: datetime) -
             threshold=definition.threshold,
             seed=definition.training.seed,
             costs=costs,
-            deviance=deviance,
+            own_loss=own_loss,
         )
         if gain.low > margin * error_of(metric, own[metric]):
             return (
@@ -87,6 +89,8 @@ def find_staleness(watch: MonitoringContext, store: Store) -> Staleness:
     """Compare the champion with the newest challenger; train the next one if that is worth it."""
     if watch.problem or watch.as_of is None or watch.champion.split.matured is None:
         return Staleness(problem=watch.problem or "rows carry no time: none is known to be new")
+    if other := explain_other(watch.definition, watch.champion.definition):
+        return Staleness(problem=other)
     since, learned = watch.champion.split.matured, watch.champion.learned
     found = Staleness(problem="too few labels are new to the champion for a challenger")
     try:
@@ -115,9 +119,10 @@ def compare_with_challenger(watch: MonitoringContext, challenger: Challenger) ->
     rows = read_known(watch, max(challenger.as_of, oldest))
     if len(rows) < definition.monitoring.rows:
         return Staleness(as_of=challenger.as_of, rows=len(rows))
-    quick = challenger.predict(champion.features, champion.vocabulary, rows)
-    predicted = {PREDICTION: champion.predict(rows), CHALLENGER_PREDICTION: quick}
-    answers = {name: as_column(each) for name, each in predicted.items()}
+    predicted = challenger.predict(champion.features, champion.vocabulary, rows)
+    quick = rearrange(champion.definition.pinball, predicted)
+    both = {PREDICTION: champion.predict(rows), CHALLENGER_PREDICTION: quick}
+    answers = {name: as_column(each) for name, each in both.items()}
     lost = look_for_loss(definition, rows.with_columns(**answers), as_of)
     return Staleness(as_of=challenger.as_of, rows=len(rows), lost=lost)
 

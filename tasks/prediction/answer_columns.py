@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tasks.core.definition import Definition
 from tasks.core.errors import DefinitionError
+from tasks.core.pinball import Pinball, take_middle
 from tasks.evaluation.metrics import Array
 from tasks.prediction.explainability import find_unexplained
 
@@ -26,7 +27,8 @@ def tell_predictions(
 ) -> pl.DataFrame:
     """Put predictions into columns, with what they mean: above the threshold, or a class.
 
-    `interval` has the two ends of each row's interval, shape (rows, 2), or (rows, 0) if none is.
+    `interval` has the two ends of each row's interval, shape (rows, 2), or (rows, 0) if none is. Of
+    quantiles the middle one comes first, as the prediction, and then all of them.
     """
     if classes:
         chances = {
@@ -34,6 +36,9 @@ def tell_predictions(
         }
         likeliest = np.asarray(classes)[predicted.argmax(axis=1)].tolist()
         return pl.DataFrame({"label": pl.Series(likeliest, dtype=pl.String), **chances})
+    if pinball := definition.pinball:
+        quantiles = zip(quantile_columns(pinball), predicted.T, strict=True)
+        return pl.DataFrame({"prediction": take_middle(pinball, predicted), **dict(quantiles)})
     told = pl.DataFrame({"prediction": predicted})
     if definition.target.kind == "regression":
         ends = zip(INTERVAL_COLUMNS, () if interval is None else interval.T, strict=False)
@@ -41,12 +46,38 @@ def tell_predictions(
     return told.with_columns(label=pl.col("prediction") >= definition.threshold)
 
 
-def list_logged(answers: pl.DataFrame, classes: Sequence[str]) -> Any:
+def quantile_columns(pinball: Pinball | None) -> list[str]:
+    """Name the columns of quantiles.
+
+    >>> quantile_columns(Pinball((0.05, 0.5)))
+    ['quantile_0.05', 'quantile_0.5']
+    """
+    return [f"quantile_{level}" for level in pinball.levels] if pinball else []
+
+
+def list_logged(
+    answers: pl.DataFrame, classes: Sequence[str], pinball: Pinball | None = None
+) -> Any:
     """Give of each answer what the prediction log keeps: `make_part`'s predictions."""
     if set(INTERVAL_COLUMNS) <= set(answers.columns):
         return answers.select("prediction", pl.concat_list(INTERVAL_COLUMNS)).rows()
-    chances = [f"probability_{name}" for name in classes]
-    return answers.select(pl.concat_list(chances) if chances else "prediction").to_series()
+    several = [f"probability_{name}" for name in classes] or quantile_columns(pinball)
+    return answers.select(pl.concat_list(several) if several else "prediction").to_series()
+
+
+def find_outputs(
+    definition: Definition, booster: lightgbm.Booster, rows: pl.DataFrame, predicted: Array
+) -> NDArray[np.intp]:
+    """Say of each row which output to explain: the likeliest class, or the middle quantile.
+
+    Where quantiles crossed and were put in order, that is the one whose value came to the middle.
+    """
+    if definition.pinball and len(rows):
+        places = np.argsort(booster.predict(rows), axis=1, kind="stable")
+        return np.asarray(places[:, definition.pinball.middle])
+    if predicted.ndim == 2 and not definition.pinball:
+        return np.asarray(predicted.argmax(axis=1))
+    return np.zeros(len(rows), np.intp)
 
 
 def explain_rows(

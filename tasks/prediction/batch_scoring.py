@@ -27,6 +27,7 @@ from tasks.features.point_in_time_join import look_up
 from tasks.prediction.answer_columns import (
     CELLS,
     explain_rows,
+    find_outputs,
     list_logged,
     put_beside,
     tell_predictions,
@@ -196,15 +197,14 @@ def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     classes = scorer.model.vocabulary.classes
     keys = batch.select(name for name in definition.extract.key if name in batch.columns)
     numbers = encode_rows(features, scorer.model.vocabulary, batch)
-    predicted = predict(scorer, numbers)
-    interval = scorer.model.predict_interval(numbers)
+    predicted, interval = predict(scorer, numbers), scorer.model.predict_interval(numbers)
     told = tell_predictions(definition, classes, predicted, interval)
     if scorer.correction:
         told = told.with_columns(pl.lit(scorer.correction.number).alias("correction"))
     if scorer.explain:
-        outputs = predicted.argmax(axis=1) if classes else np.zeros(len(batch), np.intp)
-        names, most = list(features.expressions), scorer.explain
-        told = told.hstack(explain_rows(scorer.model.booster, names, numbers, outputs, most))
+        booster, names = scorer.model.booster, list(features.expressions)
+        outputs = find_outputs(definition, booster, numbers, predicted)
+        told = told.hstack(explain_rows(booster, names, numbers, outputs, scorer.explain))
     return put_beside(keys, told, scorer.model.version)
 
 
@@ -223,7 +223,8 @@ def find_forest(model: PublishedModel) -> CompiledForest | None:
 def predict(scorer: Scorer, numbers: pl.DataFrame) -> Array:
     classes = scorer.model.vocabulary.classes
     if numbers.is_empty():
-        return np.zeros((0, len(classes)) if classes else 0)
+        outputs = len(classes or scorer.model.definition.target.quantiles or ())
+        return np.zeros((0, outputs) if outputs else 0)
     if scorer.forest is None:
         predicted = np.asarray(scorer.model.booster.predict(numbers))
     else:
@@ -236,11 +237,12 @@ def write_log(scorer: Scorer, batch: pl.DataFrame, answers: pl.DataFrame, folder
     """Keep a part as the service would log it, in a folder still to be published."""
     absent = [name for name in scorer.types if name not in batch.columns]
     rows = batch.with_columns(pl.lit(None, scorer.types[name]).alias(name) for name in absent)
+    model = scorer.model
     part = make_part(
-        scorer.model.definition,
-        scorer.model.version,
+        model.definition,
+        model.version,
         rows.select(list(scorer.types)),
-        predictions=list_logged(answers, scorer.model.vocabulary.classes),
+        predictions=list_logged(answers, model.vocabulary.classes, model.definition.pinball),
         asked=[time.time_ns() // 1_000] * len(rows),
         requests=[f"score-{folder.parent.name}"] * len(rows),
         correction=scorer.correction,

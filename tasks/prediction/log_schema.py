@@ -40,7 +40,8 @@ def make_part(
     `correction` is the one that they were answered by, where a base rate is followed.
     Where the definition asks for intervals, each prediction is a pair: itself, and its interval.
     """
-    answers = pl.List(pl.Float64) if definition.target.kind == "multiclass" else pl.Float64()
+    several = definition.target.kind == "multiclass" or definition.pinball is not None
+    answers = pl.List(pl.Float64) if several else pl.Float64()
     intervals = []
     if definition.serving.interval is not None:
         predictions, told = zip(*predictions, strict=True) if len(predictions) else ((), ())

@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from tasks.core.errors import DefinitionError
+from tasks.core.errors import DefinitionError, PerennialError, first_line
 from tasks.registry.trusted_ledger import read_trusted_ledger
 from tasks.registry.version_status import is_open
-from tasks.registry.versions import Published, find_unedited, list_versions, read_files
+from tasks.registry.versions import Published, find_unedited, list_models, list_versions, read_files
 from tasks.storage.store import Store
 
 
@@ -62,6 +62,17 @@ def describe_model(store: Store, model: str) -> dict[str, Any]:
             if verdict["passed"]
         ],
     }
+
+
+def describe_models(store: Store) -> dict[str, Any]:
+    """Describe all models; of one that cannot be read, the problem in a line."""
+    found: dict[str, Any] = {"root": store.root, "models": {}, "problems": {}}
+    for model in list_models(store):
+        try:
+            found["models"][model] = describe_model(store, model)
+        except PerennialError as error:
+            found["problems"][model] = first_line(error)
+    return found
 
 
 def describe_history(store: Store, model: str) -> dict[str, Any]:

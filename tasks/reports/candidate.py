@@ -13,6 +13,7 @@ from tasks.reports import charts
 from tasks.reports.candidate_calibration import list_recalibrated
 from tasks.reports.candidate_charts import draw_charts
 from tasks.reports.candidate_data import describe_data
+from tasks.reports.candidate_quantiles import HEADS, list_quantiles, name_shares, share_slice
 from tasks.reports.candidate_summary import write_summary
 from tasks.reports.candidate_text import (
     compare_models,
@@ -43,8 +44,7 @@ def draw_report(candidate: Candidate) -> dict[str, str]:
 def write_page(candidate: Candidate) -> str:
     """Render the whole page."""
     plan, metric = candidate.plan, candidate.plan.definition.metric
-    models, slices = compare_models(candidate), rank_slices(candidate)
-    measured = order_metrics(candidate)
+    models = compare_models(candidate)
     return render(
         "candidate.html.jinja",
         title=f"{plan.definition.name} {plan.version}",
@@ -66,19 +66,31 @@ def write_page(candidate: Candidate) -> str:
         recalibrated=list(list_recalibrated(candidate)),
         **_describe_folds(candidate),
         charts=list(draw_charts(candidate)),
-        slice_heads=["Slice", "Rows", *map(name_metric, measured), *_name_coverage(candidate)],
-        slices=[
+        quantile_heads=HEADS,
+        quantiles=list(list_quantiles(candidate)),
+        **_describe_slices(candidate),
+        **describe_data(candidate),
+        **_describe_lineage(candidate),
+    )
+
+
+def _describe_slices(candidate: Candidate) -> dict[str, object]:
+    """Give what each slice is worth, and how far its intervals and quantiles hold."""
+    measured = order_metrics(candidate)
+    beside = [*_name_coverage(candidate), *name_shares(candidate)]
+    return {
+        "slice_heads": ["Slice", "Rows", *map(name_metric, measured), *beside],
+        "slices": [
             [
                 name_slice(each),
                 f"{each.rows:,}",
                 *(format_score(each.metrics[name]) for name in measured),
                 *_cover_slice(candidate, each),
+                *share_slice(candidate, each),
             ]
-            for each in slices
+            for each in rank_slices(candidate)
         ],
-        **describe_data(candidate),
-        **_describe_lineage(candidate),
-    )
+    }
 
 
 def _tell_in_words(candidate: Candidate) -> dict[str, object]:

@@ -30,6 +30,8 @@ def _draw_curves(candidate: Candidate) -> Iterator[Figure]:
         yield from reversed(both) if is_rare(candidate) else both
     if "residuals" in curves:
         text = "The median error, with half (dark) and 80% (light) of the rows around it."
+        if candidate.plan.definition.pinball:
+            text += " Errors are of the middle quantile."
         drawn = charts.draw_residuals(curves["residuals"], "Residuals by prediction")
         yield Figure("Residuals", text, drawn)
     yield _draw_calibration(candidate)
@@ -72,21 +74,25 @@ def _draw_calibration(candidate: Candidate) -> Figure:
     }
     misses = evaluation.misses or (None,) * len(evaluation.calibration)
     pairs = list(zip(evaluation.calibration, misses, strict=True))
+    pinball = candidate.plan.definition.pinball
+    shares = candidate.plan.definition.target.kind != "regression" or pinball is not None
     for end in ("low", "high"):
-        bins[end] = [
+        ends = [
             each.observed if miss is None else each.predicted + getattr(miss, end)
             for each, miss in pairs
         ]
-    shares = candidate.plan.definition.target.kind != "regression"
+        bins[end] = [min(max(value, 0), 1) for value in ends] if shares else ends
     unit = "standard deviations"
     if candidate.plan.definition.deviance:
         unit = "standard deviations of the target, or means of it if those are smaller"
     error = f"{evaluation.calibration_error:.3f}" + ("" if shares else f" {unit}")
     sure = f"{candidate.plan.definition.gate.confidence * 100:g}%"
-    text = (
-        f"Tenths of the rows, each with its {sure} interval; dashed: as predicted. "
-        f"Mean distance {error}."
+    what = (
+        "A dot for each quantile: its level, and the rows below it"
+        if pinball
+        else f"Tenths of the rows, each with its {sure} interval"
     )
+    text = f"{what}; dashed: predicted as observed. Mean distance {error}."
     drawn = charts.draw_calibration(bins, shares, "Observed by predicted")
     return Figure("Calibration", text, drawn)
 

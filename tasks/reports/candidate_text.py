@@ -12,6 +12,7 @@ from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.rolling_origin import describe_folds
 from tasks.evaluation.stopping_metric import tell_disagreement
 from tasks.reports.candidate_calibration import tell_calibration
+from tasks.reports.candidate_quantiles import tell_quantiles
 from tasks.reports.display_names import METRICS, name_check, name_slice
 from tasks.reports.formatting import format_number, format_score
 from tasks.reports.rare_class import is_rare, share_of_positives, tell_of_rare
@@ -98,6 +99,7 @@ def _note_scores(candidate: Candidate) -> Iterator[str]:
     yield compare_averages(candidate)
     yield from tell_calibration(candidate)
     yield from (_as_sentence(each.detail) for each in evaluation.coverage if not each.slice)
+    yield from tell_quantiles(candidate)
     if champion and champion.rows != evaluation.rows:
         ours, theirs = (format_score(on[metric]) for on in (champion.candidate, champion.metrics))
         yield f"On the {champion.rows:,} rows that the champion never saw: {ours} against {theirs}."
@@ -141,6 +143,9 @@ def compare_averages(candidate: Candidate) -> str:
     bins, kind = candidate.evaluation.calibration, candidate.plan.definition.target.kind
     rows, observed = sum(each.counts for each in bins), share_of_positives(candidate)
     predicted = sum(each.counts * each.predicted for each in bins) / rows
+    if candidate.plan.definition.pinball:
+        off = candidate.evaluation.calibration_error
+        return f"The shares of rows below its quantiles are off by {off:.1%} on average."
     if kind == "regression":
         said, true = format_number(predicted), format_number(observed)
         return f"It predicts {said} on average; {true} came true."

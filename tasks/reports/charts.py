@@ -82,7 +82,7 @@ def draw_precision_recall(curve: Points, label: str) -> str:
 def draw_calibration(bins: Points, shares: bool, label: str) -> str:
     """Draw what was predicted against what came true, with its interval (`low`, `high`)."""
     ends = [value for name in ("predicted", "observed", "low", "high") for value in bins[name]]
-    least, most = (0.0 if shares else min(ends)), (min(max(ends), 1.0) if shares else max(ends))
+    least, most = (0.0 if shares else min(ends)), max(ends)
     axis = alt.Axis(format=".0%", tickCount=6) if shares else _numbers(ends)
     scale = alt.Scale(domain=[least, most])
     x = alt.X("predicted:Q", title="Predicted, on average", scale=scale, axis=axis)
@@ -90,7 +90,7 @@ def draw_calibration(bins: Points, shares: bool, label: str) -> str:
     size = alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[0, 90]))
     points = _chart(**bins)
     dots = points.mark_circle(color=ACCENT, opacity=0.9).encode(x=x, y=y, size=size)
-    spans = points.mark_rule(color=ACCENT, clip=True).encode(x=x, y="low:Q", y2="high:Q")
+    spans = points.mark_rule(color=ACCENT).encode(x=x, y="low:Q", y2="high:Q")
     return _render([_diagonal(least, most), spans, dots], label)
 
 

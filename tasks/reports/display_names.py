@@ -17,6 +17,8 @@ CHECKS = {
     "slices": "No slice is worse off",
     "coverage": "Intervals hold as many rows as asked for",
     "coverage_of_slices": "Intervals hold enough rows of each slice",
+    "quantiles": "As many rows lie below each quantile as it promises",
+    "quantiles_of_slices": "So it is in each slice",
     "plausible": "Not too good to be true",
 }
 METRICS: dict[Metric, tuple[str, str]] = {
@@ -38,6 +40,8 @@ METRICS: dict[Metric, tuple[str, str]] = {
     "poisson_deviance": ("Poisson deviance", "how far predicted counts are from the true ones"),
     "gamma_deviance": ("Gamma deviance", "how far amounts are off, as shares of what is predicted"),
     "tweedie_deviance": ("Tweedie deviance", "how far amounts, many of them 0, are from the truth"),
+    "pinball_loss": ("Pinball loss", "how far quantiles are off, each side as its level weighs it"),
+    "coverage_error": ("Coverage error", "how far the shares of rows below quantiles are off"),
     "r2": ("R²", "share of the target's variance explained; 0 is predicting the mean"),
 }
 METRIC_NAMES = {str(metric): name for metric, (name, _) in METRICS.items()}

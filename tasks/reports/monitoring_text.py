@@ -44,7 +44,8 @@ def describe_quality(found: MonitoringResult) -> str:
         said += f"; {format_score(judged.estimate[metric])} is estimated for the last window"
     if judged.off is not None:
         said += f" (estimates were off by {format_score(judged.off)} on average)"
-    return "; ".join([said, *(each.detail for each in judged.coverage[:1])])
+    shares = [each.detail for each in judged.quantiles if not each.slice]
+    return "; ".join([said, *(each.detail for each in judged.coverage[:1]), *shares])
 
 
 def describe_staleness(found: MonitoringResult) -> str:
@@ -120,6 +121,7 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
     """Give what `perennial monitor --json` prints: the numbers, and the alerts."""
     watch, asked, judged, drifted = found.watch, found.served, found.performance, found.drift
     covered = [each.model_dump() for each in judged.coverage]
+    shares = [each.model_dump() for each in judged.quantiles]
     fields = {"rows", "labelled", "waiting", "overdue", "unknown", "keyless", "again", "twice"}
     return {
         "model": watch.definition.name,
@@ -132,6 +134,7 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
         "behind": found.staleness.model_dump(mode="json"),
         "versions": [each.model_dump() for each in judged.versions],
         **({"coverage": covered} if covered else {}),
+        **({"quantiles": shares} if shares else {}),
         "slices": [each.model_dump() for each in rank_slices(found)],
         "prior_shift": judged.prior_shift and judged.prior_shift.model_dump(),
         "estimate": judged.estimate,

@@ -74,13 +74,15 @@ def write_rows(rows: pl.DataFrame, kind: str) -> bytes:
 
 
 def read_predictions(answer: Answer) -> Array:
-    """Read what many rows were answered: predictions, and after each the ends of its interval."""
+    """Read what many rows were answered: predictions, after each its interval or quantiles."""
     if answer.kind == ARROW:
         told = pl.read_ipc_stream(io.BytesIO(answer.body))
-        found, intervals = told["prediction"].to_numpy(), told.to_dict().get("interval")
+        held = told.to_dict()
+        found, beside = told["prediction"].to_numpy(), held.get("interval", held.get("quantiles"))
     else:
         said = json.loads(answer.body)
-        found, intervals = np.asarray(said["predictions"], dtype=np.float64), said.get("intervals")
-    if intervals is None:
+        found = np.asarray(said["predictions"], dtype=np.float64)
+        beside = said.get("intervals", said.get("quantiles"))
+    if beside is None:
         return found
-    return np.column_stack([found, np.asarray(list(intervals), dtype=np.float64)])
+    return np.column_stack([found, np.asarray(list(beside), dtype=np.float64)])

@@ -13,6 +13,7 @@ import polars as pl
 from tasks.core.columns import ROLE, SINCE, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import ProofFailed
+from tasks.core.pinball import take_middle
 from tasks.evaluation.metrics import Array
 from tasks.features.feature_tables import asked_columns, used_tables
 from tasks.features.transform import Features
@@ -54,8 +55,10 @@ def compute_reference(store: Store, published: Published, folder: Path) -> Expec
 
 
 def predict_answers(model: PublishedModel, rows: pl.DataFrame) -> Array:
-    """Predict what answers hold of raw rows: a prediction, then the ends of its interval."""
+    """Predict what answers hold of raw rows: a prediction, then its interval or all quantiles."""
     predicted = model.predict(rows)
+    if model.definition.pinball:
+        return np.column_stack([take_middle(model.definition.pinball, predicted), predicted])
     if model.interval is None:
         return predicted
     numbers = encode_rows(model.features, model.vocabulary, rows)

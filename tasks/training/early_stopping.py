@@ -11,10 +11,10 @@ import lightgbm
 
 from tasks.core.columns import ROLE
 from tasks.core.definition import Definition
-from tasks.core.model_sections import Training
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
 from tasks.training.lightgbm_params import name_weights
+from tasks.training.quantile_forest import settle_quantiles
 
 Callback = Callable[[Any], None]
 
@@ -30,7 +30,7 @@ class Settled(NamedTuple):
 
 
 def settle_rounds(
-    training: Training,
+    definition: Definition,
     params: Parameters,
     rows: lightgbm.Dataset,
     prepared: Prepared,
@@ -39,11 +39,11 @@ def settle_rounds(
     """Find the number of rounds by the last slice of the training window, and its loss by round."""
     parts = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(ROLE).collect()[ROLE].to_numpy()
     fit, stop = (take_rows(rows, parts == part) for part in (SplitRole.FIT, SplitRole.STOP))
-    return find_best_round(training, params, fit, stop, progress)
+    return find_best_round(definition, params, fit, stop, progress)
 
 
 def find_best_round(
-    training: Training,
+    definition: Definition,
     params: Parameters,
     rows: lightgbm.Dataset,
     judged: lightgbm.Dataset,
@@ -53,6 +53,11 @@ def find_best_round(
 
     Without [training] early_stopping, and with dart, which never stops, that is the last round.
     """
+    training, pinball = definition.training, definition.pinball
+    if pinball:
+        return Settled(
+            *settle_quantiles(training, pinball.levels, params, rows, judged, *callbacks)
+        )
     curves: dict[str, dict[str, list[float]]] = {}
     watch = [*callbacks, lightgbm.record_evaluation(curves)]
     if training.early_stopping:

@@ -33,14 +33,16 @@ _BEFORE = (SplitRole.FIT, SplitRole.STOP, SplitRole.GAP)
 
 def fit_interval(plan: Plan, prepared: Prepared, params: Parameters, twin: Path) -> None:
     """Fit the twin's intervals into a file beside it, where the definition asks for any."""
-    coverage, training = plan.definition.serving.interval, plan.definition.training
+    coverage, definition = plan.definition.serving.interval, plan.definition
     if coverage is None:
         return
     ends = end_parameters(params, coverage)
     _refuse_few(plan, prepared, SplitRole.STOP, "[training] stopping_share")
     with blaming(plan.origin):
         rows = open_bins(plan, prepared, params, SplitRole.FIT, SplitRole.STOP)
-        rounds = [settle_rounds(training, end, rows, prepared, lambda env: None)[0] for end in ends]
+        rounds = [
+            settle_rounds(definition, end, rows, prepared, lambda env: None)[0] for end in ends
+        ]
         _fit(plan, prepared, ends, rounds, (SplitRole.FIT,), SplitRole.STOP, twin)
 
 

@@ -31,8 +31,13 @@ _ELSEWHERE = {
 }
 _QUANTILE_ELSEWHERE = (
     "'quantile' predicts one end of a range, and the gate judges predictions of the mean; leave it "
-    "out and set [serving] interval = 0.9, which answers both ends beside the prediction"
+    "out and set [serving] interval = 0.9, which answers both ends beside the prediction, or "
+    "[target] quantiles, which are predicted and judged instead of the mean"
 )
+_NO_QUANTILES = {  # by main name: what each may be where quantiles are trained, one forest each
+    "boosting": ("gbdt", "gbrt", "goss"),
+    "reg_sqrt": (False,),
+}
 _WEIGHTS = {  # what makes a rare class count for more, and every probability too high
     "is_unbalance", "scale_pos_weight", "pos_bagging_fraction", "neg_bagging_fraction",
 }  # fmt: skip
@@ -61,6 +66,11 @@ def check_parameters(definition: Definition, origin: str) -> None:
             raise DefinitionError(f"{where}: cannot be set here; set {_ELSEWHERE[name]} instead")
         if name in _PINNED:
             raise DefinitionError(f"{where}: cannot be set; Perennial settles it")
+        if definition.pinball and value not in _NO_QUANTILES.get(name, (value,)):
+            raise DefinitionError(
+                f"{where}: {value!r} cannot be had with [target] quantiles; leave it out, or "
+                "leave quantiles out"
+            )
         fitting = _OBJECTIVES[definition.target.kind]
         if name == "objective" and value == "quantile":
             raise DefinitionError(f"{where}: {_QUANTILE_ELSEWHERE}")
@@ -83,7 +93,7 @@ def model_parameters(
     """
     kind, names = definition.target.kind, parameter_names()
     params: Parameters = {
-        "objective": kind,
+        "objective": "quantile" if definition.pinball else kind,
         **{names[given]: value for given, value in definition.training.params.items()},
         **(constraint_parameters(definition.training, features) if features else {}),
         "seed": definition.training.seed,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tasks.core.columns import MATURED, ROLE, TARGET
 from tasks.core.definition import Definition, Frozen, parse_definition
 from tasks.core.errors import DataRefused
+from tasks.core.pinball import rearrange
 from tasks.core.prediction_interval import (
     INTERVAL,
     TWIN_INTERVAL,
@@ -106,15 +107,17 @@ class PublishedModel(Frozen):
         return {each["feature"]: each["share"] for each in ranked}
 
     def predict(self, rows: pl.DataFrame, twin: bool = False) -> NDArray[np.float64]:
-        """Predict raw rows; shape (rows,), or (rows, classes) for several classes.
+        """Predict raw rows; shape (rows,), or (rows, classes) for several classes or quantiles.
 
-        Values of a regression, or probabilities. Raises what Polars raises where a feature fails.
+        Values of a regression, its quantiles, or probabilities. Raises what Polars raises where a
+        feature fails.
         """
         model = lightgbm.Booster(model_str=self.read_text(twin)) if twin else self.booster
         return self.recalibrate(predict_rows(model, self.features, self.vocabulary, rows))
 
     def recalibrate(self, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
         """Turn what one of its boosters predicts into what the version answers."""
+        predicted = rearrange(self.definition.pinball, predicted)
         return self.recalibration.apply(predicted) if self.recalibration else predicted
 
     def predict_interval(self, numbers: pl.DataFrame) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ never read here.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tasks.training.datasets import Parameters, open_bins
 from tasks.training.early_stopping import settle_rounds
 from tasks.training.intervals import fit_interval, refit_interval
 from tasks.training.lightgbm_params import blaming, model_parameters, try_parameters
+from tasks.training.quantile_forest import grow_quantiles
 from tasks.training.rare_class import steady_for, steady_leaves
 
 log = logging.getLogger("perennial.training")
@@ -74,16 +75,17 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
 
 
 def _grow_here(plan: Plan, prepared: Prepared, params: Parameters, simple: Parameters) -> Grown:
-    training = plan.definition.training
+    definition, training = plan.definition, plan.definition.training
     rounds, curve, text = training.rounds, tuple[float, ...](), ""
     with blaming(plan.origin):
         rows = make_dataset(plan, prepared, SplitRole.FIT, SplitRole.STOP)
         if training.early_stopping:
             progress = _log_progress(rounds)
-            rounds, curve, model = settle_rounds(training, params, rows, prepared, progress)
-            if plan.definition.judges_stopping_slice:
+            rounds, curve, model = settle_rounds(definition, params, rows, prepared, progress)
+            if definition.judges_stopping_slice:
                 text = model.model_to_string(num_iteration=-1)
-        twin, tree = grow_here(params, rows, rounds), grow_here(simple, rows, 1)
+        twin = grow_here(definition, params, rows, rounds)
+        tree = grow_here(definition, simple, rows, 1)
     return Grown(twin.model_to_string(), tree.model_to_string(), rounds, curve, text)
 
 
@@ -94,9 +96,8 @@ def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) 
     if plan.definition.training.engine == "dask":
         return write_text(grow_again(plan, prepared, trained.params, trained.rounds), path)
     with blaming(plan.origin):
-        booster = grow_here(
-            trained.params, make_dataset(plan, prepared, *SplitRole), trained.rounds
-        )
+        rows = make_dataset(plan, prepared, *SplitRole)
+        booster = grow_here(plan.definition, trained.params, rows, trained.rounds)
     return write_text(booster.model_to_string(), path)
 
 
@@ -108,7 +109,7 @@ def train_quick(
     if not classes:
         params = steady_leaves(params, definition.target.kind, float(np.mean(target)))
     dataset = lightgbm.Dataset(rows, label=target, categorical_feature=categories, params=params)
-    return grow_here(params, dataset, _QUICK_ROUNDS)
+    return grow_here(definition, params, dataset, _QUICK_ROUNDS)
 
 
 def make_dataset(plan: Plan, prepared: Prepared, *parts: SplitRole) -> lightgbm.Dataset:
@@ -132,11 +133,14 @@ def read_model(text: str) -> lightgbm.Booster:
     return lightgbm.Booster(model_str=text)
 
 
-def grow_here(params: Mapping[str, Any], rows: lightgbm.Dataset, rounds: int) -> lightgbm.Booster:
+def grow_here(
+    definition: Definition, params: Parameters, rows: lightgbm.Dataset, rounds: int
+) -> lightgbm.Booster:
     """Train, and keep the booster as it is: by default it goes through its text once more."""
-    return lightgbm.train(
-        dict(params), rows, rounds, callbacks=[_log_progress(rounds)], keep_training_booster=True
-    )
+    watch = _log_progress(rounds)
+    if definition.pinball:
+        return grow_quantiles(definition.pinball.levels, params, rows, rounds, watch)
+    return lightgbm.train(dict(params), rows, rounds, callbacks=[watch], keep_training_booster=True)
 
 
 def _log_progress(rounds: int) -> Callable[[Any], None]:

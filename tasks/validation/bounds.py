@@ -46,8 +46,8 @@ def measure_pair(
     part, seed = (pair if inside is None else pair.only(inside)), definition.training.seed
     groups = part.groups
     if inside is not None:
-        loss, deviance = loss_metric(definition), definition.deviance
-        losses = row_losses(loss, part.target, part.ours, deviance=deviance)
+        loss, own_loss = loss_metric(definition), definition.own_loss
+        losses = row_losses(loss, part.target, part.ours, own_loss=own_loss)
         groups = group_widely(part.rows, (np.zeros(len(losses)), losses), seed)
     return measure_surely(
         metric,
@@ -59,7 +59,7 @@ def measure_pair(
         seed=seed,
         weights=part.weights,
         costs=part.costs,
-        deviance=definition.deviance,
+        own_loss=definition.own_loss,
     )
 
 

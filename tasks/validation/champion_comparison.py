@@ -64,8 +64,8 @@ def pair_predictions(
     ours, target = rows["predicted"].to_numpy(), rows[TARGET].to_numpy()
     theirs = predicted.to_numpy() if isinstance(predicted, pl.Series) else predicted
     loss = loss_metric(definition)
-    deviance = definition.deviance
-    one, other = (row_losses(loss, target, each, deviance=deviance) for each in (ours, theirs))
+    own_loss = definition.own_loss
+    one, other = (row_losses(loss, target, each, own_loss=own_loss) for each in (ours, theirs))
     return PairedPredictions(
         rows=rows,
         target=target,
@@ -103,7 +103,7 @@ def compare_pair(definition: Definition, metric: Metric, pair: PairedPredictions
         seed=definition.training.seed,
         weights=pair.weights,
         costs=pair.costs,
-        deviance=definition.deviance,
+        own_loss=definition.own_loss,
     )
 
 
@@ -117,7 +117,7 @@ def compare_slices(
     gate, seed = definition.gate, definition.training.seed
     loss, target = loss_metric(definition), pair.target
     ours, theirs = (
-        row_losses(loss, target, each, deviance=definition.deviance)
+        row_losses(loss, target, each, own_loss=definition.own_loss)
         for each in (pair.ours, pair.theirs)
     )
     slices = {
@@ -141,4 +141,4 @@ def compare_slices(
 
 def loss_metric(definition: Definition) -> Metric:
     """Name the metric that is a mean loss over rows: slices can be compared by it."""
-    return definition.deviance.metric if definition.deviance else LOSSES[definition.target.kind]
+    return definition.own_loss.metric if definition.own_loss else LOSSES[definition.target.kind]

@@ -70,6 +70,9 @@ def refuse_incomparable(plan: Plan, champion: PublishedModel) -> None:
     ours, theirs = plan.definition, champion.definition
     if ours.target.kind != theirs.target.kind or not _same_target(ours, theirs):
         raise NotComparableError(f"it predicts another target, {theirs.target.value!r}")
+    if ours.target.quantiles != theirs.target.quantiles:
+        named = [list(each.target.quantiles or ()) or "the mean" for each in (theirs, ours)]
+        raise NotComparableError("it predicts {}, and [target] quantiles ask for {}".format(*named))
     if not _same_data(ours, theirs) and (
         ours.extract.key != theirs.extract.key or not ours.extract.key
     ):

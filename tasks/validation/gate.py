@@ -37,6 +37,7 @@ from tasks.validation.coverage_checks import judge_coverage
 from tasks.validation.fairness import judge_fairness
 from tasks.validation.fold_check import judge_folds
 from tasks.validation.naive_check import judge_naive
+from tasks.validation.share_checks import judge_shares
 from tasks.validation.shortfalls import Shortfall, find_shortfalls
 from tasks.validation.slice_check import judge_slices
 from tasks.validation.superiority import judge_better
@@ -69,7 +70,8 @@ def judge(
             definition, "beats_simple_model", pair_predictions(definition, scored, scored["simple"])
         ),
         *judge_naive(definition, scored),
-        judge_calibrated(definition, scored),
+        *judge_calibrated(definition, scored),
+        *judge_shares(definition, scored),
         *judge_coverage(definition, scored),
         *judge_bounds(definition, guess),
         *judge_fairness(definition, guess),
@@ -101,7 +103,8 @@ def judge_against_champion(
     margin, second_margin = definition.gate.margin, definition.gate.second_margin
     yield judge_metric(definition, "not_worse_than_champion", first, margin, pair, champion)
     yield judge_metric(definition, "second_metric", second, second_margin, pair, champion)
-    yield judge_calibration(definition, pair)
+    if not definition.pinball:
+        yield judge_calibration(definition, pair)
     yield judge_slices(definition, pair)
     yield judge_plausible(first, champion)
 
@@ -149,8 +152,10 @@ def judge_baseline(definition: Definition, pair: PairedPredictions) -> Iterator[
     yield check if check.passed or unsure else _suggest(definition, check)
 
 
-def judge_calibrated(definition: Definition, scored: pl.DataFrame) -> Check:
-    """Ask that predictions are calibrated, as far as small bins can tell."""
+def judge_calibrated(definition: Definition, scored: pl.DataFrame) -> Iterator[Check]:
+    """Ask that predictions are calibrated, as far as small bins can tell; quantiles have shares."""
+    if definition.pinball:
+        return
     target, predicted = scored[TARGET].to_numpy(), scored["predicted"].to_numpy()
     weights, most = read_weights(scored), definition.calibration_at_most
     unit = find_unit(definition, target, weights)
@@ -164,7 +169,7 @@ def judge_calibrated(definition: Definition, scored: pl.DataFrame) -> Check:
         "allowed by [gate] calibration_at_most",
         numbers={"error": error, "excess": excess, "most": most},
     )
-    return check if check.passed else _suggest(definition, check)
+    yield check if check.passed else _suggest(definition, check)
 
 
 def judge_metric(
@@ -225,7 +230,7 @@ def _suggest(definition: Definition, check: Check) -> Check:
     """Say what would give better probabilities, or values."""
     hints = [] if definition.training.early_stopping else ["let early_stopping settle the rounds"]
     if definition.target.kind == "regression":
-        if definition.deviance is None:
+        if definition.own_loss is None:
             hints.append("let [training.params] objective aim at the mean, as the default does")
         hints.append("learn from newer rows only ([extract] window)")
     else:

@@ -96,6 +96,8 @@ def find_miscalibration(definition: Definition, scored: pl.DataFrame) -> Iterato
     What is left of the error when chance is taken off is above 0 for the best of models, too, so
     that some bin has to be off by the whole of its interval, sure of all bins at once.
     """
+    if definition.pinball is not None:  # judged by the rows below each quantile (`share_checks`)
+        return
     target, predicted = scored[TARGET].to_numpy(), scored["predicted"].to_numpy()
     weights = read_weights(scored)
     unit = find_unit(definition, target, weights)

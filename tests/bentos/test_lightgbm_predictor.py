@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lightgbm.basic import LightGBMError
+from quantiles import grow_crossing
 from servers import Versions, alter
 
 from bentos.lightgbm_predictor import Predictor
 from bentos.model import load_folder
+from tasks.core.pinball import Pinball
 from tasks.prediction import llvm_kernel
 
 
@@ -46,3 +48,19 @@ def test_lightgbm_answers_where_nothing_can_be_compiled(
     asks = alter(versions.folder(versions.second), tmp_path / "model", 'predictor = "compiled"')
     assert load_folder(asks).predictor.name == "lightgbm"
     assert "llvmlite is not installed" in caplog.text
+
+
+def test_crossed_quantiles_are_answered_in_order_and_explained_by_the_one_in_the_middle() -> None:
+    booster, pinball = grow_crossing(), Pinball((0.45, 0.5, 0.55))
+    rows = np.random.default_rng(7).normal(size=(200, 2))
+    raw = np.asarray(booster.predict(rows))
+    crossed = (np.diff(raw, axis=1) < 0).any(axis=1)
+    assert 0.1 < crossed.mean() < 1
+    for compiled in (False, True):
+        predictor = Predictor(booster.model_to_string(), compiled, pinball=pinball)
+        found = predictor.predict(rows)
+        assert found.tolist() == np.sort(raw, axis=1).tolist()
+        assert [predictor.predict_one(row) for row in rows.tolist()] == found.tolist()
+        explained = predictor.explain(rows)
+        assert explained.shape == (200, 1, 3)
+        assert explained.sum(axis=(1, 2)) == pytest.approx(found[:, 1], abs=1e-9)

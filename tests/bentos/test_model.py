@@ -79,5 +79,5 @@ def test_a_table_is_scored_as_the_service_answers(
         assert answers.columns == ["id", "prediction"]
         return
     assert answers.columns[:2] == ["id", "label"]
-    assert answers["label"].to_list() == model.label(predicted)
+    assert answers["label"].to_list() == model.tell(matrix, predicted)
     assert answers["probability_north"].to_list() == pytest.approx(predicted[:, 1].tolist())

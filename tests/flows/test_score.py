@@ -264,7 +264,8 @@ def test_classes_and_values_are_explained_as_the_service_does(
     score_table(scorer, str(tmp_path / "s.parquet"), str(file), tmp_path, None)
     scored = pl.read_parquet(file)
     check_explained(served, TABLE, scored, len(served.features.expressions))
-    said = served.label(served.predictor.predict(encode(served, TABLE)))
+    matrix = encode(served, TABLE)
+    said = served.tell(matrix, served.predictor.predict(matrix))
     assert answer in scored.columns
     assert said is None or said == scored["label"].to_list()
 

@@ -9,7 +9,9 @@ OLD, NEW, NEWEST = (f"20200{month}01T000000Z-abc" for month in (1, 2, 3))
 MODEL = "churn"
 
 
-def put(store: Store, version: str, passed: bool = True, snapshot: str = "s") -> Published:
+def put(
+    store: Store, version: str, passed: bool = True, snapshot: str = "s", model: str = MODEL
+) -> Published:
     """Publish a version with a verdict, numbers and the digest of its snapshot."""
     check = {"name": "slices", "passed": passed, "detail": "origin EWR", "numbers": {}}
     metrics = {"auc": 0.81, "log_loss": 0.4}
@@ -18,7 +20,7 @@ def put(store: Store, version: str, passed: bool = True, snapshot: str = "s") ->
         "evaluation": {"metrics": {"holdout": metrics}, "baseline": {}, "simple": {}},
         "analysis": {"checks": [], "warnings": []},
         "lineage": {
-            "model": MODEL,
+            "model": model,
             "version": version,
             "as_of": None,
             "snapshot": snapshot,
@@ -32,4 +34,4 @@ def put(store: Store, version: str, passed: bool = True, snapshot: str = "s") ->
         (folder / "made").mkdir()
         for name, held in files.items():
             (folder / "made" / f"{name}.json").write_text(json.dumps(held))
-        return publish(store, folder / "made", version_path(MODEL, version))
+        return publish(store, folder / "made", version_path(model, version))

@@ -2,7 +2,14 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
+from judged import MODEL, NEW, OLD, put
+
+from tasks.registry.ledger import append_entry
+from tasks.storage.store import open_store
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -24,3 +31,20 @@ def test_root_without_a_model_says_what_to_run(run: Run) -> None:
     assert code == 0
     assert "no model yet; run `perennial retrain MODEL`" in " ".join(out.split())
     assert json.loads(run("status", "--json")[1])["models"] == {}
+
+
+def test_damaged_ledger_of_one_model_hides_no_other(
+    run_here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERENNIAL_ROOT", str(tmp_path))
+    store = open_store()
+    sound, other = put(store, OLD), put(store, NEW, model="other")
+    said: Any = {"version": NEW, "manifest": other.digest, "approver": "Ada", "reason": "bad"}
+    append_entry(store, "other", action="reject", **said)
+    (entry,) = (tmp_path / "models" / "other" / "ledger").iterdir()
+    entry.write_text("{}")
+    code, out, errors = run_here("status")
+    assert (code, sound.version in out.replace("\n", "")) == (2, True)
+    assert "other" in errors
+    found = json.loads(run_here("status", "--json")[1])
+    assert ([*found["models"]], [*found["problems"]]) == ([MODEL], ["other"])

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
+from tables import define
 
 from tasks.alarms.histograms import (
     FIRST,
@@ -15,8 +16,11 @@ from tasks.alarms.histograms import (
     count_window,
     join_windows,
     make_gauges,
+    watch_columns,
 )
-from tasks.core.columns import TIME
+from tasks.core.columns import PREDICTION, TIME
+from tasks.core.definition import parse_definition
+from tasks.features.transform import Features
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -83,3 +87,15 @@ def test_nothing_but_nulls_and_no_rows_are_counted() -> None:
     counted = count_window(GAUGES, nulls)
     assert counted.columns["x"][0, MISSING] == counted.columns["c"][0, MISSING] == 400
     assert count_window(make_gauges(nulls, {}), ROWS).rows.sum() == 400  # history had none, either
+
+
+def test_of_quantiles_the_middle_is_watched_and_of_classes_the_likeliest() -> None:
+    given = pl.DataFrame({TIME: [START], "k": [1], PREDICTION: [[1.0, 2.0, 9.0]]})
+    target = 'value = "k"\nkind = "regression"\nquantiles = [0.1, 0.5, 0.9]'
+    features = Features(expressions={"k": "k"}, categories=(), columns={"k": "Int64"})
+    for text, wanted in ((define(target=target), 2.0), (define(), 9.0)):
+        definition = parse_definition(text, "made.toml")
+        assert watch_columns(definition, features, given)[PREDICTION].to_list() == [wanted]
+    short = given.with_columns(pl.Series(PREDICTION, [[1.0]]))
+    definition = parse_definition(define(target=target), "made.toml")
+    assert watch_columns(definition, features, short)[PREDICTION].to_list() == [None]

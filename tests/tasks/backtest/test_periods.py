@@ -7,9 +7,11 @@ import polars as pl
 import pytest
 from predicted import DEFINITION, START, rows
 from scipy.special import expit, logit
+from tables import define
 
 from tasks.backtest.periods import average_calibration, average_periods, measure_periods
 from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET
+from tasks.core.definition import parse_definition
 
 
 def test_periods_count_alike_and_an_empty_one_not_at_all() -> None:
@@ -52,3 +54,16 @@ def test_coverage_of_a_period_is_told_where_answers_have_intervals() -> None:
     periods = measure_periods(DEFINITION, wide, dates)
     inside = ((history[TARGET] - history[PREDICTION]).abs() <= 0.4).mean()
     assert np.mean([each.coverage for each in periods]) == pytest.approx(inside, abs=0.01)
+
+
+def test_calibration_of_quantiles_is_the_distance_of_shares_from_levels() -> None:
+    text = define(target='value = "y"\nkind = "regression"\nquantiles = [0.25, 0.75]')
+    definition, history = parse_definition(text, "made.toml"), rows(40, 0.9)
+    values = np.linspace(0, 1, len(history))
+    answered = history.with_columns(
+        pl.Series(TARGET, values), pl.Series(PREDICTION, [[0.4, 0.7]] * len(history))
+    )
+    dates = [START, START + timedelta(days=41)]
+    (period,) = measure_periods(definition, answered, dates)
+    assert period.calibration == pytest.approx((0.15 + 0.05) / 2, abs=1e-3)
+    assert period.metrics["coverage_error"] == pytest.approx(period.calibration)

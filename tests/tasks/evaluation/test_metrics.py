@@ -136,9 +136,9 @@ def test_deviances_are_those_of_scikit_learn_and_mean_the_rows_own(
     random = np.random.default_rng(1)
     mean = random.gamma(2.0, 3.0, 5_000)
     target = random.poisson(mean).astype(np.float64) + (0 if deviance.takes_zero else 0.5)
-    found = measure("regression", target, mean, THRESHOLD, deviance=deviance)
+    found = measure("regression", target, mean, THRESHOLD, own_loss=deviance)
     assert list(found) == [deviance.metric, "rmse", "mae", "r2"]
     assert found[deviance.metric] == pytest.approx(oracle(target, mean), rel=1e-12)
-    losses = row_losses(deviance.metric, target, mean, deviance=deviance)
+    losses = row_losses(deviance.metric, target, mean, own_loss=deviance)
     assert losses.mean() == pytest.approx(found[deviance.metric], rel=1e-12)
     assert losses.min() >= -1e-12

@@ -18,6 +18,7 @@ SCHEMA = definition_schema()
 CHECKED = Draft202012Validator(SCHEMA)
 SOURCE = 's = {{ uri = "{}", {} }}'
 TABLE = 'source = "s"\nentity = ["c"]\nvalues = { a = "SUM(x)" }\n'
+QUANTILES = 'value = "y"\nkind = "regression"\nquantiles = [0.1, 0.5, 0.9]'
 TAKEN = [
     {},
     {"sources": '"größe" = "s.csv"'},
@@ -41,6 +42,7 @@ TAKEN = [
         "serving": "interval = 0.9",
         "gate": "coverage_margin = 0.05",
     },
+    {"target": QUANTILES, "gate": 'coverage_margin = 0.1\nsecond_metric = "coverage_error"'},
     {"checks": "label_rate = [0, 1]", "serving": 'hosts = ["*", "a.example"]\nlog_keep = "0d"'},
     {"checks.columns.x": 'type = "number"\nmin = 1\noutside = 0.1', "approval": 'mode = "auto"'},
     {"tables.t": TABLE + 'time = "t"\nover = "8d"'},
@@ -99,6 +101,22 @@ REFUSED = [
             (0.9, {"training": 'engine = "dask"'}),
         )
     ),
+    *(
+        {"target": QUANTILES, section: text}
+        for section, text in (
+            ("serving", "interval = 0.9"),
+            ("training", 'engine = "dask"'),
+            ("training", "monotone = { x = 1 }"),
+            ("training", 'params = { app = "poisson" }'),
+            ("training", "params = { alpha = 0.2 }"),
+            ("gate", "calibration_at_most = 0.2"),
+            ("gate", 'metric = "coverage_error"'),
+            ("gate", 'metric = "rmse"'),
+        )
+    ),
+    {"target": 'value = "y"\nkind = "binary"\nquantiles = [0.1, 0.9]'},
+    {"target": 'value = "y"\nkind = "regression"\nquantiles = [0.1]'},
+    {"target": 'value = "y"\nkind = "regression"\nquantiles = [0.1, 1.0]'},
     {"target": 'value = "y"\nkind = "regression"', "checks": "label_rate = [0, 1]"},
     {"tables.t": TABLE + 'over = "8d"'},
 ]

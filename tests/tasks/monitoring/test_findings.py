@@ -8,6 +8,7 @@ from tables import define
 from tasks.core.definition import parse_definition
 from tasks.evaluation.bootstrap import Interval
 from tasks.evaluation.coverage import Coverage
+from tasks.evaluation.quantile_shares import QuantileShare
 from tasks.monitoring.context import MonitoringContext, ServedRows
 from tasks.monitoring.drift import ServedDrift
 from tasks.monitoring.findings import MonitoringResult, find_alerts, warn_of
@@ -97,3 +98,29 @@ def test_intervals_that_hold_too_few_rows_are_lost_quality() -> None:
     only = held.model_copy(update={"coverage": (calm, slices[0])})
     (alert,) = find_alerts(find(**quiet, performance=only))
     assert alert.reason == "too few rows lie in their interval in carrier = A"
+
+
+def test_quantiles_that_break_their_promise_are_lost_quality() -> None:
+    target = 'value = "y"\nkind = "regression"\nquantiles = [0.1, 0.9]'
+    definition = parse_definition(define(target=target), "made.toml")
+    off = QuantileShare(
+        quantile=0.9,
+        rows=2_000,
+        share=0.8,
+        gain=Interval(value=-0.1, low=-0.12, high=-0.08),
+        loss=1.5,
+    )
+    calm = off.model_copy(update={"gain": Interval(value=-0.1, low=-0.3, high=0.1)})
+    champion = PublishedModel.model_construct(
+        definition=definition, published=Published.model_construct(path="models/made/v1")
+    )
+    watch = MonitoringContext.model_construct(definition=definition, champion=champion)
+    quiet = {"watch": watch, "staleness": Staleness(), "new_data": None, "checks": ()}
+    held = Performance(holdout={}, estimate={}, quantiles=(calm,))
+    assert list(find_alerts(find(**quiet, performance=held))) == []
+    lost = held.model_copy(update={"quantiles": (off, calm)})
+    (alert,) = find_alerts(find(**quiet, performance=lost))
+    assert alert.kind == "quality-lost"
+    assert alert.reason.startswith(
+        "80.0% of 2,000 rows lie below the 0.9 quantile (78.0% to 82.0%)"
+    )

@@ -87,3 +87,27 @@ def test_logged_intervals_come_with_their_answers_and_older_parts_have_none(
     found = gather_answers(new, log).sort(LOGGED_VERSION, PREDICTION)
     assert found[LOW].to_list() == [None, None, 0.5, 1.0]
     assert found[HIGH].to_list() == [None, None, 1.5, 4.0]
+
+
+def test_logged_quantiles_are_lists_and_those_of_a_mean_are_no_answers(
+    made: Project, tmp_path: Path
+) -> None:
+    made.write(ROWS)
+    target = 'value = "x"\nkind = "regression"'
+    old, new = (made.plan(target=each) for each in (target, f"{target}\nquantiles = [0.1, 0.9]"))
+    files = {}
+    for version, definition, answers in (
+        ("v0", old.definition, [1.0, 2.0]),
+        ("v1", new.definition, [[0.5, 1.5], [1.0, 4.0]]),
+    ):
+        rows = ROWS.select("id", "t", "x", "k", "c").head(2)
+        part = make_part(definition, version, rows, answers, [0, 1], ["r", "s"])
+        part.write_parquet(tmp_path / f"{version}.parquet")
+        files[version] = (str(tmp_path / f"{version}.parquet"),)
+    log = LoggedPredictions(files=files, rows={"v0": 2, "v1": 2}, torn={})
+    for plan, wanted in (
+        (new, [None, None, [0.5, 1.5], [1.0, 4.0]]),
+        (old, [1.0, 2.0, None, None]),
+    ):
+        found = gather_answers(plan, log).sort(LOGGED_VERSION, TIME)
+        assert found[PREDICTION].to_list() == wanted

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tasks.core.definition import Definition, parse_definition
-from tasks.evaluation.metrics import measure
+from tasks.evaluation.metrics import measure, row_losses
 from tasks.monitoring.performance_estimation import (
     Estimator,
     calibrate_chances,
@@ -85,3 +85,20 @@ def test_deviance_of_counts_is_estimated_like_their_error() -> None:
     estimator = fit_estimator(definition, target, predicted)
     found = estimate_metrics(definition, estimator, predicted[predicted > 7])
     assert found["poisson_deviance"] == pytest.approx(1.0, rel=0.1)
+
+
+def test_pinball_loss_is_estimated_by_near_predictions() -> None:
+    definition = parse_definition(
+        "name = 'm'\nsources.s = 's.parquet'\n"
+        "target = { value = 'y', kind = 'regression', quantiles = [0.1, 0.5, 0.9] }",
+        "m.toml",
+    )
+    middle = DRAW.uniform(1, 10, 30_000)
+    predicted = middle[:, None] + middle[:, None] * [-1.2816, 0, 1.2816]
+    target = middle + DRAW.normal(0, middle)
+    estimator, large = fit_estimator(definition, target, predicted), middle > 7
+    found = estimate_metrics(definition, estimator, predicted[large])
+    losses = row_losses(
+        "pinball_loss", target[large], predicted[large], own_loss=definition.own_loss
+    )
+    assert found == pytest.approx({"pinball_loss": losses.mean()}, rel=0.05)

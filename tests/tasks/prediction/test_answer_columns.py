@@ -7,13 +7,17 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from quantiles import grow_crossing
 from scored import definition_of
+from tables import define
 
+from tasks.core.definition import parse_definition
 from tasks.core.errors import DefinitionError
 from tasks.prediction import answer_columns
 from tasks.prediction.answer_columns import (
     check_explainable,
     explain_rows,
+    find_outputs,
     put_beside,
     tell_predictions,
 )
@@ -111,3 +115,17 @@ def test_predictions_have_their_meaning_beside_them() -> None:
     assert told.columns == ["label", "probability_north", "probability_south"]
     assert told["label"].to_list() == ["south", "north"]
     assert tell_predictions(definition_of("regression"), (), chances[0]).columns == ["prediction"]
+
+
+def test_crossed_quantiles_are_explained_by_the_one_that_came_to_the_middle() -> None:
+    text = 'value = "y"\nkind = "regression"\nquantiles = [0.45, 0.5, 0.55]'
+    definition, booster = parse_definition(define(target=text), "made.toml"), grow_crossing()
+    rows = pl.DataFrame(np.random.default_rng(7).normal(size=(200, 2)), schema=["a", "b"])
+    raw = np.asarray(booster.predict(rows))
+    outputs = find_outputs(definition, booster, rows, np.sort(raw, axis=1))
+    middle = raw[np.arange(200), outputs]
+    assert middle.tolist() == np.sort(raw, axis=1)[:, 1].tolist()
+    told = explain_rows(booster, ["a", "b"], rows, outputs, 2)
+    added = told["base"] + told["contribution_1"] + told["contribution_2"]
+    assert added.to_numpy() == pytest.approx(middle, abs=1e-9)
+    assert find_outputs(definition, booster, rows.head(0), raw[:0]).shape == (0,)

@@ -42,3 +42,12 @@ def test_predictions_are_read_from_json_and_arrow() -> None:
     assert read_predictions(said).tolist() == [[0.25, 0.75]]
     body = write_rows(pl.DataFrame({"prediction": [0.5]}), ARROW)
     assert read_predictions(Answer(status=200, kind=ARROW, body=body)).tolist() == [0.5]
+
+
+def test_quantiles_are_read_beside_their_prediction() -> None:
+    said = Answer(
+        status=200, kind=JSON, body=b'{"predictions": [2.0], "quantiles": [[1.0, 2.0, 3.0]]}'
+    )
+    assert read_predictions(said).tolist() == [[2, 1, 2, 3]]
+    body = write_rows(pl.DataFrame({"prediction": [2.0], "quantiles": [[1.0, 2.0, 3.0]]}), ARROW)
+    assert read_predictions(Answer(status=200, kind=ARROW, body=body)).tolist() == [[2, 1, 2, 3]]

@@ -4,8 +4,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from tasks.core.definition import parse_definition
-from tasks.core.model_sections import Training
+from tasks.core.definition import Definition, parse_definition
 from tasks.training.early_stopping import cut_curve, find_best_round, warn_of_rounds
 
 QUIET: dict[str, bool | int | float | str] = {"verbosity": -1, "objective": "binary", "seed": 1}
@@ -18,6 +17,10 @@ params = {{ {params} }}
 """
 
 
+def settle(training: str) -> Definition:
+    return parse_definition(DEFINITION.format(params="") + training, "made.toml")
+
+
 def make_rows(seed: int, params: dict[str, bool | int | float | str]) -> lightgbm.Dataset:
     random = np.random.default_rng(seed)
     x = random.normal(size=(500, 2))
@@ -27,7 +30,7 @@ def make_rows(seed: int, params: dict[str, bool | int | float | str]) -> lightgb
 @pytest.mark.parametrize("patience", [5, 20])
 def test_training_stops_so_many_rounds_after_the_best(patience: int) -> None:
     best, curve, _ = find_best_round(
-        Training(rounds=200, early_stopping=patience),
+        settle(f"rounds = 200\nearly_stopping = {patience}"),
         QUIET,
         make_rows(1, QUIET),
         make_rows(2, QUIET),
@@ -38,7 +41,7 @@ def test_training_stops_so_many_rounds_after_the_best(patience: int) -> None:
 
 def test_without_patience_the_last_round_is_taken() -> None:
     best, curve, _ = find_best_round(
-        Training(rounds=9, early_stopping=0), QUIET, make_rows(1, QUIET), make_rows(2, QUIET)
+        settle("rounds = 9\nearly_stopping = 0"), QUIET, make_rows(1, QUIET), make_rows(2, QUIET)
     )
     assert best == len(curve) == 9
 

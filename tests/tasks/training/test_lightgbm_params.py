@@ -62,3 +62,18 @@ def test_weights_of_a_class_are_named_as_they_were_given() -> None:
 def test_objective_of_quantiles_points_to_the_key_that_is_for_it() -> None:
     with pytest.raises(DefinitionError, match=r"set \[serving\] interval = 0.9, which"):
         check_parameters(define("objective = 'quantile'", "y", "regression"), "flights.toml")
+
+
+@pytest.mark.parametrize("params", ["boosting_type = 'dart'", "boosting = 'rf'", "reg_sqrt = true"])
+def test_what_cannot_be_had_with_quantiles_is_refused_by_any_name(params: str) -> None:
+    text = BARE.format(target="y", kind="regression", params=params)
+    quantiles = parse_definition(text.replace("kind", "quantiles = [0.1, 0.9], kind"), "m.toml")
+    with pytest.raises(DefinitionError, match=r"cannot be had with \[target\] quantiles; leave it"):
+        check_parameters(quantiles, "m.toml")
+
+
+def test_quantiles_are_aimed_at_by_their_own_objective() -> None:
+    text = BARE.format(target="y", kind="regression", params="boosting = 'gbdt'")
+    quantiles = parse_definition(text.replace("kind", "quantiles = [0.1, 0.9], kind"), "m.toml")
+    check_parameters(quantiles, "m.toml")
+    assert model_parameters(quantiles, 0)["objective"] == "quantile"

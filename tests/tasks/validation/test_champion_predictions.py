@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from tables import ROWS, Project
 
 from flows.retrain import plan_retrain
 from tasks.core.columns import GROUP, ROW, TIME
@@ -21,10 +22,15 @@ from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.task import prepare
 from tasks.registry.versions import Published, publish
 from tasks.storage.store import open_store
-from tasks.training.published_model import load
+from tasks.training.published_model import PublishedModel, load
 from tasks.training.task import refit, train
 from tasks.training.train import read_model
-from tasks.validation.champion_predictions import ChampionPredictions, meet_champion
+from tasks.validation.champion_predictions import (
+    ChampionPredictions,
+    NotComparableError,
+    meet_champion,
+    refuse_incomparable,
+)
 
 MAY, JULY, AUGUST = (datetime(2013, month, 1, tzinfo=UTC) for month in (5, 7, 8))
 DEFINITION = """
@@ -312,3 +318,16 @@ def test_a_champion_counts_only_where_it_knows_no_row_of_a_group(
     asked = made.holdout.filter(pl.Series(met.inside))
     assert not set(asked[GROUP]) & set(learned)
     assert len(asked) > 0.3 * len(made.holdout)
+
+
+def test_champion_of_other_quantiles_cannot_be_compared(made: Project) -> None:
+    made.write(ROWS)
+    target = 'value = "x"\nkind = "regression"'
+    mean, some = (made.plan(target=each) for each in (target, f"{target}\nquantiles = [0.1, 0.9]"))
+    champion = PublishedModel.model_construct(definition=mean.definition)
+    said = r"it predicts the mean, and \[target\] quantiles ask for \[0.1, 0.9\]"
+    with pytest.raises(NotComparableError, match=said):
+        refuse_incomparable(some, champion)
+    champion = PublishedModel.model_construct(definition=some.definition)
+    with pytest.raises(NotComparableError, match=r"it predicts .* ask for the mean"):
+        refuse_incomparable(mean, champion)

@@ -1,0 +1,96 @@
+"""A model's retrains on Prefect's server: the newest ones, and starting one from the page.
+
+A run is a worker's to do, as one that the calendar started; the page only asks for it. Responsible
+for asking once: a form names the newest run that it knew of. Not responsible for what a run does
+(`flows.retrain`), nor for retrains without a server.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import httpx
+
+from flows.ui.prefect_api import UNREACHED, ask, open_client
+from tasks.core.errors import PerennialError, first_line, harmless
+from tasks.core.names import check_model
+
+_SHOWN, _MOST = 5, 300
+_ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
+
+
+class NotStarted(PerennialError):
+    """A retrain cannot be started now."""
+
+
+def describe_retrains(model: str) -> dict[str, Any]:
+    """Describe a model's newest retrains, and whether one can be started.
+
+    `known` is the newest run's id, without the calendar's coming ones; `server` is None where none
+    answers, and False where it has no deployment of this model.
+    """
+    nothing: dict[str, Any] = {"known": "", "going": False, "runs": []}
+    try:
+        with open_client() as client:
+            found = _find_deployment(client, model)
+            runs = _list_runs(client, found) if found else []
+    except UNREACHED:
+        return {"server": None, **nothing}
+    return {
+        "server": found is not None,
+        "known": runs[0]["id"] if runs else "",
+        "going": any(each["state_type"] not in _ENDED for each in runs),
+        "runs": [_describe(each) for each in runs],
+    }
+
+
+def start_retrain(model: str, form: Mapping[str, str]) -> Literal["started"]:
+    """Ask for a retrain; NotStarted where one is going on, or the server does not take it.
+
+    The form's key makes two clicks one run.
+    """
+    known = form.get("known", "")
+    try:
+        with open_client() as client:
+            found = _find_deployment(client, check_model(model))
+            if found is None:
+                raise NotStarted(f"{model}: no deployment `retrain/{model}`: perennial deploy")
+            runs = _list_runs(client, found)
+            if any(each["state_type"] not in _ENDED for each in runs):
+                raise NotStarted(f"{model}: a retrain is going on, or waits for a worker")
+            if known != (runs[0]["id"] if runs else ""):
+                raise NotStarted(f"{model}: another retrain ended meanwhile; look again")
+            asked = {"state": {"type": "SCHEDULED"}, "idempotency_key": f"page after {known}"}
+            client.post(f"/deployments/{found}/create_flow_run", json=asked).raise_for_status()
+    except UNREACHED as error:
+        said = f"Prefect's server does not take it ({first_line(error)}): is `perennial up` there?"
+        raise NotStarted(f"{model}: {said}") from error
+    return "started"
+
+
+def _find_deployment(client: httpx.Client, model: str) -> str | None:
+    filters = {"flows": {"name": {"any_": ["retrain"]}}, "deployments": {"name": {"any_": [model]}}}
+    found = ask(client, "/deployments/filter", filters)
+    return str(found[0]["id"]) if found else None
+
+
+def _list_runs(client: httpx.Client, deployment: str) -> list[dict[str, Any]]:
+    """List the newest runs, without those that the calendar has for later."""
+    of_it = {"deployments": {"id": {"any_": [deployment]}}, "sort": "EXPECTED_START_TIME_DESC"}
+    found = ask(client, "/flow_runs/filter", of_it)
+    return [each for each in found if not _is_coming(each)][:_SHOWN]
+
+
+def _is_coming(run: dict[str, Any]) -> bool:
+    """Tell whether a run is only planned; one that is late, or tried again, is not."""
+    planned = run["state_type"] == "SCHEDULED" and run["auto_scheduled"]
+    return bool(planned and run["state_name"] != "Late" and not run["run_count"])
+
+
+def _describe(run: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": harmless(str(run["name"])[:_MOST]),
+        "state": harmless(str(run["state_name"])[:_MOST]),
+        "said": harmless(str((run["state"] or {}).get("message") or "")[:_MOST]),
+        "since": run["start_time"] or run["expected_start_time"],
+        "until": run["end_time"],
+    }
