@@ -91,10 +91,10 @@ def _place(surely: bool, far: bool, margin: str) -> str:
 
 
 def find_miscalibration(definition: Definition, scored: pl.DataFrame) -> Iterator[Shortfall]:
-    """Tell of calibration that is off beyond [gate] calibration_margin, and in some bin surely.
+    """Tell of calibration that is off beyond [gate] calibration_margin, or surely so in some bin.
 
-    What is left of the error when chance is taken off is above 0 for the best of models, too, so
-    that some bin has to be off by the whole of its interval, sure of all bins at once.
+    What is left of the error when chance is taken off is above 0 for the best of models, too: a
+    bin is surely off by the whole of its interval, sure of all bins at once.
     """
     if definition.pinball is not None:  # judged by the rows below each quantile (`share_checks`)
         return
@@ -107,16 +107,17 @@ def find_miscalibration(definition: Definition, scored: pl.DataFrame) -> Iterato
     margin = tolerate(definition, target, predicted, weights) / unit
     bins = bound_misses(definition, scored, predicted, together=True)
     surely = [each for each in bins if each and (each.low > 0 or each.high < 0)]
-    if surely and excess > margin:
+    if surely or excess > margin:
+        far = f"{margin:.4f} ([gate] calibration_margin = {definition.gate.calibration_margin:g})"
         yield Shortfall(
             name="calibration_error",
             ours=error,
             theirs=excess,
             margin=margin,
             said=f"calibration is off by {error:.4f}{_name_unit(definition)} on average, "
-            f"{excess:.4f} without what chance explains: that is beyond noise (by the intervals of "
-            f"{len(surely)} of {len(bins)} bins), and beyond the margin of {margin:.4f} ([gate] "
-            f"calibration_margin); refused is what is beyond {definition.calibration_at_most:g}",
+            f"{excess:.4f} without what chance explains, which is "
+            f"{_place(bool(surely), excess > margin, far)} ({len(surely)} of {len(bins)} bins are "
+            f"surely off); refused is what is beyond {definition.calibration_at_most:g}",
         )
 
 

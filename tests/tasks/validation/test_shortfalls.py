@@ -47,22 +47,32 @@ def test_noise_within_the_margin_is_not_told(margin: float, wrong: float, said: 
     assert said is None or said in found["accuracy"]
 
 
-@pytest.mark.parametrize(("sharpness", "off"), [(1.0, False), (4.0, True)])
-def test_calibration_beyond_the_margin_is_told_though_the_gate_passes_it(
-    sharpness: float, off: bool
+@pytest.mark.parametrize(
+    ("sharpness", "margin", "said"),
+    [
+        (1.0, 0.1, None),
+        (1.0, 0.02, "beyond the margin of 0.0093 ([gate] calibration_margin = 0.02), but may be"),
+        (4.0, 0.02, "beyond noise, and beyond the margin"),
+        (4.0, 0.9, "beyond noise, though within the margin"),
+    ],
+)
+def test_calibration_that_is_off_is_told_though_the_gate_passes_it(
+    sharpness: float, margin: float, said: str | None
 ) -> None:
-    verdict = judge(definition_of(gate="calibration_at_most = 0.9"), make_rows(sharpness), None)
+    gate = f"calibration_at_most = 0.9, calibration_margin = {margin}"
+    verdict = judge(definition_of(gate=gate), make_rows(sharpness), None)
     (checked,) = [each for each in verdict.checks if each.name == "calibrated"]
     assert checked.passed
     told = [each for each in verdict.shortfalls if each.name == "calibration_error"]
-    assert bool(told) == off
+    assert len(told) == (said is not None)
     for each in told:
         assert (each.ours, each.theirs) == (checked.numbers["error"], checked.numbers["excess"])
         assert f"calibration is off by {each.ours:.4f} on average" in each.said
+        assert str(said) in each.said
 
 
 def test_an_equal_has_no_shortfall_and_no_key_in_the_verdict() -> None:
-    rows = make_rows()
-    verdict = judge(definition_of(), rows.with_columns(simple="predicted"), None)
+    rows = make_rows().with_columns(simple="predicted")
+    verdict = judge(definition_of(gate="calibration_margin = 0.1"), rows, None)
     assert verdict.shortfalls == ()
     assert "shortfalls" not in verdict.model_dump()
