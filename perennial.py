@@ -12,6 +12,7 @@ A function returns what its command prints with `--json`; what ends a command is
 from flows.python_api import (
     Champion,
     approve,
+    diff,
     history,
     load,
     predict,
@@ -28,6 +29,7 @@ __all__ = [
     "Champion",
     "PerennialError",
     "approve",
+    "diff",
     "history",
     "load",
     "predict",

@@ -5,12 +5,14 @@
 3. Replay: look by look, each policy's champion answers what came in; the policy judges by what was
    known then; where it asks for a retrain, the real steps make a candidate, and what passes its
    gate is the champion from then on.
-4. Report: quality by period, retrains, promotions, refusals and seconds, side by side.
+4. Report: quality by period, retrains, promotions, refusals and seconds, side by side; and which
+   policy is worth it, by what its answers and retrains cost.
 
 Each policy has a registry of its own in the run's work folder; the user's gets the report only.
 Retrains that policies share (as of the same time, against the same champion) are made once.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -26,6 +28,7 @@ from flows.backtest_candidates import Past, list_failed, load_champion, make_or_
 from flows.backtest_simulation import Lane, visit
 from flows.retrain import plan_retrain
 from tasks.backtest.base_rate import follow
+from tasks.backtest.choice import Answered, choose
 from tasks.backtest.periods import average_periods, measure_periods
 from tasks.backtest.policies import Policy, parse_policies
 from tasks.backtest.replay import (
@@ -43,6 +46,7 @@ from tasks.core.errors import DataRefused, DefinitionError
 from tasks.core.time_zones import in_utc
 from tasks.registry.versions import publish
 from tasks.reports.backtest import draw_comparison
+from tasks.reports.backtest_choice import tell_choice
 from tasks.storage.store import Store, open_store, work_folder
 from tasks.training.published_model import as_column
 
@@ -54,10 +58,14 @@ def backtest(
     end: datetime,
     every: str = "1mo",
     policies: str = "never,schedule,drift,quality",
+    retrain_cost: float = 0.0,
 ) -> dict[str, Any]:
-    """Replay a model's history between two times, and compare policies of retraining."""
+    """Replay a model's history between two times, and compare policies of retraining.
+
+    `retrain_cost` is what each retrain costs, in the unit of [serving] cost.
+    """
     begun, (first, last) = time.monotonic(), map(in_utc, (start, end))
-    named, dates = settle_question(model, first, last, every, policies)
+    named, dates = settle_question(model, first, last, every, policies, retrain_cost)
     plan = plan_retrain(model, last)
     store = open_store(plan.root)
     with work_folder(store) as folder:
@@ -66,20 +74,33 @@ def backtest(
         for look in list_looks(dates, plan.definition.monitoring.window):
             for lane in lanes:
                 visit(past, lane, look)
-        replay = describe_lanes(past, lanes, every, time.monotonic() - begun)
+        replay = describe_lanes(past, lanes, every, time.monotonic() - begun, retrain_cost)
         report = keep_report(store, replay, folder / "report")
     create_markdown_artifact(
         key=f"backtest-{plan.definition.name}", markdown=draw_comparison(replay)["report.md"]
     )
-    return describe_replay(replay, report)
+    return {**describe_replay(replay, report), "told": list(tell_choice(replay.choice))}
 
 
 def settle_question(
-    model: str, start: datetime, end: datetime, every: str, policies: str
+    model: str,
+    start: datetime,
+    end: datetime,
+    every: str,
+    policies: str,
+    retrain_cost: float = 0.0,
 ) -> tuple[tuple[Policy, ...], list[datetime]]:
     """Read which policies are compared and at which dates; refuse what cannot be replayed."""
-    if load_definition(find_definition(model)).extract.time is None:
+    definition = load_definition(find_definition(model))
+    if definition.extract.time is None:
         raise DefinitionError(f"{model}: backtest needs [extract] time: its rows carry no time")
+    if not 0 <= retrain_cost < math.inf:
+        raise DefinitionError(f"--retrain-cost {retrain_cost:g}: must be 0 or more")
+    if retrain_cost and definition.serving.cost is None:
+        raise DefinitionError(
+            f"{model}: --retrain-cost needs [serving] cost = {{ false_alarm = …, missed = … }}: "
+            "it is in the same unit, and nothing else can be set against it"
+        )
     if end > datetime.now(UTC):
         raise DefinitionError(f"--to {end:%Y-%m-%d %H:%M} UTC is in the future")
     return parse_policies(policies), list_dates(start, end, every)
@@ -104,28 +125,15 @@ def open_lanes(past: Past, policies: Sequence[Policy]) -> list[Lane]:
     return lanes
 
 
-def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float) -> Replay:
-    """Measure what every policy's champions answered."""
-    definition, tracks = past.definition, []
+def describe_lanes(
+    past: Past, lanes: Sequence[Lane], every: str, seconds: float, retrain_cost: float = 0.0
+) -> Replay:
+    """Measure what every policy's champions answered, and hold the policies against each other."""
+    definition, tracks, options = past.definition, list[Track](), list[Answered]()
     for lane in lanes:
-        answered = past.rows.with_columns(as_column(lane.answers).alias(PREDICTION))
-        if lane.intervals is not None:
-            answered = answered.with_columns(map(pl.Series, (LOW, HIGH), lane.intervals.T))
-        if definition.chooses:  # each version answers by its own
-            answered = answered.with_columns(pl.Series(THRESHOLD, lane.thresholds))
-        periods = measure_periods(definition, answered, past.dates)
-        follows = definition.serving.follow_base_rate is not None
-        tracks.append(
-            Track(
-                policy=lane.policy,
-                periods=periods,
-                mean=average_periods(periods),
-                retrains=tuple(lane.retrains),
-                broken=lane.broken,
-                watching=lane.watching,
-                followed=describe_followed(past, answered) if follows else None,
-            )
-        )
+        track, answered = describe_lane(past, lane)
+        tracks.append(track)
+        options += answered
     return Replay(
         model=definition.name,
         start=past.dates[0],
@@ -136,15 +144,42 @@ def describe_lanes(past: Past, lanes: Sequence[Lane], every: str, seconds: float
         first=next(iter(past.made.values()))[1].version,  # type: ignore[union-attr]
         tracks=tuple(tracks),
         seconds=seconds,
+        choice=choose(definition, options, past.dates, retrain_cost),
     )
 
 
-def describe_followed(past: Past, answered: pl.DataFrame) -> Followed:
-    """Measure the same answers with the base rate followed."""
-    given, offsets = follow(past.definition, answered, past.dates[0], past.dates[-1])
-    corrected = answered.with_columns(as_column(given).alias(PREDICTION))
-    periods = measure_periods(past.definition, corrected, past.dates)
-    return Followed(periods=periods, mean=average_periods(periods), offsets=offsets)
+def describe_lane(past: Past, lane: Lane) -> tuple[Track, list[Answered]]:
+    """Measure one policy's answers; give them as they were and, if asked for, corrected."""
+    definition, dates = past.definition, past.dates
+    plain = Answered(lane.policy, False, len(lane.retrains), join_answers(past, lane))
+    answered, followed = [plain], None
+    if definition.serving.follow_base_rate is not None:
+        given, offsets = follow(definition, plain.rows, dates[0], dates[-1])
+        corrected = plain.rows.with_columns(as_column(given).alias(PREDICTION))
+        answered.append(Answered(lane.policy, True, plain.retrains, corrected))
+        periods = measure_periods(definition, corrected, dates)
+        followed = Followed(periods=periods, mean=average_periods(periods), offsets=offsets)
+    periods = measure_periods(definition, plain.rows, dates)
+    track = Track(
+        policy=lane.policy,
+        periods=periods,
+        mean=average_periods(periods),
+        retrains=tuple(lane.retrains),
+        broken=lane.broken,
+        watching=lane.watching,
+        followed=followed,
+    )
+    return track, answered
+
+
+def join_answers(past: Past, lane: Lane) -> pl.DataFrame:
+    """Put what a policy's champions answered beside the rows, with what it went by."""
+    answered = past.rows.with_columns(as_column(lane.answers).alias(PREDICTION))
+    if lane.intervals is not None:
+        answered = answered.with_columns(map(pl.Series, (LOW, HIGH), lane.intervals.T))
+    if past.definition.chooses:  # each version answers by its own
+        answered = answered.with_columns(pl.Series(THRESHOLD, lane.thresholds))
+    return answered
 
 
 def keep_report(store: Store, replay: Replay, folder: Path) -> str:

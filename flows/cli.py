@@ -27,7 +27,7 @@ COMMANDS = (  # as `perennial --help` lists them
     *(stack.new, local.init, flow_runs.retrain),
     *(decisions.approve, decisions.reject, decisions.rollback, decisions.accept),
     *(local.serve, flow_runs.score, flow_runs.materialise, flow_runs.monitor, flow_runs.backtest),
-    *(registry.status, registry.history, registry.show, local.ui),
+    *(registry.status, registry.history, registry.show, registry.diff, local.ui),
     *(stack.up, stack.down, stack.ps, stack.deploy, stack.logs),
     *(flow_runs.drill, registry.reproduce, editors.schema),
     *(upkeep.prune, upkeep.forget, local.doctor),

@@ -174,6 +174,8 @@ def print_backtest(done: dict[str, Any]) -> None:
         counts = len(track["retrains"]), track["promotions"], track["refusals"]
         table.add_row(policy, *scores, *map(str, counts), f"{track['seconds']:.0f}")
     out.print(table)
+    for sentence in done["told"]:
+        out.print(sentence)
     out.print(f"report {done['report']}", soft_wrap=True)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from flows.commands.options import name_of
@@ -188,6 +189,18 @@ def show(model: str, version: str) -> dict[str, Any]:
 
     store = open_store()
     return describe_version(store, get_version(store, name_of(model), version))
+
+
+def diff(model: str, before: str | None = None, after: str | None = None) -> dict[str, Any]:
+    """Tell what changed between two versions, and what that changes in their answers."""
+    from tasks.comparison.version_pair import choose_pair
+
+    store, name = open_store(), name_of(model)
+    pair = choose_pair(store, name, before, after)
+    from tasks.comparison.compare import compare_versions
+
+    with work_folder(store) as folder:
+        return compare_versions(store, *pair, folder, Path.cwd()).model_dump(mode="json")
 
 
 def history(model: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from prefect.runtime import flow_run
 
 from flows.release import release
 from tasks.analysis.task import analyse
+from tasks.comparison.candidate_changes import compare_candidate
 from tasks.core.definition_check import check_keys
 from tasks.core.definition_file import find_definition, load_definition, project_of
 from tasks.core.errors import in_definition
@@ -168,9 +169,9 @@ def make_candidate(
     plan: Plan,
     store: Store,
     folder: Path,
-    write_pages: Callable[[Candidate], dict[str, str]] = draw_report,
+    write_pages: Callable[[Candidate], dict[str, str]] | None = None,
 ) -> Published:
-    """Run the six steps in a folder of their own and publish what they made."""
+    """Run the six steps in a folder of their own and publish what they made, with its report."""
     steps: list[TimedStep] = []
     with timed("extraction", steps):
         snapshot = extract(plan, folder)
@@ -196,4 +197,8 @@ def make_candidate(
         tuning_gain=gain, trained=trained, evaluation=evaluation, verdict=verdict,
         refitted=refitted, steps=tuple(steps), run_id=str(flow_run.id or ""),
     )  # fmt: skip
-    return publish_candidate(candidate, write_pages(candidate), store, folder)
+    if write_pages is None:
+        pages = draw_report(candidate, compare_candidate(candidate, scored))
+    else:
+        pages = write_pages(candidate)
+    return publish_candidate(candidate, pages, store, folder)

@@ -109,6 +109,9 @@ def backtest(
     policies: Annotated[
         str, typer.Option(help="Which to compare, by commas.")
     ] = "never,schedule,drift,quality",
+    retrain_cost: Annotated[
+        float, typer.Option(help="What a retrain costs, in the unit of [serving] cost.")
+    ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Replay history under several retraining policies, and compare their results."""
@@ -118,9 +121,9 @@ def backtest(
         check_past(end, check_columns(model).extract.time is not None, "--to")
         from flows.backtest import settle_question
 
-        settle_question(model, start, end, every, policies)
+        settle_question(model, start, end, every, policies, retrain_cost)
     with running("backtest") as flows:
-        done = flows.backtest(model, start, end, every, policies)
+        done = flows.backtest(model, start, end, every, policies, retrain_cost)
     console.print_json(done) if as_json else console.print_backtest(done)
 
 

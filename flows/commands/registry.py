@@ -1,6 +1,7 @@
-"""Commands that read the registry: status, history, show, and reproduce.
+"""Commands that read the registry: status, history, show, diff, and reproduce.
 
-They change nothing. They need no Prefect, and load heavy libraries only to reproduce a version.
+They change nothing. They need no Prefect, and load heavy libraries only to compare versions, or to
+reproduce one.
 """
 
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from flows import console, python_api, registry_pages
-from flows.commands.completion import complete_models
+from flows import comparison_pages, console, python_api, registry_pages
+from flows.commands.completion import complete_models, complete_versions
 from flows.commands.options import AsJson, Model, Version, name_of
 from tasks.core.errors import StoreError, harmless
 from tasks.storage.store import open_store, work_folder
@@ -59,6 +60,30 @@ def show(
         return print(harmless(read_bill(store, name, get_version(store, name, version).version)))
     found = python_api.show(model, version)
     console.print_json(found) if as_json else console.print_version(found)
+
+
+def diff(
+    model: Model,
+    before: Annotated[
+        str | None,
+        typer.Argument(
+            help="The version before. Left out: the champion.", autocompletion=complete_versions
+        ),
+    ] = None,
+    after: Annotated[
+        str | None,
+        typer.Argument(
+            help="The version after. Left out: the newest that waits for a decision, or else the "
+            "champion, which is then set against the one before it.",
+            autocompletion=complete_versions,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what changed between two versions, and which decisions that changes."""
+    with console.progress("comparing"):
+        found = python_api.diff(model, before, after)
+    console.print_json(found) if as_json else comparison_pages.print_comparison(found)
 
 
 def reproduce(model: Model, version: Version, as_json: AsJson = False) -> None:

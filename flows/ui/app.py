@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from flows.ui import model_page, models_page
 from flows.ui.access import Guard, Tokens
+from flows.ui.comparison_page import Comparisons
 from flows.ui.decision_runs import DecisionRuns, read_form, tell_command
 from flows.ui.reading import Reader
 from flows.ui.rendering import STYLE, STYLE_NAME, render
@@ -27,6 +28,7 @@ from flows.ui.retrain_runs import start_retrain
 from tasks.core.errors import DecisionRefused, DefinitionError, PerennialError, first_line
 from tasks.storage.store import Store
 
+_VERSION = "/models/{model}/versions/{version}"
 _LASTING = {"cache-control": "private, max-age=31536000, immutable"}
 _MOST = 20_000  # bytes of a form
 # What was made elsewhere shows as it is, and does nothing: it has no script, and no way out.
@@ -51,9 +53,11 @@ def make_app(store: Store, password: str, host: str = "127.0.0.1") -> ASGIApp:
         *site.page("/decisions/{run}", "decision", site.describe_run),
         Route("/models/{model}/decide", site.receive, methods=["POST"]),
         Route("/models/{model}/retrain", site.receive_retrain, methods=["POST"]),
-        Route("/models/{model}/versions/{version}/report", site.answer_report),
+        Route(f"{_VERSION}/report", site.answer_report),
         Route("/models/{model}/looks/{look}/report", site.answer_look_report),
-        *site.page("/models/{model}/versions/{version}", "version", _describe_version),
+        *site.page(f"{_VERSION}/diff/{{after}}", "comparison", site.compare),
+        Route(f"{_VERSION}/diff", site.lead_to_comparison),
+        *site.page(_VERSION, "version", _describe_version),
         *site.page("/models/{model}/looks/{look}", "look", _describe_look),
         *site.page("/models/{model}", "model", _describe_model),
     ]
@@ -66,6 +70,7 @@ class Site:
 
     def __init__(self, store: Store) -> None:
         self._reader, self._tokens, self._runs = Reader(store), Tokens(), DecisionRuns(store)
+        self._comparisons = Comparisons()
         models_page.describe_models(self._reader, _now())  # what all requests need is read now
 
     def page(self, address: str, template: str, describe: Describe) -> list[Route]:
@@ -108,6 +113,19 @@ class Site:
         if (run := self._runs.find(request.path_params["run"])) is None:
             raise model_page.NotThere("this decision is not known here; the ledger tells of it")
         return {"address": f"/decisions/{run.name}", **run.describe()}
+
+    def compare(self, reader: Reader, request: Request) -> dict[str, Any]:
+        """Set two versions against each other."""
+        asked = request.path_params
+        return self._comparisons.describe(reader, asked["model"], asked["version"], asked["after"])
+
+    def lead_to_comparison(self, request: Request) -> Response:
+        """Lead from the choice on a version's page to what changed since the version chosen."""
+        asked, before = request.path_params, request.query_params.get("before", "")
+        for version in (before, asked["version"]):
+            model_page.get_published(self._reader, asked["model"], version)
+        place = f"/models/{asked['model']}/versions/{before}/diff/{asked['version']}"
+        return RedirectResponse(place, 303)
 
     def answer_report(self, request: Request) -> Response:
         """Give a version's report."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from flows.comparison_pages import share, write, write_contribution
 from tasks.core.model_card import title_card
 from tasks.core.model_sections import HIGHER_IS_BETTER
 from tasks.reports.formatting import format_score, printable
@@ -28,8 +29,8 @@ def render(template: str, **values: object) -> str:
 def metric(name: str) -> str:
     """Write a metric's name with an arrow in the direction that is better.
 
-    >>> metric("average_precision"), metric("log_loss")
-    ('average precision ↑', 'log loss ↓')
+    >>> metric("auc"), metric("average_precision"), metric("log_loss")
+    ('auc ↑', 'average precision ↑', 'log loss ↓')
     """
     return f"{name.replace('_', ' ')} {'↑' if name in HIGHER_IS_BETTER else '↓'}"
 
@@ -69,5 +70,6 @@ def _printable(value: Any) -> Any:
 
 
 _PAGES = open_templates(_TEMPLATES, _printable)
-_PAGES.filters |= {each.__name__: each for each in (metric, moment, age, words)}
+_PAGES.filters |= {each.__name__: each for each in (metric, moment, age, words, share)}
 _PAGES.filters |= {"score": format_score, "titled": title_card}
+_PAGES.filters |= {"side": write, "contribution": write_contribution}

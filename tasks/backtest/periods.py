@@ -4,7 +4,7 @@ Responsible for measuring answers, period by period, and for averages over perio
 for who answered (`flows/backtest_simulation`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
@@ -12,11 +12,12 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET, TIME
+from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET, TIME, WEIGHT
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.prior_shift import PriorShift, find_shift
 from tasks.evaluation.quantile_shares import calibrate_model
+from tasks.evaluation.row_values import read_weights
 from tasks.monitoring.holdout_comparison import as_array, measure_rows
 
 FEWEST = 50  # rows with a label that a period needs to be measured
@@ -42,13 +43,27 @@ def measure_periods(
     definition: Definition, history: pl.DataFrame, dates: Sequence[datetime]
 ) -> tuple[Period, ...]:
     """Measure the predictions of each period that has labels enough."""
-    periods = []
+    return tuple(
+        measure_period(definition, rows, start, end)
+        for start, end, rows in cut_periods(history, dates)
+    )
+
+
+def cut_periods(
+    history: pl.DataFrame, dates: Sequence[datetime]
+) -> Iterator[tuple[datetime, datetime, pl.DataFrame]]:
+    """Give the labelled rows of each period that has enough of them."""
     for start, end in pairwise(dates):
-        inside = pl.col(TIME).is_between(start, end, closed="right")
-        rows = history.filter(inside, pl.col(TARGET).is_not_null())
+        rows = known_rows(history, start, end)
         if len(rows) >= FEWEST and rows[TARGET].n_unique() > 1:
-            periods.append(measure_period(definition, rows, start, end))
-    return tuple(periods)
+            yield start, end, rows
+
+
+def known_rows(history: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
+    """Give the rows of a period that have a label, and count for something."""
+    counts = pl.col(WEIGHT) > 0 if WEIGHT in history.columns else pl.lit(True)
+    inside = pl.col(TIME).is_between(start, end, closed="right")
+    return history.filter(inside, pl.col(TARGET).is_not_null(), counts)
 
 
 def measure_period(
@@ -56,13 +71,14 @@ def measure_period(
 ) -> Period:
     """Measure rows that were answered between two times."""
     target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
+    weights = read_weights(rows)
     return Period(
         start=start,
         end=end,
         rows=len(rows),
         metrics=measure_rows(definition, rows),
-        calibration=calibrate_model(definition, target, predicted)[1],
-        prior_shift=find_shift(definition, target, predicted),
+        calibration=calibrate_model(definition, target, predicted, weights)[1],
+        prior_shift=find_shift(definition, target, predicted, weights),
         coverage=_cover(rows) if LOW in rows.columns else None,
     )
 

@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 from dateutil.relativedelta import relativedelta  # type: ignore[import-untyped]
 
+from tasks.backtest.choice import Choice
 from tasks.backtest.periods import FEWEST, Period, average_calibration
 from tasks.backtest.policies import Policy
-from tasks.core.columns import MATURED, PREDICTION, TARGET, TIME
+from tasks.core.columns import MATURED, PREDICTION, ROW, TARGET, TIME, WEIGHT
 from tasks.core.definition import Definition, Frozen
 from tasks.core.durations import parse_duration
 from tasks.core.errors import DefinitionError
@@ -23,10 +24,13 @@ from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import compare, group_rows
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, error_of
+from tasks.evaluation.row_values import read_costs, read_weights
 from tasks.extraction.run_plan import Plan
 from tasks.monitoring.holdout_comparison import measure_rows
 from tasks.preparation.labels import label_rows, settle_target
+from tasks.preparation.weights import counted_columns, weigh_rows
 from tasks.sources.query import collect, holding, open_table
+from tasks.training.published_model import as_column
 
 _MONTHS = re.compile(r"(\d{1,3})mo")
 _MOST_DATES = 1_000
@@ -112,6 +116,7 @@ class Replay(Frozen):
     first: str
     tracks: tuple[Track, ...]
     seconds: float
+    choice: Choice | None = None
 
 
 def list_dates(start: datetime, end: datetime, every: str) -> list[datetime]:
@@ -158,31 +163,46 @@ def read_history(plan: Plan, end: datetime) -> tuple[pl.DataFrame, tuple[str, ..
             .filter(table.time <= end)
             .drop(MATURED)
         )
-        return collect(table, rows).sort(TIME, maintain_order=True), classes
+        return weigh_known(plan, collect(table, rows).sort(TIME, maintain_order=True)), classes
+
+
+def weigh_known(plan: Plan, rows: pl.DataFrame) -> pl.DataFrame:
+    """Add what each labelled row counts and what a mistake on it costs, where that is defined."""
+    counted = counted_columns(plan)
+    if not counted:
+        return rows
+    labelled = rows.lazy().filter(pl.col(TARGET).is_not_null())
+    known = weigh_rows(plan, labelled).select(ROW, *counted).collect()
+    return rows.join(known, on=ROW, how="left", maintain_order="left")
 
 
 def compare_promoted(
     definition: Definition, rows: pl.DataFrame, promoted: Array, replaced: Array
 ) -> tuple[Interval | None, bool]:
     """Compare a promoted model with the one it replaced, on rows that came true since."""
-    known = rows[TARGET].is_not_null().to_numpy()
-    target = rows[TARGET].to_numpy()[known]
-    if len(target) < FEWEST or len(np.unique(target)) < 2:
+    known = rows[TARGET].is_not_null()
+    if WEIGHT in rows.columns:
+        known &= (rows[WEIGHT] > 0).fill_null(False)
+    labelled, inside = rows.filter(known), known.to_numpy()
+    if len(labelled) < FEWEST or labelled[TARGET].n_unique() < 2:
         return None, False
     gate, metric, seed = definition.gate, definition.metric, definition.training.seed
     gain = compare(
         metric,
-        target,
-        promoted[known],
-        replaced[known],
-        group_rows(rows[TIME].filter(pl.Series(known)), seed),
+        labelled[TARGET].to_numpy(),
+        promoted[inside],
+        replaced[inside],
+        group_rows(labelled[TIME], seed),
         confidence=gate.confidence,
         threshold=definition.threshold,
         seed=seed,
-        costs=definition.constant_costs,
+        weights=read_weights(labelled),
+        costs=read_costs(definition, labelled),
         own_loss=definition.own_loss,
     )
-    theirs = measure_rows(definition, pl.DataFrame({TARGET: target, PREDICTION: replaced[known]}))
+    theirs = measure_rows(
+        definition, labelled.with_columns(as_column(replaced[inside]).alias(PREDICTION))
+    )
     return gain, gain.high < -gate.margin * error_of(metric, theirs[metric])
 
 

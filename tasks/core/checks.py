@@ -12,10 +12,13 @@ from tasks.core.definition import Frozen
 
 
 class Check(Frozen):
+    """`warning` says why it passed only after something was taken off."""
+
     name: str
     passed: bool
     detail: str
     numbers: dict[str, float | int | str | None] = Field(default={})
+    warning: str = Field(default="", exclude_if=lambda text: not text)
 
 
 def failed(checks: Iterable[Check]) -> list[Check]:

@@ -9,6 +9,7 @@ ROLE = "perennial.part"  # a row's `SplitRole`
 FALSE_ALARM, MISSED = "perennial.false_alarm", "perennial.missed"  # what a mistake on it costs
 THRESHOLD = "perennial.threshold"  # from which probability on its answer was yes
 WEIGHT = "perennial.weight"  # only there where the definition weighs rows
+LEARNED_OFFSET = "perennial.learned_offset"  # of log odds, by which a model is off where it learned
 GROUP = "perennial.group"  # a hash of what [training] group says of a row; only there with one
 PREDICTION = "perennial.prediction"
 LOW, HIGH = "perennial.low", "perennial.high"  # a prediction's interval

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from tasks.core.checks import failed
-from tasks.core.columns import ROLE, TARGET
+from tasks.core.columns import LEARNED_OFFSET, ROLE, TARGET
 from tasks.drill.faults import CANDIDATE_FAULTS
 from tasks.drill.testbed import CLEAN, Drilled, Testbed, make_folder
 from tasks.evaluation.evaluate import evaluate_models
@@ -43,6 +43,8 @@ def drill_candidates(testbed: Testbed, folder: Path) -> Iterator[Drilled]:
         level = largest_slice(scored, slices)
         spoiled = fault.strike(scored["predicted"].to_numpy(), level)
         column = pl.Series("predicted", spoiled)
+        # What is wrong with a model is so where it learned, too: no base rate has moved.
+        scored = scored.drop(LEARNED_OFFSET, strict=False)
         rival = None if fault.first else opponent
         yield ask_gate(plan, fault.name, scored.with_columns(column), rival)
     yield ask_gate(

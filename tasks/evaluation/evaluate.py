@@ -28,7 +28,7 @@ from tasks.evaluation.decision_threshold import ChosenThreshold, settle_threshol
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, measure
 from tasks.evaluation.naive_predictions import predict_naively
-from tasks.evaluation.prior_shift import PriorShift, find_shift
+from tasks.evaluation.prior_shift import PriorShift, find_shift, measure_learned
 from tasks.evaluation.quantile_shares import (
     QuantileShare,
     calibrate_model,
@@ -155,7 +155,9 @@ def evaluate_models(
         quantiles=tuple(measure_shares(plan.definition, rows, predicted, SLICE)),
         folds=judge_folds(plan, prepared, trained),
     )
-    _keep(rows.with_columns(predict_naively(plan, snapshot, rows[ROW])), path, predictions)
+    off = measure_learned(plan.definition, seen, learned)
+    kept = rows.with_columns(*predict_naively(plan, snapshot, rows[ROW]), **off)
+    _keep(kept, path, predictions)
     return evaluation, Scored(path=path, folds=evaluation.folds)
 
 

@@ -7,12 +7,15 @@ set against the one before. Binary targets only. Not responsible for what is don
 """
 
 import numpy as np
+import polars as pl
 from scipy.optimize import brentq  # type: ignore[import-untyped]
 from scipy.special import expit, logit  # type: ignore[import-untyped]
 
+from tasks.core.columns import LEARNED_OFFSET, TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.evaluation.calibration import calibration_error, calibration_excess, deviation
 from tasks.evaluation.metrics import Array, read_certainty
+from tasks.evaluation.row_values import read_weights
 from tasks.training.recalibration import shift_odds
 
 EXPLAINS = 0.5  # of a calibration error: from here on, it is called a base rate that moved
@@ -84,6 +87,21 @@ def find_offset(rate: float, predicted: Array, weights: Array | None = None) -> 
     if miss(-_FARTHEST) >= 0 or miss(_FARTHEST) <= 0:
         return -_FARTHEST if miss(0) > 0 else _FARTHEST
     return float(brentq(miss, -_FARTHEST, _FARTHEST, xtol=1e-12))
+
+
+def measure_learned(
+    definition: Definition, rows: pl.DataFrame, predicted: Array
+) -> dict[str, float]:
+    """Measure by how much a model is off where it learned, by the name of the holdout's column.
+
+    Class weights, or a slip, move its odds there as well: no base rate has moved since.
+    """
+    target, weights = rows[TARGET].to_numpy(), read_weights(rows)
+    if definition.target.kind != "binary" or not 0 < target.mean() < 1:
+        return {}
+    return {
+        LEARNED_OFFSET: find_offset(float(np.average(target, weights=weights)), predicted, weights)
+    }
 
 
 def tolerate(

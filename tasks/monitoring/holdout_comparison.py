@@ -21,7 +21,7 @@ from tasks.evaluation.bootstrap import (
 )
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import Array, error_of, measure, row_losses
-from tasks.evaluation.row_values import read_costs
+from tasks.evaluation.row_values import read_costs, read_weights
 from tasks.evaluation.slices import SLICE
 from tasks.validation.champion_comparison import loss_metric
 
@@ -140,12 +140,24 @@ def as_array(predicted: pl.Series) -> Array:
 
 
 def measure_rows(definition: Definition, rows: pl.DataFrame) -> dict[Metric, float]:
-    """Compute every metric of rows with a target; there must be some."""
-    target, predicted = rows[TARGET].to_numpy(), as_array(rows[PREDICTION])
-    threshold = rows[THRESHOLD].to_numpy() if THRESHOLD in rows.columns else definition.threshold
-    costs = read_costs(definition, rows)
-    kind, own_loss = definition.target.kind, definition.own_loss
-    return measure(kind, target, predicted, threshold, costs=costs, own_loss=own_loss)
+    """Compute every metric of rows with a target; there must be some.
+
+    Rows that carry weights count by them; what was served carries none.
+    """
+    return measure(
+        definition.target.kind,
+        rows[TARGET].to_numpy(),
+        as_array(rows[PREDICTION]),
+        read_threshold(definition, rows),
+        read_weights(rows),
+        read_costs(definition, rows),
+        definition.own_loss,
+    )
+
+
+def read_threshold(definition: Definition, rows: pl.DataFrame) -> float | Array:
+    """Give from which probability on an answer was yes: a row's own, or the definition's."""
+    return rows[THRESHOLD].to_numpy() if THRESHOLD in rows.columns else definition.threshold
 
 
 def _slices(

@@ -13,7 +13,6 @@ from pydantic import Field
 from tasks.alarms.histograms import RECENT
 from tasks.core.columns import HIGH, LOW, PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
-from tasks.core.errors import StoreError
 from tasks.core.model_sections import Metric
 from tasks.evaluation.coverage import Coverage, measure_coverage
 from tasks.evaluation.interval import Interval
@@ -34,10 +33,12 @@ from tasks.monitoring.holdout_comparison import (
 from tasks.monitoring.performance_estimation import Estimator, estimate_metrics, fit_estimator
 from tasks.monitoring.reference import ChampionReference
 from tasks.monitoring.served_quantiles import explain_other, share_recent
-from tasks.registry.versions import find_version, read_json
-from tasks.storage.store import Store, open_store
-
-_SPAN_ROWS = 100  # labelled rows that a window needs to be measured by itself
+from tasks.monitoring.version_performance import (
+    SPAN_ROWS,
+    Answered,
+    describe_versions,
+    inside_span,
+)
 
 
 class Span(Frozen):
@@ -54,17 +55,6 @@ class Span(Frozen):
     surely: Interval | None = None
     estimate: dict[Metric, float]
     estimate_labelled: dict[Metric, float]
-
-
-class Answered(Frozen):
-    """The performance of one version's predictions."""
-
-    version: str
-    rows: int
-    labelled: int
-    metrics: dict[Metric, float]
-    surely: Interval | None = None
-    holdout: dict[Metric, float]
 
 
 class Performance(Frozen):
@@ -100,13 +90,15 @@ def measure_performance(
 
     A `reference` of text says why there is none; then nothing is compared with the holdout.
     """
-    versions = tuple(describe_versions(watch, asked, outcomes))
-    other = explain_other(watch.definition, watch.champion.definition)
+    definition = watch.definition
+    other = explain_other(definition, watch.champion.definition)
     if isinstance(reference, str) or other:
+        versions = tuple(describe_versions(watch, asked, outcomes, {}))
         problem = reference if isinstance(reference, str) else other
         return Performance(versions=versions, holdout={}, estimate={}, problem=problem)
-    definition, holdout = watch.definition, reference.holdout()
-    answers = _inside(asked, outcomes.read(watch.version))
+    holdout = reference.holdout()
+    promised = measure_rows(definition, holdout)
+    answers = inside_span(asked, outcomes.read(watch.version))
     unseen = _drop_seen(watch, answers)
     estimator = fit_estimator(definition, holdout[TARGET].to_numpy(), as_array(holdout[PREDICTION]))
     spans = tuple(
@@ -119,9 +111,9 @@ def measure_performance(
         coverage=tuple(cover_recent(watch.champion.definition, recent)),
         quantiles=tuple(share_recent(definition, recent)),
         slices=judge_slices(definition, recent, holdout),
-        versions=versions,
+        versions=tuple(describe_versions(watch, asked, outcomes, promised)),
         spans=spans,
-        holdout=measure_rows(definition, holdout),
+        holdout=promised,
         estimate=estimate_metrics(definition, estimator, as_array(last[PREDICTION])),
         off=_mean_distance(definition.metric, spans),
         seen=len(answers) - len(unseen),
@@ -143,7 +135,7 @@ def measure_span(
 ) -> Span:
     """Measure one window, and estimate it as if no label were known."""
     definition, known = watch.definition, rows.drop_nulls(TARGET)
-    enough = len(known) >= _SPAN_ROWS
+    enough = len(known) >= SPAN_ROWS
     return Span(
         start=start,
         end=start + watch.window,
@@ -156,53 +148,11 @@ def measure_span(
     )
 
 
-def describe_versions(
-    watch: MonitoringContext, asked: ServedRows, outcomes: GroundTruth
-) -> Iterator[Answered]:
-    """Measure each version's answers by themselves."""
-    store = open_store(watch.root)
-    for version in sorted(asked.rows):
-        rows = _inside(asked, outcomes.read(version))
-        known = rows.drop_nulls([TARGET, PREDICTION])
-        enough = len(known) >= _SPAN_ROWS and _knows_classes(watch, known)
-        yield Answered(
-            version=version,
-            rows=len(rows),
-            labelled=len(known),
-            metrics=measure_rows(watch.definition, known) if enough else {},
-            surely=measure_interval(watch.definition, known) if enough else None,
-            holdout=_recall_holdout(store, watch.definition.name, version),
-        )
-
-
-def _recall_holdout(store: Store, model: str, version: str) -> dict[Metric, float]:
-    """Recall a version's metrics; one that is gone or damaged need not be whole to be listed."""
-    try:
-        published = find_version(store, model, version)
-        lineage = read_json(store, published, "lineage.json") if published else {}
-    except StoreError:
-        return {}
-    found: dict[Metric, float] = lineage.get("metrics", {}).get("holdout", {})
-    return found
-
-
-def _inside(asked: ServedRows, answers: pl.DataFrame) -> pl.DataFrame:
-    return answers.filter(pl.col(TIME) > asked.since, pl.col(TIME) <= asked.until)
-
-
 def _drop_seen(watch: MonitoringContext, answers: pl.DataFrame) -> pl.DataFrame:
     """Leave out rows that the champion learned from: on those it looks too good."""
     split = watch.champion.split
     end = split.matured if watch.champion.refit else split.gap
     return answers if end is None else answers.filter(pl.col(TIME) > end)
-
-
-def _knows_classes(watch: MonitoringContext, rows: pl.DataFrame) -> bool:
-    """Tell whether answers are about as many classes, or quantiles, as the champion's."""
-    if not isinstance(rows.schema[PREDICTION], pl.List):
-        return True
-    classes = len(watch.definition.target.quantiles or watch.champion.vocabulary.classes)
-    return bool((rows[PREDICTION].list.len() == classes).all())
 
 
 def _cut(

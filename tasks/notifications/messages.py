@@ -82,7 +82,9 @@ def say_verdict(made: dict[str, Any]) -> str:
     else:
         ours, rival = _numbers(made["metrics"]["holdout"]), "; there is no champion yet"
         rows = "the holdout"
-    return f"All {len(checks)} checks of its gate passed: on {rows} it has {ours}{rival}."
+    warned = [_short(each["warning"]) for each in checks if each.get("warning")]
+    more = f" Warning: {'; '.join(warned)}." if warned else ""
+    return f"All {len(checks)} checks of its gate passed: on {rows} it has {ours}{rival}.{more}"
 
 
 def describe_decision(model: str, entry: Entry) -> Message:

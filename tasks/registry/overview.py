@@ -110,7 +110,8 @@ def list_warnings(
 ) -> list[str]:
     """List what speaks against a version, of its published files; older ones lack some of it."""
     short = [each["said"] for each in verdict.get("shortfalls", [])]
-    return [*short, *analysis["warnings"], *lineage.get("warnings", [])]
+    told = [each["warning"] for each in verdict["checks"] if "warning" in each]
+    return [*short, *analysis["warnings"], *lineage.get("warnings", []), *told]
 
 
 def _say(verdict: dict[str, Any]) -> str:

@@ -7,8 +7,9 @@ from tasks.backtest.periods import Period
 from tasks.backtest.replay import Followed, Replay, Retrain, Track
 from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.reports import charts
+from tasks.reports.backtest_choice import list_choice, list_choice_heads, tell_choice
 from tasks.reports.display_names import METRICS, name_metric
-from tasks.reports.formatting import format_score, format_share, markdown_table
+from tasks.reports.formatting import escape_markdown, format_score, format_share, markdown_table
 from tasks.reports.templates import Figure, render
 
 _FORMS = ("%-d %b", "%-d %b %Y", "%Y-%m-%d %H:%M:%S.%f")
@@ -28,7 +29,8 @@ def draw_comparison(replay: Replay) -> dict[str, str]:
 def write_summary(replay: Replay) -> str:
     """Write the short version: a row a policy."""
     title = f"**{replay.model}**, {replay.start:%Y-%m-%d} to {replay.end:%Y-%m-%d}"
-    return f"{title}\n\n{markdown_table(list_heads(replay), list_rows(replay))}\n"
+    table, told = markdown_table(list_heads(replay), list_rows(replay)), tell_choice(replay.choice)
+    return f"{title}\n\n{table}\n\n{escape_markdown(' '.join(told))}\n"
 
 
 def list_heads(replay: Replay) -> list[str]:
@@ -89,6 +91,9 @@ def write_page(replay: Replay) -> str:
         every=replay.every,
         metric=name_metric(replay.metric),
         heads=list_heads(replay),
+        told=list(tell_choice(replay.choice)),
+        choice_heads=list_choice_heads(replay.choice) if replay.choice else [],
+        choice=list(list_choice(replay.choice)) if replay.choice else [],
         policies=list_rows(replay),
         rules={track.policy: RULES[track.policy] for track in replay.tracks},
         period_heads=["From", *(track.policy for track in replay.tracks), "Rows"],

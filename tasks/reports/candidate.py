@@ -5,12 +5,14 @@ The page shows what a decision needs first, and where it all comes from last.
 
 from collections.abc import Iterator
 
+from tasks.comparison.candidate_changes import CandidateChanges
 from tasks.core.checks import Check
 from tasks.core.model_card import title_card
 from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.evaluation.evaluate import Slice
 from tasks.reports import charts
 from tasks.reports.candidate_calibration import list_recalibrated
+from tasks.reports.candidate_changes import describe_changes, tell_changes
 from tasks.reports.candidate_charts import draw_charts
 from tasks.reports.candidate_data import describe_data
 from tasks.reports.candidate_quantiles import HEADS, list_quantiles, name_shares, share_slice
@@ -36,12 +38,18 @@ from tasks.training.tuning import best_trial
 from tasks.validation.candidate import Candidate
 
 
-def draw_report(candidate: Candidate) -> dict[str, str]:
-    """Give a candidate's `report.html` and `report.md`, as text by file name."""
-    return {"report.html": write_page(candidate), "report.md": write_summary(candidate)}
+def draw_report(candidate: Candidate, changes: CandidateChanges | None = None) -> dict[str, str]:
+    """Give a candidate's `report.html` and `report.md`, as text by file name.
+
+    `changes` are those since the champion, where there is one.
+    """
+    return {
+        "report.html": write_page(candidate, changes),
+        "report.md": write_summary(candidate, tell_changes(changes) if changes else ()),
+    }
 
 
-def write_page(candidate: Candidate) -> str:
+def write_page(candidate: Candidate, changes: CandidateChanges | None = None) -> str:
     """Render the whole page."""
     plan, metric = candidate.plan, candidate.plan.definition.metric
     models = compare_models(candidate)
@@ -69,6 +77,7 @@ def write_page(candidate: Candidate) -> str:
         quantile_heads=HEADS,
         quantiles=list(list_quantiles(candidate)),
         **_describe_slices(candidate),
+        **describe_changes(changes),
         **describe_data(candidate),
         **_describe_lineage(candidate),
     )

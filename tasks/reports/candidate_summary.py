@@ -22,11 +22,11 @@ from tasks.reports.rare_class import order_metrics
 from tasks.validation.candidate import Candidate
 
 
-def write_summary(candidate: Candidate) -> str:
-    """Write the short version in Markdown."""
+def write_summary(candidate: Candidate, changes: Iterable[str] = ()) -> str:
+    """Write the short version in Markdown; `changes` are sentences on the champion."""
     definition = candidate.plan.definition
     verdict = "passed" if candidate.verdict.passed else "REFUSED"
-    notes = [*list_notes(candidate), *_name_extremes(candidate)]
+    notes = [*list_notes(candidate), *_name_extremes(candidate), *changes]
     blocks = [
         f"# {definition.name} {candidate.plan.version}: {verdict}",
         escape_markdown(definition.description),

@@ -71,6 +71,7 @@ def list_warnings(candidate: Candidate) -> Iterator[str]:
     What a contract's check found that did not hold is among them; the gate's stand in its verdict.
     """
     yield from (_as_sentence(each.said) for each in candidate.verdict.shortfalls)
+    yield from (_as_sentence(each.warning) for each in candidate.verdict.checks if each.warning)
     broken = failed(candidate.analysis.checks)
     yield from (_as_sentence(f"{name_check(each)}: {each.detail}") for each in broken)
     if is_rare(candidate):

@@ -112,7 +112,7 @@ def _list_versions(found: MonitoringResult) -> Iterator[list[str]]:
             f"{each.labelled:,}",
             _known(sure.value if sure else None) + interval,
             format_metrics(each.metrics),
-            format_metrics(each.holdout),
+            each.reason or format_metrics(each.holdout),
         ]
 
 

@@ -4,7 +4,8 @@ Responsible for which rows the champion has not seen, and which of its two model
 own definition says how it reads and transforms the data. Not responsible for who is better.
 """
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ import polars as pl
 from tasks.core.columns import FOUND, ROW, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DefinitionError, SourceChanged, SourceError, first_line
+from tasks.evaluation.evaluate import Scored
 from tasks.evaluation.metrics import Array
 from tasks.evaluation.slices import read_rows
 from tasks.extraction.run_plan import Plan
@@ -20,6 +22,7 @@ from tasks.features.transform import Features
 from tasks.preparation.row_parts import SplitRole, group_columns, part_of_row
 from tasks.sources.file_formats import FAILURES
 from tasks.sources.query import collect, open_table
+from tasks.storage.store import reaching
 from tasks.training.published_model import PublishedModel
 
 _UNSEEN_SHARE = 0.2  # of the holdout: with less than this unseen, the twin is asked instead
@@ -63,6 +66,24 @@ def meet_champion(
     except NotComparableError as why:
         return ChampionPredictions(version=version, reason=str(why))
     return ChampionPredictions(version=version, model=model, inside=inside, predicted=matched)
+
+
+def keep_predictions(opponent: ChampionPredictions, scored: Scored) -> None:
+    """Keep them beside the scored holdout, for whoever else compares the two."""
+    told: dict[str, Any] = opponent.model_dump()
+    with reaching(str(scored.path)):
+        np.savez(_beside(scored), **told)
+
+
+def recall_predictions(scored: Scored) -> ChampionPredictions | None:
+    """Recall what was kept; None where there was no champion."""
+    path = _beside(scored)
+    if not path.exists():
+        return None
+    with reaching(str(path)), np.load(path) as found:
+        arrays = {name: found[name] for name in ("inside", "predicted")}
+        named = {name: str(found[name]) for name in ("version", "model", "reason")}
+    return ChampionPredictions.model_validate(named | arrays)
 
 
 def refuse_incomparable(plan: Plan, champion: PublishedModel) -> None:
@@ -153,6 +174,10 @@ def match_classes(predicted: Array, theirs: tuple[str, ...], ours: tuple[str, ..
         raise NotComparableError("it knows other classes")
     place = {label: predicted[:, column] for column, label in enumerate(theirs)}
     return np.column_stack([place.get(label, np.zeros(len(predicted))) for label in ours])
+
+
+def _beside(scored: Scored) -> Path:
+    return scored.path.with_name("champion.npz")
 
 
 def _join_holdout(

@@ -14,7 +14,7 @@ from tasks.storage.store import open_store
 from tasks.training.optuna_search import Trial
 from tasks.training.published_model import load
 from tasks.training.tuning import best_trial
-from tasks.validation.champion_predictions import meet_champion
+from tasks.validation.champion_predictions import keep_predictions, meet_champion
 from tasks.validation.gate import Verdict, judge
 from tasks.validation.tuning_gain import describe_tuning, measure_tuning
 
@@ -45,6 +45,7 @@ def validate(plan: Plan, snapshot: Snapshot, prepared: Prepared, scored: Scored)
     opponent = None
     if champion is not None:
         opponent = meet_champion(plan, snapshot, holdout, classes, load(store, champion))
+        keep_predictions(opponent, scored)
     verdict = judge(plan.definition, holdout, opponent, scored.folds)
     for check in verdict.checks:
         log.info("%s %s: %s", "passed" if check.passed else "FAILED", check.name, check.detail)

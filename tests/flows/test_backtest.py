@@ -22,7 +22,7 @@ def test_policies_are_replayed_and_compared(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    follows = '[serving]\nfollow_base_rate = "14d"\n'
+    follows = '[serving]\nfollow_base_rate = "14d"\ncost = { false_alarm = 1, missed = 4 }\n'
     definition_file.write_text(definition_file.read_text() + follows)
     words = [
         "backtest",
@@ -33,6 +33,8 @@ def test_policies_are_replayed_and_compared(
         "2013-07-29",
         "--every",
         "2w",
+        "--retrain-cost",
+        "5",
     ]
     monkeypatch.setattr(sys, "argv", ["perennial", *words, "--json"])
     with pytest.raises(SystemExit) as stopped:
@@ -45,21 +47,53 @@ def test_policies_are_replayed_and_compared(
     assert [each["as_of"][:10] for each in policies["schedule"]["retrains"]] == ["2013-07-15"]
     for track in policies.values():
         assert len(track["periods"]) == 2
-        assert set(track["mean"]) == set(METRICS["binary"])
+        assert set(track["mean"]) == {*METRICS["binary"], "cost"}
         assert track["promotions"] + track["refusals"] == len(track["retrains"])
         assert len(track["followed"]["offsets"]) == 28
         assert track["followed"]["offsets"][0] == 0 != track["followed"]["offsets"][-1]
         assert track["followed"]["mean"] != track["mean"]
+    choice = done["choice"]
+    assert (choice["by"], choice["retrain_cost"], len(choice["options"])) == ("cost", 5.0, 8)
+    costs = {each["name"]: each for each in choice["options"]}
+    assert costs["schedule"]["retraining"] == 5.0
+    rows = sum(each["rows"] for each in policies["never"]["periods"])
+    by_period = (each["rows"] * each["metrics"]["cost"] for each in policies["never"]["periods"])
+    assert choice["rows"] == rows
+    assert costs["never"]["answers"] == pytest.approx(sum(by_period) / 1000)
+    assert done["told"][0].startswith(f"{choice['options'][0]['name']} is the cheapest of 8")
     first, second = (policies[name]["periods"][0] for name in ("never", "schedule"))
     assert first["metrics"] == second["metrics"]
     page = Path(done["report"]).read_text()
     assert "How often is it worth retraining?" in page
     assert "never, base rate followed" in page
+    assert "Which is worth it" in page
+    assert done["told"][0] in page
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     root = project.parent / "root"
     assert sorted(path.name for path in root.iterdir()) == ["backtests", "tmp"]
     assert not any((root / "tmp").glob("run-*/"))
+
+
+def test_rows_count_by_their_weight_as_they_do_in_evaluation(
+    eager: None, definition_file: Path
+) -> None:
+    from flows.backtest import backtest
+
+    plain = backtest("flight-delay", START, END, "2w", "never")
+    text = definition_file.read_text()
+    assert "[training]" in text
+    weight = "[training]\nweight = \"CASE WHEN origin = 'JFK' THEN 2 ELSE 1 END\""
+    costs = '[serving]\ncost = { false_alarm = "1 + distance / 1000", missed = 4 }\n'
+    definition_file.write_text(text.replace("[training]", weight) + costs)
+    weighed = backtest("flight-delay", START, END, "2w", "never")
+    one, other = (each["policies"]["never"]["periods"][0] for each in (plain, weighed))
+    assert one["rows"] == other["rows"]
+    assert one["metrics"]["log_loss"] != other["metrics"]["log_loss"]
+    assert other["metrics"]["cost"] > 0
+    definition_file.write_text(text.replace("[training]", '[training]\nweight = "arr_delay"'))
+    with pytest.raises(DataRefused, match=r"\[training\] weight: is negative"):
+        backtest("flight-delay", START, END, "2w", "never")
 
 
 CLASSES = """CASE WHEN flight % 7 = 0 AND DATE_PART('doy', time_hour) > 191 THEN 'a new one'
@@ -99,6 +133,8 @@ def test_stretch_without_a_model_or_rows_is_refused(eager: None) -> None:
         (["--policies", "drifts"], "did you mean 'drift'?"),
         (["--to", "2013-06-01"], "is not before --to"),
         (["--from", "spring"], "--from 'spring' is no time"),
+        (["--retrain-cost", "50"], "--retrain-cost needs [serving] cost"),
+        (["--retrain-cost", "nan"], "--retrain-cost nan: must be 0 or more"),
     ],
 )
 def test_question_that_makes_no_sense_is_refused_at_once(

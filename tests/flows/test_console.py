@@ -57,10 +57,10 @@ def test_policies_are_shown_side_by_side(shown: Shown) -> None:
     track = {"mean": {"auc": 0.7, "brier": 0.1}, "retrains": [1, 2], "seconds": 3.2}
     counts = {"promotions": 1, "refusals": 1}
     policies = {"drift": track | counts, "never": track | counts | {"mean": None}}
-    printed.print_backtest(
-        {"metric": "auc", "second": "brier", "policies": policies, "report": "page.html"}
-    )
+    done = {"metric": "auc", "second": "brier", "policies": policies, "report": "page.html"}
+    printed.print_backtest(done | {"told": ["drift is the best", "No [serving] cost says so."]})
     said = shown()
+    assert "drift is the best\nNo [serving] cost says so." in said
     assert "0.7000" in said
     assert said.count("–") >= 2
     assert "report page.html" in said

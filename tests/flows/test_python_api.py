@@ -24,6 +24,7 @@ def test_status_show_and_history_return_what_the_commands_print(
         (perennial.status("flight-delay"), ("status", "flight-delay")),
         (perennial.show("flight-delay", version[:8]), ("show", "flight-delay", version[:8])),
         (perennial.history("flight-delay"), ("history", "flight-delay")),
+        (perennial.diff("flight-delay"), ("diff", "flight-delay")),
         (perennial.retrain("flight-delay", "2013-07-01"), ("retrain", "flight-delay",
                                                            "--as-of", "2013-07-01")),
     ]  # fmt: skip

@@ -33,6 +33,24 @@ def test_root_without_a_model_says_what_to_run(run: Run) -> None:
     assert json.loads(run("status", "--json")[1])["models"] == {}
 
 
+def test_diff_says_what_changed_and_what_that_changes(run_here: Run, released: Any) -> None:
+    code, out, errors = run_here("diff", "flight-delay", "--json")
+    assert (code, "Traceback" in errors) == (0, False)
+    found = json.loads(out)
+    assert (found["before"]["version"], found["after"]["version"]) == (
+        released.older,
+        released.newer,
+    )
+    assert found["answers"]["rows"] > 50
+    code, out, _ = run_here("diff", "flight-delay", released.older, released.newer)
+    text = " ".join(out.split())
+    assert code == 0
+    assert f"{found['answers']['decisions']['flipped']:,} of" in text
+    code, out, _ = run_here("diff", "flight-delay", released.older, released.older)
+    assert (code, "nothing changed" in out) == (0, True)
+    assert run_here("diff", "flight-delay", "19")[0] == 2
+
+
 def test_damaged_ledger_of_one_model_hides_no_other(
     run_here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,6 +95,7 @@ def test_every_page_fits_has_its_landmarks_and_labels_all_that_is_typed(
         "inbox",
         model,
         f"{model}/versions/{released.newer}",
+        f"{model}/versions/{released.older}/diff/{released.newer}",
         f"{model}/looks/{look}",
     ]
     with (

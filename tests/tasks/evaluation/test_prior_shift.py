@@ -1,14 +1,17 @@
 """Prior shift: what a base rate that moved explains of a calibration error, and what not."""
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy.special import expit, logit
 from scored import definition_of
 
+from tasks.core.columns import LEARNED_OFFSET, TARGET, WEIGHT
 from tasks.evaluation.prior_shift import (
     describe_shift,
     find_offset,
     find_shift,
+    measure_learned,
     measure_shift,
 )
 from tasks.training.recalibration import shift_odds
@@ -57,3 +60,13 @@ def test_offset_predicts_as_much_as_came_true() -> None:
 def test_offset_without_an_end_is_bounded() -> None:
     assert find_offset(1.0, np.full(4, 0.5)) == 20
     assert find_offset(0.0, np.full(4, 0.5)) == -20
+
+
+def test_model_that_is_off_where_it_learned_is_told_by_how_much() -> None:
+    rows = pl.DataFrame({TARGET: come_true(CHANCE)})
+    found = measure_learned(definition_of(), rows, expit(ODDS + 1.5))
+    assert found == {LEARNED_OFFSET: pytest.approx(-1.5, abs=0.05)}
+    weighed = rows.with_columns((1 + 3 * pl.col(TARGET)).alias(WEIGHT))
+    counted = measure_learned(definition_of(), weighed, CHANCE)
+    assert counted[LEARNED_OFFSET] == pytest.approx(np.log(4), abs=0.05)
+    assert measure_learned(definition_of("regression"), rows, CHANCE) == {}

@@ -72,6 +72,13 @@ def test_waiting_candidate_is_told_with_verdict_report_and_commands() -> None:
     assert alone.key == said.key
 
 
+def test_approver_hears_what_was_taken_off_for_a_check_to_pass() -> None:
+    warned = {**PASSED, "warning": "calibrated passes with a base rate taken off"}
+    said = describe_waiting({**make(CHAMPION), "checks": [warned]}, [], [], timedelta(days=1))
+    first = said.body.splitlines()[0]
+    assert first.endswith(" Warning: calibrated passes with a base rate taken off.")
+
+
 def test_refusal_names_the_checks_that_failed() -> None:
     many = {f"check_{number}": "x" * 2000 for number in range(5)}
     said = describe_refused(make(**many))

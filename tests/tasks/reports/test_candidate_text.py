@@ -23,6 +23,15 @@ def test_refused_candidate_says_why_and_offers_no_approval(binary: Candidate) ->
         assert "perennial approve" not in text
 
 
+def test_check_that_passes_with_something_taken_off_is_a_warning(binary: Candidate) -> None:
+    candidate = with_verdict(binary, passed=True)
+    first, *others = candidate.verdict.checks
+    warned = first.model_copy(update={"warning": "it passes with a base rate taken off"})
+    verdict = candidate.verdict.model_copy(update={"checks": (warned, *others)})
+    for text in draw_report(candidate.model_copy(update={"verdict": verdict})).values():
+        assert "It passes with a base rate taken off" in text
+
+
 @pytest.mark.parametrize(("rounds", "told"), [(1, "1 round:"), (4, "4 rounds:"), (5, "")])
 def test_training_that_ended_before_it_began_is_told(
     binary: Candidate, rounds: int, told: str

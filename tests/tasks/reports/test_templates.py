@@ -18,6 +18,8 @@ VALUES = {
     "metric": "AUC ↑",
     "heads": ["Policy"],
     "policies": [["never"]],
+    "told": ["never is the best"],
+    "choice": [],
     "rules": {},
     "period_heads": [],
     "periods": [],

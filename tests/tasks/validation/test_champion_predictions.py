@@ -14,7 +14,7 @@ from tables import ROWS, Project
 
 from flows.retrain import plan_retrain
 from tasks.core.columns import GROUP, ROW, TIME
-from tasks.evaluation.evaluate import predict
+from tasks.evaluation.evaluate import Scored, predict
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.extraction.task import extract
@@ -28,7 +28,9 @@ from tasks.training.train import read_model
 from tasks.validation.champion_predictions import (
     ChampionPredictions,
     NotComparableError,
+    keep_predictions,
     meet_champion,
+    recall_predictions,
     refuse_incomparable,
 )
 
@@ -331,3 +333,25 @@ def test_champion_of_other_quantiles_cannot_be_compared(made: Project) -> None:
     champion = PublishedModel.model_construct(definition=some.definition)
     with pytest.raises(NotComparableError, match=r"it predicts .* ask for the mean"):
         refuse_incomparable(mean, champion)
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2)])
+def test_what_was_predicted_is_recalled_beside_the_scored_holdout(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    scored = Scored(path=tmp_path / "scored.arrow")
+    assert recall_predictions(scored) is None
+    inside = np.array([True, False, True])
+    kept = ChampionPredictions(
+        version="v", model="twin", inside=inside, predicted=np.random.default_rng(0).random(shape)
+    )
+    keep_predictions(kept, scored)
+    found = recall_predictions(scored)
+    assert found
+    assert (found.version, found.model, found.reason) == ("v", "twin", "")
+    assert found.inside.tolist() == inside.tolist()
+    assert found.predicted.tolist() == kept.predicted.tolist()
+    keep_predictions(ChampionPredictions(version="v", reason="another's"), scored)
+    again = recall_predictions(scored)
+    assert again
+    assert (again.reason, len(again.predicted)) == ("another's", 0)

@@ -14,6 +14,7 @@ from tasks.evaluation.bootstrap import compare_calibration
 from tasks.evaluation.calibration import calibration_unit
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import read_certainty
+from tasks.validation.calibration_checks import judge_calibration
 from tasks.validation.champion_comparison import (
     ChampionScores,
     compare_pair,
@@ -23,7 +24,6 @@ from tasks.validation.champion_predictions import ChampionPredictions
 from tasks.validation.gate import (
     judge,
     judge_better,
-    judge_calibration,
     judge_metric,
     judge_plausible,
     judge_rows,
