@@ -5,7 +5,6 @@ the gate is (`validation.gate`).
 """
 
 import math
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -135,7 +134,6 @@ def evaluate_models(
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
     rows = add_interval(rows.with_columns(slices), interval, ends)
     bins, error = calibrate_model(plan.definition, target, predicted, weights)
-    predictions = {"predicted": predicted, "baseline": baseline, "simple": simply}
     evaluation = Evaluation(
         rows=len(rows),
         metrics={"holdout": measure_them(rows, predicted), "train": measure_them(seen, learned)},
@@ -157,12 +155,12 @@ def evaluate_models(
     )
     off = measure_learned(plan.definition, seen, learned)
     kept = rows.with_columns(*predict_naively(plan, snapshot, rows[ROW]), **off)
-    _keep(kept, path, predictions)
+    _keep(kept, path, predicted, baseline, simply)
     return evaluation, Scored(path=path, folds=evaluation.folds)
 
 
-def _keep(rows: pl.DataFrame, path: Path, predictions: Mapping[str, Array]) -> None:
-    added = [pl.Series(name, values) for name, values in predictions.items()]
+def _keep(rows: pl.DataFrame, path: Path, *scores: Array) -> None:
+    added = map(pl.Series, ("predicted", "baseline", "simple"), scores)
     with reaching(str(path)):
         rows.with_columns(added).write_ipc(path)
 
