@@ -23,6 +23,7 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
+from flows.run_page import conclude, name_run
 from tasks.core.definition import Definition
 from tasks.monitoring.context import settle_watch
 from tasks.monitoring.findings import MonitoringResult, warn_of
@@ -44,11 +45,12 @@ from tasks.monitoring.task import (
 from tasks.notifications.ping import ping
 from tasks.notifications.task import tell
 from tasks.reports.monitoring import keep_report
+from tasks.reports.monitoring_state import explain_state, name_state
 from tasks.reports.monitoring_text import describe, write_summary
 from tasks.storage.store import open_store, work_folder
 
 
-@flow(name="monitor")
+@flow(name="monitor", flow_run_name=name_run)
 def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
     """Monitor a model's champion as of a time, and send the alerts; give what `--json` prints."""
     watch = settle_watch(model, as_of)
@@ -80,7 +82,7 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
     keep_look(store, found, warn_of(found), report)
     told = tell(watch.root, watch.definition.name, model, found.alerts, report)
     call_elsewhere(as_of, watch.definition.name, told=told)
-    return describe(found, report)
+    return conclude(describe(found, report), name_state(found), explain_state(found))
 
 
 def call_elsewhere(as_of: datetime | None, model: str, *, told: bool) -> None:

@@ -20,6 +20,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
+from flows.run_page import conclude, name_run, say_decision
 from tasks.core.definition_file import find_definition, project_of
 from tasks.core.errors import DecisionRefused
 from tasks.feature_store.task import materialise_tables
@@ -42,7 +43,7 @@ Word = Annotated[str, Field(min_length=1)]
 Letters = str | int  # `prefect deployment run -p version=2014` is read as a number
 
 
-@flow(name="release")
+@flow(name="release", flow_run_name=name_run)
 def release(
     model: Word,
     version: Letters,
@@ -82,7 +83,7 @@ def release(
     described = describe_release(store, model, entry, going_on)
     create_markdown_artifact(key=f"release-{model}", markdown=described["summary"])
     tell(store.root, model)
-    return described
+    return conclude(described, *say_decision(described, model, entry.action))
 
 
 def decide_open(store: Store, asked: Decision) -> Entry:

@@ -25,6 +25,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
 from flows.release import release
+from flows.run_page import conclude, name_run, say_candidate
 from tasks.analysis.task import analyse
 from tasks.comparison.candidate_changes import compare_candidate
 from tasks.core.definition_check import check_keys
@@ -60,7 +61,7 @@ from tasks.validation.task import validate, weigh_tuning
 AUTOMATIC = "auto (gate passed)"
 
 
-@flow(name="retrain")
+@flow(name="retrain", flow_run_name=name_run)
 def retrain(
     model: str, as_of: datetime | None = None, approve_as: str | None = None, tune: int = 0
 ) -> dict[str, Any]:
@@ -70,6 +71,7 @@ def retrain(
     how many sets of parameters are tried on the training window first.
     """
     plan, store, published = begin(model, as_of, approve_as, tune)
+    known = published is not None
     if published is None:
         with work_folder(store) as folder:
             published = make_candidate(plan, store, folder)
@@ -86,7 +88,7 @@ def retrain(
             plan.definition.name, plan.version, "approve", approver, "its gate passed"
         )
     tell(store.root, plan.definition.name, plan.origin)
-    return made
+    return conclude(made, made["verdict"], say_candidate(made, known=known))
 
 
 def find_done(

@@ -17,6 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from bentos.columns import Column, read_columns, read_values
+from flows.run_page import conclude, name_run
 from tasks.core.definition import Definition
 from tasks.core.definition_file import find_definition, project_of
 from tasks.extraction.run_plan import SCHEMAS
@@ -37,7 +38,7 @@ Word = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 
 
-@flow(name="score")
+@flow(name="score", flow_run_name=name_run)
 def score(
     model: Word, source: Word, target: Word, log: bool = False, explain: Count | None = None
 ) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def score(
     with work_folder(store) as folder:
         rows = score_champion(store.root, champion, source, target, folder, log, explain)
         logged = publish_log(store, model, folder) if log else 0
-    return {
+    done = {
         "model": model,
         "version": champion.version,
         "rows": rows,
@@ -62,6 +63,7 @@ def score(
         "log_parts": logged,
         "seconds": time.monotonic() - begun,
     }
+    return conclude(done, f"{rows:,} rows", f"{rows:,} rows scored by {champion.version}: {target}")
 
 
 @task(name="scoring", cache_policy=NO_CACHE)

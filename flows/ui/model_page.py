@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 from flows.ui.models_page import describe_champion, describe_look, find_waiting
+from flows.ui.moved_features import find_moved
 from flows.ui.reading import Reader
 from flows.ui.retrain_runs import describe_retrains
 from flows.ui.time_axis import draw_drift, draw_quality
@@ -37,7 +38,8 @@ def describe_model(reader: Reader, model: str) -> dict[str, Any]:
     definition = reader.definition(model)
     if not versions and not ledger and definition is None:
         raise NotThere(f"{model}: there is no such model in {store.root}")
-    looks = reader.looks(model, list_looks(store, model))
+    names = list_looks(store, model)
+    looks = reader.looks(model, names)
     champions = list_champions(ledger)
     return {
         "model": model,
@@ -56,6 +58,7 @@ def describe_model(reader: Reader, model: str) -> dict[str, Any]:
         "decisions": [describe_entry(each) for each in reversed(ledger)],
         "quality": draw_quality(looks, list_crowned(ledger)),
         "drift": draw_drift(looks),
+        "moved": find_moved(reader, model, names, looks[-1]) if looks else [],
         "looks": [describe_look(each) for each in reversed(looks)],
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from flows.ui.moved_features import find_moved
 from flows.ui.next_runs import FLOWS, ask_server, next_times
 from flows.ui.reading import Reader
 from tasks.core.errors import PerennialError, first_line
@@ -51,6 +52,7 @@ def describe_row(
         "champion": describe_champion(champion, ledger),
         "waiting": [each["version"] for each in find_waiting(reader, model, versions, ledger)],
         "look": newest and describe_look(newest),
+        "moved": find_moved(reader, model, looks, newest) if newest else [],
         "alert": alarmed and describe_alert(alarmed),
         "next": {flow: times[flow] for flow in FLOWS if flow in times},
     }

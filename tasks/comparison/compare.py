@@ -25,6 +25,7 @@ from tasks.comparison.recorded_changes import (
 from tasks.comparison.shared_rows import Answers, SharedRows, as_rows, find_shared
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
+from tasks.core.pinball import take_middle
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, measure_one
 from tasks.registry.versions import Published, read_json
@@ -128,6 +129,8 @@ def compare_answers(
 def measure_answers(shared: SharedRows, before: Answers, after: Answers) -> SharedAnswers:
     """Measure both on the shared rows: metrics, decisions or values, slices, and typical rows."""
     definition, classes = shared.plan.definition, shared.newer.version.vocabulary.classes
+    metrics = tuple(_compare_metrics(shared, before, after))
+    before, after = (take_one(definition, each) for each in (before, after))
     sides = [(each.version.definition, each.predicted) for each in (before, after)]
     moves = measure_moves(sides[0], sides[1], shared.rows, classes, definition.gate.slice_rows)
     scale, unexplained = name_scale(before, after)
@@ -138,7 +141,7 @@ def measure_answers(shared: SharedRows, before: Answers, after: Answers) -> Shar
         held_out=shared.total,
         models=(before.model, after.model),
         confidence=definition.gate.confidence,
-        metrics=tuple(_compare_metrics(shared, before, after)),
+        metrics=metrics,
         decisions=moves.decisions,
         differences=moves.differences,
         slices=moves.slices,
@@ -148,6 +151,12 @@ def measure_answers(shared: SharedRows, before: Answers, after: Answers) -> Shar
         scale=scale,
         unexplained=unexplained,
     )
+
+
+def take_one(definition: Definition, side: Answers) -> Answers:
+    """Let the middle one stand for all quantiles: rows move by a number."""
+    predicted = take_middle(definition.pinball, side.predicted)
+    return side.model_copy(update={"predicted": predicted})
 
 
 def _step(before: Array, after: Array) -> Array:
@@ -190,7 +199,7 @@ def _measure(
 ) -> float:
     threshold = definition.threshold if definition.target.kind == "binary" else 0.5
     return measure_one(
-        metric, pair.target, predicted, threshold, pair.weights, pair.costs, definition.deviance
+        metric, pair.target, predicted, threshold, pair.weights, pair.costs, definition.own_loss
     )
 
 

@@ -92,7 +92,9 @@ def describe_rows(
     names = classes or ("no", "yes")
     numbers = shared.plan.definition.target.kind == "regression"
     said = [decide(each.version.definition, each.predicted[places]) for each in (before, after)]
-    outputs = said[1] if classes else np.zeros(len(places), dtype=np.int64)
+    pinball = shared.plan.definition.pinball
+    first = pinball.middle if pinball else 0  # the forest that is asked where there are no classes
+    outputs = said[1] if classes else np.full(len(places), first)
     told = [_explain(each, places, outputs, classes) if explained else None
             for each in (before, after)]  # fmt: skip
     keys, target = _read_keys(shared, places), shared.rows[TARGET].to_numpy()[places]

@@ -155,14 +155,14 @@ def evaluate_models(
     )
     off = measure_learned(plan.definition, seen, learned)
     kept = rows.with_columns(*predict_naively(plan, snapshot, rows[ROW]), **off)
-    _keep(kept, path, predicted, baseline, simply)
-    return evaluation, Scored(path=path, folds=evaluation.folds)
+    return evaluation, _keep(kept, path, evaluation.folds, predicted, baseline, simply)
 
 
-def _keep(rows: pl.DataFrame, path: Path, *scores: Array) -> None:
-    added = map(pl.Series, ("predicted", "baseline", "simple"), scores)
+def _keep(rows: pl.DataFrame, path: Path, folds: tuple[Fold, ...], *scores: Array) -> Scored:
+    added = list(map(pl.Series, ("predicted", "baseline", "simple"), scores))
     with reaching(str(path)):
         rows.with_columns(added).write_ipc(path)
+    return Scored(path=path, folds=folds)
 
 
 def measure_rows(

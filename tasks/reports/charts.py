@@ -39,13 +39,14 @@ class Bar(NamedTuple):
 
 
 class MetricPoint(NamedTuple):
-    """A metric at a time (ISO 8601): as measured, with its interval, and as estimated before."""
+    """A metric at a time (ISO 8601): measured, with its interval, and estimated; `few`: grey."""
 
     at: str
     measured: float | None
     low: float | None
     high: float | None
     estimate: float | None
+    few: bool = False
 
 
 def draw_gain(gain: Gain, passed: bool, label: str) -> str:
@@ -82,16 +83,15 @@ def draw_precision_recall(curve: Points, label: str) -> str:
 def draw_calibration(bins: Points, shares: bool, label: str) -> str:
     """Draw what was predicted against what came true, with its interval (`low`, `high`)."""
     ends = [value for name in ("predicted", "observed", "low", "high") for value in bins[name]]
-    least, most = (0.0 if shares else min(ends)), max(ends)
+    span = (0.0 if shares else min(ends), max(ends))
     axis = alt.Axis(format=".0%", tickCount=6) if shares else _numbers(ends)
-    scale = alt.Scale(domain=[least, most])
-    x = alt.X("predicted:Q", title="Predicted, on average", scale=scale, axis=axis)
-    y = alt.Y("observed:Q", title="Observed, on average", scale=scale, axis=axis)
+    x = alt.X("predicted:Q", title="Predicted, on average", scale=alt.Scale(domain=span), axis=axis)
+    y = alt.Y("observed:Q", title="Observed, on average", scale=alt.Scale(domain=span), axis=axis)
     size = alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[0, 90]))
     points = _chart(**bins)
     dots = points.mark_circle(color=ACCENT, opacity=0.9).encode(x=x, y=y, size=size)
     spans = points.mark_rule(color=ACCENT).encode(x=x, y="low:Q", y2="high:Q")
-    return _render([_diagonal(least, most), spans, dots], label)
+    return _render([_diagonal(*span), spans, dots], label)
 
 
 def draw_learning(curve: Points, rounds: int, label: str) -> str:
@@ -158,13 +158,14 @@ def draw_over_time(moments: Sequence[MetricPoint], holdout: float, title: str, l
     x = alt.X("at:T", title=None, axis=alt.Axis(grid=False, tickCount=6, format="%-d %b"))
     scale, axis = alt.Scale(zero=False, padding=8), alt.Axis(tickCount=6)
     y = alt.Y("measured:Q", title=title, scale=scale, axis=axis)
-    known = points.transform_filter("isValid(datum.measured)")
-    band = known.mark_area(color=PALE, opacity=0.45).encode(x=x, y=alt.Y("low:Q"), y2="high:Q")
+    known = points.transform_filter("isValid(datum.measured) && !datum.few")
+    band = known.mark_area(color=PALE, opacity=0.45).encode(x=x, y="low:Q", y2="high:Q")
     line = known.mark_line(point={"color": ACCENT}, **LINE).encode(x=x, y=y)
-    guessed = points.transform_filter("isValid(datum.estimate)")
-    dots = guessed.mark_point(color=FAIL, shape="diamond", size=46).encode(x=x, y="estimate:Q")
+    guessed = points.mark_point(color=FAIL, shape="diamond", size=46).encode(x=x, y="estimate:Q")
+    dots = guessed.transform_filter("isValid(datum.estimate)")
+    grey = points.transform_filter("datum.few").mark_circle(color=MUTED).encode(x=x, y=y)
     rule = points.mark_rule(**DASHED).encode(y="holdout:Q")
-    return _render([rule, band, line, dots], label)
+    return _render([rule, band, line, grey, dots], label)
 
 
 def draw_lines(
@@ -191,11 +192,10 @@ def draw_bars(bars: Sequence[Bar], least: float, label: str) -> str:
     top = 1.12 * max([least, *series["value"]])
     y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False))
     x = alt.X("value:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=None)
-    color = alt.when("datum.faint").then(alt.value(PALE)).otherwise(alt.value(ACCENT))
-    drawn = points.mark_bar(height=12).encode(x=x, y=y, color=color)
+    shade = alt.when("datum.faint").then(alt.value(PALE)).otherwise(alt.value(ACCENT))
+    drawn = points.mark_bar(height=12).encode(x=x, y=y, color=shade)
     text = points.mark_text(align="left", dx=5, fontSize=10.5, color=INK)
-    layers = [drawn, text.encode(x=x, y=y, text="text:N")]
-    return _render_rows(layers, series["label"], 4, label)
+    return _render_rows([drawn, text.encode(x=x, y=y, text="text:N")], series["label"], 4, label)
 
 
 def _filled_line(points: alt.Chart, x: str, y: str) -> alt.Chart:

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 
+from tasks.evaluation.interval import Interval
 from tasks.monitoring.findings import MonitoringResult, warn_of
 from tasks.reports.candidate_data import list_checks
 from tasks.reports.display_names import name_metric
 from tasks.reports.formatting import format_score, format_share, format_time, shorten
 from tasks.reports.monitoring_charts import draw_drift, draw_latency, draw_quality
+from tasks.reports.monitoring_state import ACT, CALM, EVENTS, MENDS, explain_state, name_state
 from tasks.reports.monitoring_text import (
-    EVENTS,
     STATES,
     describe_drift,
     describe_quality,
     describe_service,
     describe_skew,
     describe_staleness,
-    explain_state,
     format_metrics,
     format_period,
     list_counts,
@@ -24,6 +24,8 @@ from tasks.reports.monitoring_text import (
 )
 from tasks.reports.templates import render
 from tasks.storage.store import Store, reaching
+
+TONES = {ACT: "refused", MENDS: "mends", CALM: ""}
 
 
 def keep_report(store: Store, found: MonitoringResult) -> str:
@@ -45,6 +47,8 @@ def write_page(found: MonitoringResult) -> str:
         heading=definition.description or definition.name,
         version=found.watch.version,
         period=format_period(found),
+        word=name_state(found).capitalize(),
+        tone=TONES[name_state(found)],
         state=explain_state(found),
         metric=name_metric(definition.metric),
         numbers=_list_numbers(found),
@@ -88,18 +92,23 @@ def _list_numbers(found: MonitoringResult) -> dict[str, str]:
     }
 
 
-def _list_windows(found: MonitoringResult) -> Iterator[list[str]]:
+def _list_windows(found: MonitoringResult) -> Iterator[tuple[bool, list[str]]]:
+    """Give each window's numbers, and whether they rest on too few rows."""
     metric = found.watch.definition.metric
     for each in found.performance.spans:
-        sure = each.surely
-        yield [
-            format_time(each.end),
-            f"{each.rows:,}",
-            f"{each.labelled:,}",
-            _known(each.truth.get(metric)),
-            f"{format_score(sure.low)} to {format_score(sure.high)}" if sure else "–",
-            _known(each.estimate.get(metric)),
-        ]
+        few = each.labelled < found.watch.definition.monitoring.rows
+        sure = None if few else each.surely
+        yield (
+            few,
+            [
+                format_time(each.end),
+                f"{each.rows:,}",
+                f"{each.labelled:,}",
+                _known(each.truth.get(metric)),
+                "too few labels" if few else _known_between(sure),
+                _known(each.estimate.get(metric)),
+            ],
+        )
 
 
 def _list_versions(found: MonitoringResult) -> Iterator[list[str]]:
@@ -145,6 +154,10 @@ def _list_responses(found: MonitoringResult) -> list[list[str]]:
     counters = found.service.counters
     rows = sorted(counters.responses.items(), key=lambda pair: -pair[1]) if counters else []
     return [[endpoint, f"{count:,}"] for endpoint, count in rows]
+
+
+def _known_between(sure: Interval | None) -> str:
+    return f"{format_score(sure.low)} to {format_score(sure.high)}" if sure else "–"
 
 
 def _known(value: float | None) -> str:

@@ -29,6 +29,7 @@ def _draw_over_time(found: MonitoringResult) -> Iterator[Figure]:
             low=each.surely.low if each.surely else None,
             high=each.surely.high if each.surely else None,
             estimate=each.estimate.get(metric),
+            few=each.labelled < found.watch.definition.monitoring.rows,
         )
         for each in spans
     ]
@@ -36,7 +37,7 @@ def _draw_over_time(found: MonitoringResult) -> Iterator[Figure]:
         title = name_metric(metric)
         text = (
             f"{title} of each window: measured (line, with its interval) and estimated before "
-            "labels were known (dots). Dashed: the holdout."
+            "labels were known (dots). Dashed: the holdout. Grey: too few labels."
         )
         holdout = found.performance.holdout[metric]
         drawn = charts.draw_over_time(points, holdout, title, f"{title} by window")

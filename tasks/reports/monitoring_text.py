@@ -13,27 +13,14 @@ from tasks.monitoring.holdout_comparison import SliceQuality
 from tasks.monitoring.service_health import ServiceHealth
 from tasks.reports.candidate_text import TOP
 from tasks.reports.formatting import escape_markdown, format_score, format_time, markdown_table
+from tasks.reports.monitoring_state import EVENTS, explain_state, name_state
 
-EVENTS = {
-    "new-data": "Enough new data for a retrain",
-    "quality-lost": "Quality has dropped",
-    "distribution-moved": "Inputs or predictions have drifted",
-    "data-broken": "Data looks broken: check it by hand",
-}
 STATES = {
     "raised": "alert sent",
     "known": "alert sent before",
     "held back": "suppressed",
     "not heard": "not sent: Prefect's server did not take it; the next look tries again",
 }
-
-
-def explain_state(found: MonitoringResult) -> str:
-    """Say in a sentence whether the champion needs action, and why."""
-    if not found.alerts:
-        return f"{found.watch.version} needs no action."
-    named = "; ".join(dict.fromkeys(EVENTS[each.kind].lower() for each in found.alerts))
-    return f"{found.watch.version} needs action: {named}."
 
 
 def describe_quality(found: MonitoringResult) -> str:
@@ -163,7 +150,7 @@ def write_summary(found: MonitoringResult) -> str:
     watch, asked = found.watch, found.served
     events = [[EVENTS[each.kind], STATES[each.state], each.reason] for each in found.alerts]
     blocks = [
-        f"# {watch.definition.name}: {'action needed' if found.alerts else 'no action needed'}",
+        f"# {watch.definition.name}: {name_state(found)}",
         escape_markdown(explain_state(found)),
         f"{sum(asked.rows.values()):,} predictions for {format_period(found)} UTC.",
         markdown_table(["Finding", "Alert", "What was found"], events) if events else "",

@@ -20,6 +20,10 @@ OTHER = DEFINITION.replace("num_leaves = 7", "num_leaves = 15")
 KINDS = {
     "multiclass": ('value = "y"\nkind = "binary"', 'value = "band"\nkind = "multiclass"'),
     "regression": ('value = "y"\nkind = "binary"', 'value = "z"\nkind = "regression"'),
+    "quantiles": (
+        'value = "y"\nkind = "binary"',
+        'value = "z"\nkind = "regression"\nquantiles = [0.1, 0.5, 0.9]',
+    ),
 }
 
 
@@ -40,7 +44,7 @@ def test_same_model_twice_flips_nothing_and_says_that_nothing_changed(versions: 
     assert told.answers.decisions == found.answers.decisions
 
 
-@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("kind", ["binary", *KINDS])
 def test_metrics_are_those_by_which_the_gate_judged(versions: Versions, kind: str) -> None:
     change = KINDS.get(kind, ("", ""))
     older = versions.make(DEFINITION.replace(*change), EARLY)
@@ -60,7 +64,7 @@ def test_metrics_are_those_by_which_the_gate_judged(versions: Versions, kind: st
     told = found.answers.decisions or found.answers.differences
     assert told
     assert told.rows == champion["rows"]
-    assert (found.answers.differences is not None) == (kind == "regression")
+    assert (found.answers.differences is not None) == (kind in ("regression", "quantiles"))
 
 
 def test_either_way_round_the_same_is_said_with_the_signs_turned(versions: Versions) -> None:

@@ -97,6 +97,16 @@ def test_values_of_a_regression_are_explained_in_its_unit(versions: Versions) ->
     assert steps == sorted(steps)
 
 
+def test_of_quantiles_the_middle_one_moves_and_is_explained(versions: Versions) -> None:
+    levels = (NUMBERS[0], f"{NUMBERS[1]}\nquantiles = [0.1, 0.5, 0.9]")
+    shared = share(versions, DEFINITION.replace(*levels), OTHER.replace(*levels))
+    found = measure_answers(shared, shared.older, shared.newer)
+    middle = set(shared.older.predicted[:, 1].tolist())
+    assert {row.before for row in found.examples} <= middle
+    close = [np.isclose(all_moves(row), row.after - row.before) for row in found.examples]
+    assert np.mean(close) > 0.5  # where forests cross, the value in the middle is another's
+
+
 def test_units_that_differ_and_models_without_contributions_are_told(versions: Versions) -> None:
     text = DEFINITION.replace(NUMBERS[0], 'value = "z * z"\nkind = "regression"')
     counted = text.replace("num_leaves = 7", 'objective = "tweedie", num_leaves = 7')

@@ -9,6 +9,8 @@ from monitored import FOUND, make_result
 from tasks.reports.monitoring import keep_report, write_page
 from tasks.storage.store import open_store
 
+FOUND_GAIN = {"value": 0.65, "low": 0.6, "high": 0.7}
+
 
 @pytest.fixture(scope="module")
 def page() -> str:
@@ -29,9 +31,21 @@ def test_what_needs_action_comes_first_with_its_alerts(page: str) -> None:
     assert "<dt>Predictions</dt><dd>1,234</dd>" in head
 
 
+def test_retrain_that_runs_by_itself_is_amber_and_windows_of_few_labels_are_grey() -> None:
+    moved = {"kind": "distribution-moved", "reason": "temp", "key": "k", "state": "raised"}
+    page = write_page(make_result(alerts=(moved,)))
+    assert 'class="verdict mends"><p class="stamp">↻ Mends itself' in page
+    assert "perennial retrain made" in page
+    assert '<tr class="few"><th scope="row">2013-07-31 00:00' in page
+    span = {**FOUND["performance"]["spans"][0], "labelled": 2000, "surely": FOUND_GAIN}
+    sure = write_page(make_result(performance=FOUND["performance"] | {"spans": (span,)}))
+    assert '<tr class="few"' not in sure
+    assert "<td>0.6000 to 0.7000</td>" in sure
+
+
 def test_each_section_has_its_numbers(page: str) -> None:
     quality = rows_of(page, "quality")
-    assert quality[0] == ["2013-07-31 00:00", "1,234", "553", "0.6500", "–", "0.6000"]
+    assert quality[0] == ["2013-07-31 00:00", "1,234", "553", "0.6500", "too few labels", "0.6000"]
     assert quality[1][3] == "-0.2424 (-0.3000 to -0.1000)"
     drift = rows_of(page, "drift")
     assert [row[0] for row in drift] == ["temp", "carrier"]  # by distance times importance

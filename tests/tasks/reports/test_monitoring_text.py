@@ -4,7 +4,7 @@ import json
 from typing import get_args
 
 import pytest
-from monitored import FOUND, SINCE, make_result
+from monitored import SINCE, make_result
 
 from tasks.monitoring import alert_deduplication
 from tasks.reports.monitoring_text import (
@@ -15,16 +15,8 @@ from tasks.reports.monitoring_text import (
     describe_service,
     describe_skew,
     describe_staleness,
-    explain_state,
     write_summary,
 )
-
-
-def test_state_names_each_finding_once() -> None:
-    twice = [*FOUND["alerts"], FOUND["alerts"][0]]
-    said = explain_state(make_result(alerts=twice))
-    assert said == "v1 needs action: quality has dropped; data looks broken: check it by hand."
-    assert explain_state(make_result(alerts=())) == "v1 needs no action."
 
 
 def test_every_state_of_an_alert_has_words() -> None:
