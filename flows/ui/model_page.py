@@ -44,6 +44,7 @@ def describe_model(reader: Reader, model: str) -> dict[str, Any]:
     return {
         "model": model,
         "description": definition.description if definition else "",
+        "card": definition.card.model_dump() if definition else {},
         "champion": describe_champion(find_unedited(store, model, ledger), ledger),
         "waiting": [each["version"] for each in find_waiting(reader, model, versions, ledger)],
         "previous": champions[:-1][::-1],

@@ -19,6 +19,7 @@ from tasks.core.errors import DefinitionError
 from tasks.core.names import check_model, is_model, is_version
 from tasks.monitoring.looks import Look, read_looks
 from tasks.registry.ledger import Entry, ledger_path
+from tasks.registry.overview import list_warnings
 from tasks.registry.trusted_ledger import read_trusted_ledger
 from tasks.registry.versions import Published, find_all, read_files, version_path
 from tasks.storage.store import Store, reaching
@@ -130,7 +131,7 @@ def summarise(
     analysis: dict[str, Any],
 ) -> dict[str, Any]:
     """Summarise a version: what it is of, how good it is, and what speaks against it."""
-    warned = analysis["warnings"] + lineage.get("warnings", [])
+    warned = list_warnings(lineage, verdict, analysis)
     broken = [each for each in analysis["checks"] if not each["passed"]]
     return {
         "version": published.version,

@@ -1,21 +1,20 @@
 """Renders the pages from the templates beside this module, and says how they write numbers.
 
 Values are always escaped; characters that turn the direction of text are written out. What is not
-known is an en dash. Not responsible for reports (`tasks.reports`), whose libraries this page does
-not load.
+known is an en dash. Not responsible for reports (`tasks.reports`): charts are not drawn here, and
+their libraries not loaded.
 """
 
 import hashlib
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from flows.comparison_pages import share, write, write_contribution
-from tasks.core.errors import harmless
+from tasks.core.model_card import title_card
 from tasks.core.model_sections import HIGHER_IS_BETTER
+from tasks.reports.formatting import format_score, printable
+from tasks.reports.templates import open_templates
 
 _TEMPLATES = Path(__file__).parent / "templates"
 STYLE = (_TEMPLATES / "style.css").read_bytes()
@@ -25,17 +24,6 @@ STYLE_NAME = f"style-{hashlib.sha256(STYLE).hexdigest()[:12]}.css"
 def render(template: str, **values: object) -> str:
     """Render a page; jinja2.UndefinedError where the template uses a name that was not given."""
     return _PAGES.get_template(f"{template}.html.jinja").render(style=STYLE_NAME, **values)
-
-
-def score(value: float | None) -> str:
-    """Write a metric: four decimals where it is small, fewer where it is large.
-
-    >>> score(0.71234), score(123.456), score(41_250.4), score(None)
-    ('0.7123', '123.46', '41,250', '–')
-    """
-    if value is None:
-        return "–"
-    return f"{value:,.{4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0}f}"
 
 
 def metric(name: str) -> str:
@@ -78,21 +66,10 @@ def words(name: str) -> str:
 
 
 def _printable(value: Any) -> Any:
-    if value is None:
-        return "–"
-    if type(value) is not str:
-        return value
-    return re.sub("[\ufffe\uffff]", "\N{REPLACEMENT CHARACTER}", harmless(value))
+    return "–" if value is None else printable(value)
 
 
-_PAGES = Environment(
-    loader=FileSystemLoader(_TEMPLATES),
-    autoescape=True,
-    undefined=StrictUndefined,
-    finalize=_printable,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-_PAGES.filters |= {each.__name__: each for each in (score, metric, moment, age, words, share)}
+_PAGES = open_templates(_TEMPLATES, _printable)
+_PAGES.filters |= {each.__name__: each for each in (metric, moment, age, words, share)}
+_PAGES.filters |= {"score": format_score, "titled": title_card}
 _PAGES.filters |= {"side": write, "contribution": write_contribution}

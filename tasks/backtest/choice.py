@@ -18,10 +18,10 @@ from tasks.backtest.periods import FEWEST, cut_periods, known_rows
 from tasks.backtest.policies import POLICIES, Policy
 from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition, Frozen
-from tasks.core.model_sections import Metric
+from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.evaluation.bootstrap import draw_groups, group_rows, reach
 from tasks.evaluation.interval import Interval
-from tasks.evaluation.metrics import HIGHER_IS_BETTER, Array, from_sums, group_sums, row_costs
+from tasks.evaluation.metrics import Array, from_sums, group_sums, row_costs
 from tasks.evaluation.row_values import read_costs
 from tasks.monitoring.holdout_comparison import as_array, measure_rows, read_threshold
 from tasks.preparation.weights import read_weights

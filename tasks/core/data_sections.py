@@ -21,11 +21,12 @@ from pydantic import (
 from tasks.core.durations import Duration, Period
 from tasks.core.errors import hide_password
 
-WORD, TEXT = r"^[A-Za-z_]\w*$", r"\S"
+WORD, TEXT, WORDS = r"^[A-Za-z_]\w*$", r"\S", r"\S[\s\S]*"
 FUNCTION = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 _DATABASES = ("postgresql", "postgres")
 MEANT_BY_DATA = {
     WORD: "letters, digits and _, for SQL to name it by",
+    WORDS: "text that is not blank",
     TEXT: "an SQL query; leave it out where there is one source",
     FUNCTION: "a module and a function of this project, as in 'churn.features:tenure_days'",
 }

@@ -26,6 +26,7 @@ from tasks.core.deviances import Deviance, find_deviance
 from tasks.core.errors import DefinitionError, explain_value
 from tasks.core.gate_bounds import check_bounds, check_decision, check_metrics
 from tasks.core.hosts import HOST, MEANT_BY_HOST
+from tasks.core.model_card import ModelCard
 from tasks.core.model_sections import (
     CALIBRATION_AT_MOST,
     COVERAGE_MARGIN,
@@ -71,6 +72,8 @@ class Definition(Section):
     """The model's name: small letters, digits and, between them, hyphens; 63 at most."""
     description: str = ""
     """What the model is for, in words."""
+    card: ModelCard = Field(default=ModelCard(), exclude_if=lambda card: card == ModelCard())
+    """What a person should know of the model that no number says."""
     sources: dict[Annotated[str, Field(pattern=WORD)], Source] = Field(min_length=1)
     """Where the data comes from: a name for SQL, and a path, a glob or an address."""
     extract: Extract = Extract()
@@ -120,17 +123,14 @@ class Definition(Section):
         check_quantiles(self.target, self.training, self.serving, self.gate)
         check_interval(self.target, self.training, self.serving, self.gate)
         check_decision(self.target, self.training, self.serving, self.gate)
-        if self.gate.naive and self.target.kind != "regression":
-            raise ValueError("[gate] naive predicts numbers: it is for a regression")
         check_bounds(self.gate, self.target.kind, self.metrics)
         check_metrics(self.gate, self.target.kind, self.metrics)
         return self
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of all that a version depends on; who is told of it is not of that."""
-        told = {"notify"}
-        return hashlib.sha256(self.model_dump_json(exclude=told).encode()).hexdigest()
+        """The SHA-256 of all that a version depends on; who is told of it, and what, is not."""
+        return hashlib.sha256(self.model_dump_json(exclude={"notify", "card"}).encode()).hexdigest()
 
     @property
     def deviance(self) -> Deviance | None:

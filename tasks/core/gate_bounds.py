@@ -34,7 +34,7 @@ def list_bounds(gate: Gate) -> Iterator[tuple[str, Side, Mapping[str, float]]]:
 
 
 def check_decision(target: Target, training: Training, serving: Serving, gate: Gate) -> None:
-    """Raise ValueError for a threshold or costs that cannot be, or that do nothing."""
+    """Raise ValueError for a threshold, costs or rivals that cannot be, or that do nothing."""
     if target.kind != "binary":
         if gate.fairness is not None:
             raise ValueError(f"[gate] fairness: is for a binary target, not for {target.kind}")
@@ -56,6 +56,8 @@ def check_decision(target: Target, training: Training, serving: Serving, gate: G
                     f"[gate] {key}: the monitor judges by it too, and knows no row's own cost; "
                     "give [serving] cost as numbers, or bound it by [gate] at_most"
                 )
+    if gate.naive and target.kind != "regression":
+        raise ValueError("[gate] naive predicts numbers: it is for a regression")
 
 
 def check_bounds(gate: Gate, kind: TargetKind, known: Collection[Metric]) -> None:

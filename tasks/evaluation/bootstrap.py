@@ -15,11 +15,10 @@ import numpy as np
 import polars as pl
 from scipy.special import ndtri, stdtrit  # type: ignore[import-untyped]
 
-from tasks.core.model_sections import Metric
+from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.core.pinball import OwnLoss
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import (
-    HIGHER_IS_BETTER,
     RANKED,
     Array,
     Costs,

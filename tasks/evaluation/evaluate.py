@@ -20,9 +20,11 @@ from tasks.core.model_sections import Metric
 from tasks.core.pinball import Pinball, rearrange
 from tasks.evaluation.baseline import predict_baseline
 from tasks.evaluation.calibration import Bin, calibration_unit
+from tasks.evaluation.calibration_bounds import bound_misses
 from tasks.evaluation.coverage import Coverage, add_interval, measure_coverage
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.decision_threshold import ChosenThreshold, settle_threshold
+from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, measure
 from tasks.evaluation.naive_predictions import predict_naively
 from tasks.evaluation.prior_shift import PriorShift, find_shift, measure_learned
@@ -73,6 +75,7 @@ class Evaluation(Frozen):
 
     Calibration that was off on the stopping slice is told by `recalibrated`, a base rate that moved
     until the holdout by `prior_shift`.
+    `misses` bound by how much more came true than was predicted, bin by bin of `calibration`.
     `coverage` is that of its intervals, where it has any: of all rows, then of each slice; so are
     `quantiles` the shares of rows below each.
     """
@@ -83,6 +86,7 @@ class Evaluation(Frozen):
     simple: dict[Metric, float]
     calibration: tuple[Bin, ...]
     calibration_error: float
+    misses: tuple[Interval | None, ...] = Field(default=(), exclude_if=lambda found: not found)
     slices: tuple[Slice, ...]
     importance: tuple[Importance, ...]
     curves: dict[str, dict[str, tuple[float, ...]]]
@@ -137,6 +141,7 @@ def evaluate_models(
         simple=measure_them(rows, simply),
         calibration=bins,
         calibration_error=error,
+        misses=bound_misses(plan.definition, rows, predicted),
         slices=measure_slices(plan, slices, rows, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
         curves=draw_curves(plan.definition, trained.curve, target, predicted, weights),
@@ -150,14 +155,14 @@ def evaluate_models(
     )
     off = measure_learned(plan.definition, seen, learned)
     kept = rows.with_columns(*predict_naively(plan, snapshot, rows[ROW]), **off)
-    _keep(kept, path, predicted=predicted, baseline=baseline, simple=simply)
-    return evaluation, Scored(path=path, folds=evaluation.folds)
+    return evaluation, _keep(kept, path, evaluation.folds, predicted, baseline, simply)
 
 
-def _keep(rows: pl.DataFrame, path: Path, **predictions: Array) -> None:
-    added = [pl.Series(name, values) for name, values in predictions.items()]
+def _keep(rows: pl.DataFrame, path: Path, folds: tuple[Fold, ...], *scores: Array) -> Scored:
+    added = list(map(pl.Series, ("predicted", "baseline", "simple"), scores))
     with reaching(str(path)):
         rows.with_columns(added).write_ipc(path)
+    return Scored(path=path, folds=folds)
 
 
 def measure_rows(

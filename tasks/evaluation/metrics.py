@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.core.model_sections import HIGHER_IS_BETTER as HIGHER_IS_BETTER
-from tasks.core.model_sections import METRICS, OF_QUANTILES, Metric, TargetKind
+from tasks.core.model_sections import HIGHER_IS_BETTER, METRICS, OF_QUANTILES, Metric, TargetKind
 from tasks.core.pinball import OwnLoss, Pinball
 from tasks.evaluation.pinball_losses import pinball_losses, share_gaps, share_parts
 from tasks.evaluation.unit_deviance import POWERS, power_of, unit_deviance

@@ -177,7 +177,18 @@ def _write_rest(draft: Draft) -> Iterator[str]:
         yield "\n[serving]"
         threshold = f"# threshold = {Serving.model_fields['threshold'].default}"
         yield from lay_out([(threshold, "a probability from here on is called true")])
+    yield from _write_card()
     yield from _write_schedule()
+
+
+def _write_card() -> Iterator[str]:
+    yield "\n[card]"
+    keys = [
+        ('# purpose = "…"', "what the model is for, and who uses it"),
+        ('# limits = "…"', "where it is known to fail"),
+        ('# owner = "…"', "who answers for it"),
+    ]
+    yield from lay_out(keys)
 
 
 def _write_schedule() -> Iterator[str]:

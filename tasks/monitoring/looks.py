@@ -19,6 +19,7 @@ from tasks.core.checks import failed
 from tasks.core.columns import PREDICTION
 from tasks.core.definition import Frozen
 from tasks.core.errors import StoreError
+from tasks.core.model_sections import HIGHER_IS_BETTER
 from tasks.core.names import check_model
 from tasks.storage.store import Store, reaching
 
@@ -132,8 +133,6 @@ def keep_look(
 
 def take_quality(metric: str, judged: "Performance") -> LiveQuality:
     """Take the gate's metric out of a look, with its interval on the metric's own scale."""
-    from tasks.evaluation.metrics import HIGHER_IS_BETTER  # loads numpy, which who reads needs not
-
     known: dict[str, Any] = {"metric": metric, "reason": judged.problem}
     if metric in judged.estimate:
         known["estimate"] = judged.estimate[metric]

@@ -26,11 +26,8 @@ def describe_version(store: Store, published: Published) -> dict[str, Any]:
         "verdict": _say(verdict),
         "checks": verdict["checks"],
         "contract": analysis["checks"],
-        "warnings": [
-            *analysis["warnings"],
-            *lineage.get("warnings", []),  # older versions had none
-            *(each["warning"] for each in verdict["checks"] if "warning" in each),
-        ],
+        "warnings": list_warnings(lineage, verdict, analysis),
+        **({"card": lineage["card"]} if "card" in lineage else {}),
         "metrics": evaluation["metrics"],
         "baseline": evaluation["baseline"],
         "simple": evaluation["simple"],
@@ -106,6 +103,15 @@ def _read_parts(store: Store, versions: Iterable[Published], *names: str) -> lis
     wanted = [(each, f"{name}.json") for each in versions for name in names]
     parsed = [json.loads(data) for data in read_files(store, wanted)]
     return [parsed[start : start + len(names)] for start in range(0, len(parsed), len(names))]
+
+
+def list_warnings(
+    lineage: dict[str, Any], verdict: dict[str, Any], analysis: dict[str, Any]
+) -> list[str]:
+    """List what speaks against a version, of its published files; older ones lack some of it."""
+    short = [each["said"] for each in verdict.get("shortfalls", [])]
+    told = [each["warning"] for each in verdict["checks"] if "warning" in each]
+    return [*short, *analysis["warnings"], *lineage.get("warnings", []), *told]
 
 
 def _say(verdict: dict[str, Any]) -> str:

@@ -5,8 +5,7 @@ from datetime import datetime
 
 from tasks.backtest.periods import Period
 from tasks.backtest.replay import Followed, Replay, Retrain, Track
-from tasks.core.model_sections import Metric
-from tasks.evaluation.metrics import HIGHER_IS_BETTER
+from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.reports import charts
 from tasks.reports.backtest_choice import list_choice, list_choice_heads, tell_choice
 from tasks.reports.display_names import METRICS, name_metric

@@ -7,22 +7,23 @@ from collections.abc import Iterator
 
 from tasks.comparison.candidate_changes import CandidateChanges
 from tasks.core.checks import Check
-from tasks.core.model_sections import Metric
+from tasks.core.model_card import title_card
+from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.evaluation.evaluate import Slice
-from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.reports import charts
 from tasks.reports.candidate_calibration import list_recalibrated
 from tasks.reports.candidate_changes import describe_changes, tell_changes
 from tasks.reports.candidate_charts import draw_charts
 from tasks.reports.candidate_data import describe_data
 from tasks.reports.candidate_quantiles import HEADS, list_quantiles, name_shares, share_slice
+from tasks.reports.candidate_summary import write_summary
 from tasks.reports.candidate_text import (
     compare_models,
     explain_verdict,
+    list_notes,
     list_warnings,
     next_steps,
     rank_slices,
-    write_summary,
 )
 from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
 from tasks.reports.formatting import (
@@ -65,7 +66,7 @@ def write_page(candidate: Candidate, changes: CandidateChanges | None = None) ->
         metric=name_metric(metric),
         scores={model: format_score(scores[metric]) for model, scores in models.items()},
         steps=next_steps(candidate),
-        warnings=list(list_warnings(candidate)),
+        **_tell_in_words(candidate),
         confidence=f"{plan.definition.gate.confidence * 100:g}%",
         checks=[_describe_check(each) for each in candidate.verdict.checks],
         comparisons=list(_list_comparisons(candidate)),
@@ -98,6 +99,14 @@ def _describe_slices(candidate: Candidate) -> dict[str, object]:
             ]
             for each in rank_slices(candidate)
         ],
+    }
+
+
+def _tell_in_words(candidate: Candidate) -> dict[str, object]:
+    return {
+        "warnings": list(list_warnings(candidate)),
+        "facts": list(list_notes(candidate)),
+        "card": title_card(candidate.plan.definition.card.model_dump()),
     }
 
 

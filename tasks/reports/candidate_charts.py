@@ -72,16 +72,25 @@ def _draw_calibration(candidate: Candidate) -> Figure:
         name: [getattr(each, name) for each in evaluation.calibration]
         for name in ("predicted", "observed", "rows")
     }
+    misses = evaluation.misses or (None,) * len(evaluation.calibration)
+    pairs = list(zip(evaluation.calibration, misses, strict=True))
     pinball = candidate.plan.definition.pinball
     shares = candidate.plan.definition.target.kind != "regression" or pinball is not None
+    for end in ("low", "high"):
+        ends = [
+            each.observed if miss is None else each.predicted + getattr(miss, end)
+            for each, miss in pairs
+        ]
+        bins[end] = [min(max(value, 0), 1) for value in ends] if shares else ends
     unit = "standard deviations"
     if candidate.plan.definition.deviance:
         unit = "standard deviations of the target, or means of it if those are smaller"
     error = f"{evaluation.calibration_error:.3f}" + ("" if shares else f" {unit}")
+    sure = f"{candidate.plan.definition.gate.confidence * 100:g}%"
     what = (
         "A dot for each quantile: its level, and the rows below it"
         if pinball
-        else "Tenths of the rows"
+        else f"Tenths of the rows, each with its {sure} interval"
     )
     text = f"{what}; dashed: predicted as observed. Mean distance {error}."
     drawn = charts.draw_calibration(bins, shares, "Observed by predicted")

@@ -1,22 +1,21 @@
-"""What a report says about a candidate: the verdict, the next steps, the warnings, a short version.
+"""What a report says about a candidate: the verdict, the next steps, warnings and notes.
 
 It decides nothing (the gate did) and measures nothing (the evaluation did).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from tasks.analysis.profile_drift import ColumnDrift
-from tasks.core.checks import Check, failed
-from tasks.core.model_sections import Metric
+from tasks.core.checks import failed
+from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.evaluation.evaluate import Slice
-from tasks.evaluation.metrics import HIGHER_IS_BETTER
 from tasks.evaluation.rolling_origin import describe_folds
 from tasks.evaluation.stopping_metric import tell_disagreement
 from tasks.reports.candidate_calibration import tell_calibration
 from tasks.reports.candidate_quantiles import tell_quantiles
-from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
-from tasks.reports.formatting import escape_markdown, format_number, format_score, markdown_table
-from tasks.reports.rare_class import is_rare, order_metrics, share_of_positives, tell_of_rare
+from tasks.reports.display_names import METRICS, name_check, name_slice
+from tasks.reports.formatting import format_number, format_score
+from tasks.reports.rare_class import is_rare, share_of_positives, tell_of_rare
 from tasks.training.early_stopping import warn_of_rounds
 from tasks.validation.candidate import Candidate
 from tasks.validation.tuning_gain import describe_tuning
@@ -67,20 +66,33 @@ def next_steps(candidate: Candidate) -> list[tuple[str, str]]:
 
 
 def list_warnings(candidate: Candidate) -> Iterator[str]:
-    """Name what no check refuses and an approver should still know."""
-    yield from _warn_of_scores(candidate)
+    """Name what speaks against a candidate, though no check refuses it: the heaviest first.
+
+    What a contract's check found that did not hold is among them; the gate's stand in its verdict.
+    """
+    yield from (_as_sentence(each.said) for each in candidate.verdict.shortfalls)
+    yield from (_as_sentence(each.warning) for each in candidate.verdict.checks if each.warning)
+    broken = failed(candidate.analysis.checks)
+    yield from (_as_sentence(f"{name_check(each)}: {each.detail}") for each in broken)
+    if is_rare(candidate):
+        yield tell_of_rare(candidate)
     yield from _warn_of_drift(candidate)
     yield from _warn_of_rows_and_rounds(candidate)
-    if candidate.trials:
-        metric = candidate.plan.definition.metric
-        yield _as_sentence(describe_tuning(metric, candidate.tuning_gain))
-    told = describe_folds(candidate.plan.definition.metric, candidate.evaluation.folds)
-    yield from map(_as_sentence, told)
     yield from map(_as_sentence, candidate.analysis.warnings)
-    yield from (_as_sentence(each.warning) for each in candidate.verdict.checks if each.warning)
 
 
-def _warn_of_scores(candidate: Candidate) -> Iterator[str]:
+def list_notes(candidate: Candidate) -> Iterator[str]:
+    """Name what an approver should know besides: how it did here and there, and what was mended."""
+    yield from _note_scores(candidate)
+    definition = candidate.plan.definition
+    if weight := definition.training.weight:
+        yield f"Metrics are weighted: a row counts {weight} ([training] weight)."
+    if candidate.trials:
+        yield _as_sentence(describe_tuning(definition.metric, candidate.tuning_gain))
+    yield from map(_as_sentence, describe_folds(definition.metric, candidate.evaluation.folds))
+
+
+def _note_scores(candidate: Candidate) -> Iterator[str]:
     evaluation, metric = candidate.evaluation, candidate.plan.definition.metric
     name, champion = METRICS[metric][0], candidate.verdict.champion
     train, whole = (format_score(evaluation.metrics[on][metric]) for on in ("train", "holdout"))
@@ -89,8 +101,6 @@ def _warn_of_scores(candidate: Candidate) -> Iterator[str]:
     yield from tell_calibration(candidate)
     yield from (_as_sentence(each.detail) for each in evaluation.coverage if not each.slice)
     yield from tell_quantiles(candidate)
-    if is_rare(candidate):
-        yield tell_of_rare(candidate)
     if champion and champion.rows != evaluation.rows:
         ours, theirs = (format_score(on[metric]) for on in (champion.candidate, champion.metrics))
         yield f"On the {champion.rows:,} rows that the champion never saw: {ours} against {theirs}."
@@ -111,8 +121,6 @@ def _warn_of_drift(candidate: Candidate) -> Iterator[str]:
 
 def _warn_of_rows_and_rounds(candidate: Candidate) -> Iterator[str]:
     training = candidate.plan.definition.training
-    if training.weight:
-        yield f"Metrics are weighted: a row counts {training.weight} ([training] weight)."
     if unlabelled := candidate.prepared.unlabelled:
         yield f"{unlabelled:,} matured rows have no label and were left out."
     if training.early_stopping and candidate.trained.rounds == training.rounds:
@@ -174,52 +182,3 @@ def rank_drift(candidate: Candidate) -> list[ColumnDrift]:
 
 def changed_columns(candidate: Candidate) -> list[ColumnDrift]:
     return [each for each in candidate.analysis.drift if each.change != "none"]
-
-
-def write_summary(candidate: Candidate, changes: Iterable[str] = ()) -> str:
-    """Write the short version in Markdown; `changes` are sentences on the champion."""
-    definition = candidate.plan.definition
-    verdict = "passed" if candidate.verdict.passed else "REFUSED"
-    notes = [*list_warnings(candidate), *_name_extremes(candidate), *changes]
-    blocks = [
-        f"# {definition.name} {candidate.plan.version}: {verdict}",
-        escape_markdown(definition.description),
-        escape_markdown(explain_verdict(candidate)),
-        *(f"{escape_markdown(words)} `{command}`" for words, command in next_steps(candidate)),
-        _tabulate_checks(candidate.verdict.checks),
-        _tabulate_metrics(candidate),
-        "\n".join(f"- {escape_markdown(sentence)}" for sentence in notes),
-    ]
-    return "\n\n".join(filter(None, blocks)) + "\n"
-
-
-def _name_extremes(candidate: Candidate) -> Iterator[str]:
-    metric, importance = candidate.plan.definition.metric, candidate.evaluation.importance
-    features = ", ".join(f"{each.feature} ({each.share:.0%})" for each in importance[:TOP])
-    yield f"Most important features: {features}."
-    weakest = ", ".join(
-        f"{name_slice(each)} ({format_score(each.metrics[metric])})"
-        for each in rank_slices(candidate)[:TOP]
-    )
-    yield f"Weakest slices by {name_metric(metric)}: {weakest or 'none'}."
-
-
-def _tabulate_checks(checks: Iterable[Check]) -> str:
-    rows = [
-        [name_check(check), "passed" if check.passed else "FAILED", check.detail]
-        for check in checks
-    ]
-    return markdown_table(["Check", "Result", "What was found"], rows)
-
-
-def _tabulate_metrics(candidate: Candidate) -> str:
-    models = compare_models(candidate)
-    rows = [
-        [
-            name_metric(name),
-            *(format_score(each[name]) for each in models.values()),
-            format_score(candidate.evaluation.metrics["train"][name]),
-        ]
-        for name in order_metrics(candidate)
-    ]
-    return markdown_table(["Metric", *models, "Candidate, on training rows"], rows)

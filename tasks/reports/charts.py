@@ -77,21 +77,21 @@ def draw_precision_recall(curve: Points, label: str) -> str:
     """Draw precision by recall above the share of positives, which guessing would reach."""
     points = _chart(x=curve["recall"], y=curve["precision"])
     guess = _chart(y=[curve["precision"][-1]]).mark_rule(**DASHED)
-    line = _filled_line(points, "Recall", "Precision")
-    return _render([guess.encode(y="y:Q"), line], label)
+    return _render([guess.encode(y="y:Q"), _filled_line(points, "Recall", "Precision")], label)
 
 
 def draw_calibration(bins: Points, shares: bool, label: str) -> str:
-    """Draw what was predicted against what came true (`predicted`, `observed`, `rows`)."""
-    ends = [*bins["predicted"], *bins["observed"]]
-    least, most = (0.0 if shares else min(ends)), max(ends)
+    """Draw what was predicted against what came true, with its interval (`low`, `high`)."""
+    ends = [value for name in ("predicted", "observed", "low", "high") for value in bins[name]]
+    span = (0.0 if shares else min(ends), max(ends))
     axis = alt.Axis(format=".0%", tickCount=6) if shares else _numbers(ends)
-    scale = alt.Scale(domain=[least, most])
-    x = alt.X("predicted:Q", title="Predicted, on average", scale=scale, axis=axis)
-    y = alt.Y("observed:Q", title="Observed, on average", scale=scale, axis=axis)
+    x = alt.X("predicted:Q", title="Predicted, on average", scale=alt.Scale(domain=span), axis=axis)
+    y = alt.Y("observed:Q", title="Observed, on average", scale=alt.Scale(domain=span), axis=axis)
     size = alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[0, 90]))
-    dots = _chart(**bins).mark_circle(color=ACCENT, opacity=0.9).encode(x=x, y=y, size=size)
-    return _render([_diagonal(least, most), dots], label)
+    points = _chart(**bins)
+    dots = points.mark_circle(color=ACCENT, opacity=0.9).encode(x=x, y=y, size=size)
+    spans = points.mark_rule(color=ACCENT).encode(x=x, y="low:Q", y2="high:Q")
+    return _render([_diagonal(*span), spans, dots], label)
 
 
 def draw_learning(curve: Points, rounds: int, label: str) -> str:

@@ -1,9 +1,8 @@
 """What checks, metrics and slices are called in reports."""
 
 from tasks.core.checks import Check
-from tasks.core.model_sections import Metric
+from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.evaluation.evaluate import Slice
-from tasks.evaluation.metrics import HIGHER_IS_BETTER
 
 CHECKS = {
     "holdout_rows": "Enough holdout rows",

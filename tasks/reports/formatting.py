@@ -7,21 +7,25 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tasks.analysis.column_summary import ColumnSummary
 from tasks.core.errors import harmless
+
+if TYPE_CHECKING:
+    from tasks.analysis.column_summary import ColumnSummary  # loads whylogs
 
 _LABEL = 32
 _EPOCH, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), 2.5e11  # later dates Python does not know
 
 
-def format_score(value: float) -> str:
+def format_score(value: float | None) -> str:
     """Format a metric: four decimals where it is small, fewer where it is large.
 
     >>> [format_score(each) for each in (0.71234, 123.456, 41_250.4, 0.00001)]
     ['0.7123', '123.46', '41,250', '1.0e-05']
     """
+    if value is None:
+        return "–"
     digits = 4 if abs(value) < 10 else 2 if abs(value) < 1000 else 0
     return f"{value:.1e}" if 0 < abs(value) < 0.00005 else f"{value:,.{digits}f}"
 
@@ -56,13 +60,13 @@ def format_time(time: datetime | None) -> str:
     return f"{time:%Y-%m-%d %H:%M}" if time else "–"
 
 
-def format_value(column: ColumnSummary, value: float | None) -> str:
+def format_value(column: "ColumnSummary", value: float | None) -> str:
     """Format a value of a column; a date column's are written as days."""
     time = read_time(column, value)
     return f"{time:%Y-%m-%d}" if time else format_number(value)
 
 
-def read_time(column: ColumnSummary, value: float | None) -> datetime | None:
+def read_time(column: "ColumnSummary", value: float | None) -> datetime | None:
     """Give the time that a value of a date column stands for, in seconds since 1970."""
     if value is None or not column.dtype.startswith("Date") or abs(value) >= _LATEST:
         return None

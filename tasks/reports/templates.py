@@ -5,8 +5,9 @@ escaped, so that names and levels from data are never read as markup; characters
 direction of text or steer a terminal are written out. A name that is missing is an error.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -29,12 +30,17 @@ def render(template: str, **values: object) -> str:
     return _PAGES.get_template(template).render(values)
 
 
-_PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    finalize=printable,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+def open_templates(folder: Path, finalize: Callable[[Any], Any]) -> Environment:
+    """Open a folder of templates; `finalize` is what becomes of each value before it is escaped."""
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+_PAGES = open_templates(Path(__file__).parent / "templates", printable)

@@ -137,7 +137,8 @@ def _read_definition(plan: Plan) -> str:
     """Read the definition's own text, comments and all, if it is still what the run began with."""
     with reaching(plan.origin):
         text = Path(plan.origin).read_bytes().decode("utf-8-sig")
-    if parse_definition(text, plan.origin).digest != plan.definition.digest:
+    now = parse_definition(text, plan.origin)
+    if (now.digest, now.card) != (plan.definition.digest, plan.definition.card):
         raise DefinitionError(f"{plan.origin}: was edited while the run went on; run it again")
     return text
 
@@ -154,6 +155,7 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         "sources": plan.sources,
         "forgotten": len(plan.forgotten),
         "definition": plan.definition.digest,
+        **({"card": card} if (card := plan.definition.card.model_dump()) else {}),
         "code": model_code_digest(),
         "modules": maker_digest(),
         "feature_code": plan.code.digests,

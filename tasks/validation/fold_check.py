@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tasks.core.checks import Check
 from tasks.core.definition import Definition
-from tasks.evaluation.metrics import HIGHER_IS_BETTER
+from tasks.core.model_sections import HIGHER_IS_BETTER
 from tasks.evaluation.rolling_origin import Fold
 
 

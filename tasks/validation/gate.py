@@ -10,6 +10,7 @@ probabilities are compared (`moved_rate`). Not responsible for releasing anythin
 from collections.abc import Iterator
 
 import polars as pl
+from pydantic import Field
 
 from tasks.core.checks import Check, failed
 from tasks.core.columns import TARGET
@@ -36,6 +37,7 @@ from tasks.validation.moved_rate import MovedRate
 from tasks.validation.naive_check import judge_naive
 from tasks.validation.non_inferiority import judge_gain
 from tasks.validation.share_checks import judge_shares
+from tasks.validation.shortfalls import Shortfall, find_shortfalls
 from tasks.validation.slice_check import judge_slices
 from tasks.validation.superiority import judge_better
 
@@ -44,11 +46,12 @@ _TOO_GOOD = 0.4  # of the champion's error that is left
 
 
 class Verdict(Frozen):
-    """Whether the candidate may be released, and the checks that say so."""
+    """Whether the candidate may be released, the checks that say so, and what it is worse at."""
 
     passed: bool
     checks: tuple[Check, ...]
     champion: ChampionScores | None = None
+    shortfalls: tuple[Shortfall, ...] = Field(default=(), exclude_if=lambda found: not found)
 
 
 def judge(
@@ -82,7 +85,12 @@ def judge(
     elif opponent is not None and pair is not None:
         champion = describe_champion(definition, opponent, pair)
         checks += judge_against_champion(definition, pair, champion, moved)
-    return Verdict(passed=not failed(checks), checks=tuple(checks), champion=champion)
+    return Verdict(
+        passed=not failed(checks),
+        checks=tuple(checks),
+        champion=champion,
+        shortfalls=find_shortfalls(definition, scored, pair),
+    )
 
 
 def meet(

@@ -1,11 +1,13 @@
 """Names are text in every page, and numbers are as long as they need be."""
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from jinja2 import UndefinedError
 
-from flows.ui.rendering import age, moment, render, score
+from flows.ui.rendering import age, metric, moment, render
+from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 
 NOW = datetime(2013, 7, 4, tzinfo=UTC)
 
@@ -33,5 +35,9 @@ def test_times_are_said_in_the_unit_that_fits(before: timedelta, said: str) -> N
 
 
 def test_what_is_not_known_is_a_dash() -> None:
-    assert (score(None), moment(None)) == ("–", "–")
+    assert moment(None) == "–"
     assert moment(datetime.fromisoformat("2013-07-04T02:00:00+02:00")) == "2013-07-04 00:00"
+
+
+def test_an_arrow_points_to_what_is_better_of_every_metric() -> None:
+    assert {each for each in get_args(Metric) if metric(each).endswith("↑")} == HIGHER_IS_BETTER

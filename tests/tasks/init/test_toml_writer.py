@@ -25,7 +25,7 @@ def test_sections_stand_in_the_usual_order_and_are_toml(tmp_path: Path) -> None:
     found = tomllib.loads(text)
     assert [line for line in text.splitlines() if line.startswith("[")] == [
         *("[sources]", "[extract]", "[target]", "[features]", "[checks]", "[checks.columns]"),
-        *("[training]", "[gate]", "[approval]", "[serving]", "[schedule]"),
+        *("[training]", "[gate]", "[approval]", "[serving]", "[card]", "[schedule]"),
     ]
     assert (found["sources"], found["features"]) == ({"table": "table.parquet"}, {"x": "x"})
     assert "# Drafted by `perennial init` from table.parquet: 600 rows, 3 columns." in text

@@ -2,7 +2,9 @@
 
 from candidates import main_of
 
+from tasks.evaluation.evaluate import Evaluation
 from tasks.reports.candidate_charts import draw_charts
+from tasks.reports.templates import Figure
 from tasks.training.optuna_search import Trial
 from tasks.validation.candidate import Candidate
 
@@ -38,3 +40,16 @@ def test_search_is_drawn_with_the_trial_that_was_taken(binary: Candidate) -> Non
     )
     drawn = {each.title: each for each in draw_charts(binary.model_copy(update={"trials": trials}))}
     assert "0.50000 as defined, 0.40000 by trial 2" in drawn["Tuning"].caption
+
+
+def test_bins_of_calibration_come_with_their_intervals(candidate: Candidate) -> None:
+    def draw(evaluation: Evaluation) -> Figure:
+        made = candidate.model_copy(update={"evaluation": evaluation})
+        return next(each for each in draw_charts(made) if each.title == "Calibration")
+
+    told = [each for each in candidate.evaluation.misses if each is not None]
+    assert told
+    drawn = draw(candidate.evaluation)
+    assert "each with its 95% interval" in drawn.caption
+    older = draw(candidate.evaluation.model_copy(update={"misses": ()}))
+    assert drawn.svg != older.svg

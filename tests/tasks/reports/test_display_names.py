@@ -3,8 +3,7 @@
 from typing import get_args
 
 from tasks.core.checks import Check
-from tasks.core.model_sections import Metric
-from tasks.evaluation.metrics import HIGHER_IS_BETTER
+from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.reports.display_names import METRICS, name_check, name_metric
 
 

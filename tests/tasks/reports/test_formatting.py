@@ -27,7 +27,7 @@ def test_score_has_digits_by_its_size(value: float, written: str) -> None:
 
 
 def test_what_is_unknown_is_a_dash() -> None:
-    assert (format_share(None), format_time(None)) == ("–", "–")
+    assert (format_score(None), format_share(None), format_time(None)) == ("–", "–", "–")
     assert format_share(0.0512) == "5.1%"
     assert format_time(datetime(2013, 7, 1, 9, 5, tzinfo=UTC)) == "2013-07-01 09:05"
 

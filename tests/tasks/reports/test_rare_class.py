@@ -11,7 +11,7 @@ from tasks.validation.candidate import Candidate
 
 def with_share(candidate: Candidate, share: float) -> Candidate:
     bins = (Bin(rows=1000, predicted=share, observed=share),)
-    evaluation = candidate.evaluation.model_copy(update={"calibration": bins})
+    evaluation = candidate.evaluation.model_copy(update={"calibration": bins, "misses": ()})
     return candidate.model_copy(update={"evaluation": evaluation})
 
 
