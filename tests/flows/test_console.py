@@ -156,10 +156,12 @@ VERSION = {"model": HOSTILE, "version": HOSTILE, "verdict": "passed", "metrics":
             3,
         ),
         (lambda: printed.print_waiting(HOSTILE, HOSTILE), 2),
-        (lambda: pages.print_models(HOSTILE, {}), 1),
+        (lambda: pages.print_models(HOSTILE, {}, {}), 1),
         (
             lambda: pages.print_models(
-                HOSTILE, {HOSTILE: {"champion": HOSTILE, "candidates": [], "waiting": [HOSTILE]}}
+                HOSTILE,
+                {HOSTILE: {"champion": HOSTILE, "candidates": [], "waiting": [HOSTILE]}},
+                {HOSTILE: HOSTILE},
             ),
             4,
         ),

@@ -33,11 +33,11 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_models_are_shown_with_whole_versions(
     narrow: None, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_models("root", {})
+    print_models("root", {}, {})
     assert lines(capsys) == ["root: no model yet; run `perennial retrain MODEL`"]
     waits = {"champion": VERSIONS[0], "candidates": VERSIONS, "waiting": VERSIONS[1:3]}
     idle = {"champion": None, "candidates": VERSIONS[:1], "waiting": []}
-    print_models("root", {name: waits, "old": idle})
+    print_models("root", {name: waits, "old": idle}, {})
     said = lines(capsys)
     assert max(map(len, said)) <= 80
     assert all(any(version in line for line in said) for version in VERSIONS[:3])
