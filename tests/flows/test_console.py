@@ -163,7 +163,7 @@ VERSION = {"model": HOSTILE, "version": HOSTILE, "verdict": "passed", "metrics":
                 {HOSTILE: {"champion": HOSTILE, "candidates": [], "waiting": [HOSTILE]}},
                 {HOSTILE: HOSTILE},
             ),
-            4,
+            5,
         ),
         (
             lambda: pages.print_history(

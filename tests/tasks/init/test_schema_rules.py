@@ -7,6 +7,7 @@ from tasks.core import data_sections, definition, model_sections
 from tasks.init.schema_rules import RULES
 
 SINCE_DRAFT_7 = {
+    "maxProperties",
     *("if", "then", "else", "not", "allOf", "anyOf", "oneOf", "type", "required", "properties"),
     *("const", "enum", "pattern", "minItems", "minProperties"),
 }
