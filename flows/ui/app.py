@@ -94,8 +94,9 @@ class Site:
 
     def _retrain(self, request: Request, form: dict[str, str]) -> Response:
         model = request.path_params["model"]
-        self._check(form, model, "retrain", form.get("known", ""))
-        start_retrain(model, form)
+        known = form.get("known", "")
+        self._check(form, model, "retrain", known)
+        start_retrain(model, known)
         return RedirectResponse(f"/models/{model}#retrains", 303)
 
     def _check(self, form: dict[str, str], *said: str) -> None:

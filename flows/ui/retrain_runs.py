@@ -5,8 +5,7 @@ for asking once: a form names the newest run that it knew of. Not responsible fo
 (`flows.retrain`), nor for retrains without a server.
 """
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
@@ -28,43 +27,55 @@ def describe_retrains(model: str) -> dict[str, Any]:
     `known` is the newest run's id, without the calendar's coming ones; `server` is None where none
     answers, and False where it has no deployment of this model.
     """
-    nothing: dict[str, Any] = {"known": "", "going": False, "runs": []}
     try:
         with open_client() as client:
-            found = _find_deployment(client, model)
-            runs = _list_runs(client, found) if found else []
+            deployment, runs = _read(client, model)
     except UNREACHED:
-        return {"server": None, **nothing}
+        return {"server": None, "known": "", "going": False, "runs": []}
     return {
-        "server": found is not None,
-        "known": runs[0]["id"] if runs else "",
-        "going": any(each["state_type"] not in _ENDED for each in runs),
+        "server": deployment is not None,
+        "known": _newest(runs),
+        "going": any(map(_is_going, runs)),
         "runs": [_describe(each) for each in runs],
     }
 
 
-def start_retrain(model: str, form: Mapping[str, str]) -> Literal["started"]:
+def start_retrain(model: str, known: str) -> None:
     """Ask for a retrain; NotStarted where one is going on, or the server does not take it.
 
-    The form's key makes two clicks one run.
+    `known` is the newest run that was shown. The server makes one run of a flow for each key, which
+    names it and the deployment: two clicks are one run, and two models are two.
     """
-    known = form.get("known", "")
     try:
         with open_client() as client:
-            found = _find_deployment(client, check_model(model))
-            if found is None:
+            deployment, runs = _read(client, check_model(model))
+            if deployment is None:
                 raise NotStarted(f"{model}: no deployment `retrain/{model}`: perennial deploy")
-            runs = _list_runs(client, found)
-            if any(each["state_type"] not in _ENDED for each in runs):
+            if any(map(_is_going, runs)):
                 raise NotStarted(f"{model}: a retrain is going on, or waits for a worker")
-            if known != (runs[0]["id"] if runs else ""):
+            if known != _newest(runs):
                 raise NotStarted(f"{model}: another retrain ended meanwhile; look again")
-            asked = {"state": {"type": "SCHEDULED"}, "idempotency_key": f"page after {known}"}
-            client.post(f"/deployments/{found}/create_flow_run", json=asked).raise_for_status()
+            key = f"page, {deployment} after {known}"
+            asked = {"state": {"type": "SCHEDULED"}, "idempotency_key": key}
+            path = f"/deployments/{deployment}/create_flow_run"
+            client.post(path, json=asked).raise_for_status()
     except UNREACHED as error:
         said = f"Prefect's server does not take it ({first_line(error)}): is `perennial up` there?"
         raise NotStarted(f"{model}: {said}") from error
-    return "started"
+
+
+def _read(client: httpx.Client, model: str) -> tuple[str | None, list[dict[str, Any]]]:
+    """Find a model's deployment, and its newest runs."""
+    deployment = _find_deployment(client, model)
+    return deployment, _list_runs(client, deployment) if deployment else []
+
+
+def _newest(runs: list[dict[str, Any]]) -> str:
+    return runs[0]["id"] if runs else ""
+
+
+def _is_going(run: dict[str, Any]) -> bool:
+    return run["state_type"] not in _ENDED
 
 
 def _find_deployment(client: httpx.Client, model: str) -> str | None:

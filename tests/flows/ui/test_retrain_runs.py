@@ -61,6 +61,17 @@ def test_page_starts_one_retrain_however_often_it_is_clicked(
     assert "Look again" in client.get(f"/models/{MODEL}").text
 
 
+def test_first_retrains_of_two_models_are_two(deployed: Any) -> None:
+    flow = deployed.create_flow_from_name("retrain")
+    second = deployed.create_deployment(flow, "another")
+    try:
+        for model in (MODEL, "another"):
+            start_retrain(model, "")
+            assert len(describe_retrains(model)["runs"]) == 1
+    finally:
+        deployed.delete_deployment(second)
+
+
 @pytest.mark.usefixtures("candidates")
 @pytest.mark.parametrize("address", ["", "http://127.0.0.1:9/api", "nonsense"])
 def test_without_a_server_the_page_says_the_command(
@@ -69,7 +80,7 @@ def test_without_a_server_the_page_says_the_command(
     monkeypatch.setenv("PREFECT_API_URL", address)
     assert f"perennial retrain {MODEL}" in client.get(f"/models/{MODEL}").text
     with pytest.raises(NotStarted, match="is `perennial up` there"):
-        start_retrain(MODEL, {})
+        start_retrain(MODEL, "")
 
 
 def test_model_without_a_deployment_is_told_apart(
@@ -80,4 +91,4 @@ def test_model_without_a_deployment_is_told_apart(
     monkeypatch.setenv("PREFECT_API_URL", str(PREFECT_API_URL.value()))
     assert describe_retrains("never-deployed")["server"] is False
     with pytest.raises(NotStarted, match="no deployment"):
-        start_retrain("never-deployed", {})
+        start_retrain("never-deployed", "")
