@@ -130,9 +130,9 @@ def measure_answers(shared: SharedRows, before: Answers, after: Answers) -> Shar
     """Measure both on the shared rows: metrics, decisions or values, slices, and typical rows."""
     definition, classes = shared.plan.definition, shared.newer.version.vocabulary.classes
     metrics = tuple(_compare_metrics(shared, before, after))
-    before, after = (take_one(definition, each) for each in (before, after))
     sides = [(each.version.definition, each.predicted) for each in (before, after)]
     moves = measure_moves(sides[0], sides[1], shared.rows, classes, definition.gate.slice_rows)
+    before, after = (take_one(definition, each) for each in (before, after))
     scale, unexplained = name_scale(before, after)
     sizes = _step(before.predicted, after.predicted)
     places = pick_rows(sizes, moves.moved != 0)

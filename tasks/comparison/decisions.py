@@ -12,6 +12,7 @@ import polars as pl
 
 from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
+from tasks.core.pinball import take_middle
 from tasks.evaluation.metrics import Array
 from tasks.evaluation.slices import SLICE
 
@@ -87,11 +88,15 @@ def measure_moves(
     classes: Sequence[str],
     least: int,
 ) -> Moves:
-    """Compare two definitions' predictions for rows with a target; slices have `least` rows."""
+    """Compare two definitions' predictions for rows with a target; slices have `least` rows.
+
+    The middle one stands for all quantiles.
+    """
     target = rows[TARGET].to_numpy()
     if after[0].target.kind == "regression":
-        moved = after[1] - before[1]
-        found: dict[str, Any] = {"differences": measure_differences(before[1], after[1], target)}
+        was, now = (take_middle(each.pinball, values) for each, values in (before, after))
+        moved = now - was
+        found: dict[str, Any] = {"differences": measure_differences(was, now, target)}
     else:
         one, other = decide(*before), decide(*after)
         moved, decisions = one != other, count_flips(one, other, target, classes)

@@ -41,6 +41,15 @@ rounds = 20
 holdout = "20d"
 params = { num_leaves = 7, learning_rate = 0.2, min_data_in_leaf = 5 }
 """
+KINDS = {  # what the definition's target is replaced by
+    "binary": ("", ""),
+    "multiclass": ('value = "y"\nkind = "binary"', 'value = "band"\nkind = "multiclass"'),
+    "regression": ('value = "y"\nkind = "binary"', 'value = "z"\nkind = "regression"'),
+    "quantiles": (
+        'value = "y"\nkind = "binary"',
+        'value = "z"\nkind = "regression"\nquantiles = [0.1, 0.5, 0.9]',
+    ),
+}
 TIMELESS = DEFINITION.replace('time = "t"\n', "").replace('"20d"', "0.3")
 
 

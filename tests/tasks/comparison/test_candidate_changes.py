@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from compared import DEFINITION, EARLY, Versions, crown
+from compared import DEFINITION, EARLY, KINDS, Versions, crown
 
 from tasks.comparison.candidate_changes import CandidateChanges, compare_candidate
 from tasks.comparison.compare import compare_versions
@@ -12,11 +12,6 @@ from tasks.storage.store import open_store
 from tasks.validation.candidate import Candidate
 
 OTHER = DEFINITION.replace('c = "c"', 'x_k = "x * k"')
-KINDS = {
-    "binary": ("", ""),
-    "multiclass": ('value = "y"\nkind = "binary"', 'value = "band"\nkind = "multiclass"'),
-    "regression": ('value = "y"\nkind = "binary"', 'value = "z"\nkind = "regression"'),
-}
 
 
 def changes(candidate: Candidate) -> CandidateChanges | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compared import DEFINITION, EARLY, LATE, TIMELESS, Versions, crown
+from compared import DEFINITION, EARLY, KINDS, LATE, TIMELESS, Versions, crown
 from sklearn.metrics import f1_score, roc_auc_score
 
 from tasks.comparison.compare import Comparison, compare_versions
@@ -17,14 +17,6 @@ from tasks.storage.store import open_store
 from tasks.training.published_model import load
 
 OTHER = DEFINITION.replace("num_leaves = 7", "num_leaves = 15")
-KINDS = {
-    "multiclass": ('value = "y"\nkind = "binary"', 'value = "band"\nkind = "multiclass"'),
-    "regression": ('value = "y"\nkind = "binary"', 'value = "z"\nkind = "regression"'),
-    "quantiles": (
-        'value = "y"\nkind = "binary"',
-        'value = "z"\nkind = "regression"\nquantiles = [0.1, 0.5, 0.9]',
-    ),
-}
 
 
 def compare(before: Published, after: Published) -> Comparison:
@@ -44,7 +36,7 @@ def test_same_model_twice_flips_nothing_and_says_that_nothing_changed(versions: 
     assert told.answers.decisions == found.answers.decisions
 
 
-@pytest.mark.parametrize("kind", ["binary", *KINDS])
+@pytest.mark.parametrize("kind", [*KINDS])
 def test_metrics_are_those_by_which_the_gate_judged(versions: Versions, kind: str) -> None:
     change = KINDS.get(kind, ("", ""))
     older = versions.make(DEFINITION.replace(*change), EARLY)
