@@ -5,18 +5,14 @@ memory, one after the other, and is made once: versions never change. Only where
 for no numbers it is asked again, for that may be mended. Not responsible for what is compared.
 """
 
-import json
-import os
-import subprocess
-import tempfile
 from collections import OrderedDict
 from threading import Lock
 from typing import Any
 
 from flows.ui.model_page import get_published
+from flows.ui.part_process import ask_process
 from flows.ui.reading import Reader
-from tasks.core.errors import StoreError, harmless
-from tasks.processes.bento_server import leash
+from tasks.core.errors import StoreError
 from tasks.registry.forgotten import read_records
 from tasks.registry.versions import Published
 
@@ -54,21 +50,8 @@ class Comparisons:
 def compare(root: str, model: str, before: Published, after: Published) -> dict[str, Any]:
     """Run `perennial diff` to its end; NotCompared with what it said where it failed."""
     words = ("diff", model, before.version, after.version, "--json")
-    with tempfile.TemporaryFile() as log:
-        done = subprocess.run(
-            leash("flows.cli", *words),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env={**os.environ, "PERENNIAL_ROOT": root},
-        )
-        try:
-            found: dict[str, Any] = json.loads(done.stdout)
-        except ValueError as error:
-            log.seek(0)
-            lines = log.read().decode(errors="replace").strip().splitlines()
-            said = harmless(lines[-1][:300]) if lines else f"it ended with {done.returncode}"
-            raise NotCompared(f"{model}: the comparison's process failed: {said}") from error
+    what = f"{model}: the comparison's process"
+    found = ask_process(what, "flows.cli", *words, PERENNIAL_ROOT=root)
     if "error" in found:
         raise NotCompared(found["error"])
     return found

@@ -6,18 +6,15 @@ those of the command line (`flows.python_api`). What is kept here is gone with t
 decided is in the ledger.
 """
 
-import json
 import secrets
-import subprocess
-import tempfile
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tasks.core.errors import DecisionRefused, DefinitionError, StoreError, harmless
+from flows.ui.part_process import ask_process
+from tasks.core.errors import DecisionRefused, DefinitionError, StoreError
 from tasks.core.names import check_model, check_version
-from tasks.processes.bento_server import leash
 from tasks.registry.decisions import Decision, DecisionAction, refuse_beforehand
 from tasks.registry.signatures import find_signers
 from tasks.registry.trusted_ledger import read_trusted_ledger
@@ -131,18 +128,7 @@ def tell_command(model: str, version: str, action: str, override: bool = False) 
 
 def _carry_out(run: DecisionRun, turn: threading.Lock) -> None:
     """Run the decision's process to its end, and keep what it said."""
-    with turn, tempfile.TemporaryFile() as log:
-        done = subprocess.run(
-            leash(_MODULE),
-            input=run.decision.model_dump_json().encode(),
-            stdout=subprocess.PIPE,
-            stderr=log,
-        )
-        try:
-            run.result = json.loads(done.stdout)
-        except ValueError:
-            log.seek(0)
-            lines = log.read().decode(errors="replace").strip().splitlines()
-            said = harmless(lines[-1][:300]) if lines else f"it ended with {done.returncode}"
-            run.result = {"error": f"the decision's process failed: {said}"}
+    given = run.decision.model_dump_json().encode()
+    with turn:
+        run.result = ask_process("the decision's process", _MODULE, given=given)
     run.ended = datetime.now(UTC)
