@@ -16,6 +16,7 @@ from tasks.evaluation.bootstrap import compare_means
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array
 from tasks.evaluation.row_groups import group_widely
+from tasks.evaluation.slices import list_levels
 
 
 class Coverage(Frozen):
@@ -65,12 +66,7 @@ def measure_coverage(definition: Definition, rows: pl.DataFrame, prefix: str) ->
     if definition.serving.interval is None:
         return
     yield _measure(definition, rows, gate.confidence)
-    slices = [
-        (column, level)
-        for column in sorted(name for name in rows.columns if name.startswith(prefix))
-        for level, count in rows[column].value_counts().sort(column).iter_rows()
-        if level is not None and count >= gate.slice_rows
-    ]
+    slices = list_levels(rows, prefix, gate.slice_rows)
     confidence = 1 - (1 - gate.confidence) / max(len(slices), 1)
     for column, level in slices:
         inside = rows.filter(pl.col(column) == level)

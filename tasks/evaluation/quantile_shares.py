@@ -18,6 +18,7 @@ from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array
 from tasks.evaluation.pinball_losses import pinball_by_level
 from tasks.evaluation.row_groups import group_widely
+from tasks.evaluation.slices import list_levels
 from tasks.preparation.weights import read_weights
 
 
@@ -62,12 +63,7 @@ def measure_shares(
     if pinball is None:
         return
     yield from _measure(definition, pinball, rows, predicted, gate.confidence)
-    slices = [
-        (column, level)
-        for column in sorted(name for name in rows.columns if name.startswith(prefix))
-        for level, count in rows[column].value_counts().sort(column).iter_rows()
-        if level is not None and count >= gate.slice_rows
-    ]
+    slices = list_levels(rows, prefix, gate.slice_rows)
     confidence = 1 - (1 - gate.confidence) / max(len(slices) * len(pinball.levels), 1)
     for column, level in slices:
         inside = (rows[column] == level).fill_null(False)

@@ -66,3 +66,17 @@ def read_rows(snapshot: Snapshot, numbers: pl.Series, expressions: list[pl.Expr]
     first, last = cast(int, numbers.min()), cast(int, numbers.max())
     rows = snapshot.scan().slice(first, last - first + 1).select(expressions).collect()
     return rows[numbers - first]
+
+
+def list_levels(rows: pl.DataFrame, prefix: str, least: int) -> list[tuple[str, str]]:
+    """List the values of columns that begin with a prefix which have so many rows, by column.
+
+    >>> list_levels(pl.DataFrame({"slice:k": ["b", "a", "a", None]}), SLICE, 2)
+    [('slice:k', 'a')]
+    """
+    return [
+        (column, level)
+        for column in sorted(name for name in rows.columns if name.startswith(prefix))
+        for level, count in rows[column].value_counts().sort(column).iter_rows()
+        if level is not None and count >= least
+    ]
