@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from tasks.core.definition import Frozen
+from tasks.core.definition import Definition, Frozen
 from tasks.core.deviances import Deviance
 from tasks.core.model_sections import TargetKind
 from tasks.evaluation.metrics import Array, rank_bins, read_certainty
@@ -95,6 +95,20 @@ def calibration_unit(
     spread = deviation(target, weights) if kind == "regression" else 1.0
     mean = float(np.average(target, weights=weights))
     return (min(spread, mean) if deviance else spread) or 1.0
+
+
+def find_unit(definition: Definition, target: Array, weights: Array | None) -> float:
+    """Give what the calibration of such a model is measured in."""
+    return calibration_unit(definition.target.kind, target, weights, definition.deviance)
+
+
+def measure_errors(
+    definition: Definition, target: Array, predicted: Array, weights: Array | None
+) -> tuple[float, float]:
+    """Give the calibration error in its unit, and what is left of it when chance is taken off."""
+    unit = find_unit(definition, target, weights)
+    error = calibration_error(target, predicted, unit, weights)
+    return error, calibration_excess(target, predicted, unit, weights)
 
 
 def deviation(values: Array, weights: Array | None) -> float:

@@ -19,7 +19,7 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.core.pinball import Pinball, rearrange
 from tasks.evaluation.baseline import predict_baseline
-from tasks.evaluation.calibration import Bin, calibration_unit
+from tasks.evaluation.calibration import Bin
 from tasks.evaluation.calibration_bounds import bound_misses
 from tasks.evaluation.coverage import Coverage, add_interval, measure_coverage
 from tasks.evaluation.curves import draw_curves
@@ -178,11 +178,6 @@ def measure_rows(
         read_costs(definition, rows),
         definition.own_loss,
     )
-
-
-def find_unit(definition: Definition, target: Array, weights: Array | None) -> float:
-    """Give what the calibration of such a model is measured in."""
-    return calibration_unit(definition.target.kind, target, weights, definition.deviance)
 
 
 def predict(booster: Booster, rows: pl.DataFrame, pinball: Pinball | None = None) -> Array:

@@ -13,7 +13,7 @@ from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.pinball import Pinball
 from tasks.evaluation.bootstrap import compare_means
-from tasks.evaluation.calibration import Bin, average_gap, calibrate, calibration_unit
+from tasks.evaluation.calibration import Bin, average_gap, calibrate, find_unit
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array
 from tasks.evaluation.pinball_losses import pinball_by_level
@@ -84,8 +84,7 @@ def calibrate_model(
         bins = list_bins(definition.pinball, target, predicted, weights)
         return bins, average_gap(bins)
     bins = calibrate(target, predicted, weights)
-    unit = calibration_unit(definition.target.kind, target, weights, definition.deviance)
-    return bins, average_gap(bins) / unit
+    return bins, average_gap(bins) / find_unit(definition, target, weights)
 
 
 def list_bins(

@@ -11,8 +11,12 @@ from tasks.core.checks import Check
 from tasks.core.columns import TARGET
 from tasks.core.definition import Definition
 from tasks.evaluation.bootstrap import compare_calibration
-from tasks.evaluation.calibration import calibration_error, calibration_excess, deviation
-from tasks.evaluation.evaluate import find_unit
+from tasks.evaluation.calibration import (
+    calibration_error,
+    deviation,
+    find_unit,
+    measure_errors,
+)
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array, read_certainty
 from tasks.preparation.weights import read_weights
@@ -59,10 +63,8 @@ def judge_calibration(
 def _judge_error(
     definition: Definition, target: Array, predicted: Array, weights: Array | None
 ) -> Check:
-    most, unit = definition.calibration_at_most, find_unit(definition, target, weights)
-    error, excess = (
-        each(target, predicted, unit, weights) for each in (calibration_error, calibration_excess)
-    )
+    most = definition.calibration_at_most
+    error, excess = measure_errors(definition, target, predicted, weights)
     return Check(
         name="calibrated",
         passed=excess <= most,

@@ -14,9 +14,9 @@ import polars as pl
 from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import HIGHER_IS_BETTER
-from tasks.evaluation.calibration import calibration_error, calibration_excess
+from tasks.evaluation.calibration import find_unit, measure_errors
 from tasks.evaluation.calibration_bounds import bound_misses
-from tasks.evaluation.evaluate import find_unit, measure_rows
+from tasks.evaluation.evaluate import measure_rows
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import error_of
 from tasks.evaluation.naive_predictions import NAIVE
@@ -100,10 +100,8 @@ def find_miscalibration(definition: Definition, scored: pl.DataFrame) -> Iterato
         return
     target, predicted = scored[TARGET].to_numpy(), scored["predicted"].to_numpy()
     weights = read_weights(scored)
+    error, excess = measure_errors(definition, target, predicted, weights)
     unit = find_unit(definition, target, weights)
-    error, excess = (
-        each(target, predicted, unit, weights) for each in (calibration_error, calibration_excess)
-    )
     margin = tolerate(definition, target, predicted, weights) / unit
     bins = bound_misses(definition, scored, predicted, together=True)
     surely = [each for each in bins if each and (each.low > 0 or each.high < 0)]
