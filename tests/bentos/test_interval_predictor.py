@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from any_model import ask
+from any_model import ask, make_folder
 from connections import Open, make_app, post, without_own
 from jsonschema import Draft202012Validator
-from servers import make_version
-from tables import Project, define
 from uncertain import SECTIONS, UNCERTAIN
 
 from bentos.interval_predictor import IntervalPredictor
@@ -33,20 +31,8 @@ ROWS = UNCERTAIN.head(50).select("x", "s", "c")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train a compiled version with intervals by the plain functions."""
-    import flows.retrain as steps
-
-    folder = tmp_path_factory.mktemp("uncertain")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("PERENNIAL_ROOT", str(folder / "root"))
-        for name in ("extract", "analyse", "prepare", "train", "evaluate", "validate", "refit"):
-            patch.setattr(steps, name, getattr(steps, name).fn)
-        Project(folder).write(UNCERTAIN)
-        (folder / "deployments").mkdir()
-        sections = SECTIONS | {"serving": 'interval = 0.9\npredictor = "compiled"'}
-        (folder / "deployments" / "made.toml").write_text(define(**sections))
-        version = make_version(steps, None, "made")
-    return folder / "root" / "models" / "made" / version
+    sections = SECTIONS | {"serving": 'interval = 0.9\npredictor = "compiled"'}
+    return make_folder(tmp_path_factory.mktemp("uncertain"), UNCERTAIN, **sections)
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,13 @@ def make_model(
     params: str = "",
 ) -> Model:
     """Train by the plain functions, in a project of its own."""
+    training = f"threads = 1\nrounds = 5\nparams = {{ min_data_in_leaf = 5{params} }}"
+    sections = {"target": target, "features": features, "training": training}
+    return load_folder(make_folder(folder, table, **sections))
+
+
+def make_folder(folder: Path, table: pl.DataFrame, **sections: str) -> Path:
+    """Make a version of a table in a project of its own by the plain functions of the steps."""
     import flows.retrain as steps
 
     with pytest.MonkeyPatch.context() as patch:
@@ -73,11 +80,9 @@ def make_model(
             patch.setattr(steps, name, getattr(steps, name).fn)
         Project(folder).write(table)
         (folder / "deployments").mkdir()
-        training = f"threads = 1\nrounds = 5\nparams = {{ min_data_in_leaf = 5{params} }}"
-        text = define(target=target, features=features, training=training)
-        (folder / "deployments" / "made.toml").write_text(text)
+        (folder / "deployments" / "made.toml").write_text(define(**sections))
         version = make_version(steps, None, "made")
-    return load_folder(folder / "root" / "models" / "made" / version)
+    return folder / "root" / "models" / "made" / version
 
 
 def ask(

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
-import pytest
-from servers import make_version
-from tables import Project, define
+from any_model import make_folder
+from tables import Project
 from uncertain import SECTIONS, UNCERTAIN, prepare_uncertain
 
 from tasks.extraction.run_plan import Plan
@@ -25,19 +24,7 @@ def prepare_quantiles(made: Project, **sections: str) -> tuple[Plan, Snapshot, P
 
 def make_quantiles(folder: Path, **sections: str) -> Path:
     """Train a version by the plain functions of the steps, and give its folder."""
-    import flows.retrain as steps
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("PERENNIAL_ROOT", str(folder / "root"))
-        for name in ("extract", "analyse", "prepare", "train", "evaluate", "validate", "refit"):
-            patch.setattr(steps, name, getattr(steps, name).fn)
-        Project(folder).write(UNCERTAIN)
-        (folder / "deployments").mkdir()
-        text = define(**{**QUANTILES, **sections})
-        (folder / "deployments" / "made.toml").write_text(text)
-        version = make_version(steps, None, "made")
-    return folder / "root" / "models" / "made" / version
+    return make_folder(folder, UNCERTAIN, **{**QUANTILES, **sections})
 
 
 def grow_crossing() -> lightgbm.Booster:
