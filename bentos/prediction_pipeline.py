@@ -18,7 +18,6 @@ from bentos.metrics import Metrics
 from bentos.model import Model
 from bentos.prediction_log_writer import PredictionLog
 from tasks.core.errors import first_line
-from tasks.core.pinball import take_middle
 
 log = logging.getLogger("perennial.serving")
 
@@ -47,7 +46,8 @@ class PredictionPipeline:
         self._log.add(model, rows, answered, requests)
         others = model.count_others(matrix)
         self._metrics.count_answered(len(matrix), others, perf_counter() - started)
-        return take_middle(model.definition.pinball, predicted).tolist(), labels
+        pinball = model.definition.pinball
+        return [each[pinball.middle] for each in values] if pinball else values, labels
 
 
 def evaluate(model: Model, rows: Rows) -> tuple[Rows, Array, Array]:
