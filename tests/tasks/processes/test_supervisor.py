@@ -4,6 +4,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -50,7 +51,11 @@ def keeper(tmp_path: Path) -> Iterator[psutil.Process]:
 
 
 def sleepers(keeper: psutil.Process) -> list[psutil.Process]:
-    return [each for each in keeper.children(recursive=True) if each.name() == "sleep"]
+    found = []
+    for each in keeper.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended since it was listed
+            found += [each] if each.name() == "sleep" else []
+    return found
 
 
 def test_keeper_is_found_while_it_lives(keeper: psutil.Process, tmp_path: Path) -> None:
