@@ -13,6 +13,13 @@ from flows.ui.retrain_runs import NotStarted, describe_retrains, start_retrain
 RETRAIN = f"/models/{MODEL}/retrain"
 
 
+def list_runs(client: Any) -> Any:
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+
+    of_it = DeploymentFilter(name=DeploymentFilterName(any_=[MODEL]))
+    return client.read_flow_runs(deployment_filter=of_it)
+
+
 @pytest.fixture
 def deployed(prefect_harness: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Give a client of a server with a deployment, which has a run planned for later."""
@@ -24,6 +31,8 @@ def deployed(prefect_harness: None, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("PREFECT_API_URL", str(PREFECT_API_URL.value()))
     yearly = DeploymentScheduleCreate(schedule=CronSchedule(cron="0 0 1 1 *"))
     with get_client(sync_client=True) as client:
+        for run in list_runs(client):  # other tests' deployments have this name, too
+            client.delete_flow_run(run.id)
         flow = client.create_flow_from_name("retrain")
         deployment = client.create_deployment(flow, MODEL, schedules=[yearly])
         client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment})
@@ -42,8 +51,6 @@ def fill(client: httpx.Client) -> dict[str, str]:
 def test_page_starts_one_retrain_however_often_it_is_clicked(
     client: httpx.Client, deployed: Any
 ) -> None:
-    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
-
     form = fill(client)
     assert client.post(RETRAIN, data={**form, "token": ""}).status_code == 403
     assert client.post(RETRAIN, data=form, headers={"origin": "http://evil"}).status_code == 403
@@ -52,8 +59,7 @@ def test_page_starts_one_retrain_however_often_it_is_clicked(
     again = client.post(RETRAIN, data=form)
     assert again.status_code == 409
     assert "a retrain is going on" in again.text
-    of_it = DeploymentFilter(name=DeploymentFilterName(any_=[MODEL]))
-    found = deployed.read_flow_runs(deployment_filter=of_it)
+    found = list_runs(deployed)
     assert [each.auto_scheduled for each in found].count(False) == 1 < len(found)
     shown = client.get(f"/models/{MODEL}.json").json()["retrains"]
     assert [each["state"] for each in shown["runs"]] == ["Scheduled"]
