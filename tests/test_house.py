@@ -33,6 +33,13 @@ def test_what_serves_or_only_looks_loads_none_of_the_heavy_libraries(modules: st
     assert loaded.strip() == ""
 
 
+def test_commands_begin_without_numpy() -> None:
+    """Completion and each short command would wait for it."""
+    code = "import sys, flows.cli; print('numpy' in sys.modules)"
+    told = subprocess.check_output([sys.executable, "-c", code], cwd=REPOSITORY, text=True)
+    assert told.strip() == "False"
+
+
 def test_the_guide_has_a_line_for_each_room() -> None:
     table = GUIDE.partition("## The rooms")[2].partition("\n## ")[0]
     named = re.findall(r"^\| `(\w+)` \| \S", table, re.MULTILINE)

@@ -4,12 +4,13 @@ Responsible for which metric and levels go with [target] quantiles, and which of
 where a single number is asked for. Not responsible for computing losses (`evaluation.metrics`).
 """
 
-from typing import Literal, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tasks.core.deviances import Deviance
+
+if TYPE_CHECKING:  # a definition is read by each command, which most need no NumPy for
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Pinball(NamedTuple):
@@ -35,15 +36,19 @@ class Pinball(NamedTuple):
 OwnLoss = Deviance | Pinball  # of a regression that does not go by squares
 
 
-def take_middle(pinball: Pinball | None, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+def take_middle(pinball: Pinball | None, predicted: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Give one number of each row: its middle quantile, or what is predicted without any."""
     return predicted if pinball is None else predicted[:, pinball.middle]
 
 
-def rearrange(pinball: Pinball | None, predicted: NDArray[np.float64]) -> NDArray[np.float64]:
+def rearrange(pinball: Pinball | None, predicted: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """Let no two of a row's quantiles cross: its predictions in rising order.
 
     Rearrangement (Chernozhukov, Fernández-Val and Galichon 2010), which never makes the pinball
     loss larger. What has no quantiles stays as it is.
     """
-    return predicted if pinball is None else np.sort(predicted, axis=1)
+    if pinball is None:
+        return predicted
+    ordered = predicted.copy()
+    ordered.sort(axis=1)
+    return ordered
