@@ -359,13 +359,13 @@ def test_run_that_dies_with_its_worker_is_crashed_and_may_run_again(here: System
         assert names == register_automations(silence=timedelta(seconds=10))
     known = [each["name"] for each in here.client.post("/automations/filter", json={}).json()]
     assert sorted(known) == sorted(set(known))
-    here.start_run("retrain/slow")
+    assert here.start_run("retrain/slow").status_code == 201
     here.wait_for_run("retrain/slow", "RUNNING")
     wait_for(lambda: heard(here))
     (worker,) = here.named("prefect worker start")
     for each in [*worker.children(recursive=True), worker]:
         each.kill()
-    here.start_run("retrain/slow")
+    assert here.start_run("retrain/slow").status_code == 201
     here.wait_for_run("retrain/slow", "CRASHED")
     here.wait_for_run("retrain/slow", "RUNNING", place=1)
 

@@ -38,7 +38,9 @@ class System:
             "PREFECT_API_URL": self.api,
             "BENTOML_HOME": str(home),
         }
-        self.client = httpx.Client(base_url=self.api, timeout=30, trust_env=False)
+        self.client = httpx.Client(
+            base_url=self.api, timeout=30, transport=Patient(), trust_env=False
+        )
         write_project(project, self.others)
 
     def operate(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -105,6 +107,7 @@ class System:
         return [(each["cron"], each["timezone"]) for each in found]
 
     def start_run(self, name: str, **parameters: Any) -> httpx.Response:
+        """Ask for a run; the answer says whether there is one."""
         deployment = self.client.get(f"/deployments/name/{name}").json()["id"]
         path = f"/deployments/{deployment}/create_flow_run"
         return self.client.post(path, json={"parameters": parameters})
@@ -122,6 +125,23 @@ class System:
 
     def named(self, words: str) -> list[psutil.Process]:
         return [each for each in self.processes() if words in " ".join(each.cmdline())]
+
+
+class Patient(httpx.HTTPTransport):
+    """Ask again where the server says that it may be: its SQLite file is locked, on a busy machine.
+
+    Prefect's own client does the same.
+    """
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        until = time.monotonic() + 60
+        while True:
+            answer = super().handle_request(request)
+            if answer.status_code != 503 or time.monotonic() > until:
+                return answer
+            answer.read()
+            answer.close()
+            time.sleep(0.5)
 
 
 def write_project(project: Path, others: tuple[str, ...]) -> None:
