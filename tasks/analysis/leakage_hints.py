@@ -1,8 +1,8 @@
 """Leakage hints: what suggests that a feature, or a split, knows the answer beforehand.
 
 A hint is told and breaks nothing: a person knows what comes before what. Looked for are features
-that add up to the target, missing values that follow it, and an entity of many rows on both sides
-of a split at random. Not responsible for features that tell the target alone (`init.leakage`).
+that add up to the target, missing values and zeros that follow it, and an entity of many rows on
+both sides of a split at random. Not responsible for features that tell the target alone (`init.leakage`).
 """
 
 import re
@@ -107,15 +107,22 @@ def _hint_at_sums(plan: Plan, known: pl.LazyFrame) -> Iterator[str]:
 
 
 def _hint_at_gaps(plan: Plan, known: pl.LazyFrame) -> Iterator[str]:
-    columns = list(plan.features.columns)
+    columns, schema = list(plan.features.columns), known.collect_schema()
+    numbers = [name for name in columns if schema[name].is_numeric()]
     gaps = known.select(pl.col(TARGET), *(column_of(name).is_null() for name in columns)).collect()
-    target = gaps[TARGET].to_numpy()
+    zeros = known.select((column_of(name) == 0).fill_null(False) for name in numbers).collect()
+    target, kind = gaps[TARGET].to_numpy(), plan.definition.target.kind
     for name in columns:
-        if follows_gaps(gaps[name].to_numpy(), target, plan.definition.target.kind):
-            yield (
-                f"column {name!r} is missing, or is there, as the target says: is it known only "
-                "after it? If so, leave out the feature"
-            )
+        if follows_gaps(gaps[name].to_numpy(), target, kind):
+            said = "missing, or is there,"
+        elif name in numbers and follows_gaps(zeros[name].to_numpy(), target, kind):
+            said = "0, or is not,"
+        else:
+            continue
+        yield (
+            f"column {name!r} is {said} as the target says: is it known only after it? If so, "
+            "leave out the feature"
+        )
 
 
 def _tells(missing: Array, target: Array) -> bool:

@@ -194,7 +194,9 @@ def explain_value(error: ValidationError, model: type[BaseModel], meant: Mapping
     if isinstance(first["input"], dict) and key:
         where = f"[{'.'.join([*sections, key])}]"
     if first["type"] == "extra_forbidden":
-        return f"{where}: unknown key; {nearest(key, _keys_at(model, sections))}"
+        known = _keys_at(model, sections)
+        own = f"; LightGBM's own: params = {{ {key} = … }}" if "params" in known else ""
+        return f"{where}: unknown key; {nearest(key, known)}{own}"
     said = first["msg"].removeprefix("Value error, ").replace("Input should", "must")
     said = said.replace("a valid tuple", "a list").replace("a valid string", "text")
     if first["type"] == "string_pattern_mismatch":

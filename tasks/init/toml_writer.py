@@ -154,7 +154,7 @@ def _write_rest(draft: Draft) -> Iterator[str]:
         holdout = (f"holdout = {math.ceil(share * 100) / 100}", few)
     most = Training.model_fields["rounds"].default
     rounds = (f"# rounds = {most}", "at most; early stopping settles how many")
-    params = ("# params = { num_leaves = 31, learning_rate = 0.1 }", "any of LightGBM's")
+    params = ("# params = { num_leaves = 63 }", "any of LightGBM's, in place of what it would be")
     if draft.series is not None:
         small = "params = { num_leaves = 15, learning_rate = 0.05, min_data_in_leaf = 30 }"
         params = (small, "small trees: a series has few rows, and much noise")

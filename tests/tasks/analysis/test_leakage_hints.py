@@ -50,6 +50,15 @@ def test_what_is_there_only_after_the_target_is_told(
     assert not hints(made, rows.with_columns(z=often), 'x = "x"\nz = "z"', sections)
 
 
+def test_a_number_that_is_0_as_the_target_is_told(made: Project) -> None:
+    rows = BASE.with_columns(claims=pl.when(NOISE > 0.8).then(1 + pl.col("id") % 3).otherwise(0))
+    rows = rows.with_columns(y=pl.col("claims") * pl.col("z").exp())
+    (found,) = hints(made, rows, 'x = "x"\nclaims = "claims"', NUMBER)
+    assert found.startswith("column 'claims' is 0, or is not, as the target says")
+    often = pl.when(pl.col("id") % 2 > 0).then("claims").otherwise(0)
+    assert not hints(made, rows.with_columns(claims=often), 'x = "x"\nclaims = "claims"', NUMBER)
+
+
 def test_gaps_of_a_number_are_told_too_but_never_by_a_few_rows() -> None:
     amount = np.maximum(RNG.normal(size=500), 0)
     assert follows_gaps(amount == 0, amount, "regression")

@@ -16,6 +16,7 @@ UNKNOWN = [
         r"\[sources.s\] seperator: .*'separator'",
     ),
     ("extract", 'tiem = "t"', r"\[extract\] tiem: unknown key; did you mean 'time'"),
+    ("training", "max_depth = 5", r"\[training\] max_depth: unknown key; .* own: params = { max_d"),
     ("checks", "row = 5", r"\[checks\] row: unknown key; did you mean 'rows'"),
     ("checks.columns.x", "null = 0", r"\[checks.columns.x\] null: .*'nulls'"),
     ("features.z", "python = 'a:b'\ncolumn = ['c']", r"\[features.z\] column: .*'columns'"),
