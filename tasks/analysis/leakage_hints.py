@@ -2,7 +2,6 @@
 
 A hint is told and breaks nothing: a person knows what comes before what. Looked for are features
 that add up to the target, missing values and zeros that follow it, and an entity of many rows on
-
 both sides of a split at random. Not responsible for features that tell the target alone
 (`init.leakage`).
 """

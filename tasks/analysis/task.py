@@ -11,6 +11,7 @@ from tasks.analysis.snapshot_profile import profile_snapshot
 from tasks.core.checks import failed
 from tasks.core.errors import ContractBroken
 from tasks.core.steps import step
+from tasks.core.wording import list_few
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
 from tasks.sources.query import open_table
@@ -31,10 +32,9 @@ def analyse(plan: Plan, snapshot: Snapshot, folder: Path) -> Analysis:
     opened = plan.definition.tables and open_table(plan.definition, plan.project, plan.sources)
     checks = check_contract(plan, snapshot, profile, opened or None)
     if broken := failed(checks):
-        named = "; ".join(f"{check.name}: {check.detail}" for check in broken[:_NAMED])
-        more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+        named = list_few([f"{check.name}: {check.detail}" for check in broken], _NAMED, "; ")
         raise ContractBroken(
-            f"{plan.origin}: the data breaks its contract: {named}{more} "
+            f"{plan.origin}: the data breaks its contract: {named} "
             "(mend the data, or what [checks] allows)"
         )
     warnings = (*list_warnings(plan, snapshot, profile), *list_hints(plan, snapshot))

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from tasks.core.data_sections import Source
 from tasks.core.errors import SourceError, first_line, hide_password
+from tasks.core.wording import list_few
 from tasks.init.column_statistics import measure
-from tasks.init.names import list_few
 from tasks.init.text_columns import TextColumn
 from tasks.sources.file_formats import scan_text
 from tasks.sources.files import find_files

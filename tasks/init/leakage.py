@@ -11,9 +11,9 @@ import polars as pl
 from tasks.analysis.target_sums import TargetSum
 from tasks.core.model_sections import TargetKind
 from tasks.core.sql import is_text
+from tasks.core.wording import list_few
 from tasks.evaluation.metrics import Array, area_under_curve
 from tasks.init.column_statistics import ColumnStats
-from tasks.init.names import list_few
 
 _MANY_LEVELS, _FEWEST, _BIN_ROWS = 1000, 100, {"regression": 5}
 _GIVEN_AWAY: dict[TargetKind, float] = {"binary": 0.99, "multiclass": 0.98, "regression": 0.9}

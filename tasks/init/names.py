@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -61,13 +60,3 @@ def names_column(sql: str, column: str) -> bool:
         return bool(pl.sql_expr(sql).meta == pl.col(column))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return False
-
-
-def list_few(words: Sequence[str]) -> str:
-    """List four words at most, and say how many more there are.
-
-    >>> list_few(["a", "b", "c", "d", "e"])
-    'a, b, c, d and 1 more'
-    """
-    shown = ", ".join(words[:4])
-    return f"{shown} and {len(words) - 4} more" if len(words) > 4 else shown

@@ -11,11 +11,12 @@ import polars as pl
 from tasks.analysis.leakage_hints import explain_entity, find_entities
 from tasks.core.definition_file import DEFINITIONS, list_definitions
 from tasks.core.errors import DefinitionError
+from tasks.core.wording import list_few
 from tasks.init.column_survey import ColumnSurvey, survey_table
 from tasks.init.definition_schema import write_schema
 from tasks.init.feature_selection import choose_features
 from tasks.init.key_discovery import find_key, leave_out_key
-from tasks.init.names import list_few, settle_name
+from tasks.init.names import settle_name
 from tasks.init.series import describe_lags, find_series
 from tasks.init.target_kind import TargetSpec, infer_target
 from tasks.init.toml_writer import Draft, write_text

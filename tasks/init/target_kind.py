@@ -11,9 +11,10 @@ from tasks.core.definition import Frozen
 from tasks.core.errors import DefinitionError
 from tasks.core.model_sections import TargetKind
 from tasks.core.sql import is_text
+from tasks.core.wording import list_few
 from tasks.init.column_statistics import ColumnStats, count_levels
 from tasks.init.column_survey import ColumnSurvey
-from tasks.init.names import list_few, write_column
+from tasks.init.names import write_column
 from tasks.sources.query import SourceTable, collect
 
 _CLASS_ROWS, _EARLY_ROWS, _EARLY = 20, 12, 0.8  # preparation asks for 10 rows of each class

@@ -8,6 +8,7 @@ import re
 import polars as pl
 
 from tasks.core.definition import Frozen
+from tasks.core.wording import list_few
 from tasks.init.column_statistics import count_values, measure
 from tasks.init.decimal_separators import (
     Counts,
@@ -20,7 +21,6 @@ from tasks.init.decimal_separators import (
     is_code,
     may_be_numbers,
 )
-from tasks.init.names import list_few
 from tasks.sources.query import SourceTable
 
 _MISSING = (

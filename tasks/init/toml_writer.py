@@ -13,11 +13,11 @@ from tasks.core.durations import write_duration
 from tasks.core.model_sections import METRICS, Serving, Training
 from tasks.core.schedule import Schedule
 from tasks.core.sql import quote_name
+from tasks.core.wording import list_few
 from tasks.init.column_survey import ColumnSurvey
 from tasks.init.definition_schema import POINTER
 from tasks.init.feature_selection import Feature
 from tasks.init.key_discovery import RowKey
-from tasks.init.names import list_few
 from tasks.init.proposed_contract import write_checks, write_columns
 from tasks.init.series import Series, write_tables
 from tasks.init.target_kind import TargetSpec

@@ -14,8 +14,8 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import ColumnsMissing, NumbersLost, SourceChanged, SourceError
 from tasks.core.model_sections import Target
 from tasks.core.sql import quote_name
+from tasks.core.wording import list_few
 from tasks.init.csv_dialect import find_no_header, open_as_text, sniff_source
-from tasks.init.names import list_few
 from tasks.init.text_columns import TextColumn, infer_text_columns, list_notes
 from tasks.sources.query import (
     PATTERN,

@@ -10,6 +10,7 @@ import polars as pl
 
 from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition
+from tasks.core.wording import list_few
 from tasks.evaluation.quantile_shares import QuantileShare, measure_shares
 from tasks.evaluation.slices import SLICE
 from tasks.monitoring.holdout_comparison import as_array
@@ -47,5 +48,4 @@ def list_off(definition: Definition, shares: Sequence[QuantileShare]) -> list[st
         named += [name_share(each)] if each.slice else []
     if not named:
         return whole
-    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    return [*whole, f"shares are off their level where {', '.join(named[:_NAMED])}{more}"]
+    return [*whole, f"shares are off their level where {list_few(named, _NAMED)}"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from tasks.core.definition import Frozen
 from tasks.core.errors import harmless
+from tasks.core.wording import list_few
 from tasks.monitoring.alert_deduplication import SentAlert
 from tasks.registry.ledger import Entry
 
@@ -71,9 +72,9 @@ def say_verdict(made: dict[str, Any]) -> str:
     checks = made["checks"]
     bad = [each for each in checks if not each["passed"]]
     if bad:
-        named = "; ".join(f"{each['name']} ({_short(each['detail'])})" for each in bad[:_NAMED])
-        more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-        return f"{len(bad)} of the {len(checks)} checks of its gate failed: {named}{more}."
+        told = [f"{each['name']} ({_short(each['detail'])})" for each in bad]
+        named = list_few(told, _NAMED, "; ")
+        return f"{len(bad)} of the {len(checks)} checks of its gate failed: {named}."
     champion = made["champion"]
     if champion:
         ours, theirs = _numbers(champion["candidate"]), _numbers(champion["metrics"])

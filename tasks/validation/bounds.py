@@ -16,6 +16,7 @@ from tasks.core.columns import TARGET
 from tasks.core.definition import Definition
 from tasks.core.gate_bounds import Side, list_bounds
 from tasks.core.model_sections import Metric
+from tasks.core.wording import list_few
 from tasks.evaluation.bootstrap import measure_surely
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import row_losses
@@ -107,11 +108,10 @@ def _judge_slices(
     sign = 1 if side == "at_least" else -1
     ranked = sorted(found, key=lambda name: sign * found[name].value)
     bad = [name for name in ranked if not _is_proven(found[name], side, bound)]
-    named = ", ".join(f"{name} ({_say(found[name])})" for name in bad[:_NAMED])
-    more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    named = list_few([f"{name} ({_say(found[name])})" for name in bad], _NAMED)
     said = f"{metric} is proven to be {_words(side)} {bound:g} on each of {len(found)} slices"
     if bad:
-        said = f"{metric} must surely be {_words(side)} {bound:g}, and is not on {named}{more}"
+        said = f"{metric} must surely be {_words(side)} {bound:g}, and is not on {named}"
     elif not found:
         said = f"no slice has rows enough to show that {metric} is {_words(side)} {bound:g}"
     left = f"; {few} with too few rows, or too few of a class, are not judged" if few else ""

@@ -11,6 +11,7 @@ import polars as pl
 
 from tasks.core.checks import Check
 from tasks.core.definition import Definition
+from tasks.core.wording import list_few
 from tasks.evaluation.coverage import Coverage, measure_coverage
 from tasks.evaluation.slices import SLICE
 
@@ -37,11 +38,10 @@ def _judge_slices(slices: list[Coverage], margin: float) -> Check:
     lost = [each for each in ranked if each.is_lost(margin)]
     detail = f"none of {len(slices)} slices surely holds too few rows"
     if lost:
-        named = ", ".join(
-            f"{each.slice} = {each.level} ({each.held:.1%})" for each in lost[:_NAMED]
+        named = list_few(
+            [f"{each.slice} = {each.level} ({each.held:.1%})" for each in lost], _NAMED
         )
-        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-        detail = f"of {len(slices)} slices, too few rows lie in their interval in {named}{more}"
+        detail = f"of {len(slices)} slices, too few rows lie in their interval in {named}"
     worst = ranked[0] if ranked else None
     return Check(
         name="coverage_of_slices",

@@ -10,6 +10,7 @@ import polars as pl
 
 from tasks.core.checks import Check
 from tasks.core.definition import Definition
+from tasks.core.wording import list_few
 from tasks.evaluation.quantile_shares import QuantileShare, measure_shares
 from tasks.evaluation.slices import SLICE
 
@@ -50,10 +51,8 @@ def _judge_slices(slices: list[QuantileShare], margin: float) -> Check:
     off = [each for each in ranked if each.is_off(margin)]
     detail = f"of {len(slices)} shares in slices, none is surely off its level"
     if off:
-        named = ", ".join(map(name_share, off[:_NAMED]))
-        more = f" and {len(off) - _NAMED} more" if len(off) > _NAMED else ""
         detail = f"of {len(slices)} shares in slices, these are surely off their level: "
-        detail += named + more
+        detail += list_few([name_share(each) for each in off], _NAMED)
     return Check(
         name="quantiles_of_slices",
         passed=not off,

@@ -5,6 +5,7 @@ Not responsible for the comparison itself (`champion_comparison`).
 
 from tasks.core.checks import Check
 from tasks.core.definition import Definition
+from tasks.core.wording import list_few
 from tasks.validation.champion_comparison import PairedPredictions, compare_slices, loss_metric
 
 _NAMED = 3
@@ -19,9 +20,8 @@ def judge_slices(definition: Definition, pair: PairedPredictions) -> Check:
     detail = f"none of {len(gains)} slices is surely worse"
     if sunk:
         loss = loss_metric(definition).replace("rmse", "squared error")
-        named = ", ".join(f"{name} (by {-gains[name][0].value:.4f})" for name in sunk[:_NAMED])
-        more = f" and {len(sunk) - _NAMED} more" if len(sunk) > _NAMED else ""
-        detail = f"of {len(gains)} slices, {loss} is surely worse on {named}{more}"
+        named = list_few([f"{name} (by {-gains[name][0].value:.4f})" for name in sunk], _NAMED)
+        detail = f"of {len(gains)} slices, {loss} is surely worse on {named}"
     by = gains[worst][0].value if gains else 0.0
     return Check(
         name="slices",
