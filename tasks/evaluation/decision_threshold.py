@@ -9,19 +9,16 @@ choice is measured. Not responsible for who answers by it.
 import logging
 
 import numpy as np
-import polars as pl
 
-from tasks.core.columns import TARGET
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused
 from tasks.evaluation.metrics import Array, Costs
 from tasks.evaluation.recalibrate import Recalibrated, apply_chosen
 from tasks.evaluation.row_values import read_costs
+from tasks.evaluation.stopping_slice import read_stopping_slice
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.split import Prepared, SplitRole
-from tasks.preparation.weights import counted_columns, read_weights
-from tasks.training.datasets import model_input
-from tasks.training.train import Trained, read_model
+from tasks.preparation.split import Prepared
+from tasks.training.train import Trained
 
 log = logging.getLogger("perennial.evaluation")
 
@@ -42,26 +39,20 @@ def settle_threshold(
     plan: Plan, prepared: Prepared, trained: Trained, found: Recalibrated | None
 ) -> tuple[Plan, ChosenThreshold | None]:
     """Choose a threshold where the definition leaves it open, and give the plan that knows it."""
-    if not plan.definition.chooses or trained.settled is None:
+    if not plan.definition.chooses:
         return plan, None
-    step = 1 + prepared.rows["stop"] // _MOST_ROWS
-    names = list(plan.features.expressions)
-    asked = [pl.col(name) for name in (TARGET, *counted_columns(plan), *names)]
-    rows = prepared.scan(SplitRole.STOP).gather_every(step).select(asked).collect()
-    target = rows[TARGET].to_numpy()
-    positive = int(target.sum())
-    if min(positive, len(rows) - positive) < _FEWEST_OF_A_CLASS:
+    kept = read_stopping_slice(plan, prepared, trained, _MOST_ROWS)
+    if kept is None:
+        return plan, None
+    positive, rows = int(kept.target.sum()), len(kept.rows)
+    if min(positive, rows - positive) < _FEWEST_OF_A_CLASS:
         raise DataRefused(
             f"{plan.origin}: [serving] threshold: the stopping slice has {positive:,} positives in "
-            f"{len(rows):,} rows, and a choice needs {_FEWEST_OF_A_CLASS} of each class; give more "
+            f"{rows:,} rows, and a choice needs {_FEWEST_OF_A_CLASS} of each class; give more "
             "history, a larger [training] stopping_share, or a number"
         )
-    model = read_model(trained.settled.read_text("utf-8"))
-    raw = model.predict(model_input(rows.select(names)), num_iteration=trained.rounds)
-    predicted = apply_chosen(found, np.asarray(raw))
-    chosen = choose_threshold(
-        target, predicted, read_weights(rows), read_costs(plan.definition, rows)
-    )
+    predicted, costs = apply_chosen(found, kept.predict()), read_costs(plan.definition, kept.rows)
+    chosen = choose_threshold(kept.target, predicted, kept.weights, costs)
     log.info("threshold %.4f, by %s %.4f", chosen.threshold, chosen.by, chosen.value)
     return plan.settle(chosen.threshold), chosen
 

@@ -28,12 +28,12 @@ from tasks.evaluation.recalibration_methods import (
     mean_loss,
     unmove,
 )
+from tasks.evaluation.stopping_slice import read_stopping_slice
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.weights import read_weights
-from tasks.training.datasets import model_input
 from tasks.training.recalibration import Recalibration, shift_odds
-from tasks.training.train import Trained, read_model
+from tasks.training.train import Trained
 
 _MOST_ROWS, _FEWEST, _FEWEST_OF_A_CLASS = 100_000, 500, 50
 _ISOTONIC_ROWS = 1_000  # with fewer it learns chance (Niculescu-Mizil and Caruana 2005)
@@ -81,17 +81,17 @@ def apply_chosen(found: Recalibrated | None, predicted: Array) -> Array:
 
 def settle_recalibration(plan: Plan, prepared: Prepared, trained: Trained) -> Recalibrated | None:
     """Choose a model's recalibration; None where it is near enough, or too few rows can tell."""
-    if trained.settled is None or not plan.definition.calibrates:
+    if not plan.definition.calibrates:
         return None
-    rows = _read_slice(prepared)
-    target, weights = rows[TARGET].to_numpy(), read_weights(rows)
+    kept = read_stopping_slice(plan, prepared, trained, _MOST_ROWS)
+    if kept is None:
+        return None
+    rows, target, weights = kept.rows, kept.target, kept.weights
     fewest = np.unique(target, return_counts=True)[1].min() if len(target) else 0
     binary = plan.definition.target.kind == "binary"
     if len(rows) < _FEWEST or (binary and not _FEWEST_OF_A_CLASS <= fewest < len(rows)):
         return None
-    settled = read_model(trained.settled.read_text("utf-8"))
-    features = model_input(rows.select(list(plan.features.expressions)))
-    predicted = np.asarray(settled.predict(features, num_iteration=trained.rounds))
+    predicted = kept.predict()
     shift = _measure_moved(prepared, target, predicted, weights) if binary else 0.0
     unmoved = shift_odds(predicted, shift) if shift else predicted
     error = calibration_excess(target, unmoved, 1.0, weights)
@@ -153,12 +153,6 @@ def _list_methods(target: Array, predicted: Array) -> Iterator[tuple[str, Fit]]:
     yield "platt", fit_platt
     if len(target) >= _ISOTONIC_ROWS:
         yield "isotonic", fit_isotonic
-
-
-def _read_slice(prepared: Prepared) -> pl.DataFrame:
-    """Read the stopping slice, or rows of it that are spread evenly over a large one."""
-    step = 1 + prepared.rows["stop"] // _MOST_ROWS
-    return prepared.scan(SplitRole.STOP).gather_every(step).collect()
 
 
 def _measure_moved(

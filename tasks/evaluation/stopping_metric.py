@@ -8,19 +8,16 @@ responsible for stopping (`training.early_stopping`): nothing is changed, only t
 from collections.abc import Iterator
 
 import numpy as np
-import polars as pl
 
-from tasks.core.columns import TARGET
 from tasks.core.definition import Frozen
 from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.evaluation.metrics import error_of, measure_one
 from tasks.evaluation.recalibrate import Recalibrated, apply_chosen
 from tasks.evaluation.row_values import read_costs
+from tasks.evaluation.stopping_slice import read_stopping_slice
 from tasks.extraction.run_plan import Plan
-from tasks.preparation.split import Prepared, SplitRole
-from tasks.preparation.weights import counted_columns, read_weights
-from tasks.training.datasets import model_input
-from tasks.training.train import Trained, read_model
+from tasks.preparation.split import Prepared
+from tasks.training.train import Trained
 
 _MOST_ROWS, _LOOKS = 20_000, 25
 
@@ -40,22 +37,16 @@ def find_disagreement(
 ) -> Disagreement | None:
     """Measure the gate's metric after some of the rounds; None where it agrees with the loss."""
     definition, metric = plan.definition, plan.definition.metric
-    if trained.settled is None or not trained.curve or metric == definition.loss:
+    if not trained.curve or metric == definition.loss:
         return None
-    names = list(plan.features.expressions)
-    asked = [pl.col(name) for name in (TARGET, *counted_columns(plan), *names)]
-    step = 1 + prepared.rows["stop"] // _MOST_ROWS
-    rows = prepared.scan(SplitRole.STOP).gather_every(step).select(asked).collect()
-    target, features = rows[TARGET].to_numpy(), model_input(rows.select(names))
-    if len(np.unique(target)) < 2:
+    kept = read_stopping_slice(plan, prepared, trained, _MOST_ROWS)
+    if kept is None or len(np.unique(kept.target)) < 2:
         return None
-    model = read_model(trained.settled.read_text("utf-8"))
+    counted = kept.weights, read_costs(definition, kept.rows), definition.own_loss
 
     def measure(rounds: int) -> float:
-        raw = np.asarray(model.predict(features, num_iteration=rounds))
-        predicted = apply_chosen(recalibrated, raw)
-        counted = read_weights(rows), read_costs(definition, rows), definition.own_loss
-        return measure_one(metric, target, predicted, definition.threshold, *counted)
+        predicted = apply_chosen(recalibrated, kept.predict(rounds))
+        return measure_one(metric, kept.target, predicted, definition.threshold, *counted)
 
     looks = {int(each) for each in np.linspace(1, len(trained.curve), _LOOKS)} | {trained.rounds}
     found = {rounds: measure(rounds) for rounds in sorted(looks)}
