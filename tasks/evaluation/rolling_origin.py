@@ -24,6 +24,7 @@ from tasks.core.pinball import rearrange
 from tasks.evaluation.bootstrap import measure_surely
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import LOSSES, Array, measure, row_losses
+from tasks.evaluation.recalibrate import Recalibrated
 from tasks.evaluation.row_groups import group_widely
 from tasks.evaluation.row_values import read_costs
 from tasks.extraction.run_plan import Plan
@@ -110,14 +111,19 @@ def cut_folds(plan: Plan, rows: pl.DataFrame, count: int) -> list[tuple[Array, A
     return sides
 
 
-def describe_folds(metric: Metric, folds: tuple[Fold, ...]) -> Iterator[str]:
-    """Say how the metric spreads over the folds, and over each."""
+def describe_folds(
+    metric: Metric, folds: tuple[Fold, ...], recalibrated: Recalibrated | None = None
+) -> Iterator[str]:
+    """Say how the metric spreads over the folds, and what they lack that the candidate has."""
     values = [each.metrics[metric] for each in folds]
+    lacking = ""
+    if recalibrated is not None and recalibrated.chosen is not None:
+        lacking = "; none has the candidate's recalibration, which newer rows taught"
     if values:
         yield (
             f"over {len(values)} folds in time, {metric} is {min(values):.4f} to "
             f"{max(values):.4f}, {np.mean(values):.4f} on average (standard deviation "
-            f"{np.std(values, ddof=1):.4f}); {len(values)} more models were trained for it"
+            f"{np.std(values, ddof=1):.4f}); {len(values)} more models were trained for it{lacking}"
         )
 
 

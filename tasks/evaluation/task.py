@@ -27,6 +27,7 @@ def evaluate(
     log.info("holdout %s", numbers)
     for warning in tell_disagreement(evaluation.disagreement, plan.definition.loss):
         log.warning("%s", warning)
-    for said in describe_folds(plan.definition.metric, evaluation.folds):
+    kept = evaluation.folds, evaluation.recalibrated
+    for said in describe_folds(plan.definition.metric, *kept):
         log.info("%s", said)
     return evaluation, scored

@@ -89,7 +89,8 @@ def list_notes(candidate: Candidate) -> Iterator[str]:
         yield f"Metrics are weighted: a row counts {weight} ([training] weight)."
     if candidate.trials:
         yield _as_sentence(describe_tuning(definition.metric, candidate.tuning_gain))
-    yield from map(_as_sentence, describe_folds(definition.metric, candidate.evaluation.folds))
+    folds = candidate.evaluation.folds, candidate.evaluation.recalibrated
+    yield from map(_as_sentence, describe_folds(definition.metric, *folds))
 
 
 def _note_scores(candidate: Candidate) -> Iterator[str]:

@@ -12,11 +12,13 @@ from tables import ROWS, START, Project
 from flows.retrain import retrain
 from tasks.core.columns import GROUP, TARGET, TIME
 from tasks.core.errors import DataRefused, DefinitionError
+from tasks.evaluation.recalibrate import Recalibrated
 from tasks.evaluation.rolling_origin import cut_folds, describe_folds, judge_folds
 from tasks.preparation.split import SplitRole
 from tasks.registry.versions import find_version, read_file
 from tasks.storage.store import open_store
 from tasks.training.datasets import model_input
+from tasks.training.recalibration import Recalibration
 from tasks.training.train import read_model, train_models
 
 MANY = pl.concat([ROWS] * 8).with_columns(
@@ -126,3 +128,15 @@ def test_without_folds_nothing_is_said_of_them(made: Project) -> None:
     plan, prepared = made.prepare(training="rounds = 5")
     assert judge_folds(plan, prepared, train_models(plan, prepared, made.folder)) == ()
     assert list(describe_folds("auc", ())) == []
+
+
+def test_folds_that_lack_the_candidates_recalibration_are_told_as_such(made: Project) -> None:
+    plan, prepared = made.prepare(MANY, training=TRAINING)
+    folds = judge_folds(plan, prepared, train_models(plan, prepared, made.folder))
+    found = Recalibrated(rows=9, error=0.1, margin=0.0, shift=0.0, losses={}, method="platt")
+    mended = found.model_copy(
+        update={"chosen": Recalibration(method="platt", slope=2.0, intercept=0.0)}
+    )
+    lacking = "none has the candidate's recalibration"
+    told = [next(describe_folds("auc", folds, each)) for each in (None, found, mended)]
+    assert [lacking in each for each in told] == [False, False, True]
