@@ -23,14 +23,20 @@ _DECIDED = {"approve": "released", "release": "released", "reject": "rejected"}
 
 
 def name_run() -> str:
-    """Name a run that begins by its parameters: its model, and as of when."""
+    """Name a run that begins by its parameters: its model, and as of when or over what period."""
     given = flow_run.parameters
     model, as_of = PurePath(str(given.get("model", ""))), given.get("as_of")
     named = [model.stem if model.suffix == ".toml" else model.name]
     if as_of:
-        moment = as_of if isinstance(as_of, datetime) else datetime.fromisoformat(str(as_of))
-        named.append(f"as of {moment:%Y-%m-%d}")
+        named.append(f"as of {_date(as_of)}")
+    if given.get("start") and given.get("end"):
+        named.append(f"from {_date(given['start'])} to {_date(given['end'])}")
     return " ".join(named)
+
+
+def _date(given: object) -> str:
+    moment = given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
+    return f"{moment:%Y-%m-%d}"
 
 
 def conclude(done: dict[str, Any], verdict: str, said: str) -> dict[str, Any]:
