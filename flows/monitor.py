@@ -28,6 +28,7 @@ from tasks.core.definition import Definition
 from tasks.monitoring.context import settle_watch
 from tasks.monitoring.findings import MonitoringResult, warn_of
 from tasks.monitoring.looks import keep_look
+from tasks.monitoring.refused_retrain import find_refused
 from tasks.monitoring.task import (
     check_contract,
     follow,
@@ -77,7 +78,9 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
             new_data=read_new_data(watch),
             base_rate=follow(watch, served, ground_truth),
         )
-    found = found.model_copy(update={"alerts": send_alerts(found)})
+    found = found.model_copy(update={"alerts": (sent := send_alerts(found))})
+    refused = find_refused(store, watch.definition.name, watch.version, sent)
+    found = found.model_copy(update={"refused": refused})
     report = keep_report(store, found)
     kept = keep_look(store, found, warn_of(found), report)
     links = link_look(watch.definition.name, kept.name, waits=any(x.waits for x in found.alerts))

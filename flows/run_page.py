@@ -14,6 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+from tasks.core.checks import say_failed
 from tasks.core.errors import first_line, harmless
 
 log = logging.getLogger("perennial.runs")
@@ -59,12 +60,11 @@ def conclude(done: dict[str, Any], verdict: str, said: str) -> dict[str, Any]:
 
 def say_candidate(made: dict[str, Any], *, known: bool) -> str:
     """Say what became of a candidate: the gate's metric before and after, or what refused it."""
-    version, bad = made["version"], [each for each in made["checks"] if not each["passed"]]
+    version, bad = made["version"], say_failed(made["checks"])
     if known and "release" not in made:
         return f"nothing to do: {version} is there already, its gate {made['verdict']} it"
     if bad:
-        more = f"; and {len(bad) - 1} more" if len(bad) > 1 else ""
-        return f"refused {version}: {bad[0]['name']}: {bad[0]['detail']}{more}"
+        return f"refused {version}: {bad}"
     what = "released" if "release" in made else "waits for a decision"
     return f"passed {version}: {_compare(made)}; {what}"
 
