@@ -22,11 +22,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 
 from flows.backtest_candidates import Past, list_failed, load_champion, make_or_share, promote
 from flows.backtest_simulation import Lane, visit
 from flows.retrain import plan_retrain
+from flows.run_artifacts import leave, link_model
+from flows.run_page import conclude, name_run
+from flows.run_progress import show_progress
 from tasks.backtest.base_rate import follow
 from tasks.backtest.choice import Answered, choose
 from tasks.backtest.periods import average_periods, measure_periods
@@ -43,15 +45,17 @@ from tasks.backtest.replay import (
 from tasks.core.columns import HIGH, LOW, PREDICTION, THRESHOLD
 from tasks.core.definition_file import find_definition, load_definition
 from tasks.core.errors import DataRefused, DefinitionError
+from tasks.core.progress import tell_progress
 from tasks.core.time_zones import in_utc
 from tasks.registry.versions import publish
 from tasks.reports.backtest import draw_comparison
 from tasks.reports.backtest_choice import tell_choice
+from tasks.reports.formatting import escape_markdown
 from tasks.storage.store import Store, open_store, work_folder
 from tasks.training.published_model import as_column
 
 
-@flow(name="backtest")
+@flow(name="backtest", flow_run_name=name_run)
 def backtest(
     model: str,
     start: datetime,
@@ -70,16 +74,30 @@ def backtest(
     store = open_store(plan.root)
     with work_folder(store) as folder:
         past = Past(model, plan, *read_history(plan, last), dates, folder)
-        lanes = open_lanes(past, named)
-        for look in list_looks(dates, plan.definition.monitoring.window):
-            for lane in lanes:
-                visit(past, lane, look)
+        with show_progress(plan.definition.name, "backtest"):
+            lanes = open_lanes(past, named)
+            replay_looks(past, lanes)
         replay = describe_lanes(past, lanes, every, time.monotonic() - begun, retrain_cost)
         report = keep_report(store, replay, folder / "report")
-    create_markdown_artifact(
-        key=f"backtest-{plan.definition.name}", markdown=draw_comparison(replay)["report.md"]
-    )
-    return {**describe_replay(replay, report), "told": list(tell_choice(replay.choice))}
+    name, told = plan.definition.name, list(tell_choice(replay.choice))
+    summary = f"{draw_comparison(replay)['report.md']}\nReport: {escape_markdown(report)}\n"
+    leave(f"backtest-{name}", summary, link_model(name))
+    said = " ".join(told) or f"{len(lanes)} policies replayed"
+    return conclude({**describe_replay(replay, report), "told": told}, name_choice(replay), said)
+
+
+def name_choice(replay: Replay) -> str:
+    """Name the policy to take: the simplest of those that are not surely worse than the best."""
+    return f"take {replay.choice.simplest}" if replay.choice else "no policy is better"
+
+
+def replay_looks(past: Past, lanes: Sequence[Lane]) -> None:
+    """Let every policy look at each date, and retrain where it asks for it."""
+    looks = list(list_looks(past.dates, past.definition.monitoring.window))
+    for count, look in enumerate(looks, 1):
+        for lane in lanes:
+            visit(past, lane, look)
+        tell_progress("backtest", "look", count, len(looks))
 
 
 def settle_question(

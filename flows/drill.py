@@ -15,6 +15,7 @@ from typing import Any
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
+from flows.run_page import conclude, name_run
 from tasks.core.errors import DefinitionError
 from tasks.drill.data_guards import drill_data
 from tasks.drill.gate_guards import drill_candidates
@@ -26,7 +27,7 @@ from tasks.storage.store import Store, open_store, work_folder
 ENOUGH = 0.95
 
 
-@flow(name="drill")
+@flow(name="drill", flow_run_name=name_run)
 def drill(model: str) -> dict[str, Any]:
     """Inject one fault after another into copies of a model's own data and files."""
     store = open_store()
@@ -38,7 +39,17 @@ def drill(model: str) -> dict[str, Any]:
             *strike_candidates(testbed, folder),
             *strike_registry(testbed, folder),
         ]
-    return describe(model, published, found)
+    done = describe(model, published, found)
+    return conclude(done, *say_drill(done))
+
+
+def say_drill(done: dict[str, Any]) -> tuple[str, str]:
+    """Say in a word whether every guard held, and how many faults were caught."""
+    verdict = "passed" if done["passed"] else "FAILED"
+    false = f", {len(done['false_alarms'])} false alarms" if done["false_alarms"] else ""
+    missed = [each["fault"] for each in done["faults"] if not each["caught"]]
+    named = f"; missed: {', '.join(missed)}" if missed else ""
+    return verdict, f"{done['caught']} of {len(done['faults'])} faults caught{false}{named}"
 
 
 def choose_version(store: Store, model: str) -> Published:

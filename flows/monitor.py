@@ -21,13 +21,14 @@ from datetime import datetime
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 
+from flows.run_artifacts import leave, link_look
 from flows.run_page import conclude, name_run
 from tasks.core.definition import Definition
 from tasks.monitoring.context import settle_watch
 from tasks.monitoring.findings import MonitoringResult, warn_of
 from tasks.monitoring.looks import keep_look
+from tasks.monitoring.refused_retrain import find_refused
 from tasks.monitoring.task import (
     check_contract,
     follow,
@@ -57,7 +58,8 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
     if isinstance(watch, Definition):
         call_elsewhere(as_of, watch.name, told=tell(open_store().root, watch.name, model))
         said = f"{watch.name}: has no champion to watch yet; approve a candidate first"
-        return {"model": watch.name, "champion": None, "events": [], "warnings": [said]}
+        nothing = {"model": watch.name, "champion": None, "events": [], "warnings": [said]}
+        return conclude(nothing, "nothing to watch", said)
     store = open_store(watch.root)
     with work_folder(store) as folder:
         served = read_asked(watch, folder)
@@ -76,10 +78,13 @@ def monitor(model: str, as_of: datetime | None = None) -> dict[str, Any]:
             new_data=read_new_data(watch),
             base_rate=follow(watch, served, ground_truth),
         )
-    found = found.model_copy(update={"alerts": send_alerts(found)})
-    create_markdown_artifact(key=f"monitor-{watch.definition.name}", markdown=write_summary(found))
+    found = found.model_copy(update={"alerts": (sent := send_alerts(found))})
+    refused = find_refused(store, watch.definition.name, watch.version, sent)
+    found = found.model_copy(update={"refused": refused})
     report = keep_report(store, found)
-    keep_look(store, found, warn_of(found), report)
+    kept = keep_look(store, found, warn_of(found), report)
+    links = link_look(watch.definition.name, kept.name, waits=any(x.waits for x in found.alerts))
+    leave(f"monitor-{watch.definition.name}", write_summary(found), links)
     told = tell(watch.root, watch.definition.name, model, found.alerts, report)
     call_elsewhere(as_of, watch.definition.name, told=told)
     return conclude(describe(found, report), name_state(found), explain_state(found))

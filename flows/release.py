@@ -17,9 +17,9 @@ command again continues from there, whoever gives it.
 from typing import Annotated, Any, Literal
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
+from flows.run_artifacts import leave, link_candidate
 from flows.run_page import conclude, name_run, say_decision
 from tasks.core.definition_file import find_definition, project_of
 from tasks.core.errors import DecisionRefused
@@ -32,6 +32,7 @@ from tasks.registry.task import decide, promote
 from tasks.registry.trusted_ledger import read_trusted_ledger
 from tasks.registry.version_status import refuse_rollback
 from tasks.registry.versions import Published, get_version
+from tasks.reports.formatting import escape_markdown
 from tasks.serving.bento_archive import offer_bento
 from tasks.serving.bento_build import describe_release
 from tasks.serving.bentoml_models import offer_models
@@ -81,7 +82,8 @@ def release(
     if entry.action != "reject":
         offer_models(store, model)
     described = describe_release(store, model, entry, going_on)
-    create_markdown_artifact(key=f"release-{model}", markdown=described["summary"])
+    links = link_candidate(model, entry.version, waits=False)
+    leave(f"release-{model}", escape_markdown(described["summary"]), links)
     tell(store.root, model)
     return conclude(described, *say_decision(described, model, entry.action))
 

@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 from prefect.runtime import flow_run
 
 from flows.release import release
+from flows.run_artifacts import leave, link_candidate
 from flows.run_page import conclude, name_run, say_candidate
+from flows.run_progress import show_progress
 from tasks.analysis.task import analyse
 from tasks.comparison.candidate_changes import compare_candidate
 from tasks.core.definition_check import check_keys
@@ -73,22 +74,28 @@ def retrain(
     plan, store, published = begin(model, as_of, approve_as, tune)
     known = published is not None
     if published is None:
-        with work_folder(store) as folder:
+        shown = show_progress(plan.definition.name, "tuning", "training", "folds")
+        with work_folder(store) as folder, shown:
             published = make_candidate(plan, store, folder)
-    create_markdown_artifact(
-        key=f"candidate-{plan.definition.name}",
-        markdown=read_file(store, published, "report.md").decode(),
-    )
     made = describe_version(store, published)
     if as_of is None and find_superseded(store, plan.definition.name, plan.version):
         supersede(store.root, plan.definition.name, plan.version)
     approver = name_approver(plan, store, made, approve_as)
+    waits = approver is None and made["verdict"] == "passed"
+    leave_report(store, plan.definition.name, published, waits=waits)
     if approver is not None:
         made["release"] = release(
             plan.definition.name, plan.version, "approve", approver, "its gate passed"
         )
     tell(store.root, plan.definition.name, plan.origin)
     return conclude(made, made["verdict"], say_candidate(made, known=known))
+
+
+def leave_report(store: Store, model: str, published: Published, *, waits: bool) -> None:
+    """Leave a candidate's report in short, with a link to where it is decided on if it waits."""
+    summary, version = read_file(store, published, "report.md").decode(), published.version
+    still = waits and is_open(read_trusted_ledger(store, model), model, version)
+    leave(f"candidate-{model}", summary, link_candidate(model, version, waits=still))
 
 
 def find_done(

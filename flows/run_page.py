@@ -14,6 +14,7 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
+from tasks.core.checks import say_failed
 from tasks.core.errors import first_line, harmless
 
 log = logging.getLogger("perennial.runs")
@@ -23,14 +24,20 @@ _DECIDED = {"approve": "released", "release": "released", "reject": "rejected"}
 
 
 def name_run() -> str:
-    """Name a run that begins by its parameters: its model, and as of when."""
+    """Name a run that begins by its parameters: its model, and as of when or over what period."""
     given = flow_run.parameters
     model, as_of = PurePath(str(given.get("model", ""))), given.get("as_of")
     named = [model.stem if model.suffix == ".toml" else model.name]
     if as_of:
-        moment = as_of if isinstance(as_of, datetime) else datetime.fromisoformat(str(as_of))
-        named.append(f"as of {moment:%Y-%m-%d}")
+        named.append(f"as of {_date(as_of)}")
+    if given.get("start") and given.get("end"):
+        named.append(f"from {_date(given['start'])} to {_date(given['end'])}")
     return " ".join(named)
+
+
+def _date(given: object) -> str:
+    moment = given if isinstance(given, datetime) else datetime.fromisoformat(str(given))
+    return f"{moment:%Y-%m-%d}"
 
 
 def conclude(done: dict[str, Any], verdict: str, said: str) -> dict[str, Any]:
@@ -53,12 +60,11 @@ def conclude(done: dict[str, Any], verdict: str, said: str) -> dict[str, Any]:
 
 def say_candidate(made: dict[str, Any], *, known: bool) -> str:
     """Say what became of a candidate: the gate's metric before and after, or what refused it."""
-    version, bad = made["version"], [each for each in made["checks"] if not each["passed"]]
+    version, bad = made["version"], say_failed(made["checks"])
     if known and "release" not in made:
         return f"nothing to do: {version} is there already, its gate {made['verdict']} it"
     if bad:
-        more = f"; and {len(bad) - 1} more" if len(bad) > 1 else ""
-        return f"refused {version}: {bad[0]['name']}: {bad[0]['detail']}{more}"
+        return f"refused {version}: {bad}"
     what = "released" if "release" in made else "waits for a decision"
     return f"passed {version}: {_compare(made)}; {what}"
 

@@ -17,7 +17,9 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from bentos.columns import Column, read_columns, read_values
+from flows.run_artifacts import leave, link_candidate, write_facts
 from flows.run_page import conclude, name_run
+from flows.run_progress import show_progress
 from tasks.core.definition import Definition
 from tasks.core.definition_file import find_definition, project_of
 from tasks.extraction.run_plan import SCHEMAS
@@ -51,7 +53,7 @@ def score(
     store = open_store()
     champion = need_champion(store, model, "to score with")
     check_explain(store, champion, explain)
-    with work_folder(store) as folder:
+    with work_folder(store) as folder, show_progress(model, "scoring"):
         rows = score_champion(store.root, champion, source, target, folder, log, explain)
         logged = publish_log(store, model, folder) if log else 0
     done = {
@@ -63,6 +65,10 @@ def score(
         "log_parts": logged,
         "seconds": time.monotonic() - begun,
     }
+    facts = {"Rows": f"{rows:,}", "Version": champion.version, "Output": target}
+    took = {"Parts of the prediction log": f"{logged:,}", "Seconds": f"{done['seconds']:.1f}"}
+    summary = write_facts(f"{model}: {rows:,} rows scored", (facts | took).items())
+    leave(f"score-{model}", summary, link_candidate(model, champion.version, waits=False))
     return conclude(done, f"{rows:,} rows", f"{rows:,} rows scored by {champion.version}: {target}")
 
 

@@ -15,12 +15,14 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import IO
 
 from tasks.core.errors import StartFailed
 from tasks.processes.bento_server import HOST, last_line, leash, stop_server
 from tasks.processes.settings import PASSWORDS
 
+_brought = Event()
 _READY_SECONDS, _STOP_SECONDS = 120.0, 5.0
 _GIVEN_UP = "ERROR:    Application startup failed"  # by uvicorn, after what it was
 _KIND = {
@@ -56,10 +58,16 @@ def start_server() -> Callable[[], None]:
             pass_fds=[listening.fileno()],
             start_new_session=True,
         )
+    _brought.set()
     atexit.register(stop_server, server, _STOP_SECONDS)  # when all is sent to it
     os.environ |= {"PREFECT_API_URL": f"http://{HOST}:{port}/api"} | password
     refresh_global_settings_context()  # that other threads go by, too
     return partial(_wait, port, log)
+
+
+def brought_server() -> bool:
+    """Tell whether this process has started a server for itself alone: nobody looks at its page."""
+    return _brought.is_set()
 
 
 def _wait(port: int, log: IO[bytes]) -> None:

@@ -1,4 +1,4 @@
-# The image of Prefect's server, the registration and the worker: three commands of flows.local_stack.
+# The image of Prefect's server, the registration, the worker and the page: commands of flows.local_stack.
 #   docker build -f docs/operations/worker.Dockerfile -t perennial-worker .
 FROM python:3.12-slim AS build
 RUN apt-get update \

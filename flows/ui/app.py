@@ -23,7 +23,7 @@ from flows.ui.access import Guard, Tokens
 from flows.ui.comparison_page import Comparisons
 from flows.ui.decision_runs import DecisionRuns, read_form, tell_command
 from flows.ui.reading import Reader
-from flows.ui.rendering import STYLE, STYLE_NAME, render
+from flows.ui.rendering import STYLE, STYLE_NAME, prepare, render
 from flows.ui.retrain_runs import start_retrain
 from tasks.core.errors import DecisionRefused, DefinitionError, PerennialError, first_line
 from tasks.storage.store import Store
@@ -72,6 +72,7 @@ class Site:
         self._reader, self._tokens, self._runs = Reader(store), Tokens(), DecisionRuns(store)
         self._comparisons = Comparisons()
         models_page.describe_models(self._reader, _now())  # what all requests need is read now
+        prepare()
 
     def page(self, address: str, template: str, describe: Describe) -> list[Route]:
         """Give a page's two addresses: as HTML and as JSON."""

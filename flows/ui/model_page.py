@@ -6,6 +6,7 @@ from typing import Any
 from flows.ui.models_page import describe_champion, describe_look, find_waiting
 from flows.ui.moved_features import find_moved
 from flows.ui.reading import Reader
+from flows.ui.refused_retrains import find_refused
 from flows.ui.retrain_runs import describe_retrains
 from flows.ui.time_axis import draw_drift, draw_quality
 from tasks.core.errors import DefinitionError, StoreError
@@ -41,12 +42,14 @@ def describe_model(reader: Reader, model: str) -> dict[str, Any]:
     names = list_looks(store, model)
     looks = reader.looks(model, names)
     champions = list_champions(ledger)
+    champion = find_unedited(store, model, ledger)
     return {
         "model": model,
         "description": definition.description if definition else "",
         "card": definition.card.model_dump() if definition else {},
-        "champion": describe_champion(find_unedited(store, model, ledger), ledger),
+        "champion": describe_champion(champion, ledger),
         "waiting": [each["version"] for each in find_waiting(reader, model, versions, ledger)],
+        "refused": find_refused(reader, model, versions, champion, names),
         "previous": champions[:-1][::-1],
         "signed": find_signers(model) is not None,
         "known": len(ledger),

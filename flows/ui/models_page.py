@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from flows.ui.moved_features import find_moved
-from flows.ui.next_runs import FLOWS, ask_server, next_times
+from flows.ui.next_runs import FLOWS, ask_server, list_late, next_times
 from flows.ui.reading import Reader
+from flows.ui.refused_retrains import find_refused
 from tasks.core.errors import PerennialError, first_line
 from tasks.monitoring.looks import Look, has_new_alert, list_looks
 from tasks.registry.ledger import Entry, list_crowned
-from tasks.registry.version_status import is_open
+from tasks.registry.version_status import is_open, list_champions
 from tasks.registry.versions import Published, find_unedited
 
 
@@ -54,7 +55,9 @@ def describe_row(
         "look": newest and describe_look(newest),
         "moved": find_moved(reader, model, looks, newest) if newest else [],
         "alert": alarmed and describe_alert(alarmed),
+        "refused": find_refused(reader, model, versions, champion, looks),
         "next": {flow: times[flow] for flow in FLOWS if flow in times},
+        "late": list_late(times, now),
     }
 
 
@@ -77,8 +80,9 @@ def find_waiting(
     """Find what passed its gate and is not decided on; or approved, and not released yet."""
     opened = [each for each in versions.values() if is_open(ledger, model, each.version)]
     approved = {each.version for each in ledger if each.action == "approve"}
+    serving = next(iter(list_champions(ledger)[-1:]), None)
     return [
-        {**each, "approved": each["version"] in approved}
+        {**each, "approved": each["version"] in approved, "serving": serving}
         for each in reader.summaries(opened)
         if each["passed"] or each["version"] in approved
     ]

@@ -3,8 +3,8 @@
 Not responsible for schedules themselves (`flows.prefect_file`).
 """
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -14,6 +14,7 @@ from flows.ui.prefect_api import UNREACHED, ask, open_client
 from tasks.core.schedule import Schedule
 
 FLOWS = ("retrain", "monitor")
+_LATE = timedelta(minutes=1)  # a worker asks for runs every second
 _RUNS = 200  # the server gives no more at once
 _SCHEDULED = {
     "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
@@ -28,6 +29,15 @@ def ask_server() -> dict[tuple[str, str], str] | None:
             return dict(_list_runs(client))
     except UNREACHED:
         return None
+
+
+def list_late(times: Mapping[str, str], now: datetime) -> list[str]:
+    """List the flows whose run should have begun by now.
+
+    >>> list_late({"retrain": "2013-07-01T04:00:00+00:00"}, datetime(2013, 7, 1, 5, tzinfo=UTC))
+    ['retrain']
+    """
+    return [flow for flow, at in times.items() if now - datetime.fromisoformat(at) > _LATE]
 
 
 def _list_runs(client: httpx.Client) -> Iterator[tuple[tuple[str, str], str]]:

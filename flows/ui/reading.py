@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any
 
+from tasks.core.checks import say_failed
 from tasks.core.definition import Definition
 from tasks.core.definition_file import list_definitions, load_definition
 from tasks.core.errors import DefinitionError
@@ -139,6 +140,7 @@ def summarise(
         "published": published.manifest.time.isoformat(),
         "passed": verdict["passed"],
         "failed": [each["name"] for each in verdict["checks"] if not each["passed"]],
+        "refusal": "" if verdict["passed"] else say_failed(verdict["checks"]),
         "warnings": [*warned, *(f"{each['name']}: {each['detail']}" for each in broken)],
         "metrics": evaluation["metrics"]["holdout"],
         "simple": evaluation["simple"],

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from flows.ui.prefect_api import UNREACHED, ask, open_client
+from flows.ui.prefect_api import START_SECONDS, UNREACHED, ask, open_client, start
 from tasks.core.errors import PerennialError, first_line, harmless
 from tasks.core.names import check_model
 
@@ -47,7 +47,7 @@ def start_retrain(model: str, known: str) -> None:
     names it and the deployment: two clicks are one run, and two models are two.
     """
     try:
-        with open_client() as client:
+        with open_client(START_SECONDS) as client:
             deployment, runs = _read(client, check_model(model))
             if deployment is None:
                 raise NotStarted(f"{model}: no deployment `retrain/{model}`: perennial deploy")
@@ -57,8 +57,10 @@ def start_retrain(model: str, known: str) -> None:
                 raise NotStarted(f"{model}: another retrain ended meanwhile; look again")
             key = f"page, {deployment} after {known}"
             asked = {"state": {"type": "SCHEDULED"}, "idempotency_key": key}
-            path = f"/deployments/{deployment}/create_flow_run"
-            client.post(path, json=asked).raise_for_status()
+            start(client, f"/deployments/{deployment}/create_flow_run", asked)
+    except httpx.ReadTimeout as error:
+        said = f"Prefect's server gave no answer in {START_SECONDS:.0f} s, and may have taken it"
+        raise NotStarted(f"{model}: {said}; look again") from error
     except UNREACHED as error:
         said = f"Prefect's server does not take it ({first_line(error)}): is `perennial up` there?"
         raise NotStarted(f"{model}: {said}") from error

@@ -1,5 +1,6 @@
 """The page as a process: bound to an address, behind the password, until it is stopped."""
 
+import gc
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -49,4 +50,6 @@ class _Telling(uvicorn.Server):
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         if self.started:
+            gc.collect()
+            gc.freeze()  # half the time of a year of looks went into searching modules for garbage
             self._tell()

@@ -4,7 +4,8 @@ Responsible for the form of results and their common sentences. Not responsible 
 the data contract and the gate both use it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pydantic import Field
 
@@ -23,6 +24,17 @@ class Check(Frozen):
 
 def failed(checks: Iterable[Check]) -> list[Check]:
     return [check for check in checks if not check.passed]
+
+
+def say_failed(checks: Iterable[Mapping[str, Any]]) -> str:
+    """Say the first of the checks that failed, as files hold them, and how many more did.
+
+    >>> say_failed([{"name": "auc", "passed": False, "detail": "0.6 under 0.7"}])
+    'auc: 0.6 under 0.7'
+    """
+    bad = [each for each in checks if not each["passed"]]
+    more = f"; and {len(bad) - 1} more" if len(bad) > 1 else ""
+    return f"{bad[0]['name']}: {bad[0]['detail']}{more}" if bad else ""
 
 
 def at_least(name: str, count: int, least: int, what: str) -> Check:

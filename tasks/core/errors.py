@@ -154,6 +154,8 @@ def harmless(text: str) -> str:
     >>> print(harmless("red \x1b[31m"))
     red \x1b[31m
     """
+    if text.isascii() and text.isprintable():  # nearly all that a page writes
+        return text
     return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 

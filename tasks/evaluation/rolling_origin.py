@@ -21,6 +21,7 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import DataRefused
 from tasks.core.model_sections import Metric
 from tasks.core.pinball import rearrange
+from tasks.core.progress import tell_progress
 from tasks.evaluation.bootstrap import measure_surely
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import LOSSES, Array, measure, row_losses
@@ -64,10 +65,11 @@ def judge_folds(plan: Plan, prepared: Prepared, trained: Trained) -> tuple[Fold,
     sides = cut_folds(plan, rows, count)
     data = open_bins(plan, prepared, trained.params, *_TRAINING)
     definition = plan.definition
-    models = [
-        grow_here(definition, trained.params, take_rows(data, each), trained.rounds)
-        for each, _ in sides
-    ]
+    models = []
+    for learned, _ in sides:
+        rows_of = take_rows(data, learned)
+        models.append(grow_here(definition, trained.params, rows_of, trained.rounds))
+        tell_progress("folds", "fold", len(models), count)
     predicted = [list[Array]() for _ in models]
     start = 0
     for frame in prepared.batches((ROW, *plan.features.expressions), *_TRAINING):

@@ -11,6 +11,7 @@ import polars as pl
 
 from tasks.core.data_sections import FeatureTable
 from tasks.core.definition import Definition
+from tasks.core.progress import tell_progress
 from tasks.core.timestamps import utc_time
 from tasks.feature_store.online_tables import (
     KEPT,
@@ -48,7 +49,10 @@ def make_tables(
     path = f"{tables_path(definition)}/{name_version(newest, *made_of)}"
     if found := find(store, path):
         return found
-    made = {name: collect_table(opened, name, tables[name], known[name]) for name in known}
+    made: dict[str, pl.DataFrame] = {}
+    for name, until in known.items():
+        made[name] = collect_table(opened, name, tables[name], until)
+        tell_progress("materialising", "table", len(made), len(known))
     refuse_changed(opened, digests)
     listed = {name: list_table(tables[name], frame, known[name]) for name, frame in made.items()}
     listing = Listing(digest=digest, made_at=now, sources=sources, tables=listed)

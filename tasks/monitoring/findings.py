@@ -31,7 +31,10 @@ _NAMED = 3
 
 
 class MonitoringResult(Frozen):
-    """All that the monitor found out about a champion at one look."""
+    """All that the monitor found out about a champion at one look.
+
+    `refused` names the candidate of the retrain that alerts had started, if its gate refused it.
+    """
 
     watch: MonitoringContext
     served: ServedRows
@@ -45,6 +48,7 @@ class MonitoringResult(Frozen):
     new_data: NewData | None
     base_rate: BaseRate | None = None
     alerts: tuple[SentAlert, ...] = ()
+    refused: str = ""
 
 
 def find_alerts(found: MonitoringResult) -> Iterator[Alert]:

@@ -21,6 +21,7 @@ from pydantic import Field
 from tasks.core.columns import ROW
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, first_line
+from tasks.core.progress import is_heard, tell_progress
 from tasks.evaluation.metrics import Array
 from tasks.features.feature_tables import asked_columns, tabled_values, used_tables
 from tasks.features.point_in_time_join import look_up
@@ -100,9 +101,11 @@ def answer_parts(
 
     # Nothing but the scan: with a selection on top, Polars reads on without waiting for us.
     size = min(_BATCH, CELLS // (scorer.explain or 1))
+    total = table.count_rows() if is_heard() else None
     parts = table.rows.collect_batches(chunk_size=size, lazy=True)
     for answers in map_ahead(answer, count_rows(parts)):
         counts.append(len(answers))
+        tell_progress("scoring", "row", sum(counts), total)
         if scorer.explain:  # which takes minutes where predicting takes seconds
             log.info("%s rows explained", f"{sum(counts):,}")
         yield answers
@@ -179,15 +182,10 @@ def needs_tables(scorer: Scorer, columns: Collection[str]) -> bool:
 
 def look_up_values(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     """Give rows what feature tables knew at their time; they keep their order."""
-    used = used_tables(scorer.model.definition, scorer.model.features.columns)
-    rows = (
-        batch.drop(tabled_values(scorer.model.definition), strict=False).lazy().with_row_index(ROW)
-    )
-    moment = (
-        event_time(scorer.model.definition, batch.schema)
-        if scorer.model.definition.extract.time
-        else None
-    )
+    definition = scorer.model.definition
+    used = used_tables(definition, scorer.model.features.columns)
+    rows = batch.drop(tabled_values(definition), strict=False).lazy().with_row_index(ROW)
+    moment = event_time(definition, batch.schema) if definition.extract.time else None
     return look_up(rows, moment, used, scorer.tables).sort(ROW).drop(ROW).collect()
 
 

@@ -86,7 +86,7 @@ def printable(value: Any) -> Any:
     >>> print(printable("a\x1b[31m"))
     a\x1b[31m
     """
-    if type(value) is not str:
+    if type(value) is not str or (value.isascii() and value.isprintable()):
         return value
     return re.sub("[\ufffe\uffff]", "\N{REPLACEMENT CHARACTER}", harmless(value))
 

@@ -19,11 +19,12 @@ ACT, MENDS, CALM = "action needed", "mends itself", "no action needed"
 def name_state(found: MonitoringResult) -> str:
     """Name what a look asks for: an action of a person, patience, or nothing.
 
-    Action is for what nobody else mends: broken data, and a candidate that waits. New data, drift
-    and lost quality ask for a retrain, which the deployment's triggers start; an alert that was
-    not heard is sent again; one that is held back for a look at the past asks for nothing.
+    Action is for what nobody else mends: broken data, a candidate that waits, and a retrain that
+    was refused. New data, drift and lost quality ask for a retrain, which the deployment's triggers
+    start; an alert that was not heard is sent again; one that is held back for a look at the past
+    asks for nothing.
     """
-    if any(needs_person(each) for each in found.alerts):
+    if found.refused or any(needs_person(each) for each in found.alerts):
         return ACT
     mending = any(each.state != "held back" for each in found.alerts)
     return MENDS if mending or (found.base_rate and found.base_rate.written) else CALM
@@ -43,6 +44,8 @@ def explain_state(found: MonitoringResult) -> str:
     if state == ACT:
         alerts = [each for each in found.alerts if needs_person(each)]
         said = [each.detail if each.waits else EVENTS[each.kind].lower() for each in alerts]
+        if found.refused:
+            said.append(f"the retrain was refused, {found.refused}")
         return f"{version} needs action: {'; '.join(dict.fromkeys(said))}."
     alerts = [each for each in found.alerts if each.state != "held back"]
     if not alerts:

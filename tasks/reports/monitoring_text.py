@@ -139,6 +139,7 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
         "new_data": found.new_data and found.new_data.model_dump(),
         "base_rate": found.base_rate and found.base_rate.model_dump(mode="json"),
         "events": [each.model_dump() for each in found.alerts],
+        **({"refused": found.refused} if found.refused else {}),
         "summary": dict(list_states(found)),
         "warnings": list(warn_of(found)),
         "report": report,

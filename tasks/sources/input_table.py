@@ -27,18 +27,24 @@ class InputTable(Frozen, arbitrary_types_allowed=True):
     """A table that was opened: how its columns are taken, and which `types` come of it in the end.
 
     `written` columns are text that may stand for any type, and `guessed` times of a form that the
-    definition left to Polars. `lines` are rows of JSON.
+    definition left to Polars. `lines` are rows of JSON; `counted` says that
+    files know how many rows they hold.
     """
 
     uri: str
     files: Files
     rows: pl.LazyFrame
     lines: bool
+    counted: bool
     takes: dict[str, pl.DataType]
     types: dict[str, pl.DataType]
     written: frozenset[str]
     guessed: frozenset[str]
     row_query: RowQuery | None = None
+
+    def count_rows(self) -> int | None:
+        """Count the rows where that needs no reading of them."""
+        return int(self.rows.select(pl.len()).collect().item()) if self.counted else None
 
     def read(self, batch: pl.DataFrame, before: int = 0) -> pl.DataFrame:
         """Give a part of the rows as training had them; `before` are the rows that came before it.
@@ -98,6 +104,7 @@ def open_input(
         files=files,
         rows=_scan(given, files),
         lines=given.format == "ndjson",
+        counted=given.format == "parquet",
         takes=takes,
         types=dict(types),
         written=written,

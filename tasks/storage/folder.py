@@ -41,18 +41,29 @@ class FolderStore:
         target = Path(self.root, path)
         if path:
             check_plain(path, self.root)
-            if not Path(os.path.realpath(target)).is_relative_to(os.path.realpath(self.root)):
-                raise StoreError(f"{target}: is a link out of {self.root}; put the files there")
+            self._refuse_link_out(target)
         return target
+
+    def _refuse_link_out(self, target: Path) -> None:
+        if not Path(os.path.realpath(target)).is_relative_to(os.path.realpath(self.root)):
+            raise StoreError(f"{target}: is a link out of {self.root}; put the files there")
 
     def read(self, path: str) -> bytes:
         return self._at(path).read_bytes()
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
-        found = {}
+        """Read what is there of many files, whose folders are followed once."""
+        found, followed = {}, set[Path]()
         for path in paths:
+            check_plain(path, self.root)
+            target = Path(self.root, path)
+            if target.is_symlink():
+                self._refuse_link_out(target)
+            elif target.parent not in followed:
+                self._refuse_link_out(target.parent)
+                followed.add(target.parent)
             with suppress(FileNotFoundError):
-                found[path] = self.read(path)
+                found[path] = target.read_bytes()
         return found
 
     def create(self, path: str, data: bytes) -> None:

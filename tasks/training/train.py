@@ -14,6 +14,7 @@ import lightgbm
 import numpy as np
 
 from tasks.core.definition import Definition, Frozen
+from tasks.core.progress import tell_progress
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.storage.store import reaching
@@ -150,6 +151,7 @@ def _log_progress(rounds: int) -> Callable[[Any], None]:
     last = [time.monotonic()]
 
     def callback(env: Any) -> None:
+        tell_progress("training", "round", env.iteration + 1, rounds)
         if time.monotonic() - last[0] > _PROGRESS_SECONDS:
             last[0] = time.monotonic()
             log.info("round %d of at most %d", env.iteration + 1, rounds)

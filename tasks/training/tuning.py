@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from tasks.core.columns import GROUP, TIME
 from tasks.core.definition import Frozen
 from tasks.core.errors import DataRefused, DefinitionError
+from tasks.core.progress import tell_progress
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.registry.code_digest import model_code_digest
@@ -73,6 +74,7 @@ def search_parameters(plan: Plan, prepared: Prepared, kept: Path) -> tuple[Trial
         trials = (*trials, _try_next(plan, params, slices, trials))
         _keep_search(kept, Search(key=key, trials=trials))
         _log_trial(trials, plan.tune)
+        tell_progress("tuning", "trial", len(trials), plan.tune)
     return trials
 
 

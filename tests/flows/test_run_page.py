@@ -32,6 +32,14 @@ def test_run_is_named_by_model_and_as_of_and_ends_with_its_verdict(prefect_harne
     assert named("folder/flight-delay.toml", as_of) == {"model": "folder/flight-delay.toml"}
     assert named("bare") == {"model": "bare"}
     assert seen == ["flight-delay as of 2013-07-01", "bare"]
+
+    @flow(name="spanning", flow_run_name=name_run)
+    def spanning(model: str, start: datetime, end: str) -> str:
+        from prefect.runtime import flow_run
+
+        return str(flow_run.name)
+
+    assert spanning("m", as_of, "2013-08-01T00:00:00Z") == "m from 2013-07-01 to 2013-08-01"
     with get_client(sync_client=True) as client:
         of_it = FlowFilter(name=FlowFilterName(any_=["named"]))  # the server has others' runs, too
         runs = {each.name: each for each in client.read_flow_runs(flow_filter=of_it)}

@@ -108,7 +108,7 @@ def look(as_of: datetime | None = UNTIL, model: str = MODEL) -> Found:
     with pytest.MonkeyPatch.context() as patch:
         for name in STEPS:
             patch.setattr(monitoring, name, getattr(monitoring, name).fn)
-        patch.setattr(monitoring, "create_markdown_artifact", lambda **_: None)
+        patch.setattr(monitoring, "leave", lambda *_: None)
         return monitoring.monitor.fn(model, as_of)
 
 

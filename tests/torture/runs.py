@@ -39,7 +39,7 @@ STEPS = {
         "validation": "flows.retrain.validate",
         "refit": "flows.retrain.refit",
         "publication": "flows.retrain.publish_candidate",
-        "artifact": "flows.retrain.create_markdown_artifact",
+        "artifact": "flows.retrain.leave",
     },
     "release": {
         "decision": "flows.release.decide",
@@ -49,7 +49,7 @@ STEPS = {
         "offer": "flows.release.offer_bento",
         "promotion": "flows.release.promote",
         "models": "flows.release.offer_models",
-        "artifact": "flows.release.create_markdown_artifact",
+        "artifact": "flows.release.leave",
     },
 }
 START = "start"  # of the whole run, before its first step

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from judged import MODEL, NEW, NEWEST, OLD, put
 from looks import keep_looks, make_look
 
@@ -86,3 +87,34 @@ def test_folder_that_a_killed_run_left_is_no_model(store: Store, tmp_path: Path)
 def test_empty_root_says_how_to_begin(client: httpx.Client) -> None:
     assert "perennial init" in client.get("/").text
     assert "Nothing waits" in client.get("/inbox").text
+
+
+def test_what_waits_leads_to_what_changed(
+    store: Store, crowned: Published, client: httpx.Client
+) -> None:
+    link = f'href="/models/{MODEL}/versions/{OLD}/diff/{NEW}"'
+    for address in ("/models", "/inbox", f"/models/{MODEL}"):
+        assert link in client.get(address).text
+
+
+def test_run_that_no_worker_takes_is_late(
+    store: Store,
+    crowned: Published,
+    client: httpx.Client,
+    prefect_harness: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL
+    from prefect.states import Scheduled, State
+
+    monkeypatch.setenv("PREFECT_API_URL", str(PREFECT_API_URL.value()))
+    state: State[None] = Scheduled(scheduled_time=NOW)
+    with get_client(sync_client=True) as server:
+        deployment = server.create_deployment(server.create_flow_from_name("retrain"), MODEL)
+        run = server.create_flow_run_from_deployment(deployment, state=state)
+        page = client.get("/models").text
+        server.delete_flow_run(run.id)
+    assert "✗ retrain is late since <time" in page
+    assert "is a worker there?" in page
+    assert client.get("/models.json").json()["models"][0]["late"] == []

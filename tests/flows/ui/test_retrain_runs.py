@@ -98,3 +98,13 @@ def test_model_without_a_deployment_is_told_apart(
     assert describe_retrains("never-deployed")["server"] is False
     with pytest.raises(NotStarted, match="no deployment"):
         start_retrain("never-deployed", "")
+
+
+def test_server_that_gives_no_answer_in_time_may_have_taken_it(
+    deployed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.ui import prefect_api
+
+    monkeypatch.setattr(prefect_api, "START_SECONDS", 0.001)
+    with pytest.raises(NotStarted, match="may have taken it; look again"):
+        start_retrain(MODEL, "")

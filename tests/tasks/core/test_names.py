@@ -250,6 +250,14 @@ def test_file_that_is_a_link_out_of_the_root_is_not_fetched(
     part.symlink_to(tmp_path / "secret")
     with pytest.raises(StoreError, match="is a link out of"):
         store.fetch("snapshots/d1", tmp_path / "copy")
+    with pytest.raises(StoreError, match=f"is a link out of {store.root}"):
+        store.read_many(["snapshots/d1/MANIFEST.json", "snapshots/d1/model.txt"])
+    (tmp_path / "outside").mkdir()
+    Path(store.root, "models").symlink_to(tmp_path / "outside")
+    with pytest.raises(StoreError, match=f"is a link out of {store.root}"):
+        store.read_many(["models/m/v1"])
+    with pytest.raises(StoreError):
+        store.read_many(["snapshots/d1/MANIFEST.json", "snapshots/../../secret"])
     link = tmp_path / "link"
     link.symlink_to(store.root)
     assert open_store(str(link)).children("snapshots") == ["d1"]  # the root itself may be one

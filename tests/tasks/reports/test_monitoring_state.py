@@ -22,3 +22,12 @@ def test_person_acts_on_what_nothing_else_mends() -> None:
     assert explain_state(make_result(alerts=(waits,))) == (
         "v1 needs action: v2 waits for a decision."
     )
+
+
+def test_refused_retrain_is_for_a_person() -> None:
+    lost, _ = FOUND["alerts"]
+    found = make_result(alerts=(lost,), refused="v2: slices: origin EWR")
+    assert name_state(found) == "action needed"
+    assert explain_state(found) == (
+        "v1 needs action: the retrain was refused, v2: slices: origin EWR."
+    )
