@@ -10,6 +10,7 @@ matrix product, whatever the number of rows.
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -182,14 +183,17 @@ def compare_means_apart(
     return Interval(value=value, low=value - margin, high=value + margin)
 
 
+@lru_cache(maxsize=4)
 def draw_groups(count: int, seed: int) -> Array:
     """Draw how often each group counts in each resample; shape (resamples, groups).
 
-    Groups are drawn in runs: what follows each other is alike (a storm outlasts midnight).
+    Groups are drawn in runs: what follows each other is alike (a storm outlasts midnight). They are
+    kept: drawing takes longer than what is done with it, and slices have the same days.
     """
     runs = -(-count // _run_length(count))
     starts = np.random.default_rng(seed).multinomial(runs, np.full(count, 1 / count), _RESAMPLES)
-    return _add_up_runs(starts.astype(np.float64))
+    (drawn := _add_up_runs(starts.astype(np.float64))).setflags(write=False)
+    return drawn
 
 
 def standard_error(values: Array, groups: Array, weights: Array | None = None) -> float:
@@ -213,10 +217,15 @@ def _bootstrap(
 
 def reach(value: float, strays: Array, count: int, confidence: float) -> Interval:
     """Turn how far resamples strayed into an interval, wider where groups are few."""
+    low, high = spread(strays, count, confidence)
+    return Interval(value=value, low=value + float(low), high=value + float(high))
+
+
+def spread(strays: Array, count: int, confidence: float) -> Array:
+    """Give how far below and above an interval reaches, of each column of resamples."""
     tail = (1 - confidence) / 2
     widening = _deviations(count, confidence) / -float(ndtri(tail))
-    low, high = np.quantile(strays, [tail, 1 - tail]) * widening
-    return Interval(value=value, low=value + float(low), high=value + float(high))
+    return np.asarray(np.quantile(strays, [tail, 1 - tail], axis=0) * widening)
 
 
 def _whole(metric: Metric, sums: Array) -> float:

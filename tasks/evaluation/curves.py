@@ -8,6 +8,7 @@ from tasks.evaluation.metrics import Array, rank_bins
 
 _CURVE_POINTS, _RESIDUAL_BINS = 100, 20
 _RESIDUAL_SHARES = (10, 25, 50, 75, 90)
+Curves = dict[str, dict[str, tuple[float, ...]]]
 
 
 def draw_curves(
@@ -16,10 +17,10 @@ def draw_curves(
     target: Array,
     predicted: Array,
     weights: Array | None = None,
-) -> dict[str, dict[str, tuple[float, ...]]]:
+) -> Curves:
     """Give the points of the plots that fit the target, few enough to be kept as JSON."""
     kind = definition.target.kind
-    curves: dict[str, dict[str, tuple[float, ...]]] = {}
+    curves: Curves = {}
     if losses:
         rounds = _spread(len(losses))
         curves["learning"] = _points(round=rounds + 1, loss=np.array(losses)[rounds])
@@ -48,12 +49,25 @@ def count_hits(
     target: Array, predicted: Array, weights: Array | None = None
 ) -> tuple[Array, Array]:
     """Count positives, and rows, from the highest prediction down to some of the lower ones."""
-    order = np.argsort(-predicted, kind="stable")
-    ends = np.flatnonzero(np.diff(predicted[order], append=-np.inf))  # ties come in together
-    at = np.unique(ends[np.searchsorted(ends, _spread(len(order)))])
+    order, at = _cut(predicted)
     if weights is not None:
         return np.cumsum((target * weights)[order])[at], np.cumsum(weights[order])[at]
     return np.cumsum(target[order])[at], at + 1
+
+
+def place_rows(predicted: Array) -> Array:
+    """Give the first of those places on the way down at which each row is counted."""
+    order, at = _cut(predicted)
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.searchsorted(at, np.arange(len(order)))
+    return place
+
+
+def _cut(predicted: Array) -> tuple[Array, Array]:
+    """Order rows from the highest prediction down, and give the places where they are counted."""
+    order = np.argsort(-predicted, kind="stable")
+    ends = np.flatnonzero(np.diff(predicted[order], append=-np.inf))  # ties come in together
+    return order, np.unique(ends[np.searchsorted(ends, _spread(len(order)))])
 
 
 def _spread(count: int) -> Array:

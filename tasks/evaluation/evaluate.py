@@ -7,6 +7,7 @@ the gate is (`validation.gate`).
 import math
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,10 +23,11 @@ from tasks.evaluation.baseline import predict_baseline
 from tasks.evaluation.calibration import Bin
 from tasks.evaluation.calibration_bounds import bound_misses
 from tasks.evaluation.coverage import Coverage, add_interval, measure_coverage
-from tasks.evaluation.curves import draw_curves
+from tasks.evaluation.curve_bands import bound_curves
+from tasks.evaluation.curves import Curves
 from tasks.evaluation.decision_threshold import ChosenThreshold, settle_threshold
 from tasks.evaluation.interval import Interval
-from tasks.evaluation.metrics import Array, measure
+from tasks.evaluation.metrics import Array
 from tasks.evaluation.naive_predictions import predict_naively
 from tasks.evaluation.prior_shift import PriorShift, find_shift, measure_learned
 from tasks.evaluation.quantile_shares import (
@@ -35,8 +37,9 @@ from tasks.evaluation.quantile_shares import (
 )
 from tasks.evaluation.recalibrate import Recalibrated, apply_chosen, settle_recalibration
 from tasks.evaluation.rolling_origin import Fold, judge_folds
-from tasks.evaluation.row_values import read_costs
-from tasks.evaluation.slices import SLICE, SLICE_LEVELS, slice_rows
+from tasks.evaluation.row_metrics import measure_rows
+from tasks.evaluation.slice_metrics import Slice, bound_metric, measure_slices
+from tasks.evaluation.slices import SLICE, slice_rows
 from tasks.evaluation.stopping_metric import Disagreement, find_disagreement
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
@@ -53,15 +56,6 @@ _CONTRIBUTIONS = 100_000  # rows times trees: a tree's contributions take far lo
 _META = (ROW, TIME, TARGET, ROLE, WEIGHT, GROUP, FALSE_ALARM, MISSED)
 
 
-class Slice(Frozen):
-    """The metrics of the rows in which a slice's expression has one value."""
-
-    slice: str
-    level: str
-    rows: int
-    metrics: dict[Metric, float]
-
-
 class Importance(Frozen):
     """A feature's mean absolute contribution to the prediction, and its share of all."""
 
@@ -73,6 +67,8 @@ class Importance(Frozen):
 class Evaluation(Frozen):
     """What the evaluated twin is worth. `curves` holds named series of points for plots.
 
+    `interval` is that of the gate's metric on the holdout, None where that has too few rows.
+
     Calibration that was off on the stopping slice is told by `recalibrated`, a base rate that moved
     until the holdout by `prior_shift`.
     `misses` bound by how much more came true than was predicted, bin by bin of `calibration`.
@@ -82,6 +78,7 @@ class Evaluation(Frozen):
 
     rows: int
     metrics: dict[str, dict[Metric, float]]
+    interval: Interval | None = Field(default=None, exclude_if=lambda found: found is None)
     baseline: dict[Metric, float]
     simple: dict[Metric, float]
     calibration: tuple[Bin, ...]
@@ -89,7 +86,7 @@ class Evaluation(Frozen):
     misses: tuple[Interval | None, ...] = Field(default=(), exclude_if=lambda found: not found)
     slices: tuple[Slice, ...]
     importance: tuple[Importance, ...]
-    curves: dict[str, dict[str, tuple[float, ...]]]
+    curves: Curves
     folds: tuple[Fold, ...] = Field(default=(), exclude_if=lambda folds: not folds)
     coverage: tuple[Coverage, ...] = Field(default=(), exclude_if=lambda found: not found)
     quantiles: tuple[QuantileShare, ...] = Field(default=(), exclude_if=lambda found: not found)
@@ -133,18 +130,16 @@ def evaluate_models(
     baseline = predict_baseline(plan, prepared, len(rows))
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
     rows = add_interval(rows.with_columns(slices), interval, ends)
-    bins, error = calibrate_model(plan.definition, target, predicted, weights)
     evaluation = Evaluation(
         rows=len(rows),
         metrics={"holdout": measure_them(rows, predicted), "train": measure_them(seen, learned)},
+        interval=bound_metric(plan.definition, rows, predicted),
         baseline=measure_them(rows, baseline),
         simple=measure_them(rows, simply),
-        calibration=bins,
-        calibration_error=error,
-        misses=bound_misses(plan.definition, rows, predicted),
-        slices=measure_slices(plan, slices, rows, predicted),
+        **_measure_calibration(plan.definition, rows, predicted),
+        slices=measure_slices(plan.definition, slices, rows, predicted),
         importance=rank_features(plan, prepared, twin, rows[ROW]),
-        curves=draw_curves(plan.definition, trained.curve, target, predicted, weights),
+        curves=bound_curves(plan.definition, trained.curve, rows, predicted),
         recalibrated=found and found.measure_holdout(target, raw, predicted, weights),
         prior_shift=find_shift(plan.definition, target, predicted, weights),
         threshold=chosen,
@@ -158,26 +153,20 @@ def evaluate_models(
     return evaluation, _keep(kept, path, evaluation.folds, predicted, baseline, simply)
 
 
+def _measure_calibration(
+    definition: Definition, rows: pl.DataFrame, predicted: Array
+) -> dict[str, Any]:
+    target, weights = rows[TARGET].to_numpy(), read_weights(rows)
+    bins, error = calibrate_model(definition, target, predicted, weights)
+    misses = bound_misses(definition, rows, predicted)
+    return {"calibration": bins, "calibration_error": error, "misses": misses}
+
+
 def _keep(rows: pl.DataFrame, path: Path, folds: tuple[Fold, ...], *scores: Array) -> Scored:
     added = list(map(pl.Series, ("predicted", "baseline", "simple"), scores))
     with reaching(str(path)):
         rows.with_columns(added).write_ipc(path)
     return Scored(path=path, folds=folds)
-
-
-def measure_rows(
-    definition: Definition, rows: pl.DataFrame, predicted: Array
-) -> dict[Metric, float]:
-    """Compute every metric that fits the definition, by its threshold, of rows with a target."""
-    return measure(
-        definition.target.kind,
-        rows[TARGET].to_numpy(),
-        predicted,
-        definition.threshold,
-        read_weights(rows),
-        read_costs(definition, rows),
-        definition.own_loss,
-    )
 
 
 def predict(booster: Booster, rows: pl.DataFrame, pinball: Pinball | None = None) -> Array:
@@ -203,25 +192,6 @@ def sample_training(plan: Plan, prepared: Prepared) -> pl.DataFrame:
     columns = (ROW, TARGET, *counted_columns(plan), *plan.features.expressions)
     frames = prepared.batches(columns, SplitRole.FIT, SplitRole.STOP)
     return pl.concat(frame.filter(pl.col(ROW).hash() % step == 0) for frame in frames)
-
-
-def measure_slices(
-    plan: Plan, slices: list[pl.Series], rows: pl.DataFrame, predicted: Array
-) -> tuple[Slice, ...]:
-    """Measure each slice's largest levels that have enough rows to say anything."""
-    measured = []
-    for column in sorted(slices, key=lambda column: column.name):
-        if not column.name.startswith(SLICE):
-            continue
-        name, counts = column.name.removeprefix(SLICE), column.value_counts()
-        largest = counts.sort(["count", column.name], descending=[True, False])
-        for level, count in largest.head(SLICE_LEVELS).iter_rows():
-            if count >= plan.definition.gate.slice_rows:
-                inside = column == level
-                inner = predicted[inside.to_numpy()]
-                metrics = measure_rows(plan.definition, rows.filter(inside), inner)
-                measured.append(Slice(slice=name, level=level, rows=count, metrics=metrics))
-    return tuple(measured)
 
 
 def rank_features(

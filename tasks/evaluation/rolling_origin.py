@@ -22,15 +22,13 @@ from tasks.core.errors import DataRefused
 from tasks.core.model_sections import Metric
 from tasks.core.pinball import rearrange
 from tasks.core.progress import tell_progress
-from tasks.evaluation.bootstrap import measure_surely
 from tasks.evaluation.interval import Interval
-from tasks.evaluation.metrics import LOSSES, Array, measure, row_losses
+from tasks.evaluation.metrics import Array
 from tasks.evaluation.recalibrate import Recalibrated
-from tasks.evaluation.row_groups import group_widely
-from tasks.evaluation.row_values import read_costs
+from tasks.evaluation.row_metrics import measure_rows, measure_rows_surely
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
-from tasks.preparation.weights import counted_columns, read_weights
+from tasks.preparation.weights import counted_columns
 from tasks.training.datasets import model_input, open_bins, take_rows
 from tasks.training.train import Trained, grow_here
 
@@ -137,24 +135,8 @@ def _measure_fold(
     predicted: Array,
     count: int,
 ) -> Fold:
-    inside, seed = rows.filter(pl.Series(judged)), definition.training.seed
-    target, threshold = inside[TARGET].to_numpy(), definition.threshold
-    weights, costs = read_weights(inside), read_costs(definition, inside)
-    own_loss = definition.own_loss
-    metric = own_loss.metric if own_loss else LOSSES[definition.target.kind]
-    loss = row_losses(metric, target, predicted, own_loss=own_loss)
-    interval = measure_surely(
-        definition.metric,
-        target,
-        predicted,
-        group_widely(inside, (np.zeros(len(loss)), loss), seed),
-        confidence=1 - (1 - definition.gate.confidence) / count,
-        threshold=threshold,
-        seed=seed,
-        weights=weights,
-        costs=costs,
-        own_loss=own_loss,
-    )
+    inside = rows.filter(pl.Series(judged))
+    sure = 1 - (1 - definition.gate.confidence) / count
     first, last = inside[TIME].min(), inside[TIME].max()
     assert isinstance(first, datetime)
     assert isinstance(last, datetime)
@@ -163,8 +145,6 @@ def _measure_fold(
         end=last,
         learned=int(learned.sum()),
         rows=len(inside),
-        metrics=measure(
-            definition.target.kind, target, predicted, threshold, weights, costs, own_loss
-        ),
-        interval=interval,
+        metrics=measure_rows(definition, inside, predicted),
+        interval=measure_rows_surely(definition, definition.metric, inside, predicted, sure),
     )

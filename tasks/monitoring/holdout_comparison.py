@@ -21,10 +21,10 @@ from tasks.evaluation.bootstrap import (
 )
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import Array, error_of, measure, row_losses
+from tasks.evaluation.row_metrics import loss_metric
 from tasks.evaluation.row_values import read_costs
 from tasks.evaluation.slices import SLICE
 from tasks.preparation.weights import read_weights
-from tasks.validation.champion_comparison import loss_metric
 
 _FEWEST_OF_A_CLASS = 20
 _SLICE_LEVELS = 20

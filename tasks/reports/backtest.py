@@ -8,6 +8,7 @@ from tasks.backtest.replay import Followed, Replay, Retrain, Track
 from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
 from tasks.reports import charts
 from tasks.reports.backtest_choice import list_choice, list_choice_heads, tell_choice
+from tasks.reports.chart_findings import tell_ranking
 from tasks.reports.display_names import METRICS, name_metric
 from tasks.reports.formatting import escape_markdown, format_score, format_share, markdown_table
 from tasks.reports.templates import Figure, render
@@ -143,7 +144,9 @@ def _draw_periods(replay: Replay, metric: Metric) -> Figure:
         track.policy: [each.metrics[metric] for each in track.periods] for track in replay.tracks
     }
     starts = name_starts([each.start for each in replay.tracks[0].periods])
-    drawn = charts.draw_lines(lines, starts, name, f"{name} by period and policy")
+    means = [(track.policy, _write_mean(track, metric)) for track in replay.tracks]
+    said = tell_ranking(f"{name} by period and policy, on average", means)
+    drawn = charts.draw_lines(lines, starts, name, said)
     return Figure(f"{name} by period", f"{name}: {what}.", drawn)
 
 

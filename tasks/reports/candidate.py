@@ -9,7 +9,7 @@ from tasks.comparison.candidate_changes import CandidateChanges
 from tasks.core.checks import Check
 from tasks.core.model_card import title_card
 from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
-from tasks.evaluation.evaluate import Slice
+from tasks.evaluation.slice_metrics import Slice
 from tasks.reports import charts
 from tasks.reports.candidate_calibration import list_recalibrated
 from tasks.reports.candidate_changes import describe_changes, tell_changes

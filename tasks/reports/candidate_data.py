@@ -10,6 +10,7 @@ from tasks.core.checks import Check
 from tasks.preparation.split import SplitRole
 from tasks.reports import charts
 from tasks.reports.candidate_text import MOVED, MOVED_FAR, TOP, changed_columns, rank_drift
+from tasks.reports.chart_findings import tell_ranking
 from tasks.reports.chart_style import MOST_BARS
 from tasks.reports.formatting import format_share, format_time, format_value, read_time, shorten
 from tasks.reports.templates import Figure
@@ -24,6 +25,7 @@ PARTS = {
     "unlabelled": "old enough for a label, and yet without one: left out",
     "immature": "too young to have a label: left out",
 }
+COLUMN_HEADS = ["Column", "Type", "Missing", "Distinct", "Min", "Mean", "Max", "Frequent values"]
 
 
 def describe_data(candidate: Candidate) -> dict[str, object]:
@@ -40,6 +42,7 @@ def describe_data(candidate: Candidate) -> dict[str, object]:
         "folded_checks": list_checks([each for each in checks if each not in shown]),
         "contract_warnings": "; ".join(candidate.analysis.warnings) or "none",
         "drift": _describe_drift(candidate),
+        "column_heads": COLUMN_HEADS,
         "columns": [
             _describe_column(name, column) for name, column in candidate.analysis.columns.items()
         ],
@@ -100,12 +103,13 @@ def _describe_drift(candidate: Candidate) -> dict[str, Any] | None:
         f"Against the snapshot of {reference}. Below {MOVED} hardly a shift, above {MOVED_FAR} "
         "a large one; columns made from the calendar move by themselves."
     )
+    said = tell_ranking("Columns by PSI", [(each.label, each.text) for each in bars])
     return {
         "changes": [
             [each.column, each.change, each.reference_dtype or "–", each.current_dtype or "–"]
             for each in changed_columns(candidate)
         ],
-        "chart": Figure("PSI by column", text, charts.draw_bars(bars, MOVED_FAR, "Columns by PSI")),
+        "chart": Figure("PSI by column", text, charts.draw_bars(bars, MOVED_FAR, said)),
         "shifts": [
             [
                 each.column,

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from tasks.evaluation.evaluate import Slice
 from tasks.evaluation.quantile_shares import QuantileShare
+from tasks.evaluation.slice_metrics import Slice
 from tasks.reports.formatting import format_score
 from tasks.validation.candidate import Candidate
 

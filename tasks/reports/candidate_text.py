@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from tasks.analysis.profile_drift import ColumnDrift
 from tasks.core.checks import failed
-from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
-from tasks.evaluation.evaluate import Slice
+from tasks.core.model_sections import Metric
 from tasks.evaluation.rolling_origin import describe_folds
+from tasks.evaluation.slice_metrics import Slice, order_slices
 from tasks.evaluation.stopping_metric import tell_disagreement
 from tasks.reports.candidate_calibration import tell_calibration
 from tasks.reports.candidate_quantiles import tell_quantiles
@@ -167,9 +167,8 @@ def compare_models(candidate: Candidate) -> dict[str, dict[Metric, float]]:
 
 def rank_slices(candidate: Candidate) -> list[Slice]:
     """Order slices by the gate's metric, the weakest first."""
-    metric = candidate.plan.definition.metric
-    sign = 1 if metric in HIGHER_IS_BETTER else -1
-    return sorted(candidate.evaluation.slices, key=lambda each: sign * each.metrics[metric])
+    slices = candidate.evaluation.slices
+    return [slices[place] for place in order_slices(candidate.plan.definition.metric, slices)]
 
 
 def rank_drift(candidate: Candidate) -> list[ColumnDrift]:

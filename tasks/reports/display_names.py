@@ -2,7 +2,7 @@
 
 from tasks.core.checks import Check
 from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
-from tasks.evaluation.evaluate import Slice
+from tasks.evaluation.slice_metrics import Slice
 
 CHECKS = {
     "holdout_rows": "Enough holdout rows",

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from tasks.monitoring.findings import MonitoringResult
 from tasks.reports import charts
 from tasks.reports.candidate_text import MOVED
+from tasks.reports.chart_findings import tell_ranking
 from tasks.reports.chart_style import MOST_BARS
 from tasks.reports.display_names import name_metric
-from tasks.reports.formatting import shorten
+from tasks.reports.formatting import format_score, shorten
 from tasks.reports.monitoring_text import name_column, rank_drifted, rank_slices
 from tasks.reports.templates import Figure
 
@@ -40,7 +41,10 @@ def _draw_over_time(found: MonitoringResult) -> Iterator[Figure]:
             "labels were known (dots). Dashed: the holdout. Grey: too few labels."
         )
         holdout = found.performance.holdout[metric]
-        drawn = charts.draw_over_time(points, holdout, title, f"{title} by window")
+        last = points[-1]
+        known = format_score(last.estimate if last.measured is None else last.measured)
+        said = f"{title} by window: {known} in the last, {format_score(holdout)} on the holdout"
+        drawn = charts.draw_over_time(points, holdout, title, said)
         yield Figure("Quality over time", text, drawn)
 
 
@@ -48,16 +52,21 @@ def _draw_slices(found: MonitoringResult) -> Iterator[Figure]:
     ranked = rank_slices(found)[:_SLICES]
     if not ranked:
         return
-    gains = [each.quality.gain.value for each in ranked if each.quality.gain]
+    gains = [each.quality.gain for each in ranked if each.quality.gain]
     labels = [
         f"{shorten(f'{each.slice} = {each.level}')} ({each.quality.rows:,})" for each in ranked
     ]
-    dots: dict[str, list[float]] = {"value": gains, "rows": [each.quality.rows for each in ranked]}
+    dots: dict[str, list[float]] = {
+        **{end: [getattr(each, end) for each in gains] for end in ("value", "low", "high")},
+        "rows": [each.quality.rows for each in ranked],
+    }
     text = (
         "How much better each slice does than on the holdout (left of the line: worse), by its "
-        f"{name_metric(ranked[0].quality.metric)}; rows in brackets."
+        f"{name_metric(ranked[0].quality.metric)}, with its interval; rows in brackets."
     )
-    drawn = charts.draw_lollipops(dots, labels, 0.0, "Gain over the holdout", "Gain by slice")
+    named = [(label, f"{gain.value:+.4f}") for label, gain in zip(labels, gains, strict=True)]
+    said = tell_ranking("Gain over the holdout by slice", named)
+    drawn = charts.draw_dots(dots, labels, 0.0, "Gain over the holdout", said)
     yield Figure("Slices, worst first", text, drawn)
 
 
@@ -79,7 +88,8 @@ def draw_drift(found: MonitoringResult) -> Figure | None:
         "Hellinger distance from the training data (0: the same, 1: nothing in common), importance "
         "in brackets. Pale: hardly a shift. Ordered by distance times importance."
     )
-    return Figure("Drift by feature", text, charts.draw_bars(bars, 0.2, "Features by drift"))
+    said = tell_ranking("Features by drift", [(each.label, each.text) for each in bars])
+    return Figure("Drift by feature", text, charts.draw_bars(bars, 0.2, said))
 
 
 def draw_latency(found: MonitoringResult) -> Figure | None:
@@ -93,5 +103,6 @@ def draw_latency(found: MonitoringResult) -> Figure | None:
         for name, count in zip(names, counters.answers, strict=True)
         if count
     ]
-    drawn = charts.draw_bars(bars, 0.1, "Predictions by time taken")
+    said = tell_ranking("Predictions by time taken", [(each.label, each.text) for each in bars])
+    drawn = charts.draw_bars(bars, 0.1, said)
     return Figure("Time to answer", "Share of evaluations.", drawn)

@@ -43,4 +43,15 @@ def open_templates(folder: Path, finalize: Callable[[Any], Any]) -> Environment:
     )
 
 
+def css_text(text: str) -> str:
+    r"""Write text as a string of CSS, so that a style can show it.
+
+    >>> print(css_text('a "b"'))
+    "a \22 b\22 "
+    """
+    steering = {"\\": r"\5c ", '"': r"\22 ", "\n": r"\a "}
+    return '"' + "".join(steering.get(each, each) for each in text) + '"'
+
+
 _PAGES = open_templates(Path(__file__).parent / "templates", printable)
+_PAGES.filters["css_text"] = css_text

@@ -8,24 +8,21 @@ intersection-union test; Berger 1982). Not responsible for comparisons with a ch
 
 from collections.abc import Iterator
 
-import numpy as np
 import polars as pl
 
 from tasks.core.checks import Check
-from tasks.core.columns import TARGET
 from tasks.core.definition import Definition
 from tasks.core.gate_bounds import Side, list_bounds
 from tasks.core.model_sections import Metric
 from tasks.core.wording import list_few
 from tasks.evaluation.bootstrap import measure_surely
 from tasks.evaluation.interval import Interval
-from tasks.evaluation.metrics import row_losses
-from tasks.evaluation.row_groups import group_widely
+from tasks.evaluation.row_metrics import measure_rows_surely
+from tasks.evaluation.slice_metrics import has_both_classes
 from tasks.evaluation.slices import SLICE
-from tasks.validation.champion_comparison import PairedPredictions, loss_metric
+from tasks.validation.champion_comparison import PairedPredictions
 
 _NAMED = 3
-_FEWEST_OF_A_CLASS = 10  # a slice without a positive has no recall
 
 
 def judge_bounds(definition: Definition, pair: PairedPredictions) -> Iterator[Check]:
@@ -44,22 +41,19 @@ def measure_pair(
     definition: Definition, metric: Metric, pair: PairedPredictions, inside: pl.Series | None = None
 ) -> Interval:
     """Measure the candidate by a metric, on all rows of a pair or on some, with the interval."""
-    part, seed = (pair if inside is None else pair.only(inside)), definition.training.seed
-    groups = part.groups
     if inside is not None:
-        loss, own_loss = loss_metric(definition), definition.own_loss
-        losses = row_losses(loss, part.target, part.ours, own_loss=own_loss)
-        groups = group_widely(part.rows, (np.zeros(len(losses)), losses), seed)
+        part = pair.only(inside)
+        return measure_rows_surely(definition, metric, part.rows, part.ours)
     return measure_surely(
         metric,
-        part.target,
-        part.ours,
-        groups,
+        pair.target,
+        pair.ours,
+        pair.groups,
         confidence=definition.gate.confidence,
         threshold=definition.threshold,
-        seed=seed,
-        weights=part.weights,
-        costs=part.costs,
+        seed=definition.training.seed,
+        weights=pair.weights,
+        costs=pair.costs,
         own_loss=definition.own_loss,
     )
 
@@ -80,11 +74,7 @@ def list_groups(
 
 
 def _is_enough(definition: Definition, rows: pl.DataFrame) -> bool:
-    if len(rows) < definition.gate.slice_rows:
-        return False
-    positive = rows[TARGET].sum()
-    binary = definition.target.kind == "binary"
-    return not binary or min(positive, len(rows) - positive) >= _FEWEST_OF_A_CLASS
+    return len(rows) >= definition.gate.slice_rows and has_both_classes(definition, rows)
 
 
 def _judge_whole(

@@ -13,10 +13,10 @@ from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import compare, compare_means
-from tasks.evaluation.evaluate import measure_rows
 from tasks.evaluation.interval import Interval
-from tasks.evaluation.metrics import LOSSES, Array, Costs, row_losses
+from tasks.evaluation.metrics import Array, Costs, row_losses
 from tasks.evaluation.row_groups import group_widely
+from tasks.evaluation.row_metrics import loss_metric, measure_rows
 from tasks.evaluation.row_values import pick_costs, read_costs
 from tasks.evaluation.slices import SLICE
 from tasks.preparation.weights import read_weights
@@ -138,8 +138,3 @@ def compare_slices(
         mean = float(np.average(theirs[inside], weights=counts))
         gains[name] = gain, gate.slice_margin * mean
     return gains
-
-
-def loss_metric(definition: Definition) -> Metric:
-    """Name the metric that is a mean loss over rows: slices can be compared by it."""
-    return definition.own_loss.metric if definition.own_loss else LOSSES[definition.target.kind]

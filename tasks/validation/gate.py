@@ -18,6 +18,7 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.metrics import error_of
 from tasks.evaluation.rolling_origin import Fold
+from tasks.evaluation.row_metrics import loss_metric
 from tasks.training.lightgbm_params import name_weights
 from tasks.validation.bounds import judge_bounds
 from tasks.validation.calibration_checks import judge_calibrated, judge_calibration, suggest
@@ -26,7 +27,6 @@ from tasks.validation.champion_comparison import (
     PairedPredictions,
     compare_pair,
     describe_champion,
-    loss_metric,
     pair_predictions,
 )
 from tasks.validation.champion_predictions import ChampionPredictions

@@ -19,10 +19,11 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.metrics import Array
 from tasks.evaluation.prior_shift import find_offset
+from tasks.evaluation.row_metrics import loss_metric
 from tasks.preparation.weights import read_weights
 from tasks.registry.corrections import FARTHEST
 from tasks.training.recalibration import shift_odds
-from tasks.validation.champion_comparison import PairedPredictions, compare_pair, loss_metric
+from tasks.validation.champion_comparison import PairedPredictions, compare_pair
 
 OF_PROBABILITIES: tuple[Metric, ...] = ("log_loss", "brier")
 

@@ -16,11 +16,11 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import HIGHER_IS_BETTER
 from tasks.evaluation.calibration import find_unit, measure_errors
 from tasks.evaluation.calibration_bounds import bound_misses
-from tasks.evaluation.evaluate import measure_rows
 from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import error_of
 from tasks.evaluation.naive_predictions import NAIVE
 from tasks.evaluation.prior_shift import tolerate
+from tasks.evaluation.row_metrics import measure_rows
 from tasks.preparation.weights import read_weights
 from tasks.validation.champion_comparison import PairedPredictions, compare_pair, pair_predictions
 

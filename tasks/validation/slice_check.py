@@ -6,7 +6,8 @@ Not responsible for the comparison itself (`champion_comparison`).
 from tasks.core.checks import Check
 from tasks.core.definition import Definition
 from tasks.core.wording import list_few
-from tasks.validation.champion_comparison import PairedPredictions, compare_slices, loss_metric
+from tasks.evaluation.row_metrics import loss_metric
+from tasks.validation.champion_comparison import PairedPredictions, compare_slices
 
 _NAMED = 3
 

@@ -6,8 +6,8 @@ Not responsible for what the simpler prediction is, nor for champions, who need 
 from tasks.core.checks import Check
 from tasks.core.definition import Definition
 from tasks.core.model_sections import Metric
-from tasks.evaluation.evaluate import measure_rows
 from tasks.evaluation.interval import describe_gain
+from tasks.evaluation.row_metrics import measure_rows
 from tasks.validation.champion_comparison import PairedPredictions, compare_pair
 from tasks.validation.moved_rate import OF_PROBABILITIES, MovedRate
 

@@ -189,14 +189,18 @@ def test_roc_and_precision_recall_are_scikit_learn_s(made: Evaluate) -> None:
     target, predicted = made_of.holdout[TARGET].to_numpy(), made_of.scored["predicted"].to_numpy()
     false_positives, true_positives, _ = roc_curve(target, predicted, drop_intermediate=False)
     known = set(zip(false_positives.round(9), true_positives.round(9), strict=True))
-    points = zip(*(np.round(line, 9) for line in made_of.found.curves["roc"].values()), strict=True)
-    assert set(points) <= known
+    assert set(points_of(made_of, "roc")) <= known
     precision, recall, _ = precision_recall_curve(target, predicted)
     known = set(zip(recall.round(9), precision.round(9), strict=True))
-    curve = made_of.found.curves["precision_recall"]
-    points = list(zip(*(np.round(line, 9) for line in curve.values()), strict=True))
+    points = points_of(made_of, "precision_recall")
     assert set(points) <= known
     assert points[-1] == (1, pytest.approx(target.mean()))
+
+
+def points_of(made_of: Evaluated, name: str) -> list[tuple[float, ...]]:
+    curve = made_of.found.curves[name]
+    lines = [np.round(line, 9) for end, line in curve.items() if end not in ("low", "high")]
+    return list(zip(*lines, strict=True))
 
 
 def test_the_same_inputs_give_the_same_evaluation(

@@ -1,25 +1,12 @@
 """Charts as SVG: nothing leaves the plot, and no text breaks it."""
 
 import re
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from candidates import HOSTILE, STEERING
 
 from tasks.reports import charts
-from tasks.reports.charts import draw_precision_recall
-
-
-def test_points_that_share_a_place_stay_inside_the_plot() -> None:
-    curve = {"recall": [0.1, 0.9, 1.0, 1.0, 1.0], "precision": [1.0, 0.8, 0.6, 0.5, 0.4]}
-    svg = draw_precision_recall(curve, "curve")
-    paths = re.findall(r'<path aria-label[^>]*d="([^"]*)"|<path d="(M[^"Z]*)"', svg)
-    heights = [float(y) for path in paths for y in re.findall(r",(-?[\d.]+)", "".join(path))]
-    assert min(heights) >= 0
-
-
-def test_large_numbers_on_an_axis_take_little_room() -> None:
-    assert charts._numbers([1.0, 60_000.0]).to_dict()["format"] == "~s"
-    assert "format" not in charts._numbers([1.0]).to_dict()
 
 
 def test_text_that_no_xml_may_hold_is_written_out() -> None:
@@ -37,3 +24,25 @@ def test_lines_are_told_apart_and_have_a_legend() -> None:
     assert svg == charts.draw_lines(
         {"never": [1, 2], "drift": [2, 3]}, ["Jan", "Feb"], "AUC", "label"
     )
+
+
+def widths_of(svg: str) -> list[float]:
+    return [
+        float(each)
+        for each in re.findall(r'<line[^>]* x2="([-.\d]+)" y2="0" stroke="#23598c"', svg)
+    ]
+
+
+def draw_dots(low: Sequence[float], high: Sequence[float]) -> str:
+    dots = {"value": [0.5, 0.7], "rows": [50, 900], "low": low, "high": high}
+    return charts.draw_dots(dots, ["a", "b"], 0.6, "AUC", "AUC by slice")
+
+
+def test_a_dot_stands_in_its_interval_and_one_without_has_no_line() -> None:
+    wide, none = (
+        widths_of(draw_dots([0.3, 0.65], [0.7, 0.75])),
+        widths_of(draw_dots([0.5, 0.7], [0.5, 0.7])),
+    )
+    assert len(wide) == 2
+    assert abs(wide[0]) == max(map(abs, wide)) > 0
+    assert not any(none)

@@ -7,7 +7,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from tasks.reports import templates
-from tasks.reports.templates import render
+from tasks.reports.templates import css_text, render
 
 FILES = Path(templates.__file__).parent / "templates"
 VALUES = {
@@ -53,3 +53,12 @@ def test_only_charts_are_taken_as_markup() -> None:
     }
     found = {name: lines for name, lines in unescaped.items() if lines}
     assert found == {"macros.html.jinja": ["{% macro chart(svg) %}{{ svg|safe }}{% endmacro %}"]}
+
+
+def test_a_head_in_a_style_ends_neither_its_string_nor_the_attribute() -> None:
+    assert css_text('a";}\\\n</style>') == r'"a\22 ;}\5c \a </style>"'
+    heads = ["Policy", '"}</style><script>', "c"]
+    page = render("backtest.html.jinja", **{**VALUES, "heads": heads}, title="t")
+    style = "--h2:&#34;\\22 }&lt;/style&gt;&lt;script&gt;&#34;;"
+    assert style in page
+    assert "<script" not in page

@@ -11,9 +11,9 @@ from tables import ROWS, START, Project
 
 from tasks.core.columns import TARGET
 from tasks.evaluation.evaluate import evaluate_models
+from tasks.evaluation.row_metrics import loss_metric
 from tasks.preparation.split import prepare_rows
 from tasks.training.train import train_models
-from tasks.validation.champion_comparison import loss_metric
 from tasks.validation.task import validate
 
 
