@@ -82,10 +82,15 @@ def release(
     if entry.action != "reject":
         offer_models(store, model)
     described = describe_release(store, model, entry, going_on)
-    links = link_candidate(model, entry.version, waits=False)
-    leave(f"release-{model}", escape_markdown(described["summary"]), links)
+    leave_summary(model, described)
     tell(store.root, model)
     return conclude(described, *say_decision(described, model, entry.action))
+
+
+def leave_summary(model: str, described: dict[str, Any]) -> None:
+    """Leave what was decided, with links to the version."""
+    links = link_candidate(model, described["version"], waits=False)
+    leave(f"release-{model}", escape_markdown(described["summary"]), links)
 
 
 def decide_open(store: Store, asked: Decision) -> Entry:

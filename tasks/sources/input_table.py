@@ -27,24 +27,29 @@ class InputTable(Frozen, arbitrary_types_allowed=True):
     """A table that was opened: how its columns are taken, and which `types` come of it in the end.
 
     `written` columns are text that may stand for any type, and `guessed` times of a form that the
-    definition left to Polars. `lines` are rows of JSON; `counted` says that
-    files know how many rows they hold.
+    definition left to Polars.
     """
 
     uri: str
     files: Files
     rows: pl.LazyFrame
-    lines: bool
-    counted: bool
+    format: str
     takes: dict[str, pl.DataType]
     types: dict[str, pl.DataType]
     written: frozenset[str]
     guessed: frozenset[str]
     row_query: RowQuery | None = None
 
+    @property
+    def lines(self) -> bool:
+        """Tell whether rows are lines of JSON."""
+        return self.format == "ndjson"
+
     def count_rows(self) -> int | None:
-        """Count the rows where that needs no reading of them."""
-        return int(self.rows.select(pl.len()).collect().item()) if self.counted else None
+        """Count the rows where the files say how many they hold."""
+        if self.format != "parquet":
+            return None
+        return int(self.rows.select(pl.len()).collect().item())
 
     def read(self, batch: pl.DataFrame, before: int = 0) -> pl.DataFrame:
         """Give a part of the rows as training had them; `before` are the rows that came before it.
@@ -103,8 +108,7 @@ def open_input(
         uri=uri,
         files=files,
         rows=_scan(given, files),
-        lines=given.format == "ndjson",
-        counted=given.format == "parquet",
+        format=given.format,
         takes=takes,
         types=dict(types),
         written=written,

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 
 from flows import cli
 from tasks.core.errors import DataRefused, DefinitionError
@@ -61,6 +63,12 @@ def test_policies_are_replayed_and_compared(
     assert choice["rows"] == rows
     assert costs["never"]["answers"] == pytest.approx(sum(by_period) / 1000)
     assert done["told"][0].startswith(f"{choice['options'][0]['name']} is the cheapest of 8")
+    of_it = FlowFilter(name=FlowFilterName(any_=["backtest"]))
+    with get_client(sync_client=True) as client:
+        runs = {each.name: each for each in client.read_flow_runs(flow_filter=of_it)}
+    state = runs[f"flight-delay from 2013-07-01 to 2013-07-29: take {choice['simplest']}"].state
+    assert state is not None
+    assert str(state.message).startswith(done["told"][0][:100])
     first, second = (policies[name]["periods"][0] for name in ("never", "schedule"))
     assert first["metrics"] == second["metrics"]
     page = Path(done["report"]).read_text()

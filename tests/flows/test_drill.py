@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from flows import cli
-from flows.drill import choose_version, drill
+from flows.drill import choose_version, drill, say_drill
 from tasks.core.errors import DefinitionError
 from tasks.storage.store import open_store
 
@@ -76,3 +76,12 @@ def test_version_whose_snapshot_is_gone_cannot_be_drilled(released: "Released") 
     shutil.rmtree(released.root / "snapshots")
     with pytest.raises(DefinitionError, match="its snapshot is gone; retrain, then drill that"):
         drill("flight-delay")
+
+
+def test_last_word_names_what_was_missed() -> None:
+    faults = [{"fault": "forged chain", "caught": True}, {"fault": "odd unit", "caught": False}]
+    done: dict[str, Any] = {"faults": faults, "caught": 1, "false_alarms": [{}], "passed": False}
+    said = "1 of 2 faults caught, 1 false alarms; missed: odd unit"
+    assert say_drill(done) == ("FAILED", said)
+    sound = {"faults": faults[:1], "caught": 1, "false_alarms": [], "passed": True}
+    assert say_drill(sound) == ("passed", "1 of 1 faults caught")

@@ -69,6 +69,9 @@ def test_cells_break_lines_and_what_they_hold_stays_text() -> None:
     cells = ["&lt;b&gt;x&lt;/b&gt; | y", "*a* _b_ `c` \\ [l](javascript:x)"]
     assert row == "<tr>" + "".join(f"<td><small>{each}</small></td>" for each in cells) + "</tr>"
     assert "\n\n" not in written  # which would end the block of HTML
+    odd = widen_tables(markdown_table(["A", "B", "C"], [["", "ends in \\", "|"]]))
+    assert odd.count("<td>") == 3
+    assert "<small></small></td><td><small>ends in \\</small></td><td><small>|</small>" in odd
 
 
 def test_text_around_tables_stays_and_wide_ones_are_laid_on_their_side() -> None:

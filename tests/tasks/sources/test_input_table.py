@@ -313,3 +313,12 @@ def test_lines_of_json_say_that_folders_are_not_read(folder: Path) -> None:
     TRUTH.select("id", "price").write_ndjson(folder / "qty=1" / "a.ndjson")
     with pytest.raises(DefinitionError, match=r"'qty'; lines of JSON .*write it in each line"):
         read(trained(folder, None), folder / "qty=1" / "a.ndjson", "qty")
+
+
+@pytest.mark.parametrize(("form", "known"), [("parquet", len(TRUTH)), ("ndjson", None)])
+def test_rows_are_counted_where_their_files_say_how_many(
+    folder: Path, form: str, known: int | None
+) -> None:
+    uri = folder / f"new.{form}"
+    getattr(TRUTH, f"write_{form}")(uri)
+    assert open_for(trained(folder), uri).count_rows() == known
