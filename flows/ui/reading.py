@@ -141,6 +141,7 @@ def summarise(
         "failed": [each["name"] for each in verdict["checks"] if not each["passed"]],
         "warnings": [*warned, *(f"{each['name']}: {each['detail']}" for each in broken)],
         "metrics": evaluation["metrics"]["holdout"],
+        **({"unit": lineage["unit"]} if "unit" in lineage else {}),
         "simple": evaluation["simple"],
         "rows": evaluation.get("rows"),
         "against": (verdict["champion"] or {}).get("version"),

@@ -31,11 +31,15 @@ def number_axis(values: Sequence[float], **axis: Any) -> alt.Axis:
     return alt.Axis(tickCount=6, **axis)
 
 
+def left_of(labels: Sequence[str]) -> int:
+    """Give the room that the longest label takes."""
+    widest = max((len(each) for each in labels), default=0)
+    return min(style.LABEL, round(style.LETTER * widest)) + 10
+
+
 def render_rows(layers: Sequence[alt.Chart], labels: Sequence[str], below: int, label: str) -> str:
     """Render a chart with a row for each of its labels."""
-    widest = max((len(each) for each in labels), default=0)
-    left = min(style.LABEL, round(style.LETTER * widest)) + 10
-    around = {"left": left, "right": 14, "top": 4, "bottom": below}
+    around = {"left": left_of(labels), "right": 14, "top": 4, "bottom": below}
     return render(layers, label, height=style.ROW * len(labels) + 4 + below, padding=around)
 
 

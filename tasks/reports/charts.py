@@ -10,7 +10,7 @@ from typing import NamedTuple
 import altair as alt
 
 from tasks.reports import chart_style as style
-from tasks.reports.chart_rendering import Points, chart_of, render, render_rows
+from tasks.reports.chart_rendering import Points, chart_of, left_of, render, render_rows
 
 
 class Gain(NamedTuple):
@@ -116,7 +116,8 @@ def draw_bars(bars: Sequence[Bar], least: float, label: str) -> str:
     """Draw labelled bars, each with its value as text. The scale reaches at least to `least`."""
     series = {name: [getattr(bar, name) for bar in bars] for name in Bar._fields}
     points = chart_of(**series)
-    top = 1.12 * max([least, *series["value"]])
+    room = style.WIDTH - left_of(series["label"])
+    top = max([least, *series["value"]]) * room / (room - style.NUMBER)
     y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False))
     x = alt.X("value:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=None)
     shade = alt.when("datum.faint").then(alt.value(style.PALE)).otherwise(alt.value(style.ACCENT))

@@ -26,13 +26,18 @@ def draw_precision_recall(curve: Points, label: str) -> str:
     return render([guess.encode(y="y:Q"), *_draw_curve(curve, "recall", "precision")], label)
 
 
-def draw_calibration(bins: Points, shares: bool, label: str) -> str:
+def draw_calibration(bins: Points, shares: bool, label: str, unit: str | None = None) -> str:
     """Draw what was predicted against what came true, with its interval (`low`, `high`)."""
     ends = [value for name in ("predicted", "observed", "low", "high") for value in bins[name]]
     span = (0.0 if shares else min(ends), max(ends))
     axis = alt.Axis(format=".0%", tickCount=6) if shares else number_axis(ends)
-    x = alt.X("predicted:Q", title="Predicted, on average", scale=alt.Scale(domain=span), axis=axis)
-    y = alt.Y("observed:Q", title="Observed, on average", scale=alt.Scale(domain=span), axis=axis)
+    of = "" if shares or not unit else f" ({unit})"
+    x = alt.X(
+        "predicted:Q", title=f"Predicted, on average{of}", scale=alt.Scale(domain=span), axis=axis
+    )
+    y = alt.Y(
+        "observed:Q", title=f"Observed, on average{of}", scale=alt.Scale(domain=span), axis=axis
+    )
     size = alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[0, 90]))
     points = chart_of(**bins)
     dots = points.mark_circle(color=style.ACCENT, opacity=0.9).encode(x=x, y=y, size=size)
@@ -69,13 +74,13 @@ def draw_trials(
     return render(layers, label)
 
 
-def draw_residuals(bands: Points, label: str) -> str:
+def draw_residuals(bands: Points, label: str, unit: str | None = None) -> str:
     """Draw the spread of observed minus predicted along the predictions, as quantile bands."""
-    points = chart_of(**bands)
+    points, of = chart_of(**bands), f" ({unit})" if unit else ""
     scale, axis = alt.Scale(nice=False, zero=False), number_axis(bands["predicted"])
-    x = alt.X("predicted:Q", title="Predicted", scale=scale, axis=axis)
+    x = alt.X("predicted:Q", title=f"Predicted{of}", scale=scale, axis=axis)
     y = alt.Y(
-        "q10:Q", title="Observed − predicted", axis=number_axis([*bands["q10"], *bands["q90"]])
+        "q10:Q", title=f"Observed − predicted{of}", axis=number_axis([*bands["q10"], *bands["q90"]])
     )
     outer = points.mark_area(color=style.PALE, opacity=0.35).encode(x=x, y=y, y2="q90:Q")
     inner = points.mark_area(color=style.PALE, opacity=0.8).encode(x=x, y="q25:Q", y2="q75:Q")
