@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from tasks.reports import chart_style as style
-from tasks.reports.chart_rendering import Points, chart_of, number_axis, render
+from tasks.reports.chart_rendering import Points, chart_of, number_axis, render, scale_of
 
 
 def draw_roc(curve: Points, label: str) -> str:
@@ -48,7 +48,7 @@ def draw_calibration(bins: Points, shares: bool, label: str, unit: str | None = 
 def draw_learning(curve: Points, rounds: int, label: str) -> str:
     """Draw the loss by round, and the round that was chosen."""
     x = alt.X("x:Q", title="Round", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
-    y = alt.Y("y:Q", title="Loss", scale=alt.Scale(zero=False), axis=number_axis(curve["loss"]))
+    y = alt.Y("y:Q", title="Loss", scale=scale_of(curve["loss"]), axis=number_axis(curve["loss"]))
     line = chart_of(x=curve["round"], y=curve["loss"]).mark_line(**style.LINE).encode(x=x, y=y)
     chosen = chart_of(x=[rounds], text=[f"{rounds} rounds"])
     rule = chosen.mark_rule(**style.DASHED).encode(x="x:Q")
@@ -64,7 +64,7 @@ def draw_trials(
 ) -> str:
     """Draw each trial's loss, pale where it was given up, and the best loss so far."""
     points = chart_of(trial=range(1, len(best) + 1), best=best, loss=losses, pruned=pruned)
-    axis, scale = alt.Axis(grid=False, tickCount=6, format="d"), alt.Scale(zero=False, padding=8)
+    axis, scale = alt.Axis(grid=False, tickCount=6, format="d"), scale_of([*losses, *best], 8)
     x = alt.X("trial:Q", title="Trial", scale=alt.Scale(nice=False, padding=8), axis=axis)
     y = alt.Y("best:Q", title="Loss", scale=scale, axis=number_axis(losses))
     line = points.mark_line(interpolate="step-after", **style.LINE)

@@ -3,11 +3,14 @@
 from browser import Page
 
 SCHEMES = ("light", "dark")
+DARK = {"name": "prefers-color-scheme", "value": "dark"}
+BACK = "getComputedStyle(document.body).backgroundColor"
 OPEN = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
 TOO_WIDE = """[...document.querySelectorAll('main *')].filter(each => {
   const box = each.getBoundingClientRect();
-  return box.width && box.left >= 0 && box.right > document.documentElement.clientWidth + 1
-    && !each.closest('svg svg, svg g') && !each.closest('[tabindex]');
+  const width = document.documentElement.clientWidth;
+  return box.width && box.right > 0 && (box.left < -1 || box.right > width + 1)
+    && !each.closest('[tabindex]');
 }).map(each => each.outerHTML.slice(0, 120))"""
 CLIPPED = """[...document.querySelectorAll('.scroll:not([tabindex])')].filter(
   each => each.scrollWidth > each.clientWidth + 1).map(each => each.textContent.slice(0, 120))"""
@@ -48,11 +51,13 @@ def look_over(page: Page, width: int) -> None:
     assert page.run(CLIPPED) == []
     backs = []
     for scheme in SCHEMES:
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        page.call("Emulation.setEmulatedMedia", features=[feature])
+        page.call("Emulation.setEmulatedMedia", features=[{**DARK, "value": scheme}])
         assert page.run(PALE_TEXTS) == [], scheme
-        backs.append(page.run("getComputedStyle(document.body).backgroundColor"))
+        backs.append(page.run(BACK))
     assert len(set(backs)) == len(SCHEMES)
+    page.call("Emulation.setEmulatedMedia", media="print", features=[DARK])
+    assert page.run(BACK) == backs[0]
+    page.call("Emulation.setEmulatedMedia", media="", features=[])
     assert page.run(JUMPS) == []
     assert page.run(UNLABELLED) == []
     assert page.run("[...document.querySelectorAll('th')].every(each => each.scope)")
