@@ -110,7 +110,8 @@ def _describe_check(check: Check) -> tuple[str, bool, str, str, str]:
         return name, check.passed, check.detail, text, ""
     limit = -numbers.get("margin", 0.0)
     gain = charts.Gain(numbers["value"], numbers["low"], numbers["high"], limit)
-    label = f"{name}: {format_gain(gain.value)}; the limit is {format_gain(limit)}"
+    sure = f"interval {gain.low:+.4f} to {gain.high:+.4f}"
+    label = f"{name}: {format_gain(gain.value)} ({sure}); the limit is {format_gain(limit)}"
     drawn = charts.draw_gain(gain, check.passed, label)
     return name, check.passed, check.detail, "", drawn
 
