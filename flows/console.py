@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tasks.core.errors import harmless
+from tasks.core.units import unit_of
 
 
 class Plain(Console):
@@ -114,7 +115,8 @@ def print_version(found: dict[str, Any]) -> None:
     shown = {name: metrics for name, metrics in columns.items() if metrics}
     table = new_table("metric", *shown)
     for metric in found["metrics"]["holdout"]:
-        table.add_row(metric, *(f"{metrics[metric]:.4f}" for metrics in shown.values()))
+        named = metric + unit_of(metric, found.get("unit"))
+        table.add_row(named, *(f"{metrics[metric]:.4f}" for metrics in shown.values()))
     out.print(table)
     for warning in found["warnings"]:
         out.print(_styled("warning", "yellow"), warning)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows import console
+from tasks.core.units import unit_of
 
 
 def print_models(root: str, models: Mapping[str, Any], problems: Mapping[str, str]) -> None:
@@ -32,8 +33,11 @@ def print_history(found: dict[str, Any], proofs: Mapping[str, str]) -> None:
     for each in found["versions"]:
         against = f", against {each['champion']['version']}" if each["champion"] else ""
         console.out.print(f"{each['version']}  {each['verdict']}{against}", soft_wrap=True)
-        metrics = each["metrics"]["holdout"].items()
-        console.out.print("  " + ", ".join(f"{metric} {value:.4f}" for metric, value in metrics))
+        metrics = ", ".join(
+            f"{metric} {value:.4f}{unit_of(metric, each.get('unit'))}"
+            for metric, value in each["metrics"]["holdout"].items()
+        )
+        console.out.print(f"  {metrics}")
         if each["version"] in proofs:
             console.out.print(f"  proof: {proofs[each['version']]}", soft_wrap=True)
     console.print_title(

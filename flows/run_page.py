@@ -16,6 +16,7 @@ from prefect.states import Completed
 
 from tasks.core.checks import say_failed
 from tasks.core.errors import first_line, harmless
+from tasks.core.units import unit_of
 
 log = logging.getLogger("perennial.runs")
 
@@ -81,4 +82,4 @@ def _compare(made: dict[str, Any]) -> str:
     ours = champion["candidate"] if champion else made["metrics"]["holdout"]
     name, value = next(iter(ours.items()))
     before = f"{champion['metrics'][name]:.4f} → " if champion else ""
-    return f"{name.replace('_', ' ')} {before}{value:.4f}"
+    return f"{name.replace('_', ' ')} {before}{value:.4f}{unit_of(name, made.get('unit'))}"

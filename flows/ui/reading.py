@@ -143,6 +143,7 @@ def summarise(
         "refusal": "" if verdict["passed"] else say_failed(verdict["checks"]),
         "warnings": [*warned, *(f"{each['name']}: {each['detail']}" for each in broken)],
         "metrics": evaluation["metrics"]["holdout"],
+        **({"unit": lineage["unit"]} if "unit" in lineage else {}),
         "simple": evaluation["simple"],
         "rows": evaluation.get("rows"),
         "against": (verdict["champion"] or {}).get("version"),

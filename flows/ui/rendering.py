@@ -13,6 +13,7 @@ from typing import Any
 from flows.comparison_pages import share, write, write_contribution
 from tasks.core.model_card import title_card
 from tasks.core.model_sections import HIGHER_IS_BETTER
+from tasks.core.units import unit_of
 from tasks.reports.formatting import format_score, printable
 from tasks.reports.templates import open_templates
 
@@ -32,13 +33,14 @@ def prepare() -> None:
         _PAGES.get_template(name)
 
 
-def metric(name: str) -> str:
-    """Write a metric's name with an arrow in the direction that is better.
+def metric(name: str, unit: str | None = None) -> str:
+    """Write a metric's name with an arrow in the direction that is better, and with its unit.
 
     >>> metric("auc"), metric("average_precision"), metric("log_loss")
     ('auc ↑', 'average precision ↑', 'log loss ↓')
     """
-    return f"{name.replace('_', ' ')} {'↑' if name in HIGHER_IS_BETTER else '↓'}"
+    arrow = "↑" if name in HIGHER_IS_BETTER else "↓"
+    return f"{name.replace('_', ' ')} {arrow}{unit_of(name, unit)}"
 
 
 def moment(given: str | datetime | None) -> str:

@@ -22,12 +22,14 @@ from tasks.core.durations import Duration, Period
 from tasks.core.errors import hide_password
 
 WORD, TEXT, WORDS = r"^[A-Za-z_]\w*$", r"\S", r"\S[\s\S]*"
+UNIT = r"^\S(?:[^\n\r]*\S)?$"
 FUNCTION = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 _DATABASES = ("postgresql", "postgres")
 MEANT_BY_DATA = {
     WORD: "letters, digits and _, for SQL to name it by",
     WORDS: "text that is not blank",
     TEXT: "an SQL query; leave it out where there is one source",
+    UNIT: "a word or two, as in minutes",
     FUNCTION: "a module and a function of this project, as in 'churn.features:tenure_days'",
 }
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from tasks.core.data_sections import Section
+from tasks.core.data_sections import UNIT, Section
 from tasks.core.durations import Duration
 
 TargetKind = Literal["binary", "multiclass", "regression"]
@@ -45,6 +45,10 @@ class Target(Section):
     quantiles: Levels | None = Field(default=None, exclude_if=lambda value: value is None)
     """Quantiles of a regression's target to predict instead of its mean, as in `[0.1, 0.5, 0.9]`:
     two to nine shares, rising, of which so many rows are to lie below. Left out: the mean."""
+    unit: str | None = Field(
+        default=None, max_length=24, pattern=UNIT, exclude_if=lambda value: value is None
+    )
+    """What a regression's target is measured in, as in `minutes`: said beside errors and widths."""
     matures_after: Duration = timedelta(0)
     """How long after a row's time its target is known; younger rows have no label yet."""
 
@@ -54,5 +58,13 @@ class Target(Section):
             raise ValueError(
                 f"quantiles are of numbers: they are for kind = 'regression', not {self.kind}; "
                 "leave them out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _only_a_number_has_a_unit(self) -> Self:
+        if self.unit is not None and self.kind != "regression":
+            raise ValueError(
+                f"unit is of numbers: it is for kind = 'regression', not {self.kind}; leave it out"
             )
         return self

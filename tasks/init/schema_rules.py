@@ -154,6 +154,7 @@ RULES: dict[str, list[Rule]] = {
         _when(_has("outside"), {"anyOf": [{"required": ["min"]}, {"required": ["max"]}]}),
         _when(_has("unseen"), {"required": ["values"]}),
     ],
+    "Target": [_when(_has("unit"), {"properties": {"kind": {"const": "regression"}}})],
     "Training": [_unless(_has(engine={"const": "dask"}), _never("scheduler", "workers"))],
     "Approval": [_when(_has(mode={"const": "auto"}), _never("signers"))],
     "Definition": [

@@ -28,6 +28,7 @@ def describe_version(store: Store, published: Published) -> dict[str, Any]:
         "contract": analysis["checks"],
         "warnings": list_warnings(lineage, verdict, analysis),
         **({"card": lineage["card"]} if "card" in lineage else {}),
+        **({"unit": lineage["unit"]} if "unit" in lineage else {}),
         "metrics": evaluation["metrics"],
         "baseline": evaluation["baseline"],
         "simple": evaluation["simple"],
@@ -89,6 +90,7 @@ def describe_history(store: Store, model: str) -> dict[str, Any]:
                 "version": lineage["version"],
                 "as_of": lineage["as_of"],
                 "verdict": _say(verdict),
+                **({"unit": lineage["unit"]} if "unit" in lineage else {}),
                 "metrics": evaluation["metrics"],
                 "champion": verdict["champion"],
             }

@@ -9,13 +9,13 @@ from tasks.comparison.candidate_changes import CandidateChanges
 from tasks.core.checks import Check
 from tasks.core.model_card import title_card
 from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
-from tasks.evaluation.slice_metrics import Slice
 from tasks.reports import charts
 from tasks.reports.candidate_calibration import list_recalibrated
 from tasks.reports.candidate_changes import describe_changes, tell_changes
 from tasks.reports.candidate_charts import draw_charts
 from tasks.reports.candidate_data import describe_data
-from tasks.reports.candidate_quantiles import HEADS, list_quantiles, name_shares, share_slice
+from tasks.reports.candidate_quantiles import HEADS, list_quantiles
+from tasks.reports.candidate_slices import describe_slices
 from tasks.reports.candidate_summary import write_summary
 from tasks.reports.candidate_text import (
     compare_models,
@@ -23,9 +23,8 @@ from tasks.reports.candidate_text import (
     list_notes,
     list_warnings,
     next_steps,
-    rank_slices,
 )
-from tasks.reports.display_names import METRICS, name_check, name_metric, name_slice
+from tasks.reports.display_names import METRICS, name_check, name_metric
 from tasks.reports.formatting import (
     format_gain,
     format_number,
@@ -52,6 +51,7 @@ def draw_report(candidate: Candidate, changes: CandidateChanges | None = None) -
 def write_page(candidate: Candidate, changes: CandidateChanges | None = None) -> str:
     """Render the whole page."""
     plan, metric = candidate.plan, candidate.plan.definition.metric
+    unit = plan.definition.target.unit
     models = compare_models(candidate)
     return render(
         "candidate.html.jinja",
@@ -63,7 +63,8 @@ def write_page(candidate: Candidate, changes: CandidateChanges | None = None) ->
         target=plan.definition.target,
         passed=candidate.verdict.passed,
         reason=explain_verdict(candidate),
-        metric=name_metric(metric),
+        metric=name_metric(metric, unit),
+        sure=_bound(candidate),
         scores={model: format_score(scores[metric]) for model, scores in models.items()},
         steps=next_steps(candidate),
         **_tell_in_words(candidate),
@@ -76,30 +77,20 @@ def write_page(candidate: Candidate, changes: CandidateChanges | None = None) ->
         charts=list(draw_charts(candidate)),
         quantile_heads=HEADS,
         quantiles=list(list_quantiles(candidate)),
-        **_describe_slices(candidate),
+        **describe_slices(candidate),
         **describe_changes(changes),
         **describe_data(candidate),
         **_describe_lineage(candidate),
     )
 
 
-def _describe_slices(candidate: Candidate) -> dict[str, object]:
-    """Give what each slice is worth, and how far its intervals and quantiles hold."""
-    measured = order_metrics(candidate)
-    beside = [*_name_coverage(candidate), *name_shares(candidate)]
-    return {
-        "slice_heads": ["Slice", "Rows", *map(name_metric, measured), *beside],
-        "slices": [
-            [
-                name_slice(each),
-                f"{each.rows:,}",
-                *(format_score(each.metrics[name]) for name in measured),
-                *_cover_slice(candidate, each),
-                *share_slice(candidate, each),
-            ]
-            for each in rank_slices(candidate)
-        ],
-    }
+def _bound(candidate: Candidate) -> str:
+    """Give the interval of the candidate's metric, where it has one."""
+    sure, confidence = candidate.evaluation.interval, candidate.plan.definition.gate.confidence
+    if sure is None:
+        return ""
+    ends = f"{format_score(sure.low)} to {format_score(sure.high)}"
+    return f"The candidate's {confidence * 100:g}% interval: {ends}"
 
 
 def _tell_in_words(candidate: Candidate) -> dict[str, object]:
@@ -108,24 +99,6 @@ def _tell_in_words(candidate: Candidate) -> dict[str, object]:
         "facts": list(list_notes(candidate)),
         "card": title_card(candidate.plan.definition.card.model_dump()),
     }
-
-
-def _name_coverage(candidate: Candidate) -> list[str]:
-    return ["In their interval", "Mean width"] if candidate.evaluation.coverage else []
-
-
-def _cover_slice(candidate: Candidate, row: Slice) -> list[str]:
-    """Give a slice's coverage with its interval, and the mean width; nothing without intervals."""
-    return [
-        said
-        for each in candidate.evaluation.coverage
-        if (each.slice, each.level) == (row.slice, row.level)
-        for said in (
-            f"{each.held:.1%} ({each.asked + each.gain.low:.1%} to "
-            f"{each.asked + each.gain.high:.1%})",
-            format_number(each.width),
-        )
-    ]
 
 
 def _describe_check(check: Check) -> tuple[str, bool, str, str, str]:
@@ -137,7 +110,8 @@ def _describe_check(check: Check) -> tuple[str, bool, str, str, str]:
         return name, check.passed, check.detail, text, ""
     limit = -numbers.get("margin", 0.0)
     gain = charts.Gain(numbers["value"], numbers["low"], numbers["high"], limit)
-    label = f"{name}: {format_gain(gain.value)}; the limit is {format_gain(limit)}"
+    sure = f"interval {gain.low:+.4f} to {gain.high:+.4f}"
+    label = f"{name}: {format_gain(gain.value)} ({sure}); the limit is {format_gain(limit)}"
     drawn = charts.draw_gain(gain, check.passed, label)
     return name, check.passed, check.detail, "", drawn
 
@@ -150,11 +124,12 @@ def _list_comparisons(candidate: Candidate) -> Iterator[Comparison]:
     evaluation, champion = candidate.evaluation, candidate.verdict.champion
     caption = f"On the holdout ({evaluation.rows:,} rows)"
     order = order_metrics(candidate)
-    yield _compare(order, compare_models(candidate), evaluation.metrics["train"], caption)
+    unit = candidate.plan.definition.target.unit
+    yield _compare(order, compare_models(candidate), evaluation.metrics["train"], caption, unit)
     if champion and champion.rows != evaluation.rows:
         models = {"Candidate": champion.candidate, "Champion": champion.metrics}
         yield _compare(
-            order, models, {}, f"On the {champion.rows:,} rows that the champion never saw"
+            order, models, {}, f"On the {champion.rows:,} rows that the champion never saw", unit
         )
 
 
@@ -163,6 +138,7 @@ def _compare(
     models: dict[str, dict[Metric, float]],
     train: dict[Metric, float],
     caption: str,
+    unit: str | None,
 ) -> Comparison:
     """Give a table's heads, and its rows: name, meaning, scores (the best marked), on training."""
     rows = []
@@ -171,7 +147,7 @@ def _compare(
         best = max(values) if metric in HIGHER_IS_BETTER else min(values)
         scores = [(format_score(each), each == best) for each in values]
         seen = [format_score(train[metric])] if train else []
-        rows.append((name_metric(metric), METRICS[metric][1], scores, seen))
+        rows.append((name_metric(metric, unit), METRICS[metric][1], scores, seen))
     return [caption, *models, *(["Candidate, on training rows"] if train else [])], rows
 
 
@@ -208,9 +184,13 @@ def _describe_folds(candidate: Candidate) -> dict[str, list[list[str]] | list[st
     """Give what each stretch of the training window is predicted like by what was before it."""
     metric, folds = candidate.plan.definition.metric, candidate.evaluation.folds
     names = list(candidate.evaluation.metrics["holdout"])
-    interval = f"{name_metric(metric)} (interval)"
+    unit = candidate.plan.definition.target.unit
+    named, interval = (
+        [name_metric(each, unit) for each in names],
+        f"{name_metric(metric)}, interval",
+    )
     return {
-        "fold_heads": ["Judged (UTC)", "Learned from", "Rows", *map(name_metric, names), interval],
+        "fold_heads": ["Judged (UTC)", "Learned from", "Rows", *named, interval],
         "folds": [
             [
                 f"{format_time(each.start)} – {format_time(each.end)}",

@@ -77,7 +77,8 @@ def _draw_residuals(candidate: Candidate, bands: Points) -> Figure:
     text = "The median error, with half (dark) and 80% (light) of the rows around it."
     if candidate.plan.definition.pinball:
         text += " Errors are of the middle quantile."
-    drawn = curve_charts.draw_residuals(bands, tell_residuals(bands))
+    unit = candidate.plan.definition.target.unit
+    drawn = curve_charts.draw_residuals(bands, tell_residuals(bands), unit)
     return Figure("Residuals", text, drawn)
 
 
@@ -126,7 +127,9 @@ def _draw_calibration(candidate: Candidate) -> Figure:
         f"Mean distance {error}."
     )
     said = tell_bins(evaluation.calibration, shares)
-    drawn = curve_charts.draw_calibration(bins, shares, f"{said}. Mean distance {error}")
+    drawn = curve_charts.draw_calibration(
+        bins, shares, f"{said}. Mean distance {error}", definition.target.unit
+    )
     return Figure("Calibration", text, drawn)
 
 
@@ -145,19 +148,21 @@ def _bound_bins(candidate: Candidate) -> Iterator[tuple[float, float]]:
 def _draw_importance(candidate: Candidate) -> Figure:
     ranked = candidate.evaluation.importance
     bars = [
-        charts.Bar(each.feature, each.share, f"{each.share:.1%}") for each in ranked[:MOST_BARS]
+        charts.Bar(shorten(each.feature), each.share, f"{each.share:.1%}")
+        for each in ranked[:MOST_BARS]
     ]
     if rest := ranked[MOST_BARS:]:
         share = sum(each.share for each in rest)
         bars.append(charts.Bar(f"{len(rest)} others", share, f"{share:.1%}", faint=True))
     text = "Share of all contributions to predictions (mean absolute SHAP values)."
-    said = tell_ranking("Features by importance", [(each.label, each.text) for each in bars])
+    named = [(each.feature, f"{each.share:.1%}") for each in ranked]
+    said = tell_ranking("Features by importance", named)
     return Figure("Feature importance", text, charts.draw_bars(bars, 0.1, said))
 
 
 def _draw_slices(candidate: Candidate) -> Figure:
     metric, slices = candidate.plan.definition.metric, rank_slices(candidate)[:MOST_BOUNDED]
-    values = [each.metrics[metric] for each in slices]
+    values, unit = [each.metrics[metric] for each in slices], candidate.plan.definition.target.unit
     dots: dict[str, list[float]] = {
         "value": values,
         "rows": [each.rows for each in slices],
@@ -167,7 +172,7 @@ def _draw_slices(candidate: Candidate) -> Figure:
         },
     }
     labels = [f"{shorten(name_slice(each))} ({each.rows:,})" for each in slices]
-    whole, title = candidate.evaluation.metrics["holdout"][metric], name_metric(metric)
+    whole, title = candidate.evaluation.metrics["holdout"][metric], name_metric(metric, unit)
     named = [(name_slice(each), format_score(each.metrics[metric])) for each in slices]
     said = tell_ranking(f"{title} by slice, {format_score(whole)} on the whole", named)
     drawn = charts.draw_dots(dots, labels, whole, title, said)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tasks.core.units import with_unit
 from tasks.evaluation.quantile_shares import QuantileShare
 from tasks.evaluation.slice_metrics import Slice
 from tasks.reports.formatting import format_score
@@ -25,7 +26,7 @@ def list_quantiles(candidate: Candidate) -> Iterator[list[str]]:
 def tell_quantiles(candidate: Candidate) -> Iterator[str]:
     """Say how many rows lie below each quantile."""
     for each in _pick(candidate, "", ""):
-        yield f"{each.detail}."
+        yield f"{with_unit(each.detail, candidate.plan.definition.target.unit)}."
 
 
 def name_shares(candidate: Candidate) -> list[str]:

@@ -62,7 +62,8 @@ def _name_extremes(candidate: Candidate) -> Iterator[str]:
         f"{name_slice(each)} ({format_score(each.metrics[metric])})"
         for each in rank_slices(candidate)[:TOP]
     )
-    yield f"Weakest slices by {name_metric(metric)}: {weakest or 'none'}."
+    unit = candidate.plan.definition.target.unit
+    yield f"Weakest slices by {name_metric(metric, unit)}: {weakest or 'none'}."
 
 
 def _tabulate_checks(checks: Iterable[Check]) -> str:
@@ -77,7 +78,7 @@ def _tabulate_metrics(candidate: Candidate) -> str:
     models = compare_models(candidate)
     rows = [
         [
-            name_metric(name),
+            name_metric(name, candidate.plan.definition.target.unit),
             *(format_score(each[name]) for each in models.values()),
             format_score(candidate.evaluation.metrics["train"][name]),
         ]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tasks.analysis.profile_drift import ColumnDrift
 from tasks.core.checks import failed
 from tasks.core.model_sections import Metric
+from tasks.core.units import unit_of, with_unit
 from tasks.evaluation.rolling_origin import describe_folds
 from tasks.evaluation.slice_metrics import Slice, order_slices
 from tasks.evaluation.stopping_metric import tell_disagreement
@@ -95,12 +96,15 @@ def list_notes(candidate: Candidate) -> Iterator[str]:
 
 def _note_scores(candidate: Candidate) -> Iterator[str]:
     evaluation, metric = candidate.evaluation, candidate.plan.definition.metric
-    name, champion = METRICS[metric][0], candidate.verdict.champion
+    named = unit_of(metric, candidate.plan.definition.target.unit)
+    name, champion = METRICS[metric][0] + named, candidate.verdict.champion
     train, whole = (format_score(evaluation.metrics[on][metric]) for on in ("train", "holdout"))
     yield f"{name} is {train} on the rows it was trained on and {whole} on the holdout."
     yield compare_averages(candidate)
     yield from tell_calibration(candidate)
-    yield from (_as_sentence(each.detail) for each in evaluation.coverage if not each.slice)
+    unit = candidate.plan.definition.target.unit
+    covered = [each.detail for each in evaluation.coverage if not each.slice]
+    yield from (_as_sentence(with_unit(detail, unit)) for detail in covered)
     yield from tell_quantiles(candidate)
     if champion and champion.rows != evaluation.rows:
         ours, theirs = (format_score(on[metric]) for on in (champion.candidate, champion.metrics))
@@ -149,7 +153,8 @@ def compare_averages(candidate: Candidate) -> str:
         off = candidate.evaluation.calibration_error
         return f"The shares of rows below its quantiles are off by {off:.1%} on average."
     if kind == "regression":
-        said, true = format_number(predicted), format_number(observed)
+        said = with_unit(format_number(predicted), candidate.plan.definition.target.unit)
+        true = format_number(observed)
         return f"It predicts {said} on average; {true} came true."
     if kind == "multiclass":
         return f"It is {predicted:.1%} sure on average, and right in {observed:.1%} of the rows."

@@ -4,6 +4,7 @@ Offline: no script, no network, the same bytes for the same points. Not responsi
 chart (`charts`, `curve_charts`).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -31,11 +32,38 @@ def number_axis(values: Sequence[float], **axis: Any) -> alt.Axis:
     return alt.Axis(tickCount=6, **axis)
 
 
+def tell_apart(labels: Sequence[str]) -> list[str]:
+    """Tell labels that are alike apart by number: Vega would join the rows of long names, once cut.
+
+    >>> tell_apart(["a", "b", "a"])
+    ['a', 'b', 'a #2']
+    """
+    known, told = Counter[str](), list[str]()
+    for each in map(printable, labels):
+        known[each] += 1
+        told.append(each if known[each] == 1 else f"{each} #{known[each]}")
+    return told
+
+
+def left_of(labels: Sequence[str]) -> int:
+    """Give the room that the longest label takes."""
+    widest = max((len(each) for each in labels), default=0)
+    return min(style.LABEL, round(style.LETTER * widest)) + 10
+
+
+def scale_of(values: Sequence[float | None], padding: int = 0) -> alt.Scale:
+    """Scale an axis to its values; around one alone, whose tick Vega would round to a whole."""
+    known = {each for each in values if each is not None}
+    if len(known) != 1:
+        return alt.Scale(zero=False, padding=padding)
+    (only,) = known
+    reach = abs(only) / 10 or 1.0
+    return alt.Scale(domain=[only - reach, only + reach])
+
+
 def render_rows(layers: Sequence[alt.Chart], labels: Sequence[str], below: int, label: str) -> str:
     """Render a chart with a row for each of its labels."""
-    widest = max((len(each) for each in labels), default=0)
-    left = min(style.LABEL, round(style.LETTER * widest)) + 10
-    around = {"left": left, "right": 14, "top": 4, "bottom": below}
+    around = {"left": left_of(labels), "right": 14, "top": 4, "bottom": below}
     return render(layers, label, height=style.ROW * len(labels) + 4 + below, padding=around)
 
 

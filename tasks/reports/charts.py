@@ -10,7 +10,15 @@ from typing import NamedTuple
 import altair as alt
 
 from tasks.reports import chart_style as style
-from tasks.reports.chart_rendering import Points, chart_of, render, render_rows
+from tasks.reports.chart_rendering import (
+    Points,
+    chart_of,
+    left_of,
+    render,
+    render_rows,
+    scale_of,
+    tell_apart,
+)
 
 
 class Gain(NamedTuple):
@@ -64,16 +72,18 @@ def draw_dots(dots: Points, labels: Sequence[str], whole: float, title: str, lab
 
     Where it has none, its ends are its value. A dashed line is the value of the whole.
     """
-    points = chart_of(label=labels, **dots)
+    names = tell_apart(labels)
+    points = chart_of(label=names, **dots)
     y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False))
-    scale, axis = alt.Scale(zero=False, padding=7), alt.Axis(tickCount=5)
+    ends = [*dots["low"], *dots["value"], *dots["high"], whole]
+    scale, axis = scale_of(ends, padding=7), alt.Axis(tickCount=5)
     x = alt.X("value:Q", title=title, scale=scale, axis=axis)
     low = alt.X("low:Q", title=title, scale=scale, axis=axis)
     span = points.mark_rule(color=style.ACCENT, strokeWidth=1.2).encode(x=low, x2="high:Q", y=y)
     size = alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[18, 120]))
     head = points.mark_circle(color=style.ACCENT, opacity=1).encode(x=x, y=y, size=size)
     rule = chart_of(x=[whole]).mark_rule(color=style.INK, strokeDash=[4, 3]).encode(x="x:Q")
-    return render_rows([rule, span, head], labels, 42, label)
+    return render_rows([rule, span, head], names, 42, label)
 
 
 def draw_over_time(moments: Sequence[MetricPoint], holdout: float, title: str, label: str) -> str:
@@ -81,11 +91,12 @@ def draw_over_time(moments: Sequence[MetricPoint], holdout: float, title: str, l
     series = {name: [getattr(each, name) for each in moments] for name in MetricPoint._fields}
     points = chart_of(holdout=[holdout] * len(moments), **series)
     x = alt.X("at:T", title=None, axis=alt.Axis(grid=False, tickCount=6, format="%-d %b"))
-    scale, axis = alt.Scale(zero=False, padding=8), alt.Axis(tickCount=6)
+    known = [value for name in ("measured", "low", "high", "estimate") for value in series[name]]
+    scale, axis = scale_of([*known, holdout], padding=8), alt.Axis(tickCount=6)
     y = alt.Y("measured:Q", title=title, scale=scale, axis=axis)
-    known = points.transform_filter("isValid(datum.measured) && !datum.few")
-    band = known.mark_area(color=style.PALE, opacity=0.45).encode(x=x, y="low:Q", y2="high:Q")
-    line = known.mark_line(point={"color": style.ACCENT}, **style.LINE).encode(x=x, y=y)
+    sure = points.transform_filter("isValid(datum.measured) && !datum.few")
+    band = sure.mark_area(color=style.PALE, opacity=0.45).encode(x=x, y="low:Q", y2="high:Q")
+    line = sure.mark_line(point={"color": style.ACCENT}, **style.LINE).encode(x=x, y=y)
     guessed = points.mark_point(color=style.FAIL, shape="diamond", size=46).encode(
         x=x, y="estimate:Q"
     )
@@ -103,7 +114,7 @@ def draw_lines(
     values = [value for each in lines.values() for value in each]
     points = chart_of(name=names, end=[*ends] * count, value=values)
     x = alt.X("end:O", title=None, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap=True))
-    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False, padding=8))
+    y = alt.Y("value:Q", title=title, scale=scale_of(values, padding=8))
     known, plain = list(lines), alt.Legend(title=None, orient="top", symbolType="stroke")
     color = alt.Color("name:N", scale=alt.Scale(domain=known, range=style.LINES), legend=plain)
     dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=known, range=style.DASHES), legend=plain)
@@ -115,8 +126,10 @@ def draw_lines(
 def draw_bars(bars: Sequence[Bar], least: float, label: str) -> str:
     """Draw labelled bars, each with its value as text. The scale reaches at least to `least`."""
     series = {name: [getattr(bar, name) for bar in bars] for name in Bar._fields}
+    series["label"] = tell_apart(series["label"])
     points = chart_of(**series)
-    top = 1.12 * max([least, *series["value"]])
+    room = style.WIDTH - left_of(series["label"])
+    top = max([least, *series["value"]]) * room / (room - style.NUMBER)
     y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(grid=False))
     x = alt.X("value:Q", scale=alt.Scale(domain=[0, top], nice=False), axis=None)
     shade = alt.when("datum.faint").then(alt.value(style.PALE)).otherwise(alt.value(style.ACCENT))

@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from tasks.reports import chart_style as style
-from tasks.reports.chart_rendering import Points, chart_of, number_axis, render
+from tasks.reports.chart_rendering import Points, chart_of, number_axis, render, scale_of
 
 
 def draw_roc(curve: Points, label: str) -> str:
@@ -26,13 +26,18 @@ def draw_precision_recall(curve: Points, label: str) -> str:
     return render([guess.encode(y="y:Q"), *_draw_curve(curve, "recall", "precision")], label)
 
 
-def draw_calibration(bins: Points, shares: bool, label: str) -> str:
+def draw_calibration(bins: Points, shares: bool, label: str, unit: str | None = None) -> str:
     """Draw what was predicted against what came true, with its interval (`low`, `high`)."""
     ends = [value for name in ("predicted", "observed", "low", "high") for value in bins[name]]
     span = (0.0 if shares else min(ends), max(ends))
     axis = alt.Axis(format=".0%", tickCount=6) if shares else number_axis(ends)
-    x = alt.X("predicted:Q", title="Predicted, on average", scale=alt.Scale(domain=span), axis=axis)
-    y = alt.Y("observed:Q", title="Observed, on average", scale=alt.Scale(domain=span), axis=axis)
+    of = "" if shares or not unit else f" ({unit})"
+    x = alt.X(
+        "predicted:Q", title=f"Predicted, on average{of}", scale=alt.Scale(domain=span), axis=axis
+    )
+    y = alt.Y(
+        "observed:Q", title=f"Observed, on average{of}", scale=alt.Scale(domain=span), axis=axis
+    )
     size = alt.Size("rows:Q", legend=None, scale=alt.Scale(zero=True, range=[0, 90]))
     points = chart_of(**bins)
     dots = points.mark_circle(color=style.ACCENT, opacity=0.9).encode(x=x, y=y, size=size)
@@ -43,7 +48,7 @@ def draw_calibration(bins: Points, shares: bool, label: str) -> str:
 def draw_learning(curve: Points, rounds: int, label: str) -> str:
     """Draw the loss by round, and the round that was chosen."""
     x = alt.X("x:Q", title="Round", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False))
-    y = alt.Y("y:Q", title="Loss", scale=alt.Scale(zero=False), axis=number_axis(curve["loss"]))
+    y = alt.Y("y:Q", title="Loss", scale=scale_of(curve["loss"]), axis=number_axis(curve["loss"]))
     line = chart_of(x=curve["round"], y=curve["loss"]).mark_line(**style.LINE).encode(x=x, y=y)
     chosen = chart_of(x=[rounds], text=[f"{rounds} rounds"])
     rule = chosen.mark_rule(**style.DASHED).encode(x="x:Q")
@@ -59,7 +64,7 @@ def draw_trials(
 ) -> str:
     """Draw each trial's loss, pale where it was given up, and the best loss so far."""
     points = chart_of(trial=range(1, len(best) + 1), best=best, loss=losses, pruned=pruned)
-    axis, scale = alt.Axis(grid=False, tickCount=6, format="d"), alt.Scale(zero=False, padding=8)
+    axis, scale = alt.Axis(grid=False, tickCount=6, format="d"), scale_of([*losses, *best], 8)
     x = alt.X("trial:Q", title="Trial", scale=alt.Scale(nice=False, padding=8), axis=axis)
     y = alt.Y("best:Q", title="Loss", scale=scale, axis=number_axis(losses))
     line = points.mark_line(interpolate="step-after", **style.LINE)
@@ -69,13 +74,13 @@ def draw_trials(
     return render(layers, label)
 
 
-def draw_residuals(bands: Points, label: str) -> str:
+def draw_residuals(bands: Points, label: str, unit: str | None = None) -> str:
     """Draw the spread of observed minus predicted along the predictions, as quantile bands."""
-    points = chart_of(**bands)
+    points, of = chart_of(**bands), f" ({unit})" if unit else ""
     scale, axis = alt.Scale(nice=False, zero=False), number_axis(bands["predicted"])
-    x = alt.X("predicted:Q", title="Predicted", scale=scale, axis=axis)
+    x = alt.X("predicted:Q", title=f"Predicted{of}", scale=scale, axis=axis)
     y = alt.Y(
-        "q10:Q", title="Observed − predicted", axis=number_axis([*bands["q10"], *bands["q90"]])
+        "q10:Q", title=f"Observed − predicted{of}", axis=number_axis([*bands["q10"], *bands["q90"]])
     )
     outer = points.mark_area(color=style.PALE, opacity=0.35).encode(x=x, y=y, y2="q90:Q")
     inner = points.mark_area(color=style.PALE, opacity=0.8).encode(x=x, y="q25:Q", y2="q75:Q")

@@ -2,6 +2,7 @@
 
 from tasks.core.checks import Check
 from tasks.core.model_sections import HIGHER_IS_BETTER, Metric
+from tasks.core.units import unit_of
 from tasks.evaluation.slice_metrics import Slice
 
 CHECKS = {
@@ -56,13 +57,14 @@ def name_check(check: Check) -> str:
     return CHECKS.get(check.name, check.name.replace("_", " ").capitalize())
 
 
-def name_metric(metric: Metric) -> str:
-    """Name a metric, with an arrow in the direction that is better.
+def name_metric(metric: Metric, unit: str | None = None) -> str:
+    """Name a metric, with an arrow in the direction that is better, and its unit if it has one.
 
-    >>> name_metric("auc"), name_metric("log_loss")
-    ('AUC ↑', 'Log loss ↓')
+    >>> name_metric("auc"), name_metric("log_loss"), name_metric("mae", "minutes")
+    ('AUC ↑', 'Log loss ↓', 'MAE ↓ (minutes)')
     """
-    return f"{METRICS[metric][0]} {'↑' if metric in HIGHER_IS_BETTER else '↓'}"
+    arrow = "↑" if metric in HIGHER_IS_BETTER else "↓"
+    return f"{METRICS[metric][0]} {arrow}{unit_of(metric, unit)}"
 
 
 def name_slice(each: Slice) -> str:

@@ -14,7 +14,7 @@ from tasks.core.errors import harmless
 if TYPE_CHECKING:
     from tasks.analysis.column_summary import ColumnSummary  # loads whylogs
 
-_LABEL = 32
+_LABEL, _END = 28, 9
 _EPOCH, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), 2.5e11  # later dates Python does not know
 
 
@@ -74,8 +74,11 @@ def read_time(column: "ColumnSummary", value: float | None) -> datetime | None:
 
 
 def shorten(text: str) -> str:
-    """Cut text to the 32 characters that a chart's label has room for."""
-    return text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"
+    """Cut text to the 28 characters that a chart's label has room for.
+
+    The middle goes: names that begin alike are told apart by their ends.
+    """
+    return text if len(text) <= _LABEL else f"{text[: _LABEL - _END - 1]}…{text[-_END:]}"
 
 
 def printable(value: Any) -> Any:

@@ -50,7 +50,7 @@ def write_page(found: MonitoringResult) -> str:
         word=name_state(found).capitalize(),
         tone=TONES[name_state(found)],
         state=explain_state(found),
-        metric=name_metric(definition.metric),
+        metric=name_metric(definition.metric, definition.target.unit),
         numbers=_list_numbers(found),
         events=[
             (EVENTS[each.kind], STATES[each.state], each.reason, each.detail)
@@ -81,7 +81,9 @@ def _list_numbers(found: MonitoringResult) -> dict[str, str]:
     """Give the numbers that matter most, by what they are called."""
     metric, judged = found.watch.definition.metric, found.performance
     values = {
-        f"{name_metric(metric)}, live": judged.quality.value if judged.quality else None,
+        f"{name_metric(metric, found.watch.definition.target.unit)}, live": judged.quality.value
+        if judged.quality
+        else None,
         "Estimated, last window": judged.estimate.get(metric),
         "On the holdout": judged.holdout.get(metric),
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from tasks.core.units import unit_of
 from tasks.monitoring.findings import MonitoringResult
 from tasks.reports import charts
 from tasks.reports.candidate_text import MOVED
@@ -35,7 +36,7 @@ def _draw_over_time(found: MonitoringResult) -> Iterator[Figure]:
         for each in spans
     ]
     if any(each.measured is not None or each.estimate is not None for each in points):
-        title = name_metric(metric)
+        title = name_metric(metric, found.watch.definition.target.unit)
         text = (
             f"{title} of each window: measured (line, with its interval) and estimated before "
             "labels were known (dots). Dashed: the holdout. Grey: too few labels."
@@ -60,13 +61,15 @@ def _draw_slices(found: MonitoringResult) -> Iterator[Figure]:
         **{end: [getattr(each, end) for each in gains] for end in ("value", "low", "high")},
         "rows": [each.quality.rows for each in ranked],
     }
+    metric = ranked[0].quality.metric
     text = (
         "How much better each slice does than on the holdout (left of the line: worse), by its "
-        f"{name_metric(ranked[0].quality.metric)}, with its interval; rows in brackets."
+        f"{name_metric(metric)}, with its interval; rows in brackets."
     )
+    title = f"Gain over the holdout{unit_of(metric, found.watch.definition.target.unit)}"
     named = [(label, f"{gain.value:+.4f}") for label, gain in zip(labels, gains, strict=True)]
     said = tell_ranking("Gain over the holdout by slice", named)
-    drawn = charts.draw_dots(dots, labels, 0.0, "Gain over the holdout", said)
+    drawn = charts.draw_dots(dots, labels, 0.0, title, said)
     yield Figure("Slices, worst first", text, drawn)
 
 

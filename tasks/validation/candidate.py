@@ -156,6 +156,7 @@ def trace_lineage(candidate: Candidate) -> dict[str, Any]:
         "forgotten": len(plan.forgotten),
         "definition": plan.definition.digest,
         **({"card": card} if (card := plan.definition.card.model_dump()) else {}),
+        **({"unit": unit} if (unit := plan.definition.target.unit) else {}),
         "code": model_code_digest(),
         "modules": maker_digest(),
         "feature_code": plan.code.digests,

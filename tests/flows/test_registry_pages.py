@@ -45,6 +45,19 @@ def test_models_are_shown_with_whole_versions(
     assert not set("".join(said)) & set("│┃━─┏└")
 
 
+def test_a_unit_stands_beside_what_is_measured_in_it(
+    narrow: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metrics: dict[str, Any] = {"holdout": {"rmse": 40.5, "r2": 0.2}, "train": {"rmse": 30, "r2": 1}}
+    known = {"model": "m", "version": VERSIONS[0], "verdict": "passed", "champion": None}
+    made = known | {"metrics": metrics, "unit": "[red]min"}
+    print_history({"model": "m", "versions": [made], "ledger": []}, {})
+    assert "  rmse 40.5000 ([red]min), r2 0.2000" in lines(capsys)
+    rest = {"checks": [], "simple": {}, "baseline": {}, "warnings": [], "rows": {}, "seconds": {}}
+    console.print_version(made | rest | {"report": "report.html"})
+    assert ["rmse", "([red]min)", "40.5000", "30.0000"] in [line.split() for line in lines(capsys)]
+
+
 def test_history_shows_versions_and_decisions_whole(
     narrow: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

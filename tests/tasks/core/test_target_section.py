@@ -48,3 +48,27 @@ def test_definition_without_quantiles_keeps_its_digest() -> None:
     plain = parse_definition(define(target='value = "y"\nkind = "regression"'), "made.toml")
     assert plain.digest.startswith("39efec93e9ef5340")
     assert plain.digest != parse("[0.1, 0.9]").digest != parse("[0.2, 0.9]").digest
+
+
+@pytest.mark.parametrize(
+    ("unit", "kind", "said"),
+    [
+        ("minutes", "binary", "for kind = 'regression', not binary; leave it out"),
+        ("", "regression", "unit.* a word or two"),
+        (" ", "regression", "unit.* a word or two"),
+        ("a\\nb", "regression", "unit"),
+        ("m" * 25, "regression", "at most 24 characters"),
+    ],
+)
+def test_a_unit_is_a_short_word_of_a_number(unit: str, kind: str, said: str) -> None:
+    with pytest.raises(DefinitionError, match=rf"made.toml: \[target\].*{said}"):
+        parse_definition(
+            define(target=f'value = "y"\nkind = "{kind}"\nunit = "{unit}"'), "made.toml"
+        )
+
+
+def test_a_unit_that_is_not_given_is_in_no_dump() -> None:
+    plain = parse_definition(define(target='value = "y"\nkind = "regression"'), "made.toml")
+    assert "unit" not in plain.target.model_dump()
+    text = 'value = "y"\nkind = "regression"\nunit = "€ / m²"'
+    assert parse_definition(define(target=text), "made.toml").target.unit == "€ / m²"

@@ -115,6 +115,8 @@ REFUSED = [
         )
     ),
     {"target": 'value = "y"\nkind = "binary"\nquantiles = [0.1, 0.9]'},
+    {"target": 'value = "y"\nkind = "binary"\nunit = "minutes"'},
+    {"target": 'value = "y"\nkind = "regression"\nunit = " "'},
     {"target": 'value = "y"\nkind = "regression"\nquantiles = [0.1]'},
     {"target": 'value = "y"\nkind = "regression"\nquantiles = [0.1, 1.0]'},
     {"target": 'value = "y"\nkind = "regression"', "checks": "label_rate = [0, 1]"},

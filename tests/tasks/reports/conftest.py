@@ -14,14 +14,19 @@ def binary(few_flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Candi
     return run_steps(few_flights, "binary", tmp_path_factory.mktemp("binary"))
 
 
+@pytest.fixture(scope="session")
+def regression(few_flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Candidate:
+    return run_steps(few_flights, "regression", tmp_path_factory.mktemp("regression"))
+
+
 @pytest.fixture(scope="session", params=TARGETS)
 def candidate(
     request: pytest.FixtureRequest, few_flights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Candidate:
     """Make a real candidate on few flights, for each kind of target."""
-    if request.param == "binary":
-        binary: Candidate = request.getfixturevalue("binary")
-        return binary
+    if request.param in ("binary", "regression"):
+        made: Candidate = request.getfixturevalue(request.param)
+        return made
     return run_steps(few_flights, request.param, tmp_path_factory.mktemp(request.param))
 
 

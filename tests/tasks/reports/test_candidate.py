@@ -70,7 +70,8 @@ def test_gain_below_zero_is_worse(binary: Candidate) -> None:
     lost = gain.model_copy(update={"numbers": {"value": -0.2424, "low": -0.3, "high": -0.1}})
     verdict = binary.verdict.model_copy(update={"checks": (lost,)})
     html = page(binary.model_copy(update={"verdict": verdict}))
-    assert 'aria-label="Better than the baseline: worse by 0.2424; the limit is' in html
+    label = "Better than the baseline: worse by 0.2424 (interval -0.3000 to -0.1000); the limit is"
+    assert f'aria-label="{label}' in html
 
 
 def test_coverage_and_width_of_intervals_are_shown_on_the_whole_and_by_slice(

@@ -46,3 +46,17 @@ def test_a_dot_stands_in_its_interval_and_one_without_has_no_line() -> None:
     assert len(wide) == 2
     assert abs(wide[0]) == max(map(abs, wide)) > 0
     assert not any(none)
+
+
+def test_rows_whose_names_are_cut_alike_stay_apart() -> None:
+    bars = [charts.Bar("same", value, "1%") for value in (0.5, 0.4)]
+    drawn = charts.draw_bars(bars, 0.1, "label")
+    assert {">same<", ">same #2<"} <= set(re.findall(">[^<]+<", drawn))
+    dots = {"value": [0.5, 0.7], "rows": [5, 5], "low": [0.4, 0.6], "high": [0.6, 0.8]}
+    assert ">same #2<" in charts.draw_dots(dots, ["same", "same"], 0.6, "AUC", "label")
+
+
+def test_one_value_alone_is_not_rounded_on_its_axis() -> None:
+    svg = charts.draw_lines({"never": [0.5, 0.5]}, ["Jan", "Feb"], "Log loss", "label")
+    assert ">0.50<" in svg
+    assert ">1<" not in svg

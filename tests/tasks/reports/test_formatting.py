@@ -59,5 +59,5 @@ def test_steering_characters_are_written_out() -> None:
 
 
 def test_long_label_is_cut() -> None:
-    assert shorten("a" * 32) == "a" * 32
-    assert shorten("a" * 33) == "a" * 31 + "…"
+    assert shorten("a" * 28) == "a" * 28
+    assert shorten("a" * 20 + "b" * 9) == "a" * 18 + "…" + "b" * 9
