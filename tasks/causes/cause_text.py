@@ -41,7 +41,7 @@ def _name(cause: RootCause) -> str:
     )
     made = [each for each in cause.features if each not in own]
     told = f" (feature {', '.join(made[:_NAMED])})" if made else ""
-    files = f", {_list(cause.files)}" if cause.files else ""
+    files = f" ({_list(cause.files)})" if cause.files else ""
     source = f" of source {cause.source}{files}" if cause.source else ""
     return f"{cause.column}{source}{told}"
 

@@ -27,7 +27,8 @@ class Mapping(Frozen):
     `known` for a conversion between units, `proven` where single values speak for it.
     `hours`: moved on by `hours` round the clock; a number is an hour or, as `clock` says, HHMM.
     `levels`: each old level by its new name. `stand-in`: `value` stands in `share` of rows, where
-    `usual` of them had it. `swap`: the values of the second column in `columns`, and vice versa.
+    `usual` of them had it; `whole` if all others are missing. `swap`: the values of the second
+    column in `columns`, and vice versa.
     """
 
     kind: Kind
@@ -44,6 +45,7 @@ class Mapping(Frozen):
     value: str | float | None = None
     share: float = 0.0
     usual: float = 0.0
+    whole: bool = False
 
 
 def undo(mapping: Mapping, rows: pl.DataFrame, affected: pl.Series, known: Array) -> pl.DataFrame:

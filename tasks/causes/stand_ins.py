@@ -44,13 +44,16 @@ def propose_stand_ins(name: str, old: pl.Series, new: pl.Series) -> list[Mapping
         said = f"missing in {share:.1%}" if value is None else f"{_say(value)} in {share:.1%}"
         about = f"{said} of these rows, in {usual:.1%} before"
         mapping = Mapping(kind="stand-in", columns=(name,), about=about)
-        found.append(mapping.model_copy(update={"value": value, "share": share, "usual": usual}))
+        missing = float(find_standing(new, None).mean() or 0.0)  # type: ignore[arg-type]
+        whole = share + (0.0 if value is None else missing) >= _ALL
+        kept = {"value": value, "share": share, "usual": usual, "whole": whole}
+        found.append(mapping.model_copy(update=kept))
     return found
 
 
 def is_everywhere(mapping: Mapping) -> bool:
     """Tell whether a stand-in left no rows that could be asked about."""
-    return mapping.kind == "stand-in" and mapping.share >= _ALL
+    return mapping.kind == "stand-in" and mapping.whole
 
 
 def _find_common(old: pl.Series, new: pl.Series) -> list[str | float]:

@@ -20,11 +20,13 @@ from tasks.sources.file_formats import FAILURES
 from tasks.sources.query import SourceTable
 from tasks.storage.store import scan_options
 
-_FROM = (
-    r'\b(?:from|join)\s+"?(\w+)"?(?:\s+(?:as\s+)?"?(?!on\b|left\b|inner\b|join\b|where\b)(\w+)"?)?'
+_TABLE = re.compile(
+    r"\b(?:from|join)\s++(\w++)(?:\s++(?:as\s++)?+"
+    r"(?!(?:on|using|where|join|left|right|inner|full|cross|group|order)\b)(\w++))?+",
+    re.IGNORECASE,
 )
-_ITEM = r'(?:"?(\w+)"?\.)?"?(\w+)"?\s+as\s+"?{}"?(?!\w)'
-_BARE = r'"?(\w+)"?\."?{}"?(?!\w)(?!\s+as\b)'
+_RENAMED = re.compile(r"\b(?:(\w++)\.)?+(\w++)\s++as\s++(\w++)", re.IGNORECASE)
+_NAMED = re.compile(r"\b(\w++)\.(\w++)")
 _MOST_FILES = 1_000
 
 
@@ -36,14 +38,14 @@ def find_source(definition: Definition, sources: Mapping[str, pl.Schema], name: 
     query = definition.extract.query or ""
     if len(sources) == 1 and not query:
         return next(iter(sources))
-    alias, column = _find_item(query, name)
-    spoken = {
-        (short or source).lower(): source
-        for source, short in re.findall(_FROM, query, re.IGNORECASE)
-        if source in sources
-    }
+    alias, column = _find_item(query.replace('"', ""), name)
     if alias:
-        return str(spoken.get(alias.lower(), ""))
+        spoken = {
+            (short or source).lower(): str(source)
+            for source, short in _TABLE.findall(query.replace('"', ""))
+        }
+        found = spoken.get(alias.lower(), "")
+        return found if found in sources else ""
     holders = [source for source, schema in sources.items() if column in schema]
     return holders[0] if len(holders) == 1 else ""
 
@@ -78,7 +80,6 @@ def find_files(
 
 def _find_item(query: str, name: str) -> tuple[str, str]:
     """Find the table's alias and the column that the query takes a column from."""
-    if found := re.search(_ITEM.format(re.escape(name)), query, re.IGNORECASE):
-        return found[1] or "", found[2]
-    found = re.search(_BARE.format(re.escape(name)), query, re.IGNORECASE)
-    return (found[1], name) if found else ("", name)
+    renamed = {made: (table, column) for table, column, made in _RENAMED.findall(query)}
+    taken = {column: (table, column) for table, column in reversed(_NAMED.findall(query))}
+    return renamed.get(name) or taken.get(name) or ("", name)

@@ -6,7 +6,7 @@ cause is (`causes.root_cause`).
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import polars as pl
@@ -34,6 +34,7 @@ log = logging.getLogger("perennial.monitoring")
 _MOST = 40_000  # rows of each side
 _ENOUGH = 0.9  # of a window's rows, as alarms ask for
 _PAIRS = 20  # rows that were compared with the sources
+_SAME, _OTHER = 0.01, 0.05  # shares that differ: sources are corrected later, a little
 
 
 def trace_causes(
@@ -85,7 +86,7 @@ def gather_evidence(
 
 
 def _list_raw(watch: MonitoringContext) -> list[str]:
-    extract = watch.definition.extract
+    extract = watch.champion.definition.extract
     names = [*watch.champion.features.columns, *extract.key, extract.time]
     return list(dict.fromkeys(name for name in names if name is not None))
 
@@ -108,19 +109,19 @@ def _read_history(watch: MonitoringContext, compared: ComparisonWindow) -> tuple
     return found.with_columns(pl.col(TIME) + pl.lit(gap), predicted), count
 
 
-def locate(watch: MonitoringContext, causes: Iterable[RootCause]) -> Iterable[RootCause]:
+def locate(watch: MonitoringContext, causes: Iterable[RootCause]) -> Iterator[RootCause]:
     """Name the source and the files that each column is read from, where sources can be read."""
-    table = None if watch.problem else open_table(watch.definition, watch.project)
-    for cause in causes:
-        if table is None:
-            yield cause
-            continue
+    try:
+        table = open_table(watch.definition, watch.project)
         schemas = {name: frame.collect_schema() for name, frame in table.frames.items()}
+    except (PerennialError, *FAILURES) as error:  # what is wrong with them, the look says anyway
+        log.info("causes are not located: %s", first_line(error))
+        yield from causes
+        return
+    for cause in causes:
         source = find_source(watch.definition, schemas, cause.column)
-        files: tuple[str, ...] = ()
-        if source:
-            files = find_files(watch.definition, table, source, cause.since, cause.until)
-        yield cause.model_copy(update={"source": source, "files": files})
+        files = find_files(watch.definition, table, source, cause.since, cause.until)
+        yield cause.model_copy(update={"source": source, "files": files if source else ()})
 
 
 def settle_causes(
@@ -134,8 +135,10 @@ def settle_causes(
 def _settle(cause: RootCause, pairs: Difference | None) -> RootCause:
     if pairs is None or pairs.compared < _PAIRS:
         return cause
-    if not pairs.rows:
+    if pairs.share <= _SAME:
         return cause.model_copy(update={"found_in": "sources"})
+    if pairs.share < _OTHER:
+        return cause
     if pairs.mapping is not None:
         return cause.model_copy(
             update={"found_in": "requests", "mapping": pairs.mapping, "exact": True, "files": ()}

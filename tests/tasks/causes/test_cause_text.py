@@ -26,7 +26,7 @@ def told(**found: Any) -> str:
 
 def test_mapping_is_told_as_what_it_looks_like() -> None:
     assert told(mapping=MILES, quiet=True, source="flights", files=("a", "b", "c", "d")) == (
-        "distance of source flights, a, b, c and 1 more looks multiplied by 1.609 (miles to "
+        "distance of source flights (a, b, c and 1 more) looks multiplied by 1.609 (miles to "
         "kilometres) since about 2013-08-14 06:00 UTC (3,211 rows): undone, nothing rings."
     )
     assert told(mapping=MILES).endswith(": undone, it no longer rings.")

@@ -38,6 +38,13 @@ def test_converted_constant_is_no_stand_in() -> None:
     assert propose_stand_ins("x", old, old * 100) == []
 
 
+def test_value_that_all_rows_with_one_have_is_everywhere() -> None:
+    nulls = put(OLD, None, 3)
+    (found,) = propose_stand_ins("x", nulls, nulls * 0 - 999)
+    assert is_everywhere(found)
+    assert not is_everywhere(propose_stand_ins("x", OLD, put(OLD, -999.0))[0])
+
+
 def test_flags_have_nulls_only() -> None:
     flags = pl.Series("x", [True, False] * 300)
     (found,) = propose_stand_ins("x", flags, put(flags, None, 1))

@@ -25,7 +25,8 @@ CAUSE = RootCause(
     [
         ([], "", False, ("s.parquet",)),
         ([Difference(column="x", rows=5, compared=5)], "", False, ("s.parquet",)),
-        ([Difference(column="x", rows=0, compared=40)], "sources", False, ("s.parquet",)),
+        ([Difference(column="x", rows=4, compared=400)], "sources", False, ("s.parquet",)),
+        ([Difference(column="x", rows=12, compared=400)], "", False, ("s.parquet",)),
         ([Difference(column="x", rows=40, compared=40)], "requests", False, ()),
         ([Difference(column="x", rows=40, compared=40, mapping=MILES)], "requests", True, ()),
     ],
