@@ -155,7 +155,9 @@ def print_monitored(found: dict[str, Any]) -> None:
     events = new_table("alert", "", "finding")
     for each in found["events"]:
         why = f" ({each['detail']})" if each["detail"] else ""
-        events.add_row(_styled(each["kind"], "red"), each["state"], each["reason"] + why)
+        because = f"\nroot cause: {each['cause']}" if each.get("cause") else ""
+        said = each["reason"] + why + because
+        events.add_row(_styled(each["kind"], "red"), each["state"], said)
     if found["events"]:
         out.print(events)
     states = new_table("", "status")

@@ -12,28 +12,20 @@ alarm, told apart by what the window is compared with:
 Not responsible for where rows come from, nor for who is told.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-import numpy as np
 import polars as pl
 
-from tasks.alarms.distances import (
-    DistanceKey,
-    Sign,
-    compare_shares,
-    describe_sign,
-    measure_newness,
-    measure_signs,
-)
-from tasks.alarms.histograms import RECENT, REPEATED, Gauge, Window, count_window, watch_columns
+from tasks.alarms.calibration import Calibration, measure_sides, settle_sides
+from tasks.alarms.distances import describe_sign, measure_newness
+from tasks.alarms.histograms import RECENT, REPEATED, Window, count_window, watch_columns
 from tasks.core.definition import Definition, Frozen
 from tasks.features.transform import Features
 
 AlarmKind = Literal["data-broken", "distribution-moved"]
 
-_ENOUGH = 0.9  # of a window's rows
 _NAMED = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATE = 0.1  # of a window may have passed before the first answer, for it to count as a whole one
@@ -48,31 +40,6 @@ class Alarm(Frozen):
     threshold: float
     columns: tuple[str, ...]
     detail: str
-
-
-class Limit(Frozen):
-    """The largest usual distance of a column from one window to the next, for one sign."""
-
-    column: str
-    sign: Sign
-    most: float
-
-
-class Calibration(Frozen):
-    """What a champion's windows are judged by; `thresholds.calibrate` makes it once.
-
-    `learned` and `latest` are counts by column: of all history, and of its last windows. `rows` is
-    the size of a usual window, `newness` the largest usual score of `distribution-moved`.
-    """
-
-    gauges: tuple[Gauge, ...]
-    learned: dict[str, tuple[float, ...]]
-    latest: dict[str, tuple[float, ...]]
-    rows: float
-    limits: tuple[Limit, ...]
-    newness: float
-    quarters: int
-    budget: float
 
 
 class ComparisonWindow(Frozen):
@@ -158,11 +125,7 @@ def judge(calibration: Calibration, recent: Window | None, window: Window) -> tu
     Where `recent` has fewer rows than a window (the champion is new), the end of its history takes
     its place. Small windows vary more, so thresholds scale with sqrt(usual rows / actual rows).
     """
-    now, learned = window.total(), _as_window(calibration.learned)
-    usual, asked = calibration.rows, float(now.rows[0])
-    enough = recent is not None and recent.rows.sum() >= _ENOUGH * min(usual, asked)
-    before = recent.total() if recent and enough else _as_window(calibration.latest)
-    few = max(1.0, float(np.sqrt(usual / max(min(asked, before.rows[0]), 1.0))))
+    before, now, learned, few = settle_sides(calibration, recent, window)
     alarms = [*_judge_signs(calibration, before, now, learned, few)]
     alarms += _judge_newness(calibration, now, learned, few)
     return tuple(alarms)
@@ -185,15 +148,7 @@ def count_rows(
 def _judge_signs(
     calibration: Calibration, before: Window, now: Window, learned: Window, few: float
 ) -> Iterator[Alarm]:
-    again = compare_shares(now.repeated, now.rows, before.repeated, before.rows)
-    found: dict[DistanceKey, float] = {(REPEATED, "repeated"): float(again[0])}
-    for gauge in calibration.gauges:
-        sides = (each.columns[gauge.column][0] for each in (before, now, learned))
-        signs = measure_signs(gauge, *sides)
-        found |= {(gauge.column, sign): float(value) for sign, value in signs.items()}
-    limits: dict[DistanceKey, float] = {
-        (each.column, each.sign): each.most * few for each in calibration.limits
-    }
+    found, limits = measure_sides(calibration, before, now, learned, few)
     scores = {key: found[key] / most for key, most in limits.items()}
     ringing = sorted((key for key in scores if scores[key] > 1), key=lambda key: -scores[key])
     if ringing:
@@ -232,9 +187,3 @@ def _judge_newness(
             detail=f"{score:.1%} of what the model looks at lies where it had few rows to learn "
             f"from (rings above {threshold:.1%}): {', '.join(named[:_NAMED])}",
         )
-
-
-def _as_window(counts: Mapping[str, tuple[float, ...]]) -> Window:
-    rows, repeated = counts[REPEATED]
-    columns = {name: np.array([each]) for name, each in counts.items() if name != REPEATED}
-    return Window(np.array([rows]), np.array([repeated]), columns)

@@ -23,7 +23,7 @@ Places = npt.NDArray[np.int64]
 
 REPEATED = "repeated rows"
 RECENT = 4  # windows that one is compared with, and that quality is judged on: one is too short
-_HOUR = "hour of "
+HOUR = "hour of "
 _CUTS = 64  # inside a number's history
 _BEYOND = (0.5, 1, 2, 4, 8, 16, 32, 64, 128)  # cuts outside of it, in widths of the history
 _TAIL = 0.001  # of the history at each end says nothing of its width
@@ -107,7 +107,7 @@ def watch_columns(definition: Definition, features: Features, frame: pl.DataFram
         for name in dict.fromkeys([*features.columns, *clock])
         if isinstance(frame.schema.get(name), pl.Datetime)
     ]
-    hours = [pl.col(name).dt.hour().cast(pl.Int16).alias(_HOUR + name) for name in times]
+    hours = [pl.col(name).dt.hour().cast(pl.Int16).alias(HOUR + name) for name in times]
     key = [name for name in definition.extract.key if name in frame.columns]
     raw = [name for name in frame.columns if name != PREDICTION]
     again = ~pl.struct(key or raw).is_first_distinct()
@@ -133,7 +133,7 @@ def make_gauges(watched: pl.DataFrame, weights: Mapping[str, float]) -> tuple[Ga
 
 def _make_gauge(column: pl.Series, weight: float) -> Gauge:
     name = column.name
-    if name.startswith(_HOUR):
+    if name.startswith(HOUR):
         return Gauge(column=name, kind="hour", weight=weight)
     if column.dtype == pl.String:
         counts = column.drop_nulls().value_counts()
@@ -216,7 +216,7 @@ def _find_lonely(column: pl.Series, places: Places, window: int) -> npt.NDArray[
 def _count(gauges: Sequence[Gauge], watched: pl.DataFrame, place: Places, chunks: int) -> Window:
     columns, repeated = {}, watched[REPEATED].cast(pl.Float64).to_numpy()
     for gauge in gauges:
-        bins, unseen = _find_places(gauge, watched[gauge.column])
+        bins, unseen = find_places(gauge, watched[gauge.column])
         width = gauge.places
         counted = np.bincount(place * width + bins, minlength=chunks * width)
         columns[gauge.column] = counted.reshape(chunks, width).astype(np.float64)
@@ -228,7 +228,7 @@ def _count(gauges: Sequence[Gauge], watched: pl.DataFrame, place: Places, chunks
     )
 
 
-def _find_places(gauge: Gauge, column: pl.Series) -> tuple[Places, npt.NDArray[np.bool_]]:
+def find_places(gauge: Gauge, column: pl.Series) -> tuple[Places, npt.NDArray[np.bool_]]:
     """Give each row its place among a column's counts, and whether its value was never seen."""
     if gauge.kind == "category":
         known = dict.fromkeys(gauge.rare, FIRST)

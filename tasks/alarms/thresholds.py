@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tasks.alarms.calibration import Calibration, Limit
 from tasks.alarms.distances import (
     Array,
     DistanceKey,
@@ -21,7 +22,7 @@ from tasks.alarms.distances import (
     measure_newness,
     measure_signs,
 )
-from tasks.alarms.drift_decision import Calibration, Limit, split_window
+from tasks.alarms.drift_decision import split_window
 from tasks.alarms.histograms import (
     RECENT,
     REPEATED,

@@ -11,14 +11,8 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from tasks.alarms.drift_decision import (
-    Alarm,
-    Calibration,
-    decide,
-    last_window,
-    start_of,
-    watch_served,
-)
+from tasks.alarms.calibration import Calibration
+from tasks.alarms.drift_decision import Alarm, decide, last_window, start_of, watch_served
 from tasks.alarms.histograms import count_window
 from tasks.core.columns import TARGET, TIME
 from tasks.core.definition import Definition

@@ -11,7 +11,8 @@ from typing import cast
 
 import polars as pl
 
-from tasks.alarms.drift_decision import Calibration, count_rows, judge
+from tasks.alarms.calibration import Calibration
+from tasks.alarms.drift_decision import count_rows, judge
 from tasks.alarms.thresholds import calibrate
 from tasks.analysis.data_contract import check_contract
 from tasks.analysis.profile import profile_table

@@ -11,6 +11,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import Field
+
 from tasks.core.definition import Frozen
 from tasks.core.errors import EventLost, first_line
 from tasks.monitoring.events import AlertKind, emit
@@ -22,12 +24,16 @@ _WAITS = "waits for a decision"
 
 
 class Alert(Frozen):
-    """What a person or an automation is told; one with the same kind and `key` is the same one."""
+    """What a person or an automation is told; one with the same kind and `key` is the same one.
+
+    `cause` says why, where that is known.
+    """
 
     kind: AlertKind
     reason: str
     key: str
     found: dict[str, Any]
+    cause: str = Field(default="", exclude_if=lambda cause: not cause)
 
 
 class SentAlert(Frozen):
@@ -38,6 +44,7 @@ class SentAlert(Frozen):
     key: str
     state: State
     detail: str = ""
+    cause: str = Field(default="", exclude_if=lambda cause: not cause)
 
     @property
     def waits(self) -> bool:
@@ -101,9 +108,8 @@ def _send(store: Store, model: str, alert: Alert) -> SentAlert:
 
 
 def _describe(alert: Alert, state: State, detail: str = "") -> SentAlert:
-    return SentAlert(
-        kind=alert.kind, reason=alert.reason, key=alert.key, state=state, detail=detail
-    )
+    said = alert.model_dump(include={"kind", "reason", "key", "cause"})
+    return SentAlert(**said, state=state, detail=detail)
 
 
 def _newest(model: str) -> str:

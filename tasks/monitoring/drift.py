@@ -16,9 +16,9 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from tasks.alarms.calibration import Calibration
 from tasks.alarms.drift_decision import (
     Alarm,
-    Calibration,
     ComparisonWindow,
     DriftDecision,
     decide,
@@ -29,6 +29,7 @@ from tasks.alarms.drift_decision import (
 from tasks.alarms.histograms import REPEATED, Window, count_window, join_windows
 from tasks.analysis.profile import Profile, from_bytes, merge, profile_table, to_bytes
 from tasks.analysis.profile_drift import ColumnDrift, measure_drift
+from tasks.causes.root_cause import RootCause
 from tasks.core.columns import FILE, START, TIME
 from tasks.core.definition import Definition, Frozen
 from tasks.features.transform import Features
@@ -56,6 +57,7 @@ class ServedDrift(Frozen):
     weights: dict[str, float] = Field(default_factory=dict)
     moved: float | None = None
     alarms: tuple[Alarm, ...] = ()
+    causes: tuple[RootCause, ...] = ()
     new_levels: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     problem: str = ""
 
@@ -177,9 +179,7 @@ class ChunkProfiler:
         rows = self._between(some, starts[0], until).filter(pl.col(START).is_in(starts))
         frame = plain_answers(self.store, self.definition, rows.drop(FILE, START).collect())
         watched = watch_served(self.definition, self.features, frame)
-        counts = None
-        if self.calibration is not None:
-            counts = count_window(self.calibration.gauges, watched)
+        counts = count_window(self.calibration.gauges, watched) if self.calibration else None
         profile = profile_table(watched.drop(TIME, REPEATED).lazy())
         return ChunkProfile(starts[0], len(frame), profile, counts)
 

@@ -5,11 +5,13 @@ the next look. Not responsible for measuring, nor for sending (`alert_deduplicat
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from tasks.alarms.drift_decision import list_ringing
+from tasks.causes.cause_text import describe_causes
+from tasks.causes.root_cause import RootCause
 from tasks.core.checks import Check, failed
 from tasks.core.definition import Frozen
 from tasks.evaluation.prior_shift import describe_shift
@@ -21,6 +23,7 @@ from tasks.monitoring.drift import ServedDrift
 from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.new_data import NewData
 from tasks.monitoring.performance import Performance
+from tasks.monitoring.root_causes import settle_causes
 from tasks.monitoring.served_quantiles import list_off
 from tasks.monitoring.service_health import ServiceHealth
 from tasks.monitoring.skew import Skew
@@ -77,18 +80,44 @@ def find_alerts(found: MonitoringResult) -> Iterator[Alert]:
             key=key("quality-lost"),
             found={**numbers, "behind": behind.model_dump(mode="json")},
         )
+    yield from _tell_alarms(found, key)
+    for name, reason, numbers in _find_broken(found):
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        yield Alert(
+            kind="data-broken",
+            reason=reason,
+            key=key("data-broken", digest),
+            found=numbers,
+            cause=_explain_differences(found) if name.startswith("columns ") else "",
+        )
+
+
+def _tell_alarms(found: MonitoringResult, key: Callable[..., str]) -> Iterator[Alert]:
+    causes = list_causes(found)
+    told = {"causes": [each.model_dump(mode="json") for each in causes]} if causes else {}
     for alarm in list_ringing(found.drift.alarms):
         yield Alert(
             kind=alarm.kind,
             reason=alarm.detail,
             key=key(alarm.kind, alarm.name),
-            found=alarm.model_dump(mode="json"),
+            found={**alarm.model_dump(mode="json"), **told},
+            cause=describe_causes(causes),
         )
-    for name, reason, numbers in _find_broken(found):
-        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-        yield Alert(
-            kind="data-broken", reason=reason, key=key("data-broken", digest), found=numbers
-        )
+
+
+def list_causes(found: MonitoringResult) -> tuple[RootCause, ...]:
+    """List why data looks broken, held against the sources where they could be compared."""
+    return settle_causes(found.drift.causes, found.skew.columns)
+
+
+def _explain_differences(found: MonitoringResult) -> str:
+    """Say what made logged values of those that the sources hold, where it is one thing."""
+    said = [
+        f"{each.column} is {each.mapping.about} in {each.rows:,} of {each.compared:,} rows."
+        for each in found.skew.columns
+        if each.mapping is not None and each.share > _DIFFERENT
+    ]
+    return " ".join(said[:_NAMED])
 
 
 def _find_uncovered(found: MonitoringResult) -> list[str]:

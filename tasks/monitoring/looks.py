@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from tasks.core.checks import failed
 from tasks.core.columns import PREDICTION
@@ -68,6 +68,7 @@ class LookAlert(Frozen):
     reason: str
     state: str
     detail: str = ""
+    cause: str = Field(default="", exclude_if=lambda cause: not cause)
 
     @property
     def is_new(self) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from tasks.alarms.drift_decision import Calibration
+from tasks.alarms.calibration import Calibration
 from tasks.alarms.histograms import REPEATED, watch_columns
 from tasks.alarms.thresholds import calibrate
 from tasks.analysis.profile import Profile, from_bytes, profile_table, to_bytes

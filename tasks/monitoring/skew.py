@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
+from tasks.causes.mapping import Mapping
+from tasks.causes.pairs import map_pairs
 from tasks.core.columns import (
     LOGGED_CORRECTION,
     LOGGED_INTERVAL,
@@ -45,13 +48,17 @@ class Example(Frozen):
 
 
 class Difference(Frozen):
-    """How many of the compared rows differ in one column, and a few of them."""
+    """How many of the compared rows differ in one column, and a few of them.
+
+    `mapping` is what made each of them of what it should be, where there is one such.
+    """
 
     column: str
     rows: int
     compared: int
     largest: float | None = None
     examples: tuple[Example, ...] = ()
+    mapping: Mapping | None = Field(default=None, exclude_if=lambda mapping: mapping is None)
 
     @property
     def share(self) -> float:
@@ -149,7 +156,7 @@ def compare_columns(inputs: RunInputs, logged: pl.DataFrame) -> Iterable[Differe
     pairs = asked.join(told.unique(key, keep="last", maintain_order=True), on=key, how="inner")
     if pairs.is_empty():
         raise _CannotCompare("no logged row has a key that the sources hold")
-    found = [_compare_column(pairs, name) for name in columns]
+    found = [_compare_column(pairs, name, columns) for name in columns]
     return sorted(found, key=lambda each: (-each.rows, each.column))
 
 
@@ -180,7 +187,7 @@ def _compare_answers(logged: pl.DataFrame, answered: Array, expected: Array) -> 
     )
 
 
-def _compare_column(pairs: pl.DataFrame, name: str) -> Difference:
+def _compare_column(pairs: pl.DataFrame, name: str, columns: Iterable[str]) -> Difference:
     ours, theirs = pl.col(name), pl.col(_SOURCE + name)
     if pairs.schema[name].is_numeric() and pairs.schema[_SOURCE + name].is_numeric():
         ours, theirs = ours.cast(pl.Float64), theirs.cast(pl.Float64)
@@ -188,10 +195,12 @@ def _compare_column(pairs: pl.DataFrame, name: str) -> Difference:
         ours, theirs = ours.cast(pl.String), theirs.cast(pl.String)
     odd = pairs.filter(ours.ne_missing(theirs))
     examples = odd.head(_EXAMPLES).select(LOGGED_REQUEST, name, _SOURCE + name).rows()
+    others = {other: odd[_SOURCE + other] for other in columns}
     return Difference(
         column=name,
         rows=len(odd),
         compared=len(pairs),
+        mapping=map_pairs(name, others[name], odd[name], others),
         examples=tuple(
             Example(request=str(request), logged=str(one), expected=str(other))
             for request, one, other in examples

@@ -24,6 +24,7 @@ from tasks.monitoring.log_pieces import forget_days
 from tasks.monitoring.new_data import NewData, find_new_data
 from tasks.monitoring.performance import Performance, measure_performance
 from tasks.monitoring.reference import ChampionReference, recall_reference
+from tasks.monitoring.root_causes import trace_causes
 from tasks.monitoring.service_health import (
     ServiceHealth,
     check_served,
@@ -97,8 +98,9 @@ def measure_staleness(watch: MonitoringContext) -> Staleness:
 def measure_drift(
     watch: MonitoringContext, asked: ServedRows, reference: ChampionReference | str
 ) -> ServedDrift:
-    """Compare inputs and predictions with those of the champion's history."""
-    return watch_drift(watch, asked, reference, open_store(watch.root))
+    """Compare inputs and predictions with those of the champion's history; say why they moved."""
+    found = watch_drift(watch, asked, reference, open_store(watch.root))
+    return trace_causes(watch, asked, reference, found)
 
 
 @step("base rate")

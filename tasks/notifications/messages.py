@@ -107,11 +107,12 @@ def is_told(entry: Entry) -> bool:
 
 
 def describe_alert(model: str, alert: SentAlert, report: str) -> Message:
-    """Tell what the monitor found."""
+    """Tell what the monitor found, and why, where that is known."""
+    cause = f"Root cause: {_short(alert.cause)}\n" if alert.cause else ""
     return Message(
         key=f"alert/{alert.kind}/{alert.key}",
         subject=f"{model}: {_title(alert.kind)}",
-        body=harmless(f"{_short(alert.reason)}\nReport: {report}"),
+        body=harmless(f"{_short(alert.reason)}\n{cause}Report: {report}"),
     )
 
 

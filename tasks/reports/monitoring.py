@@ -53,7 +53,7 @@ def write_page(found: MonitoringResult) -> str:
         metric=name_metric(definition.metric, definition.target.unit),
         numbers=_list_numbers(found),
         events=[
-            (EVENTS[each.kind], STATES[each.state], each.reason, each.detail)
+            (EVENTS[each.kind], STATES[each.state], each.reason, each.detail, each.cause)
             for each in found.alerts
         ],
         warnings=list(warn_of(found)),

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from tasks.analysis.profile_drift import ColumnDrift
+from tasks.causes.cause_text import describe_cause
 from tasks.core.checks import failed
 from tasks.core.columns import PREDICTION
 from tasks.core.model_sections import Metric
 from tasks.monitoring.base_rate import describe_base_rate
-from tasks.monitoring.findings import MonitoringResult, warn_of
+from tasks.monitoring.findings import MonitoringResult, list_causes, warn_of
 from tasks.monitoring.holdout_comparison import SliceQuality
 from tasks.monitoring.service_health import ServiceHealth
 from tasks.reports.candidate_text import TOP
@@ -106,7 +107,7 @@ def rank_slices(found: MonitoringResult) -> list[SliceQuality]:
 
 def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
     """Give what `perennial monitor --json` prints: the numbers, and the alerts."""
-    watch, asked, judged, drifted = found.watch, found.served, found.performance, found.drift
+    watch, asked, judged = found.watch, found.served, found.performance
     covered = [each.model_dump() for each in judged.coverage]
     shares = [each.model_dump() for each in judged.quantiles]
     fields = {"rows", "labelled", "waiting", "overdue", "unknown", "keyless", "again", "twice"}
@@ -127,12 +128,7 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
         "estimate": judged.estimate,
         "estimate_off": judged.off,
         "windows": [each.model_dump(mode="json") for each in judged.spans],
-        "drift": {
-            "rows": drifted.rows,
-            "moved": drifted.moved,
-            "columns": [each.model_dump() for each in rank_drifted(found)],
-            "alarms": [each.model_dump() for each in drifted.alarms],
-        },
+        "drift": _describe_moved(found),
         "skew": found.skew.model_dump(),
         "checks": [each.model_dump() for each in found.checks],
         "service": found.service.model_dump(mode="json"),
@@ -146,10 +142,28 @@ def describe(found: MonitoringResult, report: str) -> dict[str, Any]:
     }
 
 
+def _describe_moved(found: MonitoringResult) -> dict[str, Any]:
+    drifted = found.drift
+    causes = [
+        {**each.model_dump(mode="json"), "sentence": describe_cause(each)}
+        for each in list_causes(found)
+    ]
+    return {
+        "rows": drifted.rows,
+        "moved": drifted.moved,
+        "columns": [each.model_dump() for each in rank_drifted(found)],
+        "alarms": [each.model_dump() for each in drifted.alarms],
+        **({"causes": causes} if causes else {}),
+    }
+
+
 def write_summary(found: MonitoringResult) -> str:
     """Write the short version in Markdown."""
     watch, asked = found.watch, found.served
-    events = [[EVENTS[each.kind], STATES[each.state], each.reason] for each in found.alerts]
+    events = [
+        [EVENTS[each.kind], STATES[each.state], f"{each.reason} {each.cause}".strip()]
+        for each in found.alerts
+    ]
     blocks = [
         f"# {watch.definition.name}: {name_state(found)}",
         escape_markdown(explain_state(found)),

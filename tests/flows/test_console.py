@@ -51,6 +51,8 @@ def test_monitored_model_is_shown_with_what_to_act_on(shown: Shown) -> None:
     assert "m v1  action needed" in loud
     assert "quality-lost  told  auc [0.5] fell" in loud
     assert "warning no key [in] the log" in loud
+    printed.print_monitored(found | {"summary": {}, "events": [event | {"cause": "x [is] 0."}]})
+    assert "root cause: x [is] 0." in shown()
 
 
 def test_policies_are_shown_side_by_side(shown: Shown) -> None:

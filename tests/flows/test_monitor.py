@@ -23,6 +23,7 @@ from flows import cli
 from flows.score import load_scorer, publish_log
 from tasks.alarms.drift_decision import Alarm
 from tasks.core.errors import PerennialError
+from tasks.monitoring import root_causes
 from tasks.monitoring.context import MonitoringContext, settle_watch
 from tasks.monitoring.findings import find_alerts
 from tasks.monitoring.looks import list_looks, read_looks
@@ -361,6 +362,65 @@ def test_changed_unit_is_for_a_person_and_no_reason_to_retrain(watched: Watched)
     assert "data-broken" in kinds(found)
     assert "distribution-moved" not in kinds(found)
     assert "✗ data-broken" in Path(found["report"]).read_text()
+
+
+def test_root_cause_is_told_everywhere_with_its_moment_and_proof(watched: Watched) -> None:
+    celsius = ((pl.col("temp") - 32) * 5 / 9).cast(pl.Float32).alias("temp")
+    july = pl.col("time_hour") > UNTIL - timedelta(days=28)
+    watched.log(watched.answers.filter(~july), "june.parquet")
+    watched.log(watched.answers.filter(july).with_columns(celsius), "july.parquet")
+    found = look()
+    (cause,) = [each for each in found["drift"]["causes"] if each["column"] == "temp"]
+    assert (cause["column"], cause["source"], cause["exact"]) == ("temp", "weather", True)
+    assert (cause["found_in"], cause["where"]) == ("requests", "")
+    since = datetime.fromisoformat(cause["since"])
+    assert abs(since - (UNTIL - timedelta(days=28))) < timedelta(days=2)
+    sentence = cause["sentence"]
+    assert sentence.startswith(
+        "temp of source weather is converted: °F to °C since about 2013-07-0"
+    )
+    told = [each["cause"] for each in found["events"] if each.get("cause")]
+    assert any(sentence in each for each in told)
+    assert any(each.startswith("temp is converted: °F to °C in ") for each in told)
+    page = Path(found["report"]).read_text()
+    assert "Root cause:" in page
+    assert "converted: °F to °C" in page
+    (kept,) = read_looks(
+        open_store(str(watched.root)), MODEL, names := look_names(watched)
+    ).values()
+    assert len(names) == 1
+    assert any(sentence in each.cause for each in kept.alerts)
+    sent = [each["found"].get("causes", []) for each in read_payloads("data-broken")]
+    assert "temp" in [each["column"] for causes in sent for each in causes]
+
+
+def test_new_champion_s_window_is_held_against_its_history_also_by_a_sample(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(root_causes, "_MOST", 250)
+    july = watched.answers.filter(pl.col("time_hour") > UNTIL - timedelta(days=28))
+    watched.log(july.with_columns(pl.col("carrier").str.to_lowercase()))
+    found = look()
+    (cause,) = [each for each in found["drift"]["causes"] if each["column"] == "carrier"]
+    assert cause["mapping"]["about"].startswith("written in lower case: ")
+    assert cause["rows"] == pytest.approx(len(july), rel=0.1)
+    assert cause["source"] == "flights"
+    assert not cause["exact"]  # carriers are part of the key
+
+
+def test_cause_is_told_where_sources_cannot_be_read(watched: Watched) -> None:
+    july = watched.answers.filter(pl.col("time_hour") > UNTIL - timedelta(days=28))
+    watched.log(july.with_columns(pl.col("seats") * 0 - 999))
+    for path in watched.project.glob("data/nycflights13/planes*"):
+        path.unlink()
+    found = look()
+    (cause,) = [each for each in found["drift"]["causes"] if each["column"] == "seats"]
+    assert cause["mapping"]["value"] == -999
+    assert (cause["source"], cause["files"]) == ("", [])
+
+
+def look_names(watched: Watched) -> list[str]:
+    return list_looks(open_store(str(watched.root)), MODEL)[-1:]
 
 
 def test_model_without_champion_is_told_in_a_word(

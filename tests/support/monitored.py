@@ -115,7 +115,7 @@ FOUND: dict[str, Any] = {
     "alerts": [
         {"kind": "quality-lost", "reason": "auc fell", "key": "k1", "state": "raised"},
         {"kind": "data-broken", "reason": "<i>temp</i>", "key": "k2", "state": "not heard"}
-        | {"detail": "no server"},
+        | {"detail": "no server", "cause": "temp <b> is 0."},
     ],
 }
 

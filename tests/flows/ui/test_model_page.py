@@ -10,6 +10,7 @@ from judged import MODEL, NEW, NEWEST, OLD, put
 from looks import keep_looks, make_look
 
 from flows.ui.model_page import name_state
+from tasks.monitoring.looks import LookAlert
 from tasks.registry.ledger import append_entry
 from tasks.registry.trusted_ledger import read_trusted_ledger
 from tasks.registry.versions import Published
@@ -81,6 +82,17 @@ def test_a_look_s_page_is_its_own_or_said_to_be_another_s(
     assert "Page of the last look about that day" in client.get(path).text
     assert "replaced by that of a later look" in client.get(f"{path}/report").text
     assert client.get(f"{path}/report?later").content == b"a later look's"
+
+
+def test_root_cause_stands_under_its_alert(
+    store: Store, crowned: Published, client: httpx.Client
+) -> None:
+    alert = LookAlert(kind="data-broken", reason="x moved", state="raised", cause="x <b>is</b> 0")
+    for day, alerts in enumerate([(alert,), (alert.model_copy(update={"cause": ""}),)]):
+        look = make_look(OLD, day).model_copy(update={"alerts": alerts})
+        store.create(f"monitoring/{MODEL}/looks/{look.name}.json", look.model_dump_json().encode())
+        page = client.get(f"/models/{MODEL}/looks/{look.name}").text
+        assert ("<b>Root cause:</b> x &lt;b&gt;is&lt;/b&gt; 0" in page) is (day == 0)
 
 
 def test_a_look_leads_to_no_file_but_a_report_of_its_model(

@@ -1,46 +1,21 @@
 """Alarms on real flights: the season is quiet, faults ring at once, a moved world is told apart."""
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from struck import APRIL, april, flights
 
-from tasks.alarms.drift_decision import Alarm, Calibration, count_rows, judge, split_window
+from tasks.alarms.calibration import Calibration
+from tasks.alarms.drift_decision import Alarm, count_rows, judge, split_window
 from tasks.alarms.thresholds import calibrate
 from tasks.core.columns import TIME
-from tasks.core.definition import Definition
-from tasks.core.definition_file import load_definition
-from tasks.features.transform import Features, compile_features
-from tasks.sources.query import open_table
 
-REPOSITORY = Path(__file__).parents[3]
 ROWS = 10_000
-APRIL, JUNE, JULY = (datetime(2013, month, 1, tzinfo=UTC) for month in (4, 6, 7))
+JUNE, JULY = (datetime(2013, month, 1, tzinfo=UTC) for month in (6, 7))
 Frame = pl.DataFrame
-
-
-@cache
-def flights() -> tuple[Definition, Features, Frame]:
-    """Read what the definition extracts from January to July, with event times."""
-    origin = REPOSITORY / "deployments" / "flight_delay.toml"
-    definition = load_definition(origin)
-    table = open_table(definition, REPOSITORY)
-    assert table.time is not None
-    rows = table.rows.filter(table.time < datetime(2013, 8, 1, tzinfo=UTC))
-    features = compile_features(definition, table.columns, str(origin))
-    return definition, features, rows.with_columns(table.time.alias(TIME)).collect().sort(TIME)
-
-
-@cache
-def april() -> Calibration:
-    """Calibrate as of April; every feature matters alike."""
-    definition, features, rows = flights()
-    weights = dict.fromkeys(features.expressions, 1 / len(features.expressions))
-    return calibrate(definition, features, weights, rows.filter(pl.col(TIME) < APRIL))
 
 
 def judge_rows(window: Frame, before: Frame | None) -> dict[str, Alarm]:

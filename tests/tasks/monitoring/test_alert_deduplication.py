@@ -30,6 +30,10 @@ def test_alert_is_sent_once_for_each_key(store: Store, prefect_harness: None) ->
     assert [each.state for each in send_once(store, "made", [later], NOW, "")] == ["raised"]
 
 
+def test_alert_without_a_cause_is_remembered_as_ever() -> None:
+    assert "cause" not in LOST.model_dump_json()
+
+
 def test_server_that_does_not_answer_is_asked_once_and_nothing_is_remembered(store: Store) -> None:
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
         sent = send(store)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from tables import ROWS, define
 
-from tasks.alarms.drift_decision import Calibration
+from tasks.alarms.calibration import Calibration
 from tasks.alarms.thresholds import calibrate
 from tasks.core.columns import PREDICTION, TIME
 from tasks.core.definition import Definition, parse_definition

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from tables import define
 
+from tasks.alarms.drift_decision import Alarm
+from tasks.causes.mapping import Mapping
+from tasks.causes.root_cause import RootCause
 from tasks.core.definition import parse_definition
 from tasks.evaluation.bootstrap import Interval
 from tasks.evaluation.coverage import Coverage
@@ -16,7 +19,7 @@ from tasks.monitoring.ground_truth_join import GroundTruth
 from tasks.monitoring.performance import Performance
 from tasks.monitoring.prediction_log import LoggedPredictions
 from tasks.monitoring.service_health import ServiceHealth
-from tasks.monitoring.skew import Skew
+from tasks.monitoring.skew import Difference, Skew
 from tasks.monitoring.staleness import Staleness
 from tasks.registry.versions import Published
 from tasks.serving.request_counts import Counters
@@ -44,6 +47,31 @@ def find(torn: int = 0, **findings: object) -> MonitoringResult:
 
 def test_quiet_look_warns_of_nothing() -> None:
     assert list(warn_of(find())) == []
+
+
+def test_alarm_is_told_with_its_causes_and_differences_with_what_made_them() -> None:
+    alarm = Alarm(
+        kind="data-broken", name="shape", score=3, threshold=1, columns=("x",), detail="x moved"
+    )
+    tenfold = Mapping(kind="linear", columns=("x",), about="multiplied by 10", factor=10)
+    cause = RootCause(
+        column="x", features=("x",), since=UNTIL - timedelta(days=2), rows=9, of=9, mapping=tenfold
+    )
+    skew = Skew(rows=40, columns=(Difference(column="x", rows=40, compared=40, mapping=tenfold),))
+    drift = ServedDrift(alarms=(alarm,), causes=(cause,))
+    champion = PublishedModel.model_construct(
+        definition=parse_definition(define(), "made.toml"),
+        published=Published.model_construct(path="models/made/v1", version="v1"),
+    )
+    watch = MonitoringContext.model_construct(champion=champion, definition=champion.definition)
+    rest = {"staleness": Staleness(), "checks": (), "new_data": None}
+    found = find(watch=watch, drift=drift, skew=skew, **rest)
+    rung, differing = find_alerts(found)
+    assert rung.cause.startswith("x is multiplied by 10 since about 2020-01-06 00:00 UTC (9 rows).")
+    assert rung.found["causes"][0]["found_in"] == "requests"
+    assert differing.cause == "x is multiplied by 10 in 40 of 40 rows."
+    (quiet,) = find_alerts(found.model_copy(update={"drift": ServedDrift(), "skew": skew}))
+    assert quiet.key == differing.key
 
 
 def test_parts_that_could_not_be_read_are_named_up_to_three() -> None:

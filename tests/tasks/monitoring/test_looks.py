@@ -11,6 +11,7 @@ from tasks.core.errors import StoreError
 from tasks.monitoring.findings import MonitoringResult
 from tasks.monitoring.looks import (
     Look,
+    LookAlert,
     has_new_alert,
     keep_look,
     list_looks,
@@ -73,6 +74,12 @@ def test_after_a_week_alerts_and_the_last_look_about_each_day_stay(store: Store)
     thin_out(store, "made", datetime.now(UTC) + timedelta(days=8))
     assert list_looks(store, "made") == [before.name, told.name, looks[-1].name]
     assert [has_new_alert(each.name) for each in (before, told)] == [False, True]
+
+
+def test_alert_without_a_cause_is_kept_as_ever() -> None:
+    kept = LookAlert(kind="data-broken", reason="r", state="raised").model_dump_json()
+    assert kept == '{"kind":"data-broken","reason":"r","state":"raised","detail":""}'
+    assert LookAlert.model_validate_json(kept).cause == ""
 
 
 def test_damaged_look_is_named_and_strange_names_are_left_alone(store: Store) -> None:

@@ -110,6 +110,12 @@ def test_approval_is_told_by_its_release() -> None:
     assert not is_told(entry("approve"))
 
 
+def test_root_cause_is_told_where_it_is_known() -> None:
+    because = held().model_copy(update={"cause": "x is 0 in all rows.\nelse"})
+    said = describe_alert("churn", because, "/kept/report.html").body.splitlines()
+    assert said == ["auc fell", "Root cause: x is 0 in all rows. else", "Report: /kept/report.html"]
+
+
 def test_words_of_others_steer_nothing() -> None:
     alert = held("red \x1b[31m\u202e\nsecond line")
     said = describe_alert("churn", alert, "/kept/report.html")

@@ -27,7 +27,8 @@ def test_what_needs_action_comes_first_with_its_alerts(page: str) -> None:
     head = page[: page.index("<section")]
     assert "✗ Action needed" in head
     assert "Quality has dropped</th><td>alert sent</td>" in head
-    assert "<td>&lt;i&gt;temp&lt;/i&gt;<small>no server</small></td>" in head
+    why = "<p><b>Root cause:</b> temp &lt;b&gt; is 0.</p>"
+    assert f"<td>&lt;i&gt;temp&lt;/i&gt;<small>no server</small>{why}</td>" in head
     assert "<dt>Predictions</dt><dd>1,234</dd>" in head
 
 
