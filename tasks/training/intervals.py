@@ -1,20 +1,22 @@
 """Prediction intervals fitted: a quantile model for each end, and how much wider they must be.
 
-Trees learn from some rows, and others that they never saw say how wide intervals are (conformal
-prediction): the evaluated twin's learn from FIT and are widened by STOP; those that are released
-learn from all rows before the holdout and are widened by it. Not responsible for what the file
-means (`core.prediction_interval`).
+Both learn how far out-of-fold predictions were off (`residuals`), so that an interval lies around
+the prediction, and moves with it where the target grows. How wide is settled by rows that neither
+learned from: those of one turn by models of the others. What is released learns from the holdout,
+too, which the twin has judged by then. Not responsible for what the file means
+(`core.prediction_interval`).
 """
 
 from pathlib import Path
 
 import lightgbm
 import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
-from tasks.core.columns import TARGET
+from tasks.core.columns import ROW, WEIGHT
 from tasks.core.errors import DataRefused
 from tasks.core.prediction_interval import (
-    Array,
     IntervalModel,
     beside,
     count_needed,
@@ -24,39 +26,53 @@ from tasks.core.prediction_interval import (
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.storage.store import reaching
-from tasks.training.datasets import Parameters, model_input, open_bins
-from tasks.training.early_stopping import settle_rounds
+from tasks.training.datasets import Parameters, open_bins, take_rows
 from tasks.training.lightgbm_params import blaming
+from tasks.training.residuals import (
+    RESIDUAL,
+    TRAINING,
+    TURN,
+    judge_holdout,
+    judge_training,
+    predict_turns,
+    weigh_residuals,
+)
 
-_BEFORE = (SplitRole.FIT, SplitRole.STOP, SplitRole.GAP)
+_ROUNDS = 50
+_LEAF_ROWS = 5  # that are expected beyond an end, in the smallest leaf
+# Noise has a simpler shape than what it is noise of; and it does not rise where a feature does.
+_CALM: Parameters = {
+    "objective": "quantile", "reg_sqrt": False, "linear_tree": False, "boosting": "gbdt",
+    "num_leaves": 8, "learning_rate": 0.1,
+}  # fmt: skip
+_OF_PREDICTIONS = {"monotone_constraints", "monotone_constraints_method", "monotone_penalty"}
 
 
-def fit_interval(plan: Plan, prepared: Prepared, params: Parameters, twin: Path) -> None:
+def fit_interval(
+    plan: Plan, prepared: Prepared, params: Parameters, rounds: int, twin: Path
+) -> None:
     """Fit the twin's intervals into a file beside it, where the definition asks for any."""
-    coverage, definition = plan.definition.serving.interval, plan.definition
-    if coverage is None:
+    if plan.definition.serving.interval is None:
         return
-    ends = end_parameters(params, coverage)
-    _refuse_few(plan, prepared, SplitRole.STOP, "[training] stopping_share")
     with blaming(plan.origin):
-        rows = open_bins(plan, prepared, params, SplitRole.FIT, SplitRole.STOP)
-        rounds = [
-            settle_rounds(definition, end, rows, prepared, lambda env: None)[0] for end in ends
-        ]
-        _fit(plan, prepared, ends, rounds, (SplitRole.FIT,), SplitRole.STOP, twin)
+        found = judge_training(plan, prepared, params, rounds)
+        with reaching(str(twin)):
+            found.write_ipc(_residuals_beside(twin))
+        _fit(plan, prepared, params, found, TRAINING, twin)
 
 
 def refit_interval(
     plan: Plan, prepared: Prepared, params: Parameters, twin: Path, released: Path
 ) -> None:
-    """Fit the released model's intervals by the twin's rounds, on newer rows."""
-    kept = read_fitted(plan, twin)
-    if kept is None:
+    """Fit the released model's intervals by the residuals of before and those of the holdout."""
+    if plan.definition.serving.interval is None:
         return
-    _refuse_few(plan, prepared, SplitRole.HOLDOUT, "[training] holdout")
-    ends = end_parameters(params, kept.coverage)
+    known = pl.read_ipc(_residuals_beside(twin))
+    turn = int(known[TURN].to_numpy().max()) + 1
     with blaming(plan.origin):
-        _fit(plan, prepared, ends, list(kept.rounds), _BEFORE, SplitRole.HOLDOUT, released)
+        newest = judge_holdout(plan, prepared, lightgbm.Booster(model_file=twin), turn)
+        parts = (*TRAINING, SplitRole.HOLDOUT)
+        _fit(plan, prepared, params, pl.concat([known, newest]), parts, released)
 
 
 def read_fitted(plan: Plan, model: Path) -> IntervalModel | None:
@@ -66,10 +82,13 @@ def read_fitted(plan: Plan, model: Path) -> IntervalModel | None:
     return read_interval(beside(model).read_text("utf-8"), str(beside(model)))
 
 
-def end_parameters(params: Parameters, coverage: float) -> list[Parameters]:
+def end_parameters(params: Parameters, coverage: float, rows: int) -> list[Parameters]:
     """Give the parameters of the models of the lower and of the upper end."""
     tail = (1 - coverage) / 2
-    own: Parameters = {**params, "objective": "quantile", "reg_sqrt": False}
+    kept = {name: value for name, value in params.items() if name not in _OF_PREDICTIONS}
+    least = min(round(_LEAF_ROWS / tail), max(rows // 20, 10))
+    leaf = max(int(params.get("min_data_in_leaf", 0)), least)
+    own = {**kept, **_CALM, "min_data_in_leaf": leaf}
     return [{**own, "alpha": level} for level in (tail, 1 - tail)]
 
 
@@ -83,53 +102,59 @@ def open_ends(interval: IntervalModel | None) -> list[lightgbm.Booster]:
 def _fit(
     plan: Plan,
     prepared: Prepared,
-    ends: list[Parameters],
-    rounds: list[int],
-    learned: tuple[SplitRole, ...],
-    judged: SplitRole,
+    params: Parameters,
+    found: pl.DataFrame,
+    parts: tuple[SplitRole, ...],
     model: Path,
 ) -> None:
-    rows = open_bins(plan, prepared, ends[0], *learned)
-    models = [
-        lightgbm.train(dict(end), rows, count, keep_training_booster=True)
-        for end, count in zip(ends, rounds, strict=True)
-    ]
+    """Fit both ends to residuals, and say by rows that neither saw how much wider they must be."""
     coverage, deviance = plan.definition.serving.interval, plan.definition.deviance
     assert coverage is not None, "asked for by the definition"
-    target, lower, upper = _predict_ends(plan, prepared, models, judged)
-    share, floor = find_share(coverage, target, lower, upper)
+    found = found.with_columns(pl.Series(WEIGHT, weigh_residuals(found)))
+    _refuse_few(plan, coverage, found)
+    rows = prepared.scan(*parts).select(ROW).collect()
+    told = rows.join(found, on=ROW, how="left", maintain_order="left")
+    residual, turn = told[RESIDUAL].to_numpy(), told[TURN].fill_null(-1).to_numpy()
+    known, ends = turn >= 0, end_parameters(params, coverage, len(found))
+    data = open_bins(plan, prepared, ends[0], *parts).set_label(np.where(known, residual, 0))
+    judged = [turn == each for each in np.unique(turn[known])]
+    judging = [_grow_ends(ends, data, known & ~each) for each in judged]
+    below, above = predict_turns(plan, prepared, parts, judged, judging)[known].T
+    counts = told[WEIGHT].to_numpy()[known]
+    share, floor = find_share(coverage, residual[known], below, above, counts)
+    lower, upper = (each.model_to_string() for each in _grow_ends(ends, data, known))
     fitted = IntervalModel(
         coverage=coverage,
-        lower=models[0].model_to_string(),
-        upper=models[1].model_to_string(),
+        lower=lower,
+        upper=upper,
         share=share,
         floor=floor,
         least=0.0 if deviance else None,
-        rows=len(target),
-        rounds=(rounds[0], rounds[1]),
+        rows=len(found),
+        rounds=(_ROUNDS, _ROUNDS),
+        around=True,
     )
     with reaching(str(model)):
         beside(model).write_text(fitted.model_dump_json(indent=1), encoding="utf-8")
 
 
-def _predict_ends(
-    plan: Plan, prepared: Prepared, models: list[lightgbm.Booster], part: SplitRole
-) -> tuple[Array, Array, Array]:
-    """Give the target of a part's rows, and what each model predicts for them."""
-    found = []
-    for frame in prepared.batches([TARGET, *plan.features.expressions], part):
-        rows = model_input(frame.drop(TARGET))
-        ends = (np.asarray(model.predict(rows)) for model in models)
-        found.append(np.column_stack([frame[TARGET].to_numpy(), *ends]))
-    target, lower, upper = np.concatenate(found).T
-    return target, lower, upper
+def _grow_ends(
+    ends: list[Parameters], data: lightgbm.Dataset, learned: NDArray[np.bool_]
+) -> list[lightgbm.Booster]:
+    rows = take_rows(data, learned)
+    return [lightgbm.train(dict(end), rows, _ROUNDS, keep_training_booster=True) for end in ends]
 
 
-def _refuse_few(plan: Plan, prepared: Prepared, part: SplitRole, key: str) -> None:
-    coverage, rows = plan.definition.serving.interval, prepared.rows[part.name.lower()]
-    needed = count_needed(coverage or 0)
-    if rows < needed:
+def _residuals_beside(twin: Path) -> Path:
+    return twin.with_name(f"{twin.stem}_residuals.arrow")
+
+
+def _refuse_few(plan: Plan, coverage: float, found: pl.DataFrame) -> None:
+    """Refuse residuals that are too few, as they count, to tell how wide intervals must be."""
+    count, needed = float(found[WEIGHT].sum()), count_needed(coverage)
+    if count < needed:
         raise DataRefused(
-            f"{plan.origin}: [serving] interval = {coverage:g}: {rows:,} rows say how wide "
-            f"intervals are, and {needed:,} are needed; give more data, or a larger {key}"
+            f"{plan.origin}: [serving] interval = {coverage:g}: {len(found):,} rows say how wide "
+            f"intervals are, of which older ones count less: all together as {int(count):,}, and "
+            f"{needed:,} are needed; give more data, or a smaller interval"
         )

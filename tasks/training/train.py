@@ -64,7 +64,7 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     simple = params | _SIMPLE_TREE | (_GAMMA_STEP if params["objective"] == "gamma" else {})
     grown = grow(plan, prepared, params, simple)
     twin = write_text(grown.twin, folder / "twin.txt")
-    fit_interval(plan, prepared, params, twin)
+    fit_interval(plan, prepared, params, grown.rounds, twin)
     return Trained(
         twin=twin,
         simple=write_text(grown.simple, folder / "simple.txt"),
