@@ -12,11 +12,11 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from tasks.core.columns import ROW, WEIGHT
+from tasks.core.columns import ROW
 from tasks.core.errors import DataRefused
 from tasks.core.prediction_interval import (
+    Array,
     IntervalModel,
     beside,
     count_needed,
@@ -29,16 +29,17 @@ from tasks.storage.store import reaching
 from tasks.training.datasets import Parameters, open_bins, take_rows
 from tasks.training.lightgbm_params import blaming
 from tasks.training.residuals import (
-    RESIDUAL,
     TRAINING,
     TURN,
     judge_holdout,
     judge_training,
+    name_residuals,
     predict_turns,
     weigh_residuals,
 )
 
-_ROUNDS = 50
+_ROUNDS = 100
+_BELOW, _ABOVE = "below", "above"  # columns of residuals: where ends of others lie
 _LEAF_ROWS = 5  # that are expected beyond an end, in the smallest leaf
 # Noise has a simpler shape than what it is noise of; and it does not rise where a feature does.
 _CALM: Parameters = {
@@ -52,27 +53,47 @@ def fit_interval(
     plan: Plan, prepared: Prepared, params: Parameters, rounds: int, twin: Path
 ) -> None:
     """Fit the twin's intervals into a file beside it, where the definition asks for any."""
-    if plan.definition.serving.interval is None:
+    coverage = plan.definition.serving.interval
+    if coverage is None:
         return
     with blaming(plan.origin):
-        found = judge_training(plan, prepared, params, rounds)
+        found = judge_training(
+            plan,
+            prepared,
+            params,
+            lambda rows: lightgbm.train(dict(params), rows, rounds, keep_training_booster=True),
+        )
+        _refuse_few(plan, coverage, found)
+        ends = end_parameters(params, coverage, len(found))
+        data, turn = _open_residuals(plan, prepared, ends, found, TRAINING)
+        turns = [turn == each for each in np.unique(turn[turn >= 0])]
+        models = [_grow_ends(ends, data, (turn >= 0) & ~each) for each in turns]
+        offsets = predict_turns(plan, prepared, TRAINING, turns, models, 2)[turn >= 0]
+        judged = _add_offsets(found, offsets)
         with reaching(str(twin)):
-            found.write_ipc(_residuals_beside(twin))
-        _fit(plan, prepared, params, found, TRAINING, twin)
+            judged.write_ipc(_residuals_beside(twin))
+        _keep(plan, judged, _grow_ends(ends, data, turn >= 0), twin)
 
 
 def refit_interval(
     plan: Plan, prepared: Prepared, params: Parameters, twin: Path, released: Path
 ) -> None:
-    """Fit the released model's intervals by the residuals of before and those of the holdout."""
-    if plan.definition.serving.interval is None:
+    """Fit the released model's intervals by the residuals of before and those of the holdout.
+
+    The twin's ends have not seen the holdout either, and judge it.
+    """
+    kept = read_fitted(plan, twin)
+    if kept is None:
         return
-    known = pl.read_ipc(_residuals_beside(twin))
-    turn = int(known[TURN].to_numpy().max()) + 1
     with blaming(plan.origin):
-        newest = judge_holdout(plan, prepared, lightgbm.Booster(model_file=twin), turn)
-        parts = (*TRAINING, SplitRole.HOLDOUT)
-        _fit(plan, prepared, params, pl.concat([known, newest]), parts, released)
+        newest = judge_holdout(plan, prepared, lightgbm.Booster(model_file=twin))
+        part, every = (SplitRole.HOLDOUT,), [np.ones(len(newest), bool)]
+        offsets = predict_turns(plan, prepared, part, every, [open_ends(kept)], 2)
+        known = pl.read_ipc(_residuals_beside(twin))
+        judged = pl.concat([known, _add_offsets(newest, offsets)])
+        ends = end_parameters(params, kept.coverage, len(judged))
+        data, turn = _open_residuals(plan, prepared, ends, judged, (*TRAINING, *part))
+        _keep(plan, judged, _grow_ends(ends, data, turn >= 0), released)
 
 
 def read_fitted(plan: Plan, model: Path) -> IntervalModel | None:
@@ -99,50 +120,53 @@ def open_ends(interval: IntervalModel | None) -> list[lightgbm.Booster]:
     return [lightgbm.Booster(model_str=text) for text in (interval.lower, interval.upper)]
 
 
-def _fit(
+def _open_residuals(
     plan: Plan,
     prepared: Prepared,
-    params: Parameters,
+    ends: list[Parameters],
     found: pl.DataFrame,
     parts: tuple[SplitRole, ...],
-    model: Path,
-) -> None:
-    """Fit both ends to residuals, and say by rows that neither saw how much wider they must be."""
-    coverage, deviance = plan.definition.serving.interval, plan.definition.deviance
-    assert coverage is not None, "asked for by the definition"
-    found = found.with_columns(pl.Series(WEIGHT, weigh_residuals(found)))
-    _refuse_few(plan, coverage, found)
+) -> tuple[lightgbm.Dataset, Array]:
+    """Bin the rows of parts with their residuals as labels, and say which turn judged each."""
     rows = prepared.scan(*parts).select(ROW).collect()
     told = rows.join(found, on=ROW, how="left", maintain_order="left")
-    residual, turn = told[RESIDUAL].to_numpy(), told[TURN].fill_null(-1).to_numpy()
-    known, ends = turn >= 0, end_parameters(params, coverage, len(found))
-    data = open_bins(plan, prepared, ends[0], *parts).set_label(np.where(known, residual, 0))
-    judged = [turn == each for each in np.unique(turn[known])]
-    judging = [_grow_ends(ends, data, known & ~each) for each in judged]
-    below, above = predict_turns(plan, prepared, parts, judged, judging)[known].T
-    counts = told[WEIGHT].to_numpy()[known]
-    share, floor = find_share(coverage, residual[known], below, above, counts)
-    lower, upper = (each.model_to_string() for each in _grow_ends(ends, data, known))
+    residual = told[name_residuals(1)[0]].fill_null(0).to_numpy()
+    data = open_bins(plan, prepared, ends[0], *parts).set_label(residual)
+    return data, told[TURN].fill_null(-1).to_numpy()
+
+
+def _grow_ends(
+    ends: list[Parameters], data: lightgbm.Dataset, learned: Array
+) -> list[lightgbm.Booster]:
+    rows = take_rows(data, learned)
+    return [lightgbm.train(dict(end), rows, _ROUNDS, keep_training_booster=True) for end in ends]
+
+
+def _add_offsets(found: pl.DataFrame, offsets: Array) -> pl.DataFrame:
+    """Add what ends say of residuals that they did not learn from."""
+    return found.with_columns(pl.Series(_BELOW, offsets[:, 0]), pl.Series(_ABOVE, offsets[:, 1]))
+
+
+def _keep(plan: Plan, judged: pl.DataFrame, models: list[lightgbm.Booster], model: Path) -> None:
+    """Say how much wider intervals must be, and put them into a file beside their model."""
+    coverage, deviance = plan.definition.serving.interval, plan.definition.deviance
+    assert coverage is not None, "asked for by the definition"
+    named = (name_residuals(1)[0], _BELOW, _ABOVE)
+    residual, below, above = (judged[name].to_numpy() for name in named)
+    share, floor = find_share(coverage, residual, below, above, weigh_residuals(judged))
     fitted = IntervalModel(
         coverage=coverage,
-        lower=lower,
-        upper=upper,
+        lower=models[0].model_to_string(),
+        upper=models[1].model_to_string(),
         share=share,
         floor=floor,
         least=0.0 if deviance else None,
-        rows=len(found),
+        rows=len(judged),
         rounds=(_ROUNDS, _ROUNDS),
         around=True,
     )
     with reaching(str(model)):
         beside(model).write_text(fitted.model_dump_json(indent=1), encoding="utf-8")
-
-
-def _grow_ends(
-    ends: list[Parameters], data: lightgbm.Dataset, learned: NDArray[np.bool_]
-) -> list[lightgbm.Booster]:
-    rows = take_rows(data, learned)
-    return [lightgbm.train(dict(end), rows, _ROUNDS, keep_training_booster=True) for end in ends]
 
 
 def _residuals_beside(twin: Path) -> Path:
@@ -151,10 +175,11 @@ def _residuals_beside(twin: Path) -> Path:
 
 def _refuse_few(plan: Plan, coverage: float, found: pl.DataFrame) -> None:
     """Refuse residuals that are too few, as they count, to tell how wide intervals must be."""
-    count, needed = float(found[WEIGHT].sum()), count_needed(coverage)
-    if count < needed:
+    count, needed = float(weigh_residuals(found).sum()), count_needed(coverage)
+    if count < needed or found[TURN].n_unique() < 2:
         raise DataRefused(
             f"{plan.origin}: [serving] interval = {coverage:g}: {len(found):,} rows say how wide "
             f"intervals are, of which older ones count less: all together as {int(count):,}, and "
-            f"{needed:,} are needed; give more data, or a smaller interval"
+            f"{needed:,} are needed, of two stretches of time at least; give more data, or a "
+            "smaller interval"
         )

@@ -6,7 +6,7 @@ random judge each other (cross-conformal prediction: Vovk 2015). No group is on 
 responsible for what is made of residuals (`intervals`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,14 +16,13 @@ import polars as pl
 from numpy.typing import NDArray
 from polars.selectors import by_name
 
-from tasks.core.columns import GROUP, ROW, TARGET, TIME
-from tasks.core.errors import DataRefused
+from tasks.core.columns import GROUP, ROW, TARGET, TIME, WEIGHT
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, model_input, open_bins, take_rows
 
 TRAINING = (SplitRole.FIT, SplitRole.STOP)
-RESIDUAL, TURN = "residual", "turn"  # columns, beside ROW and TIME
+TURN = "turn"  # a column, beside ROW, TIME and those of residuals
 _TURNS, _FIRST = 5, 1 / 3  # of the window in time, that the first turn learns from
 _JUDGED_GROUPS = 3  # one of so many judges, where rows have a time, too
 _FEWEST = 50  # rows to learn from
@@ -31,38 +30,54 @@ _HALF_LIFE = 0.2  # of the residuals in time, after which one says half as much 
 
 Array = NDArray[Any]
 Turn = tuple[Array, Array]  # which rows a turn learns from, and which it judges
+Grow = Callable[[lightgbm.Dataset], lightgbm.Booster]
 
 
-def judge_training(plan: Plan, prepared: Prepared, params: Parameters, rounds: int) -> pl.DataFrame:
-    """Give the residuals of rows that a turn judges; its models are made as the twin is."""
-    told = by_name(ROW, TIME, TARGET, GROUP, require_all=False)
+def judge_training(
+    plan: Plan, prepared: Prepared, params: Parameters, grow: Grow, outputs: int = 1
+) -> pl.DataFrame:
+    """Give the residuals of rows that a turn judges; its models are grown as the twin is.
+
+    A model of several outputs has a residual for each.
+    """
+    told = by_name(ROW, TIME, TARGET, GROUP, WEIGHT, require_all=False)
     rows = prepared.scan(*TRAINING).select(told).collect()
     turns = cut_turns(plan, prepared, rows)
     data = open_bins(plan, prepared, params, *TRAINING)
-    models = [
-        [lightgbm.train(dict(params), take_rows(data, each), rounds, keep_training_booster=True)]
-        for each, _ in turns
-    ]
+    models = [[grow(take_rows(data, each))] for each, _ in turns]
     judged = [each for _, each in turns]
-    predicted = predict_turns(plan, prepared, TRAINING, judged, models)[:, 0]
-    turn = np.select(judged, list(range(len(turns))), -1)
-    return rows.select(
-        ROW,
-        TIME,
-        pl.Series(RESIDUAL, rows[TARGET].to_numpy() - predicted),
-        pl.Series(TURN, turn, dtype=pl.Int8),
-    ).filter(pl.col(TURN) >= 0)
+    predicted = predict_turns(plan, prepared, TRAINING, judged, models, outputs)
+    turn = np.full(len(rows), -1)
+    for place, each in enumerate(judged):
+        turn[each] = place
+    return _subtract(rows, predicted, turn).filter(pl.col(TURN) >= 0)
 
 
 def judge_holdout(
-    plan: Plan, prepared: Prepared, twin: lightgbm.Booster, turn: int
+    plan: Plan, prepared: Prepared, twin: lightgbm.Booster, outputs: int = 1
 ) -> pl.DataFrame:
     """Give the holdout's residuals: the twin never saw it, so it is one more turn."""
-    rows = prepared.scan(SplitRole.HOLDOUT).select(ROW, TIME, TARGET).collect()
+    told = by_name(ROW, TIME, TARGET, GROUP, WEIGHT, require_all=False)
+    rows = prepared.scan(SplitRole.HOLDOUT).select(told).collect()
     everything = [np.ones(len(rows), bool)]
-    predicted = predict_turns(plan, prepared, (SplitRole.HOLDOUT,), everything, [[twin]])[:, 0]
-    residual = pl.Series(RESIDUAL, rows[TARGET].to_numpy() - predicted)
-    return rows.select(ROW, TIME, residual, pl.lit(turn, pl.Int8).alias(TURN))
+    predicted = predict_turns(plan, prepared, (SplitRole.HOLDOUT,), everything, [[twin]], outputs)
+    return _subtract(rows, predicted, np.full(len(rows), _TURNS))
+
+
+def name_residuals(outputs: int) -> list[str]:
+    """Name the columns of residuals.
+
+    >>> name_residuals(2)
+    ['residual_0', 'residual_1']
+    """
+    return [f"residual_{place}" for place in range(outputs)]
+
+
+def _subtract(rows: pl.DataFrame, predicted: Array, turn: Array) -> pl.DataFrame:
+    off = rows[TARGET].to_numpy()[:, None] - predicted
+    named = map(pl.Series, name_residuals(off.shape[1]), off.T)
+    kept = rows.drop(TARGET, GROUP, strict=False)
+    return kept.with_columns(*named, pl.Series(TURN, turn, dtype=pl.Int8))
 
 
 def cut_turns(plan: Plan, prepared: Prepared, rows: pl.DataFrame) -> list[Turn]:
@@ -76,14 +91,7 @@ def cut_turns(plan: Plan, prepared: Prepared, rows: pl.DataFrame) -> list[Turn]:
         turns = [(place != turn, place == turn) for turn in range(_TURNS)]
     else:
         turns = _cut_time(plan, rows[TIME].dt.epoch("us").to_numpy(), groups)
-    kept = [turn for turn in turns if turn[0].sum() >= _FEWEST and turn[1].any()]
-    if len(kept) < 2:
-        raise DataRefused(
-            f"{plan.origin}: [serving] interval: its width is learned on rows that come after "
-            f"{_FEWEST} others at least, in two stretches of the training window's time; give more "
-            "history"
-        )
-    return kept
+    return [turn for turn in turns if turn[0].sum() >= _FEWEST and turn[1].any()]
 
 
 def _cut_time(plan: Plan, times: Array, groups: Array | None) -> list[Turn]:
@@ -115,12 +123,14 @@ def predict_turns(
     parts: tuple[SplitRole, ...],
     judged: Sequence[Array],
     models: Sequence[Sequence[lightgbm.Booster]],
+    outputs: int,
 ) -> Array:
-    """Let each turn's models predict the rows that it judges; shape (rows, models of a turn).
+    """Let each turn's models predict the rows that it judges; shape (rows, outputs of them all).
 
     Rows that no turn judges have no number.
     """
-    found, start = np.full((len(judged[0]), len(models[0])), np.nan), 0
+    count = sum(prepared.rows.get(part.name.lower(), 0) for part in parts)
+    found, start = np.full((count, outputs), np.nan), 0
     for frame in prepared.batches(list(plan.features.expressions), *parts):
         here = found[start : start + len(frame)]
         for rows, some in zip(judged, models, strict=True):

@@ -70,6 +70,15 @@ def test_intervals_move_with_a_target_that_grows(made: Project, tmp_path: Path) 
     assert widths(plan, prepared, trained.twin, fitted)[0] == pytest.approx(0.9, abs=0.05)
 
 
+def test_intervals_need_no_early_stopping(made: Project, tmp_path: Path) -> None:
+    training = {"training": "early_stopping = 0\nrounds = 40\nthreads = 1"}
+    plan, _, prepared = prepare_uncertain(made, **training)
+    trained = train_models(plan, prepared, tmp_path)
+    fitted = read_fitted(plan, trained.twin)
+    assert fitted
+    assert widths(plan, prepared, trained.twin, fitted)[0] == pytest.approx(0.9, abs=0.03)
+
+
 def test_same_rows_give_the_same_bytes_and_nothing_is_written_unasked(
     made: Project, tmp_path: Path
 ) -> None:
