@@ -39,7 +39,11 @@ class Task:
     @property
     def given(self) -> dict[str, Any]:
         """LightGBM's parameters; constraints by the features' places."""
-        own = {name: value for name, value in self.params.items() if name != "weight"}
+        own = {
+            name: value
+            for name, value in self.params.items()
+            if name not in ("weight", "quantiles")
+        }
         if rising := own.pop("monotone", None):
             own["monotone_constraints"] = [int(name in rising) for name in self.names]
         return {"random_state": 1, "verbosity": -1, "n_jobs": 2, **own}
@@ -71,6 +75,9 @@ def predict_by_hand(task: Task) -> Iterator[tuple[str, Array]]:
         weights = np.concatenate([task.weights["fit"], task.weights["stop"]])  # type: ignore[list-item]
     estimator = lightgbm.LGBMRegressor if task.kind == "regression" else lightgbm.LGBMClassifier
     marked = {"categorical_feature": list(task.categories) or "auto"}
+    if levels := task.params.get("quantiles"):
+        yield "lightgbm", predict_quantiles(task, whole, target, weights, levels)
+        return
     plain = estimator(**task.given).fit(whole, target, sample_weight=weights, **marked)
     yield "lightgbm", answer(plain, task.held)
     rounds = settle_rounds(estimator, task, marked)
@@ -79,6 +86,18 @@ def predict_by_hand(task: Task) -> Iterator[tuple[str, Array]]:
     boosting = make_boosting(task, whole)
     if boosting is not None:
         yield "boosting", answer(boosting.fit(whole, target, sample_weight=weights), task.held)
+
+
+def predict_quantiles(
+    task: Task, rows: Array, target: Array, weights: Array | None, levels: tuple[float, ...]
+) -> Array:
+    """Give what a LightGBM model for each level predicts, which knows nothing of the others."""
+    marked, found = list(task.categories) or "auto", []
+    for level in levels:
+        model = lightgbm.LGBMRegressor(**task.given, objective="quantile", alpha=level)
+        model.fit(rows, target, sample_weight=weights, categorical_feature=marked)
+        found.append(np.asarray(model.predict(task.held)))
+    return np.column_stack(found)
 
 
 def settle_rounds(estimator: Any, task: Task, marked: Mapping[str, Any]) -> int:

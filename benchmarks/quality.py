@@ -100,7 +100,7 @@ def compare(case: Case, folder: Path) -> dict[str, Any]:
     powers = {case.metric: _POWERS[case.metric]} if case.metric in _POWERS else {}
 
     def measure(predicted: np.ndarray, threshold: float) -> dict[str, float]:
-        given = weights["held"], costs, powers
+        given = weights["held"], costs, powers, plan.definition.target.quantiles or ()
         return count_again(task.kind, task.target["held"], predicted, threshold, *given)
 
     told = found.metrics["holdout"]

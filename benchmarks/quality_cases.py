@@ -145,9 +145,30 @@ def make_series(draw: np.random.Generator) -> pl.DataFrame:
     return pl.select(day=day).with_columns(temperature=pl.Series((wave + weather).round(1)))
 
 
+def make_rentals(draw: np.random.Generator) -> pl.DataFrame:
+    """Rentals of each three hours that grow for two years and a half, with noise in proportion."""
+    hour = 3 * np.arange(8 * 912)
+    day = hour // 24
+    weather = np.zeros(day[-1] + 1)
+    for each in range(1, len(weather)):
+        weather[each] = 0.8 * weather[each - 1] + 0.6 * draw.normal()
+    wave = np.sin(hour % 24 * 2 * np.pi / 24 - 2) - 0.4 * np.cos(2 * np.pi * day / 365)
+    mean = 80 * (1 + day / 730) * np.exp(0.7 * wave + 0.15 * weather[day])
+    start = pl.datetime(2021, 1, 1)
+    return pl.select(
+        time=start + pl.duration(hours=pl.Series(hour)), weather=pl.Series(weather[day].round(2))
+    ).with_columns(
+        hour=pl.col("time").dt.hour(), weekday=pl.col("time").dt.weekday(),
+        month=pl.col("time").dt.month(), year=pl.col("time").dt.year(),
+        rented=pl.Series((mean * np.exp(0.25 * draw.normal(size=len(hour)))).round(1)),
+    )  # fmt: skip
+
+
 _WIDE = {"num_leaves": 127, "learning_rate": 0.3, "min_data_in_leaf": 5}
 _POISSON = 'params = { objective = "poisson" }'
 _INTERVAL = {"serving": "interval = 0.9"}
+_LEVELS = (0.1, 0.5, 0.9)
+_QUANTILES = {"target": f"quantiles = {list(_LEVELS)}"}
 _OTHERS = (
     Case("adult", read("adult.csv"), "salary", "auc"),
     Case("adult", read("adult.csv"), "salary", "cost", "costs", {
@@ -157,6 +178,8 @@ _OTHERS = (
     Case("bike", read("bike_hour.csv"), "cnt", "poisson_deviance", "poisson",
          {"training": _POISSON}, params={"objective": "poisson"}),
     Case("bike", read("bike_hour.csv"), "cnt", "rmse", "interval", _INTERVAL),
+    Case("bike", read("bike_hour.csv"), "cnt", "pinball_loss", "quantiles", _QUANTILES,
+         params={"quantiles": _LEVELS}),
 )  # fmt: skip
 _MADE = (
     Case("breast cancer", bundled(datasets.load_breast_cancer), "y", "log_loss", seeds=5),
@@ -169,6 +192,11 @@ _MADE = (
     Case("friedman", make_friedman, "y", "rmse", "monotone", {
         "training": "monotone = { x3 = 1, x4 = 1 }",
     }, params={"monotone": ("x3", "x4")}),
+    Case("friedman", make_friedman, "y", "pinball_loss", "quantiles", _QUANTILES,
+         params={"quantiles": _LEVELS}),
+    Case("rentals", make_rentals, "rented", "rmse", "interval", _INTERVAL),
+    Case("rentals", make_rentals, "rented", "pinball_loss", "quantiles", _QUANTILES,
+         params={"quantiles": _LEVELS}),
     Case("hastie", make_hastie, "y", "auc"),
     Case("hastie", make_hastie, "y", "log_loss", "recalibrated", {
         "training": "params = { num_leaves = 127, learning_rate = 0.3, min_data_in_leaf = 5 }",

@@ -22,9 +22,15 @@ def count_again(
     weights: Array | None = None,
     costs: tuple[Array | float, Array | float] | None = None,
     powers: dict[str, float] | None = None,
+    levels: tuple[float, ...] = (),
 ) -> dict[str, float]:
-    """Compute each metric of a kind of target; `powers` are of the deviances that are asked for."""
+    """Compute each metric of a kind of target; `powers` are of the deviances that are asked for.
+
+    Of quantiles the numbers are their means over `levels`.
+    """
     given: dict[str, Any] = {"sample_weight": weights}
+    if levels:
+        return _quantiles(target, predicted, levels, weights)
     if kind == "binary":
         return _binary(target, predicted, threshold, given, costs)
     if kind == "multiclass":
@@ -45,6 +51,21 @@ def count_again(
         "mae": metrics.mean_absolute_error(target, predicted, **given),
         "r2": metrics.r2_score(target, predicted, **given),
     }
+
+
+def _quantiles(
+    target: Array, predicted: Array, levels: tuple[float, ...], weights: Array | None
+) -> dict[str, float]:
+    losses, gaps = [], []
+    for level, quantile in zip(levels, predicted.T, strict=True):
+        loss = metrics.mean_pinball_loss(target, quantile, alpha=level, sample_weight=weights)
+        below, up_to = (
+            float(np.average(each, weights=weights))
+            for each in (target < quantile, target <= quantile)
+        )
+        losses.append(loss)
+        gaps.append(max(below - level, level - up_to, 0.0))
+    return {"pinball_loss": float(np.mean(losses)), "coverage_error": float(np.mean(gaps))}
 
 
 def _binary(

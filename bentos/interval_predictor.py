@@ -22,24 +22,25 @@ class IntervalPredictor:
             Predictor(text, compiled) for text in (self._model.lower, self._model.upper)
         )
 
-    def predict(self, matrix: Array) -> Array:
-        """Predict the intervals of rows (rows, features); shape (rows, 2)."""
-        return self._model.widen(self._lower.predict(matrix), self._upper.predict(matrix))
+    def predict(self, matrix: Array, predicted: Array) -> Array:
+        """Predict the intervals of rows (rows, features) with predictions; shape (rows, 2)."""
+        lower, upper = self._lower.predict(matrix), self._upper.predict(matrix)
+        return self._model.widen(predicted, lower, upper)
 
-    def predict_one(self, numbers: Sequence[float]) -> list[float]:
-        """Predict the interval of one row of numbers."""
+    def predict_one(self, numbers: Sequence[float], predicted: float) -> list[float]:
+        """Predict the interval of one row of numbers with its prediction."""
         lower, upper = self._lower.predict_one(numbers), self._upper.predict_one(numbers)
         assert isinstance(lower, float), "one number a row"
         assert isinstance(upper, float), "one number a row"
-        return self._model.widen_one(lower, upper)
+        return self._model.widen_one(predicted, lower, upper)
 
-    def check(self, version: str, matrix: Array) -> None:
+    def check(self, version: str, matrix: Array, predicted: Array) -> None:
         """Answer made-up rows, together and alone; StoreError where that fails or differs."""
         if {self._lower.features, self._upper.features} != {matrix.shape[1]}:
             raise StoreError(f"{version}: its intervals take other features than they are given")
         if {self._lower.classes, self._upper.classes} != {1}:
             raise StoreError(f"{version}: its intervals have more than two ends")
-        together = self.predict(matrix)
-        alone = np.array([self.predict_one(row) for row in matrix.tolist()])
+        together, rows = self.predict(matrix, predicted), matrix.tolist()
+        alone = np.array(list(map(self.predict_one, rows, predicted.tolist())))
         if not np.isfinite(together).all() or not np.array_equal(together, alone):
             raise StoreError(f"{version}: its intervals are no finite, repeatable numbers")

@@ -124,7 +124,7 @@ class Model:
     def tell(self, matrix: Array, predicted: Array) -> list[Any] | None:
         """Give what is said beside predictions, named `told`: labels, intervals or quantiles."""
         if self.interval is not None:
-            return list(self.interval.predict(matrix).tolist())
+            return list(self.interval.predict(matrix, predicted).tolist())
         return label(self.definition, self.vocabulary.classes, predicted)
 
     @property
@@ -222,7 +222,7 @@ def check_model(model: Model) -> None:
     if not np.isfinite(together).all() or not np.array_equal(together, np.array(alone)):
         raise StoreError(f"{model.version}: its predictions are no finite, repeatable numbers")
     if model.interval is not None:
-        model.interval.check(model.version, matrix)
+        model.interval.check(model.version, matrix, together)
 
 
 def find_program(model: Model) -> RowProgram | None:

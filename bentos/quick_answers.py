@@ -151,7 +151,7 @@ def _find_told(model: Model) -> Callable[[tuple[float, ...], Any], Any]:
     if model.definition.pinball:
         return lambda numbers, predicted: predicted
     if (interval := model.interval) is not None:
-        return lambda numbers, predicted: interval.predict_one(numbers)
+        return interval.predict_one
     kind, threshold = model.definition.target.kind, model.definition.threshold
     if kind == "regression":
         return lambda numbers, predicted: None

@@ -85,7 +85,8 @@ def answer_until(past: Past, lane: Lane, now: datetime) -> None:
     if model.interval is not None:
         if lane.intervals is None:
             lane.intervals = np.full((len(lane.answers), 2), np.nan)
-        lane.intervals[rows] = model.interval.predict(model.encode_frame(past.rows[rows]))
+        matrix = model.encode_frame(past.rows[rows])
+        lane.intervals[rows] = model.interval.predict(matrix, predicted)
 
 
 def answer(past: Past, champion: LaneChampion, rows: slice) -> Array:

@@ -1,9 +1,10 @@
 """Prediction intervals: the file that a version keeps of them, and how the two ends are told by it.
 
 Conformalised quantile regression (Romano, Patterson and Candès 2019) in the form that grows with
-an interval's own width (CQR-r: Sesia and Candès 2020): two quantile models give the ends, and rows
-that neither learned from say by which share of its width each interval is to be wider, or may be
-narrower. Not responsible for training the two (`training.intervals`), nor for predicting by them.
+an interval's own width (CQR-r: Sesia and Candès 2020): two quantile models say how far below and
+above the prediction the ends lie, and rows that neither learned from say by which share of its
+width each interval is to be wider, or may be narrower. Not responsible for training the two
+(`training.intervals`), nor for predicting by them.
 """
 
 import math
@@ -27,7 +28,8 @@ class IntervalModel(Frozen, allow_inf_nan=False):
     """Two quantile models as LightGBM's texts, and by what share of its width to widen an interval.
 
     `rows` are those that told `share`. `least` is what no target lies below: 0 of counts and
-    amounts. Intervals narrower than `floor` are widened as if they were so wide.
+    amounts. Intervals narrower than `floor` are widened as if they were so wide. The two models
+    predict the ends themselves, unless it is `around` the prediction: then, how far off they are.
     """
 
     coverage: float = Field(gt=0, lt=1)
@@ -38,6 +40,7 @@ class IntervalModel(Frozen, allow_inf_nan=False):
     least: float | None = None
     rows: int = Field(ge=1)
     rounds: tuple[int, int]
+    around: bool = Field(default=False, exclude_if=lambda around: not around)  # once, none was
 
     @model_validator(mode="after")
     def _check_rows(self) -> Self:
@@ -45,16 +48,17 @@ class IntervalModel(Frozen, allow_inf_nan=False):
             raise ValueError(f"{self.rows} rows are too few for a coverage of {self.coverage:g}")
         return self
 
-    def widen(self, lower: Array, upper: Array) -> Array:
-        """Give each row's interval, low before high, of its two quantiles; shape (rows, 2)."""
-        step = self.share * np.maximum(upper - lower, self.floor)
-        ends = np.sort(np.column_stack([lower - step, upper + step]), axis=1)
+    def widen(self, predicted: Array, lower: Array, upper: Array) -> Array:
+        """Give each row's interval, low before high, of what its models say; shape (rows, 2)."""
+        step, middle = self.share * np.maximum(upper - lower, self.floor), predicted * self.around
+        ends = np.column_stack([lower - step + middle, upper + step + middle])
+        ends.sort(axis=1)
         return ends if self.least is None else np.maximum(ends, self.least)
 
-    def widen_one(self, lower: float, upper: float) -> list[float]:
+    def widen_one(self, predicted: float, lower: float, upper: float) -> list[float]:
         """Give one row's interval as `widen` does, to the last bit."""
-        step = self.share * max(upper - lower, self.floor)
-        ends = sorted((lower - step, upper + step))
+        step, middle = self.share * max(upper - lower, self.floor), predicted * self.around
+        ends = sorted((lower - step + middle, upper + step + middle))
         return ends if self.least is None else [max(end, self.least) for end in ends]
 
 
@@ -80,13 +84,18 @@ def count_needed(coverage: float) -> int:
     return math.ceil(round(coverage / (1 - coverage), 9))
 
 
-def find_share(coverage: float, target: Array, lower: Array, upper: Array) -> tuple[float, float]:
+def find_share(
+    coverage: float, target: Array, lower: Array, upper: Array, weights: Array
+) -> tuple[float, float]:
     """Find by which share of their width intervals hold so many of such rows, and the floor.
 
-    It is the smallest share that holds `ceil((rows + 1) * coverage)` of the rows: so many that
-    one more row is held with that probability, whatever it is drawn from (exchangeable rows).
+    It is the smallest share that holds `coverage` of the rows and one more: so many that a new row
+    is held with that probability, whatever it is drawn from (exchangeable rows). Rows weigh at
+    most 1, which a new one does, and less where they say less of it (Barber, Candès, Ramdas and
+    Tibshirani 2023). Targets and ends may both be counted from each row's prediction.
     """
     floor = _NARROW * float(np.maximum(upper - lower, 0).mean()) or 1.0
     misses = np.maximum(lower - target, target - upper) / np.maximum(upper - lower, floor)
-    held = math.ceil(round((len(target) + 1) * coverage, 9))
-    return float(np.sort(misses)[held - 1]), floor
+    order = np.argsort(misses, kind="stable")
+    held, wanted = weights[order].cumsum(), (float(weights.sum()) + 1) * coverage
+    return float(misses[order][np.searchsorted(held, wanted - 1e-9)]), floor

@@ -45,10 +45,5 @@ def check_interval(target: Target, training: Training, serving: Serving, gate: G
             f"{where}: is for a regression; a {target.kind} target has "
             "probabilities, which say how sure it is; leave it out"
         )
-    if not training.early_stopping:
-        raise ValueError(
-            f"{where}: its width is learned on the slice of [training] "
-            "early_stopping, which is 0; leave that out"
-        )
     if training.engine == "dask":
         raise ValueError(f"{where}: is fitted in one process; set [training] engine = 'local'")

@@ -48,12 +48,12 @@ class Coverage(Frozen):
 
 
 def add_interval(
-    rows: pl.DataFrame, interval: IntervalModel | None, ends: Sequence[Array]
+    rows: pl.DataFrame, interval: IntervalModel | None, predicted: Array, ends: Sequence[Array]
 ) -> pl.DataFrame:
     """Add `LOW` and `HIGH` to rows whose ends were predicted, where there is an interval."""
     if interval is None:
         return rows
-    low, high = interval.widen(*ends).T
+    low, high = interval.widen(predicted, *ends).T
     return rows.with_columns(pl.Series(LOW, low), pl.Series(HIGH, high))
 
 

@@ -129,7 +129,7 @@ def evaluate_models(
     predicted, learned = (apply_chosen(found, each) for each in (raw, predict(twin, seen, pinball)))
     baseline = predict_baseline(plan, prepared, len(rows))
     slices = slice_rows(plan, snapshot, prepared, rows[ROW])
-    rows = add_interval(rows.with_columns(slices), interval, ends)
+    rows = add_interval(rows.with_columns(slices), interval, predicted, ends)
     evaluation = Evaluation(
         rows=len(rows),
         metrics={"holdout": measure_them(rows, predicted), "train": measure_them(seen, learned)},

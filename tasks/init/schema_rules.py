@@ -163,12 +163,7 @@ RULES: dict[str, list[Rule]] = {
             {
                 "properties": {
                     "target": {"properties": {"kind": {"const": "regression"}}},
-                    "training": {
-                        "properties": {
-                            "early_stopping": {"not": {"const": 0}},
-                            "engine": {"const": "local"},
-                        }
-                    },
+                    "training": {"properties": {"engine": {"const": "local"}}},
                 }
             },
         ),

@@ -126,7 +126,7 @@ def compare_predictions(
     expected = model.recalibrate(np.asarray(model.booster.predict(numbered)))
     answered = as_array(logged[LOGGED_PREDICTION])
     if model.interval is not None and LOGGED_INTERVAL in logged.columns:
-        expected = np.column_stack([expected, model.predict_interval(numbered)])
+        expected = np.column_stack([expected, model.predict_interval(numbered, expected)])
         answered = np.column_stack([answered, as_array(logged[LOGGED_INTERVAL])])
     if answered.shape != expected.shape:
         raise _CannotCompare("logged predictions have another shape than the model's")

@@ -191,19 +191,19 @@ def look_up_values(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
 
 def answer_rows(scorer: Scorer, batch: pl.DataFrame) -> pl.DataFrame:
     """Predict a part of a table; give its keys and the answers."""
-    definition, features = scorer.model.definition, scorer.model.features
-    classes = scorer.model.vocabulary.classes
+    model, definition, features = scorer.model, scorer.model.definition, scorer.model.features
     keys = batch.select(name for name in definition.extract.key if name in batch.columns)
-    numbers = encode_rows(features, scorer.model.vocabulary, batch)
-    predicted, interval = predict(scorer, numbers), scorer.model.predict_interval(numbers)
-    told = tell_predictions(definition, classes, predicted, interval)
+    numbers = encode_rows(features, model.vocabulary, batch)
+    predicted = predict(scorer, numbers)
+    interval = model.predict_interval(numbers, predicted)
+    told = tell_predictions(definition, model.vocabulary.classes, predicted, interval)
     if scorer.correction:
         told = told.with_columns(pl.lit(scorer.correction.number).alias("correction"))
     if scorer.explain:
-        booster, names = scorer.model.booster, list(features.expressions)
+        booster, names = model.booster, list(features.expressions)
         outputs = find_outputs(definition, booster, numbers, predicted)
         told = told.hstack(explain_rows(booster, names, numbers, outputs, scorer.explain))
-    return put_beside(keys, told, scorer.model.version)
+    return put_beside(keys, told, model.version)
 
 
 def find_forest(model: PublishedModel) -> CompiledForest | None:

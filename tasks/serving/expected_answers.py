@@ -62,7 +62,7 @@ def predict_answers(model: PublishedModel, rows: pl.DataFrame) -> Array:
     if model.interval is None:
         return predicted
     numbers = encode_rows(model.features, model.vocabulary, rows)
-    return np.column_stack([predicted, model.predict_interval(numbers)])
+    return np.column_stack([predicted, model.predict_interval(numbers, predicted)])
 
 
 def recall_tables(

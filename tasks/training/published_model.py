@@ -120,13 +120,16 @@ class PublishedModel(Frozen):
         predicted = rearrange(self.definition.pinball, predicted)
         return self.recalibration.apply(predicted) if self.recalibration else predicted
 
-    def predict_interval(self, numbers: pl.DataFrame) -> NDArray[np.float64]:
-        """Predict the intervals of encoded rows; shape (rows, 2), or (rows, 0) without any."""
+    def predict_interval(
+        self, numbers: pl.DataFrame, predicted: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Predict intervals of encoded, predicted rows; shape (rows, 2), or (rows, 0) without."""
         if self.interval is None:
             return np.zeros((len(numbers), 0))
         if numbers.is_empty():
             return np.zeros((0, 2))
-        return self.interval.widen(*(np.asarray(end.predict(numbers)) for end in self.ends))
+        ends = (np.asarray(end.predict(numbers)) for end in self.ends)
+        return self.interval.widen(predicted, *ends)
 
     def fetch_snapshot(self, folder: Path) -> list[Path]:
         """Fetch the Parquet parts it was made of; DataRefused where the root has lost them."""

@@ -19,8 +19,9 @@ from tasks.training.datasets import Parameters
 
 Callback = Callable[[Any], None]
 
-# A tree that adds nothing: where no leaf can be parted any more, LightGBM grows none.
-_NOTHING = "0\nnum_leaves=1\nnum_cat=0\nleaf_value=0\nis_linear=0\nshrinkage=1\n\n"
+# A tree of one leaf. Where no leaf can be parted any more, LightGBM grows none: it adds nothing.
+_CONSTANT = "num_leaves=1\nnum_cat=0\nleaf_value={}\nis_linear=0\nshrinkage=1\n\n"
+_NOTHING = f"0\n{_CONSTANT.format(0)}"
 
 
 class Round(NamedTuple):
@@ -81,6 +82,19 @@ def join_forests(forests: Sequence[lightgbm.Booster]) -> lightgbm.Booster:
     trees = [tree.partition("\n")[2] for each in rounds for tree in each]
     body = "".join(f"\nTree={place}\n{tree}" for place, tree in enumerate(trees))
     return lightgbm.Booster(model_str=f"{head}{body}\nend of trees\n\n")
+
+
+def add_constants(text: str, constants: Sequence[float]) -> str:
+    """Add a number to each output of a model in LightGBM's text: a last round of one-leaf trees."""
+    head, _, rest = text.partition("\nend of trees")
+    first = head.count("\nTree=")
+    trees = [
+        f"\nTree={first + place}\n{_CONSTANT.format(repr(float(each)))}"
+        for place, each in enumerate(constants)
+    ]
+    head = re.sub(r"(?m)^tree_sizes=.*\n", "", head)
+    joined = f"{head.rstrip()}\n\n{''.join(trees)}\nend of trees{rest}"
+    return lightgbm.Booster(model_str=joined).model_to_string()
 
 
 def _open_forests(

@@ -24,6 +24,7 @@ from tasks.training.early_stopping import settle_rounds
 from tasks.training.intervals import fit_interval, refit_interval
 from tasks.training.lightgbm_params import blaming, model_parameters, try_parameters
 from tasks.training.quantile_forest import grow_quantiles
+from tasks.training.quantile_shifts import shift_released, shift_twin
 from tasks.training.rare_class import steady_for, steady_leaves
 from tasks.training.small_table import calm_trees, count_small
 
@@ -64,8 +65,9 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     grow = grow_models if plan.definition.training.engine == "dask" else _grow_here
     simple = params | _SIMPLE_TREE | (_GAMMA_STEP if params["objective"] == "gamma" else {})
     grown = grow(plan, prepared, params, simple)
-    twin = write_text(grown.twin, folder / "twin.txt")
-    fit_interval(plan, prepared, params, twin)
+    twin = folder / "twin.txt"
+    write_text(shift_twin(plan, prepared, params, grown.rounds, grown.twin, twin), twin)
+    fit_interval(plan, prepared, params, grown.rounds, twin)
     return Trained(
         twin=twin,
         simple=write_text(grown.simple, folder / "simple.txt"),
@@ -100,7 +102,8 @@ def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) 
     with blaming(plan.origin):
         rows = make_dataset(plan, prepared, *SplitRole)
         booster = grow_here(plan.definition, trained.params, rows, trained.rounds)
-    return write_text(booster.model_to_string(), path)
+        text = shift_released(plan, prepared, booster.model_to_string(), trained.twin)
+    return write_text(text, path)
 
 
 def train_quick(

@@ -108,6 +108,15 @@ def test_scored_table_and_its_log_hold_both_ends(published: PublishedModel, tmp_
 def test_interval_of_another_model_is_refused(model: Model, folder: Path) -> None:
     interval = IntervalPredictor((folder / INTERVAL).read_bytes(), "v1")
     with pytest.raises(StoreError, match="v1: its intervals take other features"):
-        interval.check("v1", np.zeros((3, 2)))
+        interval.check("v1", np.zeros((3, 2)), np.zeros(3))
     with pytest.raises(StoreError, match="v1: is no prediction interval"):
         IntervalPredictor(b"{}", "v1")
+
+
+def test_interval_that_was_fitted_by_itself_once_is_answered_as_before() -> None:
+    kept = json.loads((Path(__file__).parents[1] / "support/interval_of_before.json").read_text())
+    interval, rows = IntervalPredictor(json.dumps(kept["file"]).encode(), "v1"), kept["rows"]
+    predicted = np.array([100.0, 200.0, 300.0])
+    assert interval.predict(np.array(rows), predicted).tolist() == kept["intervals"]
+    alone = list(map(interval.predict_one, rows, predicted.tolist()))
+    assert alone == kept["intervals"]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
+import polars as pl
 from any_model import make_folder
 from tables import Project
 from uncertain import SECTIONS, UNCERTAIN, prepare_uncertain
@@ -18,8 +19,10 @@ TARGET = 'value = "y"\nkind = "regression"\nquantiles = [0.1, 0.5, 0.9]'
 QUANTILES = {**SECTIONS, "target": TARGET, "serving": 'predictor = "compiled"'}
 
 
-def prepare_quantiles(made: Project, **sections: str) -> tuple[Plan, Snapshot, Prepared]:
-    return prepare_uncertain(made, **{**QUANTILES, **sections})
+def prepare_quantiles(
+    made: Project, rows: pl.DataFrame = UNCERTAIN, **sections: str
+) -> tuple[Plan, Snapshot, Prepared]:
+    return prepare_uncertain(made, rows, **{**QUANTILES, **sections})
 
 
 def make_quantiles(folder: Path, **sections: str) -> Path:

@@ -30,7 +30,9 @@ SECTIONS = {
 }
 
 
-def prepare_uncertain(made: Project, **sections: str) -> tuple[Plan, Snapshot, Prepared]:
+def prepare_uncertain(
+    made: Project, rows: pl.DataFrame = UNCERTAIN, **sections: str
+) -> tuple[Plan, Snapshot, Prepared]:
     given: dict[str, Any] = SECTIONS | sections
-    plan, snapshot = made.extract(UNCERTAIN, **given)
+    plan, snapshot = made.extract(rows, **given)
     return plan, snapshot, prepare_rows(plan, snapshot, snapshot.parts[0].parent)

@@ -33,30 +33,49 @@ def test_new_rows_are_held_as_often_as_was_asked_for() -> None:
     for _ in range(2_000):
         target = DRAW.normal(size=51)
         lower, upper = np.full(51, -0.5), np.full(51, 0.5)
-        share, floor = find_share(0.8, target[:50], lower[:50], upper[:50])
+        share, floor = find_share(0.8, target[:50], lower[:50], upper[:50], np.ones(50))
         interval = IntervalModel.model_validate({**GIVEN, "share": share, "floor": floor})
-        ((low, high),) = interval.widen(lower[50:], upper[50:])
+        ((low, high),) = interval.widen(np.zeros(1), lower[50:], upper[50:])
         held.append(low <= target[50] <= high)
     assert np.mean(held) == pytest.approx(np.ceil(51 * 0.8) / 51, abs=0.025)
 
 
 def test_share_is_the_miss_of_the_last_row_that_must_be_held() -> None:
-    target = np.arange(1.0, 11.0)
-    share, floor = find_share(0.8, target, np.zeros(10), np.ones(10))
+    target, ones = np.arange(1.0, 11.0), np.ones(10)
+    share, floor = find_share(0.8, target, np.zeros(10), ones, ones)
     assert (share, floor) == (8.0, 0.1)  # 9 of 10 rows: at most 9, which lies 8 widths above
-    assert find_share(0.8, target, np.full(10, -20.0), np.full(10, 20.0))[0] < 0
-    assert find_share(0.8, target, np.ones(10), np.ones(10))[1] == 1.0
+    assert find_share(0.8, target, np.full(10, -20.0), np.full(10, 20.0), ones)[0] < 0
+    assert find_share(0.8, target, ones, ones, ones)[1] == 1.0
+
+
+def test_rows_that_weigh_nothing_say_nothing_of_how_wide_intervals_are() -> None:
+    target, lower, upper = DRAW.normal(size=400), np.full(400, -1.0), np.full(400, 1.0)
+    weights = np.repeat([0.0, 1.0], 200)
+    few = find_share(0.9, target[200:], lower[200:], upper[200:], weights[200:])
+    target[:200] *= 50
+    assert find_share(0.9, target, lower, upper, weights)[0] == few[0]
+    assert find_share(0.9, target, lower, upper, np.ones(400))[0] > few[0]
 
 
 def test_one_row_is_told_as_many_to_the_last_bit_with_the_lower_end_first() -> None:
-    lower, upper = DRAW.normal(size=(2, 500)) * 10.0 ** DRAW.integers(-3, 4, 500)
+    told = DRAW.normal(size=(3, 500)) * 10.0 ** DRAW.integers(-3, 4, 500)
     for changes in ({}, {"least": 0.0}, {"share": -0.9}, {"share": 0.1, "floor": 3.0}):
-        interval = IntervalModel.model_validate({**GIVEN, **changes})
-        many = interval.widen(lower, upper)
-        assert (many[:, 0] <= many[:, 1]).all()
-        pairs = zip(lower.tolist(), upper.tolist(), strict=True)
-        assert many.tolist() == [interval.widen_one(*pair) for pair in pairs]
-        assert interval.least is None or many.min() >= 0
+        for around in (False, True):
+            given = {**GIVEN, **changes, "around": around}
+            interval = IntervalModel.model_validate(given)
+            many = interval.widen(*told)
+            assert (many[:, 0] <= many[:, 1]).all()
+            assert many.tolist() == [interval.widen_one(*each) for each in told.T.tolist()]
+            assert interval.least is None or many.min() >= 0
+
+
+def test_ends_lie_around_the_prediction_where_the_file_says_so_and_once_did_not() -> None:
+    told = np.array([10.0]), np.array([-1.0]), np.array([3.0])
+    given = {**GIVEN, "around": True}
+    assert IntervalModel.model_validate(given).widen(*told).tolist() == [[8.0, 14.0]]
+    before = IntervalModel.model_validate(GIVEN)
+    assert before.widen(*told).tolist() == [[-2.0, 4.0]]
+    assert "around" not in before.model_dump_json()
 
 
 @pytest.mark.parametrize(

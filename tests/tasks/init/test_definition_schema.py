@@ -97,7 +97,6 @@ REFUSED = [
         for share, others in (
             (1, {}),
             (0.2, {}),
-            (0.9, {"training": "early_stopping = 0"}),
             (0.9, {"training": 'engine = "dask"'}),
         )
     ),
