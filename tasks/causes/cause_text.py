@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from tasks.causes.mapping import Mapping
 from tasks.causes.root_cause import RootCause
+from tasks.core.wording import list_few
 
 _MINUTE = "%Y-%m-%d %H:%M"
 _NAMED = 3
@@ -41,7 +42,7 @@ def _name(cause: RootCause) -> str:
     )
     made = [each for each in cause.features if each not in own]
     told = f" (feature {', '.join(made[:_NAMED])})" if made else ""
-    files = f" ({_list(cause.files)})" if cause.files else ""
+    files = f" ({list_few(cause.files, _NAMED)})" if cause.files else ""
     source = f" of source {cause.source}{files}" if cause.source else ""
     return f"{cause.column}{source}{told}"
 
@@ -66,8 +67,3 @@ def _rows(cause: RootCause) -> str:
     if not cause.where:
         return f"{cause.rows:,} rows"
     return f"{cause.rows:,} of {cause.of:,} rows, only where {cause.where}"
-
-
-def _list(names: tuple[str, ...]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

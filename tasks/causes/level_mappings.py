@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from tasks.causes.mapping import Mapping
+from tasks.core.wording import list_few
 
 _LEAST, _FEWEST = 0.005, 10  # share and count of a level that is worth a name
 _VANISHED = 0.1  # of its share may be left of a level
@@ -140,6 +141,4 @@ def _count(column: pl.Series) -> dict[str, int]:
 
 def _say(pairs: Pairs[str, str], is_: Pairs[str, int]) -> str:
     ranked = sorted(pairs, key=lambda old: -is_[pairs[old]])
-    named = ", ".join(f"{old!r} is {pairs[old]!r} now" for old in ranked[:_NAMED])
-    more = len(ranked) - _NAMED
-    return f"{named} and {more} more" if more > 0 else named
+    return list_few([f"{old!r} is {pairs[old]!r} now" for old in ranked], _NAMED)

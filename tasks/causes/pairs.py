@@ -12,6 +12,7 @@ import polars as pl
 from tasks.causes.mapping import Array, Kind, Mapping, find_grain, find_standing, to_numbers
 from tasks.causes.number_mappings import say_factor, say_offset, shift_hours
 from tasks.causes.unit_factors import list_conversions
+from tasks.core.wording import list_few
 
 _ALL = 0.99  # of the rows that differ
 _LEAST = 20  # of them
@@ -86,9 +87,8 @@ def _map_levels(name: str, old: pl.Series, new: pl.Series) -> Mapping | None:
     if first["len"].sum() < _ALL * len(old):
         return None
     levels = dict(first.select("old", "new").iter_rows())
-    named = ", ".join(f"{one!r} is {other!r}" for one, other in list(levels.items())[:_NAMED])
-    more = f" and {len(levels) - _NAMED} more" if len(levels) > _NAMED else ""
-    return _tell("levels", name, f"renamed: {named}{more}", levels=levels)
+    named = list_few([f"{one!r} is {other!r}" for one, other in levels.items()], _NAMED)
+    return _tell("levels", name, f"renamed: {named}", levels=levels)
 
 
 def _hold(same: pl.Series) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from tasks.core.definition import Frozen
+from tasks.core.wording import list_few
 
 
 class Check(Frozen):
@@ -32,9 +33,8 @@ def say_failed(checks: Iterable[Mapping[str, Any]]) -> str:
     >>> say_failed([{"name": "auc", "passed": False, "detail": "0.6 under 0.7"}])
     'auc: 0.6 under 0.7'
     """
-    bad = [each for each in checks if not each["passed"]]
-    more = f"; and {len(bad) - 1} more" if len(bad) > 1 else ""
-    return f"{bad[0]['name']}: {bad[0]['detail']}{more}" if bad else ""
+    bad = [f"{each['name']}: {each['detail']}" for each in checks if not each["passed"]]
+    return list_few(bad, 1, "; ")
 
 
 def at_least(name: str, count: int, least: int, what: str) -> Check:

@@ -14,6 +14,7 @@ from tasks.causes.cause_text import describe_causes
 from tasks.causes.root_cause import RootCause
 from tasks.core.checks import Check, failed
 from tasks.core.definition import Frozen
+from tasks.core.wording import list_few
 from tasks.evaluation.prior_shift import describe_shift
 from tasks.features.feature_tables import tabled_values
 from tasks.monitoring.alert_deduplication import Alert, SentAlert
@@ -128,8 +129,7 @@ def _find_uncovered(found: MonitoringResult) -> list[str]:
     whole = [each.detail for each in lost if not each.slice]
     if not named:
         return whole
-    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    return [*whole, f"too few rows lie in their interval in {', '.join(named[:_NAMED])}{more}"]
+    return [*whole, f"too few rows lie in their interval in {list_few(named, _NAMED)}"]
 
 
 def warn_of(found: MonitoringResult) -> Iterator[str]:
@@ -200,7 +200,7 @@ def _find_broken(found: MonitoringResult) -> Iterator[tuple[str, str, dict[str, 
     if problem := found.watch.problem or (found.new_data and found.new_data.problem):
         yield "sources", f"the sources cannot be read: {problem}", {}
     if broken := failed(found.checks):
-        named = "; ".join(f"{check.name}: {check.detail}" for check in broken[:_NAMED])
+        named = list_few([f"{check.name}: {check.detail}" for check in broken], _NAMED, "; ")
         names = [check.name for check in broken]
         yield "contract " + " ".join(names), f"the contract is broken: {named}", {"checks": names}
     skew = found.skew.predictions
@@ -214,7 +214,7 @@ def _find_broken(found: MonitoringResult) -> Iterator[tuple[str, str, dict[str, 
         each for each in found.skew.columns if each.share > _DIFFERENT and each.column not in late
     ]
     if differing:
-        named = ", ".join(f"{each.column} ({each.share:.1%})" for each in differing[:_NAMED])
+        named = list_few([f"{each.column} ({each.share:.1%})" for each in differing], _NAMED)
         names = [each.column for each in differing]
         reason = f"logged rows differ from the sources: {named}"
         yield "columns " + " ".join(names), reason, {"columns": names}

@@ -9,6 +9,7 @@ from typing import Any
 
 from tasks.comparison.candidate_changes import CandidateChanges
 from tasks.comparison.recorded_changes import Change
+from tasks.core.wording import list_few
 from tasks.reports.formatting import format_number, format_share
 
 _SLICES, _NAMED = 10, 3
@@ -43,8 +44,7 @@ def tell_changes(changes: CandidateChanges) -> Iterator[str]:
     if made.modules:
         named.append("Perennial's own code")
     if named:
-        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-        yield f"Changed since the champion: {', '.join(named[:_NAMED])}{more}."
+        yield f"Changed since the champion: {list_few(named, _NAMED)}."
     if changes.reason:
         yield f"How many decisions change cannot be said: {changes.reason}."
     yield from _tell_moves(changes)

@@ -9,6 +9,7 @@ from tasks.analysis.profile_drift import ColumnDrift
 from tasks.core.checks import failed
 from tasks.core.model_sections import Metric
 from tasks.core.units import unit_of, with_unit
+from tasks.core.wording import list_few
 from tasks.evaluation.rolling_origin import describe_folds
 from tasks.evaluation.slice_metrics import Slice, order_slices
 from tasks.evaluation.stopping_metric import tell_disagreement
@@ -117,9 +118,8 @@ def _note_scores(candidate: Candidate) -> Iterator[str]:
 def _warn_of_drift(candidate: Candidate) -> Iterator[str]:
     moved = [each for each in rank_drift(candidate) if (each.psi or 0) > MOVED]
     if moved:
-        named = ", ".join(f"{each.column} (PSI {each.psi:.2f})" for each in moved[:TOP])
-        more = f" and {len(moved) - TOP} more" if len(moved) > TOP else ""
-        yield f"Moved since the champion's snapshot: {named}{more}."
+        named = list_few([f"{each.column} (PSI {each.psi:.2f})" for each in moved], TOP)
+        yield f"Moved since the champion's snapshot: {named}."
     for drift in changed_columns(candidate):
         yield f"Column {drift.column} was {drift.change} since the champion's snapshot."
 

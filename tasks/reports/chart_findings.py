@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from tasks.core.wording import list_few
 from tasks.evaluation.calibration import Bin
 from tasks.reports.chart_rendering import Points
 from tasks.reports.formatting import format_number, format_score
@@ -55,9 +56,7 @@ def tell_residuals(bands: Points) -> str:
 
 def tell_ranking(title: str, named: Sequence[tuple[str, str]]) -> str:
     """Say what comes first in a ranking, and how much there is."""
-    first = "; ".join(f"{name} {value}" for name, value in named[:_NAMED])
-    more = f"; {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    return f"{title}: {first}{more}"
+    return f"{title}: {list_few([f'{name} {value}' for name, value in named], _NAMED, '; ')}"
 
 
 def _read(curve: Points, x: str, y: str) -> str:

@@ -37,4 +37,4 @@ def test_a_loss_is_told_by_its_fall_and_errors_by_their_spread() -> None:
 
 def test_a_ranking_is_told_by_its_first() -> None:
     named = [(name, "1%") for name in "abcde"]
-    assert tell_ranking("Features", named) == "Features: a 1%; b 1%; c 1%; 2 more"
+    assert tell_ranking("Features", named) == "Features: a 1%; b 1%; c 1%; and 2 more"
