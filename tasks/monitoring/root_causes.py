@@ -103,9 +103,8 @@ def _read_history(watch: MonitoringContext, compared: ComparisonWindow) -> tuple
         count = rows.select(pl.len()).collect().item()
         found = sample_rows(rows, count, _MOST)
     predicted = as_column(watch.champion.predict(found, twin=True)).alias(PREDICTION)
-    gap = min(
-        compared.begins - newest, timedelta(0)
-    )  # the window may have begun before it was made
+    # The window may have begun before the champion was made.
+    gap = min(compared.begins - newest, timedelta(0))
     return found.with_columns(pl.col(TIME) + pl.lit(gap), predicted), count
 
 

@@ -14,6 +14,7 @@ from tasks.core.checks import Check
 from tasks.core.definition import Definition
 from tasks.core.gate_bounds import Side, list_bounds
 from tasks.core.model_sections import Metric
+from tasks.core.units import unit_of
 from tasks.core.wording import list_few
 from tasks.evaluation.bootstrap import measure_surely
 from tasks.evaluation.interval import Interval
@@ -80,11 +81,11 @@ def _is_enough(definition: Definition, rows: pl.DataFrame) -> bool:
 def _judge_whole(
     definition: Definition, pair: PairedPredictions, metric: Metric, side: Side, bound: float
 ) -> Check:
-    found = measure_pair(definition, metric, pair)
+    found, unit = measure_pair(definition, metric, pair), unit_of(metric, definition.target.unit)
     return Check(
         name=f"{metric}_{side}",
         passed=_is_proven(found, side, bound),
-        detail=f"{metric} {_say(found)}; all of that must be {_words(side)} {bound:g}",
+        detail=f"{metric}{unit} {_say(found)}; all of that must be {_words(side)} {bound:g}",
         numbers={"measured": found.value, "from": found.low, "to": found.high, "bound": bound},
     )
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from tasks.core.checks import Check
 from tasks.core.definition import Definition
+from tasks.core.units import with_unit
 from tasks.core.wording import list_few
 from tasks.evaluation.coverage import Coverage, measure_coverage
 from tasks.evaluation.slices import SLICE
@@ -24,10 +25,11 @@ def judge_coverage(definition: Definition, scored: pl.DataFrame) -> Iterator[Che
         return
     margin = definition.coverage_margin
     whole, *slices = measure_coverage(definition, scored, SLICE)
+    held = with_unit(whole.detail, definition.target.unit)
     yield Check(
         name="coverage",
         passed=not whole.is_lost(margin),
-        detail=f"{whole.detail}; refused if all of that is more than {margin:g} below",
+        detail=f"{held}; refused if all of that is more than {margin:g} below",
         numbers={**whole.gain.model_dump(), "margin": margin, "width": whole.width},
     )
     yield _judge_slices(slices, margin)

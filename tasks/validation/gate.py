@@ -16,6 +16,7 @@ from tasks.core.checks import Check, failed
 from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
+from tasks.core.units import unit_of
 from tasks.evaluation.metrics import error_of
 from tasks.evaluation.rolling_origin import Fold
 from tasks.evaluation.row_metrics import loss_metric
@@ -176,5 +177,6 @@ def judge_metric(
     """Ask that the candidate is not surely worse, by more than a share of the champion's error."""
     ours, theirs = champion.candidate[metric], champion.metrics[metric]
     gain = compare_pair(definition, metric, pair)
-    what = f"{metric} {ours:.4f} against {theirs:.4f}"
+    named = f"{metric}{unit_of(metric, definition.target.unit)}"
+    what = f"{named} {ours:.4f} against {theirs:.4f}"
     return judge_gain(name, what, gain, margin * error_of(metric, theirs))

@@ -14,6 +14,7 @@ import polars as pl
 from tasks.core.columns import TARGET
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import HIGHER_IS_BETTER
+from tasks.core.units import unit_of
 from tasks.evaluation.calibration import find_unit, measure_errors
 from tasks.evaluation.calibration_bounds import bound_misses
 from tasks.evaluation.interval import Interval, describe_gain
@@ -69,7 +70,7 @@ def list_worse(definition: Definition, rival: str, pair: PairedPredictions) -> I
         margin, gain = share * error_of(metric, other), compare_pair(definition, metric, pair)
         surely, far = gain.high < 0, gain.value < -margin
         if surely or far:
-            name = metric.replace("_", " ")
+            name = metric.replace("_", " ") + unit_of(metric, definition.target.unit)
             yield Shortfall(
                 name=metric,
                 rival=rival,

@@ -6,6 +6,7 @@ Not responsible for what the simpler prediction is, nor for champions, who need 
 from tasks.core.checks import Check
 from tasks.core.definition import Definition
 from tasks.core.model_sections import Metric
+from tasks.core.units import unit_of
 from tasks.evaluation.interval import describe_gain
 from tasks.evaluation.row_metrics import measure_rows
 from tasks.validation.champion_comparison import PairedPredictions, compare_pair
@@ -36,10 +37,11 @@ def _compare(definition: Definition, name: str, pair: PairedPredictions, metric:
     ours, theirs = (
         measure_rows(definition, pair.rows, each)[metric] for each in (pair.ours, pair.theirs)
     )
+    named = f"{metric}{unit_of(metric, definition.target.unit)}"
     return Check(
         name=name,
         passed=gain.low > 0,
-        detail=f"{metric} {ours:.4f} against {theirs:.4f}: {describe_gain(gain)}; "
+        detail=f"{named} {ours:.4f} against {theirs:.4f}: {describe_gain(gain)}; "
         "all of that must be above 0",
         numbers=gain.model_dump(),
     )

@@ -52,6 +52,20 @@ def test_real_intervals_pass_and_narrow_ones_are_refused(scored: pl.DataFrame) -
     assert all(each.passed for each in judge_coverage(margin, narrow))
 
 
+def test_what_is_in_the_targets_unit_is_said_in_it(scored: pl.DataFrame) -> None:
+    target = DEFINITION.target.model_copy(update={"unit": "minutes"})
+    gate = DEFINITION.gate.model_copy(update={"at_most": {"rmse": 99.0}})
+    named = DEFINITION.model_copy(update={"target": target, "gate": gate})
+    told = {each.name: each.detail for each in judge(named, scored, None).checks}
+    assert " minutes; refused if" in told["coverage"]
+    assert told["beats_baseline"].startswith("rmse (minutes) ")
+    assert told["rmse_at_most"].startswith("rmse (minutes) ")
+    assert (
+        told["coverage"].replace(" minutes", "")
+        == judge(DEFINITION, scored, None).checks[-2].detail
+    )
+
+
 def test_slice_whose_rows_are_missed_is_named(scored: pl.DataFrame) -> None:
     missed = pl.when(pl.col(f"{SLICE}c") == "narrow").then(pl.col(LOW)).otherwise(pl.col(HIGH))
     _, slices = judge_coverage(DEFINITION, scored.with_columns(missed.alias(HIGH)))
