@@ -15,6 +15,7 @@ from tasks.core.units import with_unit
 from tasks.core.wording import list_few
 from tasks.evaluation.coverage import Coverage, measure_coverage
 from tasks.evaluation.slices import SLICE
+from tasks.validation.slice_check import NO_SLICES
 
 _NAMED = 3
 
@@ -38,7 +39,7 @@ def judge_coverage(definition: Definition, scored: pl.DataFrame) -> Iterator[Che
 def _judge_slices(slices: list[Coverage], margin: float) -> Check:
     ranked = sorted(slices, key=lambda each: each.gain.value)
     lost = [each for each in ranked if each.is_lost(margin)]
-    detail = f"none of {len(slices)} slices surely holds too few rows"
+    detail = f"none of {len(slices)} slices surely holds too few rows" if slices else NO_SLICES
     if lost:
         named = list_few(
             [f"{each.slice} = {each.level} ({each.held:.1%})" for each in lost], _NAMED

@@ -13,6 +13,7 @@ from tasks.core.definition import Definition
 from tasks.core.wording import list_few
 from tasks.evaluation.quantile_shares import QuantileShare, measure_shares
 from tasks.evaluation.slices import SLICE
+from tasks.validation.slice_check import NO_SLICES
 
 _NAMED = 3
 _MENDED = (
@@ -50,6 +51,8 @@ def _judge_slices(slices: list[QuantileShare], margin: float) -> Check:
     ranked = sorted(slices, key=lambda each: -abs(each.gain.value))
     off = [each for each in ranked if each.is_off(margin)]
     detail = f"of {len(slices)} shares in slices, none is surely off its level"
+    if not slices:
+        detail = NO_SLICES
     if off:
         detail = f"of {len(slices)} shares in slices, these are surely off their level: "
         detail += list_few([name_share(each) for each in off], _NAMED)

@@ -9,6 +9,7 @@ from tasks.core.wording import list_few
 from tasks.evaluation.row_metrics import loss_metric
 from tasks.validation.champion_comparison import PairedPredictions, compare_slices
 
+NO_SLICES = "no slice is named, or has rows enough to be judged"
 _NAMED = 3
 
 
@@ -18,7 +19,7 @@ def judge_slices(definition: Definition, pair: PairedPredictions) -> Check:
     gains = dict(sorted(compared.items(), key=lambda pair: pair[1][0].value))
     sunk = [name for name, (gain, allowed) in gains.items() if gain.high < -allowed]
     worst = next(iter(gains), "")
-    detail = f"none of {len(gains)} slices is surely worse"
+    detail = f"none of {len(gains)} slices is surely worse" if gains else NO_SLICES
     if sunk:
         loss = loss_metric(definition).replace("rmse", "squared error")
         named = list_few([f"{name} (by {-gains[name][0].value:.4f})" for name in sunk], _NAMED)

@@ -14,6 +14,7 @@ from tasks.evaluation.evaluate import SLICE, evaluate_models
 from tasks.training.train import train_models
 from tasks.validation.coverage_checks import judge_coverage
 from tasks.validation.gate import judge
+from tasks.validation.slice_check import NO_SLICES
 
 
 @pytest.fixture
@@ -64,6 +65,11 @@ def test_what_is_in_the_targets_unit_is_said_in_it(scored: pl.DataFrame) -> None
         told["coverage"].replace(" minutes", "")
         == judge(DEFINITION, scored, None).checks[-2].detail
     )
+
+
+def test_without_a_slice_nothing_is_said_to_hold_enough(scored: pl.DataFrame) -> None:
+    _, slices = judge_coverage(DEFINITION, scored.drop(f"{SLICE}c"))
+    assert (slices.passed, slices.detail) == (True, NO_SLICES)
 
 
 def test_slice_whose_rows_are_missed_is_named(scored: pl.DataFrame) -> None:

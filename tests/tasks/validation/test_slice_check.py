@@ -52,6 +52,6 @@ def test_of_many_slices_the_worst_three_are_named_and_values_lose_squared_error(
 def test_without_a_slice_none_is_worse() -> None:
     rows = make_rows().drop(f"{SLICE}half", f"{SLICE}few")
     definition = definition_of()
-    assert judge_slices(definition, pair_predictions(definition, rows, rows["simple"])).numbers == {
-        "slices": 0, "worse": 0, "lowest": "", "by": 0.0,
-    }  # fmt: skip
+    found = judge_slices(definition, pair_predictions(definition, rows, rows["simple"]))
+    assert found.numbers == {"slices": 0, "worse": 0, "lowest": "", "by": 0.0}
+    assert found.detail == "no slice is named, or has rows enough to be judged"
