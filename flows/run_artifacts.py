@@ -48,7 +48,7 @@ def widen_tables(markdown: str) -> str:
 
     A table with many columns and few rows is laid on its side, for a phone.
 
-    >>> print(widen_tables("Said\n\n| A |\n| --- |\n| x\_y, &lt;b&gt; |"))
+    >>> print(widen_tables("Said\n\n| A |\n| --- |\n| x\\_y, &lt;b&gt; |"))
     Said
     <BLANKLINE>
     <table cellpadding="4">
