@@ -5,7 +5,7 @@ responsible for what is wrong with the column (`causes`).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 
@@ -53,29 +53,38 @@ def find_source(definition: Definition, sources: Mapping[str, pl.Schema], name: 
 def find_files(
     definition: Definition, table: SourceTable, source: str, since: datetime, until: datetime | None
 ) -> tuple[str, ...]:
-    """Name a source's files with rows of a time: all of one, none where its rows have no time."""
-    files = table.files.get(source, ())
-    if len(files) == 1:
-        return (PurePosixPath(files[0]).name,)
-    time = definition.extract.time
-    if time is None or not 0 < len(files) <= _MOST_FILES or not files[0].endswith(".parquet"):
-        return ()
+    """Name a source's files with rows of a time; its only file, too, where rows have no time."""
+    files, time = table.files.get(source, ()), definition.extract.time
     try:
-        frame = pl.scan_parquet(
-            list(files),
-            include_file_paths=FILE,
-            storage_options=scan_options(files[0]),
-            missing_columns="insert",
-            extra_columns="ignore",
-        )
-        if time not in frame.collect_schema():
-            return ()
-        moment = utc_time(time, frame.collect_schema(), definition.extract.time_zone, "time")
+        frame = _open_files(table, source, files)
+        schema = frame.collect_schema()
+        if time is None or time not in schema:
+            return tuple(map(_name, files)) if len(files) == 1 else ()
+        moment = utc_time(time, schema, definition.extract.time_zone, "time")
         end = pl.lit(True) if until is None else moment < until
         found = frame.filter(moment >= since, end).select(pl.col(FILE).unique()).collect()
     except (PerennialError, *FAILURES):
         return ()  # it is a hint: what is wrong with the source, the look says anyway
-    return tuple(sorted(PurePosixPath(each).name for each in found[FILE]))
+    return tuple(sorted(map(_name, found[FILE])))
+
+
+def _open_files(table: SourceTable, source: str, files: Sequence[str]) -> pl.LazyFrame:
+    """Open a source's rows with the file that each is of; no rows where that cannot be told."""
+    if len(files) == 1:
+        return table.frames[source].with_columns(pl.lit(files[0]).alias(FILE))
+    if not 0 < len(files) <= _MOST_FILES or not files[0].endswith(".parquet"):
+        return pl.LazyFrame()
+    return pl.scan_parquet(
+        list(files),
+        include_file_paths=FILE,
+        storage_options=scan_options(files[0]),
+        missing_columns="insert",
+        extra_columns="ignore",
+    )
+
+
+def _name(file: str) -> str:
+    return PurePosixPath(file).name
 
 
 def _find_item(query: str, name: str) -> tuple[str, str]:

@@ -56,6 +56,15 @@ def test_files_with_rows_of_the_time_are_named(tmp_path: Path) -> None:
     assert find_files(definition, table, "gone", since, None) == ()
 
 
+def test_an_only_file_is_named_where_it_has_rows_of_the_time(tmp_path: Path) -> None:
+    write_file(ROWS, tmp_path / "s.csv")
+    text = define(sources='s = "s.csv"', extract='time = "t"\nkey = ["id"]')
+    definition = parse_definition(text, "made.toml")
+    table, last = open_table(definition, tmp_path), ROWS["t"][-1].replace(tzinfo=UTC)
+    assert find_files(definition, table, "s", last, None) == ("s.csv",)
+    assert find_files(definition, table, "s", last + DAY, None) == ()
+
+
 def test_a_hint_that_cannot_be_had_is_none(tmp_path: Path) -> None:
     definition = made(tmp_path)
     table = open_table(definition, tmp_path)
