@@ -20,7 +20,7 @@ _FOUND_IN = {
 
 def describe_causes(causes: Iterable[RootCause]) -> str:
     """Say all causes of one alarm, a sentence each."""
-    return " ".join(map(describe_cause, causes))
+    return " Also, ".join(map(describe_cause, causes))
 
 
 def describe_cause(cause: RootCause) -> str:
