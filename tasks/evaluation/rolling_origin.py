@@ -6,7 +6,6 @@ read. Each fold costs at most what the candidate's own fit does. Not responsible
 spread is good enough: the gate is.
 """
 
-import itertools
 import logging
 from collections.abc import Iterator
 from datetime import datetime
@@ -30,6 +29,7 @@ from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.weights import counted_columns
 from tasks.training.datasets import model_input, open_bins, take_rows
+from tasks.training.residuals import cut_forward
 from tasks.training.train import Trained, grow_here
 
 log = logging.getLogger("perennial.evaluation")
@@ -91,16 +91,12 @@ def judge_folds(plan: Plan, prepared: Prepared, trained: Trained) -> tuple[Fold,
 
 def cut_folds(plan: Plan, rows: pl.DataFrame, count: int) -> list[tuple[Array, Array]]:
     """Say of each fold which rows it learns from and which it judges; no group is on both sides."""
-    times = rows[TIME].dt.epoch("us").to_numpy()
-    delay = plan.definition.target.matures_after.total_seconds() * 1e6
-    edges = np.quantile(times, np.linspace(_FIRST, 1, count + 1), method="lower")
-    edges[-1] += 1  # the newest row is of the last fold
     turns: Any = rows[GROUP].to_numpy() % count if GROUP in rows.columns else None
     sides = []
-    for turn, (start, end) in enumerate(itertools.pairwise(edges)):
-        learned, judged = times < start - delay, (times >= start) & (times < end)
+    for turn, (learned, judged) in enumerate(cut_forward(plan, rows[TIME], _FIRST, count)):
         if turns is not None:
-            learned, judged = learned & (turns != turn), judged & (turns == turn)
+            learned &= turns != turn
+            judged &= turns == turn
         if min(learned.sum(), judged.sum()) < _FOLD_ROWS:
             raise DataRefused(
                 f"{plan.origin}: [training] folds = {count}: fold {turn + 1} has "

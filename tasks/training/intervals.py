@@ -35,6 +35,7 @@ from tasks.training.residuals import (
     judge_training,
     name_residuals,
     predict_turns,
+    residuals_beside,
     weigh_residuals,
 )
 
@@ -71,7 +72,7 @@ def fit_interval(
         offsets = predict_turns(plan, prepared, TRAINING, turns, models, 2)[turn >= 0]
         judged = _add_offsets(found, offsets)
         with reaching(str(twin)):
-            judged.write_ipc(_residuals_beside(twin))
+            judged.write_ipc(residuals_beside(twin))
         _keep(plan, judged, _grow_ends(ends, data, turn >= 0), twin)
 
 
@@ -89,7 +90,7 @@ def refit_interval(
         newest = judge_holdout(plan, prepared, lightgbm.Booster(model_file=twin))
         part, every = (SplitRole.HOLDOUT,), [np.ones(len(newest), bool)]
         offsets = predict_turns(plan, prepared, part, every, [open_ends(kept)], 2)
-        known = pl.read_ipc(_residuals_beside(twin))
+        known = pl.read_ipc(residuals_beside(twin))
         judged = pl.concat([known, _add_offsets(newest, offsets)])
         ends = end_parameters(params, kept.coverage, len(judged))
         data, turn = _open_residuals(plan, prepared, ends, judged, (*TRAINING, *part))
@@ -167,10 +168,6 @@ def _keep(plan: Plan, judged: pl.DataFrame, models: list[lightgbm.Booster], mode
     )
     with reaching(str(model)):
         beside(model).write_text(fitted.model_dump_json(indent=1), encoding="utf-8")
-
-
-def _residuals_beside(twin: Path) -> Path:
-    return twin.with_name(f"{twin.stem}_residuals.arrow")
 
 
 def _refuse_few(plan: Plan, coverage: float, found: pl.DataFrame) -> None:

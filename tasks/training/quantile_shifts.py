@@ -24,6 +24,7 @@ from tasks.training.residuals import (
     judge_holdout,
     judge_training,
     name_residuals,
+    residuals_beside,
     weigh_residuals,
 )
 
@@ -46,7 +47,7 @@ def shift_twin(
         len(levels),
     )
     with reaching(str(twin)):
-        found.write_ipc(_residuals_beside(twin))
+        found.write_ipc(residuals_beside(twin))
     return add_constants(text, find_shifts(levels, found))
 
 
@@ -55,7 +56,7 @@ def shift_released(plan: Plan, prepared: Prepared, text: str, twin: Path) -> str
     pinball = plan.definition.pinball
     if pinball is None:
         return text
-    known, levels = pl.read_ipc(_residuals_beside(twin)), pinball.levels
+    known, levels = pl.read_ipc(residuals_beside(twin)), pinball.levels
     newest = judge_holdout(plan, prepared, _open_unshifted(twin), len(levels))
     return add_constants(text, find_shifts(levels, pl.concat([known, newest])))
 
@@ -84,7 +85,3 @@ def _open_unshifted(model: Path) -> lightgbm.Booster:
 
 def _find_quantile(values: NDArray[np.float64], counts: NDArray[np.float64], level: float) -> float:
     return float(np.quantile(values, level, weights=counts, method="inverted_cdf"))
-
-
-def _residuals_beside(twin: Path) -> Path:
-    return twin.with_name(f"{twin.stem}_residuals.arrow")

@@ -6,8 +6,9 @@ random judge each other (cross-conformal prediction: Vovk 2015). No group is on 
 responsible for what is made of residuals (`intervals`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import lightgbm
@@ -64,6 +65,11 @@ def judge_holdout(
     return _subtract(rows, predicted, np.full(len(rows), _TURNS))
 
 
+def residuals_beside(twin: Path) -> Path:
+    """Name the file beside a twin that keeps its residuals until the released model is fitted."""
+    return twin.with_name(f"{twin.stem}_residuals.arrow")
+
+
 def name_residuals(outputs: int) -> list[str]:
     """Name the columns of residuals.
 
@@ -90,22 +96,32 @@ def cut_turns(plan: Plan, prepared: Prepared, rows: pl.DataFrame) -> list[Turn]:
         place = (draw if groups is None else groups) % _TURNS
         turns = [(place != turn, place == turn) for turn in range(_TURNS)]
     else:
-        turns = _cut_time(plan, rows[TIME].dt.epoch("us").to_numpy(), groups)
+        turns = _cut_time(plan, rows[TIME], groups)
     return [turn for turn in turns if turn[0].sum() >= _FEWEST and turn[1].any()]
 
 
-def _cut_time(plan: Plan, times: Array, groups: Array | None) -> list[Turn]:
+def cut_forward(plan: Plan, times: pl.Series, first: float, count: int) -> Iterator[Turn]:
+    """Cut times after the `first` share of rows into stretches of as many rows each.
+
+    Each is judged by what had matured before it began (rolling origin: Tashman 2000).
+    """
+    moments = times.dt.epoch("us").to_numpy()
     delay = plan.definition.target.matures_after.total_seconds() * 1e6
-    edges = np.quantile(times, np.linspace(_FIRST, 1, _TURNS + 1), method="lower")
-    edges[-1] += 1  # the newest row is of the last turn
-    turns = []
-    for turn, (start, end) in enumerate(pairwise(edges)):
-        learned, judged = times < start - delay, (times >= start) & (times < end)
-        if groups is not None:
-            judging = groups % _JUDGED_GROUPS == turn % _JUDGED_GROUPS
-            learned, judged = learned & ~judging, judged & judging
-        turns.append((learned, judged))
-    return turns
+    edges = np.quantile(moments, np.linspace(first, 1, count + 1), method="lower")
+    edges[-1] += 1  # the newest row is of the last stretch
+    for start, end in pairwise(edges):
+        yield moments < start - delay, (moments >= start) & (moments < end)
+
+
+def _cut_time(plan: Plan, times: pl.Series, groups: Array | None) -> list[Turn]:
+    turns = list(cut_forward(plan, times, _FIRST, _TURNS))
+    if groups is None:
+        return turns
+    judging = [groups % _JUDGED_GROUPS == turn % _JUDGED_GROUPS for turn in range(_TURNS)]
+    return [
+        (learned & ~each, judged & each)
+        for (learned, judged), each in zip(turns, judging, strict=True)
+    ]
 
 
 def weigh_residuals(found: pl.DataFrame) -> Array:
