@@ -35,9 +35,12 @@ class Disagreement(Frozen):
 def find_disagreement(
     plan: Plan, prepared: Prepared, trained: Trained, recalibrated: Recalibrated | None = None
 ) -> Disagreement | None:
-    """Measure the gate's metric after some of the rounds; None where it agrees with the loss."""
+    """Measure the gate's metric after some of the rounds; None where it agrees with the loss.
+
+    Where the target moved, nothing is asked: there the slice's own level misleads any metric.
+    """
     definition, metric = plan.definition, plan.definition.metric
-    if not trained.curve or metric == definition.loss:
+    if not trained.curve or trained.moved or metric == definition.loss:
         return None
     kept = read_stopping_slice(plan, prepared, trained, _MOST_ROWS)
     if kept is None or len(np.unique(kept.target)) < 2:

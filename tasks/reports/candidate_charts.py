@@ -83,10 +83,13 @@ def _draw_residuals(candidate: Candidate, bands: Points) -> Figure:
 
 
 def _draw_learning(candidate: Candidate, curve: Points) -> Figure:
-    text, rounds = (
-        "Loss by round on the stopping slice. Dashed: the rounds that were taken.",
-        candidate.trained.rounds,
-    )
+    text, rounds = "Loss by round on the stopping slice.", candidate.trained.rounds
+    if candidate.trained.moved:
+        text += (
+            " The target's level or scale moved since the rows that were learned from, so rounds "
+            "are judged by what a line of the predictions leaves of the error."
+        )
+    text += " Dashed: the rounds that were taken."
     drawn = curve_charts.draw_learning(curve, rounds, tell_learning(curve["loss"], rounds))
     return Figure("Learning curve", text, drawn)
 

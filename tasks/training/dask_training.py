@@ -17,7 +17,8 @@ from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.weights import weight_columns
 from tasks.training.dask_worker import Growth, Share, SharedForest, grow_share
 from tasks.training.datasets import Parameters, category_places, plain_names
-from tasks.training.early_stopping import cut_curve
+from tasks.training.early_stopping import is_timed, may_move
+from tasks.training.stopping_rule import Stop, choose_round
 
 _SLICE_ROWS = 200_000  # sent in one piece, and what LightGBM looks at to find bins
 
@@ -35,6 +36,7 @@ class Grown(NamedTuple):
     rounds: int
     curve: tuple[float, ...] = ()
     settled: str = ""
+    moved: bool = False
 
 
 def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Parameters) -> Grown:
@@ -43,7 +45,7 @@ def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Para
     Rows stay where they were sent, so that the models on all training rows need no second journey.
     """
     training, places = plan.definition.training, tuple(category_places(plan.features))
-    rounds, curve, text = training.rounds, tuple[float, ...](), ""
+    stop, curve, text = Stop(training.rounds, None), tuple[float, ...](), ""
     with open_cluster(training) as cluster:
         sample = send_sample(cluster, _label_first(plan, prepared, SplitRole.FIT, SplitRole.STOP))
         first, second = (
@@ -52,15 +54,16 @@ def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Para
         )
         if training.early_stopping:
             judged = cluster.send(0, _pack_all(_label_first(plan, prepared, SplitRole.STOP)))
-            settling = Growth(params, places, rounds, training.early_stopping)
+            moves = may_move(plan.definition, timed=is_timed(prepared))
+            settling = Growth(params, places, stop.rounds, training.early_stopping, moves)
             (settled,) = grow(cluster, [settling], first, sample, judged)
-            curve = cut_curve(settled.curve, training.early_stopping)
-            rounds = 1 + curve.index(min(curve))
+            stop = choose_round(settled.losses, training.early_stopping)
+            curve = settled.losses.loss[: stop.shown]  # as one process would have stopped
             text = settled.text if plan.definition.judges_stopping_slice else ""
         rows = [[*fit, *stop] for fit, stop in zip(first, second, strict=True)]
-        both = [Growth(params, places, rounds), Growth(simple, places, 1)]
+        both = [Growth(params, places, stop.rounds), Growth(simple, places, 1)]
         twin, tree = grow(cluster, both, rows, sample)
-    return Grown(twin.text, tree.text, rounds, curve, text)
+    return Grown(twin.text, tree.text, stop.rounds, curve, text, stop.moved)
 
 
 def grow_again(plan: Plan, prepared: Prepared, params: Parameters, rounds: int) -> str:

@@ -13,7 +13,7 @@ import lightgbm
 import polars as pl
 
 from tasks.core.columns import WEIGHT
-from tasks.training.early_stopping import cut_curve
+from tasks.training.stopping_rule import Losses, choose_round, judge_line, read_losses
 
 _BLOCK = 20  # rounds between two words of the first worker on whether to go on
 _WORD_SECONDS = 600
@@ -22,10 +22,10 @@ _OWN_PARAMETERS = {"machines": "", "local_listen_port": "12400", "num_machines":
 
 
 class SharedForest(NamedTuple):
-    """A model's text, and the loss by round where it was judged."""
+    """A model's text, and the losses by round where it was judged."""
 
     text: str
-    curve: tuple[float, ...]
+    losses: Losses
 
 
 class Share(NamedTuple):
@@ -37,12 +37,16 @@ class Share(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """How to grow one; with `patience`, the first worker judges by rows that nobody learns from."""
+    """How to grow one; with `patience`, the first worker judges by rows that nobody learns from.
+
+    `may_move` has it ask by them, too, whether the target moved.
+    """
 
     params: dict[str, Any]
     categories: tuple[int, ...]
     rounds: int
     patience: int = 0
+    may_move: bool = False
 
 
 def grow_share(
@@ -83,12 +87,13 @@ def _grow(
         data,
         growth.rounds,
         valid_sets=valid,
+        feval=judge_line if growth.may_move else None,
         callbacks=watch,
         keep_training_booster=True,
     )
     booster.free_network()
-    curve = next(iter(curves["valid_0"].values())) if curves else []
-    return SharedForest(_forget_network(booster.model_to_string(num_iteration=-1)), tuple(curve))
+    losses = read_losses(curves) if curves else Losses(())
+    return SharedForest(_forget_network(booster.model_to_string(num_iteration=-1)), losses)
 
 
 def _agree_to_stop(growth: Growth, share: Share, curves: Mapping[str, Any]) -> Any:
@@ -104,8 +109,7 @@ def _agree_to_stop(growth: Growth, share: Share, curves: Mapping[str, Any]) -> A
             return
         with worker_client(separate_thread=False) as client:
             if share.place == 0:
-                (curve,) = curves["valid_0"].values()
-                goes_on = len(cut_curve(curve, growth.patience)) == len(curve)
+                goes_on = choose_round(read_losses(curves), growth.patience).shown is None
                 for place in range(1, len(share.machines)):
                     Queue(f"{share.job}-{place}", client=client).put(goes_on)
             else:

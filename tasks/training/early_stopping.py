@@ -1,9 +1,11 @@
 """Early stopping: the number of rounds after which later rows gain nothing more.
 
 The training window's last slice judges; the holdout has no say. The rule is LightGBM's: stop when
-the loss has not improved for `[training] early_stopping` rounds, and keep the best round.
+the loss has not improved for `[training] early_stopping` rounds, and keep the best round. Where a
+number may have moved since, `stopping_rule` has a second judge.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +18,9 @@ from tasks.training.datasets import Parameters, take_rows
 from tasks.training.lightgbm_params import name_weights
 from tasks.training.quantile_forest import settle_quantiles
 from tasks.training.small_table import cross_validate, cross_validates
+from tasks.training.stopping_rule import choose_round, judge_line, read_losses, stop_when_shown
+
+log = logging.getLogger("perennial.training")
 
 Callback = Callable[[Any], None]
 
@@ -23,11 +28,15 @@ _FEW_ROUNDS = 5  # in fewer, hardly anything is learned
 
 
 class Settled(NamedTuple):
-    """The number of rounds, the judged rows' loss by round, and the model that was judged by it."""
+    """The number of rounds, the judged rows' loss by round, and the model that was judged by it.
+
+    `moved` tells that the target did, and that more rounds may be kept than have the least loss.
+    """
 
     rounds: int
     curve: tuple[float, ...]
     model: lightgbm.Booster
+    moved: bool = False
 
 
 def settle_rounds(
@@ -45,7 +54,10 @@ def settle_rounds(
         return Settled(*cross_validate(definition.training, params, rows, prepared, progress))
     parts = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(ROLE).collect()[ROLE].to_numpy()
     fit, stop = (take_rows(rows, parts == part) for part in (SplitRole.FIT, SplitRole.STOP))
-    return find_best_round(definition, params, fit, stop, progress)
+    settled = find_best_round(definition, params, fit, stop, progress, timed=is_timed(prepared))
+    if settled.moved:
+        log.info("the target moved since: rounds are judged by what a line of predictions leaves")
+    return settled
 
 
 def find_best_round(
@@ -54,10 +66,12 @@ def find_best_round(
     rows: lightgbm.Dataset,
     judged: lightgbm.Dataset,
     *callbacks: Callback,
+    timed: bool,
 ) -> Settled:
     """Train until the loss on other rows gains no more; give the best round, and loss by round.
 
     Without [training] early_stopping, and with dart, which never stops, that is the last round.
+    Where the judged rows are later in time (`timed`), a number may have moved.
     """
     training, pinball = definition.training, definition.pinball
     if pinball:
@@ -65,29 +79,36 @@ def find_best_round(
             *settle_quantiles(training, pinball.levels, params, rows, judged, *callbacks)
         )
     curves: dict[str, dict[str, list[float]]] = {}
-    watch = [*callbacks, lightgbm.record_evaluation(curves)]
-    if training.early_stopping:
-        watch.append(lightgbm.early_stopping(training.early_stopping, verbose=False))
+    watch, patience = [*callbacks, lightgbm.record_evaluation(curves)], training.early_stopping
+    stops = patience > 0 and params.get("boosting") != "dart"
+    if stops:
+        watch.append(stop_when_shown(curves, patience))
     booster = lightgbm.train(
-        dict(params), rows, training.rounds, [judged], callbacks=watch, keep_training_booster=True
+        dict(params),
+        rows,
+        training.rounds,
+        [judged],
+        feval=judge_line if stops and may_move(definition, timed=timed) else None,
+        callbacks=watch,
+        keep_training_booster=True,
     )
-    (curve,) = curves["valid_0"].values()
-    return Settled(booster.best_iteration or training.rounds, tuple(curve), booster)
+    losses = read_losses(curves)
+    stop = choose_round(losses, patience)
+    rounds = stop.rounds if stops else training.rounds
+    return Settled(rounds, losses.loss, booster, stop.moved)
 
 
-def cut_curve(curve: Sequence[float], patience: int) -> tuple[float, ...]:
-    """Cut a curve where a single process would have stopped: `patience` rounds after the best.
+def may_move(definition: Definition, *, timed: bool) -> bool:
+    """Tell whether a target's level and scale are to be told apart from what rounds learn of it.
 
-    >>> cut_curve((0.7, 0.6, 0.65, 0.66, 0.5), 2)
-    (0.7, 0.6, 0.65, 0.66)
+    Only of a mean: there is no line to fit to quantiles, and the level of a probability is what
+    early stopping is to keep right.
     """
-    best = 0
-    for place, loss in enumerate(curve):
-        if loss < curve[best]:
-            best = place
-        if place - best >= patience:
-            return tuple(curve[: place + 1])
-    return tuple(curve)
+    return timed and definition.target.kind == "regression" and not definition.pinball
+
+
+def is_timed(prepared: Prepared) -> bool:
+    return prepared.split.gap is not None
 
 
 def warn_of_rounds(definition: Definition, rounds: int, curve: Sequence[float]) -> Iterator[str]:

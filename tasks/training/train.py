@@ -40,8 +40,9 @@ _PROGRESS_SECONDS = 3.0
 class Trained(Frozen):
     """Model texts by local path: the twin that is evaluated and the simple model to beat.
 
-    `curve` is the stopping slice's loss by round, empty without early stopping. `settled` learned
-    from FIT alone: what it predicts for the stopping slice, recalibration is fitted on.
+    `curve` is the stopping slice's loss by round, empty without early stopping; where the target
+    `moved`, more rounds may be kept than have the least. `settled` learned from FIT alone: what it
+    predicts for the stopping slice, recalibration is fitted on.
     """
 
     twin: Path
@@ -50,6 +51,7 @@ class Trained(Frozen):
     rounds: int
     params: Parameters
     curve: tuple[float, ...] = ()
+    moved: bool = False
 
 
 def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
@@ -75,22 +77,27 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
         rounds=grown.rounds,
         params=params,
         curve=grown.curve,
+        moved=grown.moved,
     )
 
 
 def _grow_here(plan: Plan, prepared: Prepared, params: Parameters, simple: Parameters) -> Grown:
     definition, training = plan.definition, plan.definition.training
-    rounds, curve, text = training.rounds, tuple[float, ...](), ""
+    settled, text = None, ""
     with blaming(plan.origin):
         rows = make_dataset(plan, prepared, SplitRole.FIT, SplitRole.STOP)
         if training.early_stopping:
-            progress = _log_progress(rounds)
-            rounds, curve, model = settle_rounds(definition, params, rows, prepared, progress)
+            progress = _log_progress(training.rounds)
+            settled = settle_rounds(definition, params, rows, prepared, progress)
             if definition.judges_stopping_slice:
-                text = model.model_to_string(num_iteration=-1)
+                text = settled.model.model_to_string(num_iteration=-1)
+        rounds = settled.rounds if settled else training.rounds
         twin = grow_here(definition, params, rows, rounds)
         tree = grow_here(definition, simple, rows, 1)
-    return Grown(twin.model_to_string(), tree.model_to_string(), rounds, curve, text)
+    both = twin.model_to_string(), tree.model_to_string()
+    if settled is None:
+        return Grown(*both, rounds)
+    return Grown(*both, rounds, settled.curve, text, settled.moved)
 
 
 def refit_model(plan: Plan, prepared: Prepared, trained: Trained, folder: Path) -> Path:

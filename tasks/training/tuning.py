@@ -154,7 +154,9 @@ def _try_next(
 def _judge(plan: Plan, params: Parameters, slices: Sequence[TuningSlice]) -> Iterator[float]:
     """Train on what is older than each slice, and give the loss on it where training stops."""
     for older, judged in slices:
-        settled = find_best_round(plan.definition, params, older, judged)
+        settled = find_best_round(
+            plan.definition, params, older, judged, timed=plan.as_of is not None
+        )
         yield settled.curve[settled.rounds - 1]
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 
+import numpy as np
 import polars as pl
 
 from tasks.core.data_sections import Source
@@ -32,6 +33,25 @@ SECTIONS = {
     "target": 'value = "y"\nkind = "binary"',
     "features": 'x = "x"\nk = "k"\nc = "c"',
 }
+
+# What a model of `sell` is made of.
+SALES = {
+    "target": 'value = "y"\nkind = "regression"',
+    "features": 'h = "h"\nw = "w"\nm = "date_part(\'month\', t)"\nn = "date_part(\'year\', t)"',
+}
+
+
+def sell(growth: float, season: float = 0.4) -> pl.DataFrame:
+    """Make up two and a half years of sales at eight hours a day, that grow so much by the year."""
+    random, days = np.random.default_rng(1), np.arange(7_300) // 8
+    weather = np.convolve(random.normal(size=1_000), 0.8 ** np.arange(20))[: days[-1] + 1][days]
+    hours, year = np.arange(len(days)) % 8 * 3, 2 * np.pi * days / 365
+    level = (1 + growth * days / 365) * np.exp(-season * np.cos(year) + 0.15 * weather)
+    sold = 80 * level * np.exp(0.7 * np.sin(hours * 2 * np.pi / 24 - 2))
+    sold *= np.exp(0.25 * random.normal(size=len(days)))
+    times = [datetime(2021, 1, 1) + timedelta(hours=3 * each) for each in range(len(days))]
+    made = {"t": times, "h": hours, "w": weather.round(2), "y": sold}
+    return pl.DataFrame(made).with_row_index("id")
 
 
 def define(**sections: str) -> str:

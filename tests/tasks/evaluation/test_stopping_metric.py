@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
-from tables import ROWS, Project
+from tables import ROWS, SALES, Project, sell
 
 from tasks.core.columns import TARGET
 from tasks.evaluation.stopping_metric import find_disagreement, tell_disagreement
@@ -58,3 +58,14 @@ def test_a_difference_within_the_gate_s_margin_or_the_same_metric_is_not_told(
 def test_without_early_stopping_there_is_nothing_to_tell(made: Project, tmp_path: Path) -> None:
     training = "threads = 1\nrounds = 5\nearly_stopping = 0"
     assert find_disagreement(*train(made, tmp_path, training=training)) is None
+
+
+def test_metric_is_not_asked_where_the_slice_s_own_level_misleads_it(
+    made: Project, tmp_path: Path
+) -> None:
+    sections = {"gate": 'metric = "r2"\nmargin = 0.0', "training": "threads = 1\nrounds = 200"}
+    plan, prepared = made.prepare(sell(0.5), **(SALES | sections))
+    trained = train_models(plan, prepared, tmp_path)
+    assert trained.moved
+    assert find_disagreement(plan, prepared, trained) is None
+    assert find_disagreement(plan, prepared, trained.model_copy(update={"moved": False}))

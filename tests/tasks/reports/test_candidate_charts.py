@@ -42,6 +42,14 @@ def test_search_is_drawn_with_the_trial_that_was_taken(binary: Candidate) -> Non
     assert "0.50000 as defined, 0.40000 by trial 2" in drawn["Tuning"].caption
 
 
+def test_rounds_of_a_target_that_moved_are_said_to_be_judged_otherwise(binary: Candidate) -> None:
+    moved = binary.trained.model_copy(update={"moved": True})
+    for trained, said in ((binary.trained, False), (moved, True)):
+        found = draw_charts(binary.model_copy(update={"trained": trained}))
+        (drawn,) = (each for each in found if each.title == "Learning curve")
+        assert ("judged by what a line of the predictions leaves" in drawn.caption) == said
+
+
 def test_bins_of_calibration_come_with_their_intervals(candidate: Candidate) -> None:
     def draw(evaluation: Evaluation) -> Figure:
         made = candidate.model_copy(update={"evaluation": evaluation})

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 from distributed import LocalCluster
-from tables import Project
+from tables import ROWS, SALES, Project, sell
 
 from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
@@ -26,16 +26,25 @@ def test_rows_are_sent_whole_with_the_label_first(made: Project) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("weight", ["", '\nweight = "k * k + 1"'])
-def test_cluster_of_one_grows_the_forest_of_one_process(made: Project, weight: str) -> None:
-    plan, prepared = made.prepare(training=TRAINING + weight)
+@pytest.mark.parametrize(
+    ("rows", "sections"),
+    [
+        (ROWS, {"training": TRAINING}),
+        (ROWS, {"training": f'{TRAINING}\nweight = "k * k + 1"'}),
+        (sell(0.5), {"training": "threads = 1\nrounds = 200\nearly_stopping = 20"} | SALES),
+    ],
+)
+def test_cluster_of_one_grows_the_forest_of_one_process(
+    made: Project, rows: pl.DataFrame, sections: dict[str, str]
+) -> None:
+    plan, prepared = made.prepare(rows, **sections)
     params = model_parameters(plan.definition, 0)
     here = _grow_here(plan, prepared, params, params)
     with LocalCluster(  # type: ignore[no-untyped-call]
         n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
     ) as cluster:
         there = grow_models(on_cluster(plan, cluster.scheduler_address), prepared, params, params)
-    assert there.rounds == here.rounds
+    assert (there.rounds, there.moved) == (here.rounds, here.moved)
     np.testing.assert_allclose(there.curve, here.curve)
 
 

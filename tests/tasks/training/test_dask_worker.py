@@ -7,6 +7,7 @@ import pytest
 from distributed import Client
 
 from tasks.training.dask_worker import Growth, Share, _forget_network, _network, grow_share
+from tasks.training.stopping_rule import Losses
 
 PARAMS = {
     "verbosity": -1,
@@ -36,7 +37,7 @@ def test_one_worker_grows_the_forest_of_one_process() -> None:
     expected = lightgbm.train(dict(PARAMS), whole, 5)
     grown = lightgbm.Booster(model_str=forest.text)
     np.testing.assert_array_equal(grown.predict(X), expected.predict(X))
-    assert forest.curve == ()
+    assert forest.losses == Losses(())
 
 
 def test_workers_listen_on_their_own_port_and_one_alone_on_none() -> None:

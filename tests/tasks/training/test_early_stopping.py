@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tasks.core.definition import Definition, parse_definition
-from tasks.training.early_stopping import cut_curve, find_best_round, warn_of_rounds
+from tasks.training.early_stopping import find_best_round, warn_of_rounds
 
 QUIET: dict[str, bool | int | float | str] = {"verbosity": -1, "objective": "binary", "seed": 1}
 DEFINITION = """
@@ -29,27 +29,26 @@ def make_rows(seed: int, params: dict[str, bool | int | float | str]) -> lightgb
 
 @pytest.mark.parametrize("patience", [5, 20])
 def test_training_stops_so_many_rounds_after_the_best(patience: int) -> None:
-    best, curve, _ = find_best_round(
+    best, curve, *_ = find_best_round(
         settle(f"rounds = 200\nearly_stopping = {patience}"),
         QUIET,
         make_rows(1, QUIET),
         make_rows(2, QUIET),
+        timed=True,
     )
     assert best == np.argmin(curve) + 1
     assert len(curve) == best + patience
 
 
 def test_without_patience_the_last_round_is_taken() -> None:
-    best, curve, _ = find_best_round(
-        settle("rounds = 9\nearly_stopping = 0"), QUIET, make_rows(1, QUIET), make_rows(2, QUIET)
+    best, curve, *_ = find_best_round(
+        settle("rounds = 9\nearly_stopping = 0"),
+        QUIET,
+        make_rows(1, QUIET),
+        make_rows(2, QUIET),
+        timed=True,
     )
     assert best == len(curve) == 9
-
-
-def test_curve_of_a_cluster_is_cut_where_one_process_would_have_stopped() -> None:
-    curve = (0.7, 0.6, 0.65, 0.66, 0.5)
-    assert cut_curve(curve, 2) == curve[:4]
-    assert cut_curve(curve, 4) == curve
 
 
 def test_training_that_ended_at_once_is_warned_of() -> None:
