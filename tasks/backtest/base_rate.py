@@ -6,13 +6,12 @@ who answered: policies judge by the answers without it.
 
 from datetime import datetime, timedelta
 
-import numpy as np
 import polars as pl
 
 from tasks.core.columns import PREDICTION, TARGET, TIME
 from tasks.core.definition import Definition
 from tasks.evaluation.metrics import Array
-from tasks.monitoring.base_rate import bound_offset, is_enough
+from tasks.monitoring.base_rate import REACH, bound_offset, is_enough, weigh_answers
 from tasks.training.recalibration import shift_odds
 
 _EVERY = timedelta(days=1)
@@ -25,17 +24,17 @@ def follow(
 
     `answered` are rows in the order of their time, with target and prediction.
     """
-    window, matures = definition.serving.follow_base_rate, definition.target.matures_after
-    assert window is not None, "no base rate is followed"
-    times, target = answered[TIME], answered[TARGET].to_numpy()
-    plain = answered[PREDICTION].to_numpy()
+    half_life, matures = definition.serving.follow_base_rate, definition.target.matures_after
+    assert half_life is not None, "no base rate is followed"
+    times, plain = answered[TIME], answered[PREDICTION].to_numpy()
     given, offset, offsets = plain.copy(), 0.0, list[float]()
     now = start
     while now < end:
-        known = _between(times, max(now - matures - window, start), now - matures)
-        labelled = ~np.isnan(target[known])
-        if is_enough(target[known][labelled]):
-            offset = bound_offset(target[known][labelled], plain[known][labelled])
+        until = now - matures
+        known = answered[_between(times, max(until - REACH * half_life, start), until)]
+        labelled = known.filter(pl.col(TARGET).is_not_nan())
+        if is_enough(labelled[TARGET].to_numpy()):
+            offset = bound_offset(weigh_answers(labelled, until, half_life))
         rows = _between(times, now, min(now + _EVERY, end))
         given[rows] = shift_odds(plain[rows], offset) if offset else plain[rows]
         offsets.append(offset)

@@ -237,5 +237,5 @@ class Serving(Section):
     log_flush_s: float = Field(default=5.0, gt=0)
     """How often the prediction log is written, in seconds."""
     follow_base_rate: Period | None = Field(default=None, exclude_if=lambda value: value is None)
-    """Move all log odds as the labels of the last so long say that the base rate has moved, as in
-    `14d`, for a binary target; left out: never."""
+    """Move all log odds as matured labels say that the base rate has moved, a label counting by
+    half for each so long of its age, as in `14d`, for a binary target; left out: never."""

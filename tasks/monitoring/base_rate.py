@@ -1,9 +1,10 @@
 """The base rate followed: how far all log odds are to be moved, by the labels that have matured.
 
-Responsible for which answers count and when a correction is written: of the last [serving]
-follow_base_rate, whichever version answered, by the probabilities that they had without any
-correction. The offset is the one of maximum likelihood (Elkan 2001; King and Zeng 2001), within
-bounds, at most one a day. Not responsible for the files (`registry.corrections`).
+Responsible for which answers count, and how much, and when a correction is written. An answer
+counts by half for each [serving] follow_base_rate of its age, whichever version gave it, by the
+probability that it had without any correction. The offset is the one of maximum likelihood (Elkan
+2001; King and Zeng 2001), within bounds, at most one a day. Not responsible for the files
+(`registry.corrections`).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from tasks.core.columns import (
     PREDICTION,
     TARGET,
     TIME,
+    WEIGHT,
 )
 from tasks.core.definition import Definition, Frozen
 from tasks.core.errors import PerennialError, first_line
@@ -40,6 +42,7 @@ from tasks.training.recalibration import shift_odds
 FEWEST, _FEWEST_OF_A_CLASS = 100, 10
 _EVERY = timedelta(days=1)
 _SAME = 0.01  # log odds: at most .0025 of a probability
+REACH = 4  # half-lives, after which an answer counts by a sixteenth, and is left out
 
 
 class BaseRate(Frozen):
@@ -60,8 +63,8 @@ def follow_base_rate(
 
     A look as of a time in the past writes nothing.
     """
-    window = watch.definition.serving.follow_base_rate
-    if window is None:
+    half_life = watch.definition.serving.follow_base_rate
+    if half_life is None:
         return None
     store, name = open_store(watch.root), watch.definition.name
     try:
@@ -70,11 +73,12 @@ def follow_base_rate(
         return BaseRate(reason=first_line(error))
     last = known[max(known)] if known else None
     end = asked.until - watch.definition.target.matures_after
-    rows = list_answers(watch, store, outcomes, known, end - window, end)
+    since = max(end - REACH * half_life, asked.since)
+    rows = list_answers(watch, store, outcomes, known, since, end)
     reason = explain_none(watch, rows, last, end)
     if reason:
         return BaseRate(correction=last, reason=reason)
-    made = make_correction(watch, rows, last, end - window, end)
+    made = make_correction(watch, weigh_answers(rows, end, half_life), last, since, end)
     if last is not None and abs(made.offset - last.offset) < _SAME:
         return BaseRate(correction=last, reason="the base rate is where it was")
     try:
@@ -159,9 +163,25 @@ def is_enough(target: Array) -> bool:
     return len(target) >= FEWEST and rarer >= _FEWEST_OF_A_CLASS
 
 
-def bound_offset(target: Array, predicted: Array) -> float:
-    """Find the offset of all log odds, within bounds."""
-    return float(np.clip(find_offset(float(target.mean()), predicted), -FARTHEST, FARTHEST))
+def weigh_answers(rows: pl.DataFrame, until: datetime, half_life: timedelta) -> pl.DataFrame:
+    """Say what answers count, by their age.
+
+    A sum that forgets is steadier than a window of the same delay: days that only happened to be
+    bad leave it slowly, and so move the days after them less against each other.
+    """
+    ages = (until - pl.col(TIME)) / half_life
+    return rows.with_columns((0.5**ages).alias(WEIGHT))
+
+
+def bound_offset(rows: pl.DataFrame) -> float:
+    """Find the offset of all log odds that weighed answers ask for, within bounds."""
+    rate, weights = average(rows, TARGET), rows[WEIGHT].to_numpy()
+    found = find_offset(rate, rows[PREDICTION].to_numpy(), weights)
+    return float(np.clip(found, -FARTHEST, FARTHEST))
+
+
+def average(rows: pl.DataFrame, column: str) -> float:
+    return float(np.average(rows[column].to_numpy(), weights=rows[WEIGHT].to_numpy()))
 
 
 def make_correction(
@@ -171,7 +191,6 @@ def make_correction(
     since: datetime,
     until: datetime,
 ) -> Correction:
-    target, predicted = rows[TARGET].to_numpy(), rows[PREDICTION].to_numpy()
     return Correction(
         number=last.number + 1 if last else 1,
         model=watch.definition.name,
@@ -180,10 +199,10 @@ def make_correction(
         since=since,
         until=until,
         rows=len(rows),
-        predicted=float(predicted.mean()),
-        observed=float(target.mean()),
+        predicted=average(rows, PREDICTION),
+        observed=average(rows, TARGET),
         before=last.offset if last else 0.0,
-        offset=bound_offset(target, predicted),
+        offset=bound_offset(rows),
     )
 
 
@@ -194,8 +213,8 @@ def describe_base_rate(found: BaseRate) -> str:
         return f"no correction yet: {found.reason}"
     said = (
         f"correction {correction.number} moves log odds by {correction.offset:+.3f}, after "
-        f"{correction.before:+.3f}: of {correction.rows:,} labelled answers, "
-        f"{correction.predicted:.1%} was predicted and {correction.observed:.1%} came true"
+        f"{correction.before:+.3f}: of {correction.rows:,} labelled answers, newer ones counting "
+        f"more, {correction.predicted:.1%} was predicted and {correction.observed:.1%} came true"
     )
     return said if found.written else f"{said}; {found.reason}"
 

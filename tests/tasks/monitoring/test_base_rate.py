@@ -85,11 +85,31 @@ def test_correction_says_by_what_it_came_about(follow: Follow, tmp_path: Path) -
     assert made == found.correction
     assert (made.number, made.version, made.before) == (1, "v1", 0.0)
     assert made.offset == pytest.approx(1, abs=0.2)
-    assert (made.until - made.since, made.until) == (timedelta(days=14), UNTIL)
+    assert (made.until - made.since, made.until) == (timedelta(days=56), UNTIL)
     inside = answered(1.0).filter(pl.col(TIME) > made.since, pl.col(TIME) <= made.until)
-    assert (made.rows, made.observed) == (len(inside), inside[TARGET].mean())
-    assert made.predicted == pytest.approx(inside[PREDICTION].mean())
+    ages = np.array([(made.until - each) / timedelta(days=14) for each in inside[TIME]])
+    for found_mean, column in ((made.observed, TARGET), (made.predicted, PREDICTION)):
+        assert found_mean == pytest.approx(np.average(inside[column], weights=0.5**ages))
+    assert made.rows == len(inside)
     assert "correction 1 moves log odds by +" in describe_base_rate(found)
+
+
+def test_newer_labels_count_more(follow: Follow, tmp_path: Path) -> None:
+    history = answered(1.0)
+    turned = UNTIL - timedelta(days=14)
+    shifted = pl.when(pl.col(TIME) > turned).then(1.0).otherwise(0.0)
+    rate = history.with_columns(shifted.alias(TARGET))
+    follow(rate)
+    (made,) = written(tmp_path).values()
+    # Half of all weight lies in the newest half-life, but for what is older than there are rows.
+    assert made.observed == pytest.approx(0.5 / (1 - 0.5 ** (30 / 14)), abs=0.01)
+
+
+def test_correction_reaches_back_as_far_as_the_look(follow: Follow, tmp_path: Path) -> None:
+    slow = DEFINITION.replace('"14d"', '"90d"')
+    follow(answered(1.0), definition=slow)
+    (made,) = written(tmp_path).values()
+    assert made.since == UNTIL - timedelta(days=91)
 
 
 def test_answers_are_taken_as_they_were_without_their_correction(
