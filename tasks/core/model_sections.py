@@ -238,4 +238,4 @@ class Serving(Section):
     """How often the prediction log is written, in seconds."""
     follow_base_rate: Period | None = Field(default=None, exclude_if=lambda value: value is None)
     """Move all log odds as matured labels say that the base rate has moved, a label counting by
-    half for each so long of its age, as in `14d`, for a binary target; left out: never."""
+    half for each so long of its age, as in `7d`, for a binary target; left out: never."""
