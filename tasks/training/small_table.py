@@ -3,8 +3,10 @@
 LightGBM's defaults are for tens of thousands of rows. Of fewer, trees of 31 leaves at a rate of .1
 learn the noise after some dozen rounds, and a stopping slice of a few dozen rows ends training by
 chance. So a step is smaller, each tree sees a part of rows and features (stochastic gradient
-boosting: Friedman 2002), and the number of rounds is cross-validated. Found on 40 public tables
-without a time, so only those are meant: rows that follow each other in time cannot be shuffled.
+boosting: Friedman 2002), and the number of rounds is cross-validated. Where features are few, each
+tree sees all of them: without one it would know half of what two say together. Found on 40 public
+tables without a time, so only those are meant: rows that follow each other in time cannot be
+shuffled.
 """
 
 from typing import Any
@@ -18,6 +20,7 @@ from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
 
 _SMALL, _VERY_SMALL = 10_000, 2_000  # training rows
+_FEW_FEATURES = 4  # so few that a tree without one of them misses what they say together
 _FOLDS, _FEW = 5, 200  # a stopping slice of so few rows says too little by itself
 _CALM: Parameters = {"learning_rate": 0.05, "min_data_in_leaf": 10, "feature_fraction": 0.7}
 _BAGGING: Parameters = {"bagging_fraction": 0.8, "bagging_freq": 1}
@@ -36,18 +39,23 @@ def cross_validates(prepared: Prepared) -> bool:
     return count_small(prepared) > 0 and prepared.rows["stop"] < _FEW
 
 
-def calm_trees(params: Parameters, rows: int) -> Parameters:
+def calm_trees(params: Parameters, rows: int, features: int) -> Parameters:
     """Set what suits so few rows, where the definition says nothing of it; 0: no small table.
 
-    >>> calm_trees({"num_leaves": 40, "bagging_freq": 5}, 500)["num_leaves"], calm_trees({}, 0)
-    (40, {})
+    >>> calm_trees({"num_leaves": 40, "bagging_freq": 5}, 500, 9)["num_leaves"]
+    40
+    >>> calm_trees({}, 500, 9)["feature_fraction"], calm_trees({}, 500, 3)["feature_fraction"]
+    (0.7, 1.0)
+    >>> calm_trees({}, 0, 9)
+    {}
     """
     if not rows:
         return params
     leaves: Parameters = {"num_leaves": 7 if rows < _VERY_SMALL else 15}
     drawn = {} if (_DRAWS | _BAGGING.keys()) & params.keys() else _BAGGING
     depth = {} if "max_depth" in params else leaves
-    return {**_CALM, **drawn, **depth, **params}
+    whole: Parameters = {"feature_fraction": 1.0} if features <= _FEW_FEATURES else {}
+    return {**_CALM, **whole, **drawn, **depth, **params}
 
 
 def cross_validate(

@@ -126,7 +126,7 @@ def recall_parameters(plan: Plan, prepared: Prepared) -> Parameters:
     """Give the parameters that a plan trains by, with the constraints on its features."""
     names = list(plan.features.expressions)
     params = model_parameters(plan.definition, len(prepared.vocabulary.classes), names)
-    return calm_trees(params, count_small(prepared))
+    return calm_trees(params, count_small(prepared), len(names))
 
 
 def write_text(text: str, path: Path) -> Path:
