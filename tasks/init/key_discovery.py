@@ -47,8 +47,10 @@ def find_key(survey: ColumnSurvey, given: tuple[str, ...], features: Sequence[Fe
     if event.column and rows <= _KEY_ROWS and (grown := _grow_key(survey, features)):
         together = "together " if len(grown) > 1 else ""
         return RowKey(columns=grown, note=f"{together}different in every row", repeated=CHANCE)
-    if whole and is_counter(facts[whole[0]]):
-        return RowKey(columns=(whole[0],), note="counts the rows: does it go on in the next file?")
+    if counters := [name for name in whole if is_counter(facts[name])]:
+        return RowKey(
+            columns=(counters[0],), note="counts the rows: does it go on in the next file?"
+        )
     if not event.column and (found := count_kinds(survey.table.rows, (survey.target,))).is_coarse:
         return _number_rows(survey, explain_kinds(found, survey.target))
     return RowKey(note="none was found that is different in every row")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from drafts import FLIGHTS, RNG, ROWS, Draft, line_of
 
 from tasks.core.definition import parse_definition
@@ -30,8 +31,15 @@ def test_target_is_never_the_key(draft_columns: Draft) -> None:
     assert definition.extract.key == ()
 
 
-def test_counter_is_a_key_with_a_question(draft_columns: Draft) -> None:
-    _, text = draft_columns(columns={"n": list(range(ROWS))})
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pytest.param(list(range(ROWS)), id="each number"),
+        pytest.param([row + row // 20 for row in range(ROWS)], id="some rows were taken out"),
+    ],
+)
+def test_counter_is_a_key_with_a_question(draft_columns: Draft, numbers: list[int]) -> None:
+    _, text = draft_columns(columns={"n": numbers})
     assert "counts the rows: does it go on in the next file?" in text
 
 
