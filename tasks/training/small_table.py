@@ -15,14 +15,17 @@ import lightgbm
 import numpy as np
 
 from tasks.core.columns import GROUP, ROLE
+from tasks.core.definition import Definition
 from tasks.core.model_sections import Training
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
+from tasks.training.lightgbm_params import parameter_names
 
 _SMALL, _VERY_SMALL = 10_000, 2_000  # training rows
 _FEW_FEATURES = 4  # so few that a tree without one of them misses what they say together
 _FOLDS, _FEW = 5, 200  # a stopping slice of so few rows says too little by itself
 _CALM: Parameters = {"learning_rate": 0.05, "min_data_in_leaf": 10, "feature_fraction": 0.7}
+MOST_ROUNDS = 3000  # where [training] rounds is what it is by default
 _BAGGING: Parameters = {"bagging_fraction": 0.8, "bagging_freq": 1}
 # Sampling of its own, or of each class; then how rows are drawn is left alone.
 _DRAWS = {"boosting", "data_sample_strategy", "pos_bagging_fraction", "neg_bagging_fraction"}
@@ -56,6 +59,22 @@ def calm_trees(params: Parameters, rows: int, features: int) -> Parameters:
     depth = {} if "max_depth" in params else leaves
     whole: Parameters = {"feature_fraction": 1.0} if features <= _FEW_FEATURES else {}
     return {**_CALM, **whole, **drawn, **depth, **params}
+
+
+def allow_rounds(definition: Definition, prepared: Prepared) -> Definition:
+    """Allow a small table more rounds than by default, as its steps are smaller than LightGBM's.
+
+    Early stopping settles how many; a number or a rate that the definition gives stays.
+    """
+    training, names = definition.training, parameter_names()
+    given = {names[each] for each in training.params}
+    default = Training.model_fields["rounds"].default
+    if not (training.early_stopping and count_small(prepared)) or training.rounds != default:
+        return definition
+    if {"learning_rate", "boosting"} & given:
+        return definition
+    longer = training.model_copy(update={"rounds": MOST_ROUNDS})
+    return definition.model_copy(update={"training": longer})
 
 
 def cross_validate(

@@ -63,6 +63,23 @@ def test_a_tree_sees_all_of_a_few_features(made: Project, tmp_path: Path) -> Non
     assert found[0] < 0.9 * found[1]
 
 
+def test_small_steps_may_take_more_rounds_unless_their_number_is_given(
+    made: Project, tmp_path: Path
+) -> None:
+    features = DRAW.uniform(size=(3000, 5))
+    exact = pl.DataFrame({f"x{place}": features[:, place] for place in range(5)}).with_columns(
+        id=pl.int_range(3000), y=features @ [5, 4, 3, 2, 1] + features[:, 0] * features[:, 1]
+    )
+    found = []
+    for number, given in enumerate(("", "rounds = 999", "params = { eta = 0.05 }")):
+        training = f"threads = 1\n{given}"
+        plan, prepared = made.prepare(exact, **{**SECTIONS, "training": training})
+        (tmp_path / str(number)).mkdir()
+        found.append(train_models(plan, prepared, tmp_path / str(number)))
+    assert [1000 < each.rounds <= 3000 for each in found] == [True, False, False]
+    assert error_of(prepared, found[0].twin) < error_of(prepared, found[2].twin)
+
+
 def test_groups_are_whole_in_each_fold_and_a_rerun_gives_the_same_bytes(
     made: Project, tmp_path: Path
 ) -> None:
