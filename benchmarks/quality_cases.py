@@ -90,6 +90,20 @@ def make_hastie(draw: np.random.Generator) -> pl.DataFrame:
     return frame(rows, (target > 0).astype(int))
 
 
+def make_few_features(draw: np.random.Generator) -> pl.DataFrame:
+    """Four numbers that say most of it together."""
+    seed = int(draw.integers(1 << 30))
+    return frame(*datasets.make_friedman2(6_000, noise=50, random_state=seed))
+
+
+def make_kinds(draw: np.random.Generator) -> pl.DataFrame:
+    """Twelve kinds of passengers, alike in all but what became of them."""
+    level, age, woman = draw.integers(0, 3, 1_300), draw.integers(0, 2, 1_300), draw.random(1_300)
+    odds = 1.5 - level + 0.5 * (age == 0) + 2 * (woman < 0.4) - 1
+    yes = draw.random(1_300) < 1 / (1 + np.exp(-odds))
+    return pl.DataFrame({"class": level, "age": age, "woman": woman < 0.4, "saved": yes})
+
+
 def make_claims(draw: np.random.Generator) -> pl.DataFrame:
     """Insurance: how many claims in how long an exposure, and how much they came to."""
     count = 20_000
@@ -197,6 +211,8 @@ _MADE = (
     Case("rentals", make_rentals, "rented", "rmse", "interval", _INTERVAL),
     Case("rentals", make_rentals, "rented", "pinball_loss", "quantiles", _QUANTILES,
          params={"quantiles": _LEVELS}),
+    Case("friedman 2", make_few_features, "y", "rmse", "few features", seeds=3),
+    Case("kinds", make_kinds, "saved", "log_loss", seeds=3),
     Case("hastie", make_hastie, "y", "auc"),
     Case("hastie", make_hastie, "y", "log_loss", "recalibrated", {
         "training": "params = { num_leaves = 127, learning_rate = 0.3, min_data_in_leaf = 5 }",

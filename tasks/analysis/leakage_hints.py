@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import polars as pl
 
+from tasks.analysis.alike_rows import hint_at_kinds
 from tasks.analysis.target_sums import Array, find_sums
 from tasks.core.columns import MATURED, TARGET
 from tasks.core.model_sections import TargetKind
@@ -37,6 +38,8 @@ def list_hints(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
     yield from _hint_at_sums(plan, known)
     yield from _hint_at_gaps(plan, known)
     if plan.as_of is None and definition.training.group is None:
+        if not definition.extract.key and (hint := hint_at_kinds(definition, rows)):
+            yield hint
         schema = rows.collect_schema()
         made_of = pl.sql_expr(definition.target.value).meta.root_names()
         columns = [name for name in schema if name not in made_of]

@@ -35,6 +35,11 @@ class ColumnSurvey(Frozen, arbitrary_types_allowed=True):
     def rows(self) -> int:
         return self.facts[self.target].rows
 
+    def number_rows(self, name: str) -> "ColumnSurvey":
+        """Let the query number the rows, beside all else that it does."""
+        numbered = self.inferred.model_copy(update={"row_number": name})
+        return self.model_copy(update={"inferred": numbered})
+
 
 def survey_table(
     data: str, target: str, time: str | None, key: tuple[str, ...], project: Path

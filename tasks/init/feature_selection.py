@@ -20,6 +20,7 @@ from tasks.init.names import names_column, write_column
 from tasks.init.target_kind import TargetSpec
 
 _FEWEST_NAMES, _NEAR_UNIQUE = 20, 0.9
+_GAPS = 1.1  # numbers to one row of a count: some rows may have been taken out
 
 
 class Feature(Frozen):
@@ -89,10 +90,11 @@ def _explain_gaps(sample: pl.DataFrame, name: str, target: str, kind: TargetKind
 
 
 def is_counter(fact: ColumnStats) -> bool:
-    """Tell whether a column counts the rows: whole numbers without a gap, each once."""
+    """Tell whether a column counts the rows: whole numbers, each once, with hardly a gap."""
     if not fact.dtype.is_integer() or fact.least is None or fact.greatest is None:
         return False
-    return fact.greatest - fact.least + 1 == fact.distinct == fact.rows
+    span = fact.greatest - fact.least + 1
+    return fact.distinct == fact.rows and span <= fact.rows * _GAPS
 
 
 def explain_repetition(feature: Feature, offered: Iterable[Feature], sample: pl.DataFrame) -> str:

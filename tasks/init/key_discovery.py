@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from tasks.analysis.alike_rows import count_kinds, explain_kinds
 from tasks.analysis.leakage_hints import AN_ID
 from tasks.core.definition import Frozen
 from tasks.core.sql import is_text
@@ -14,11 +15,15 @@ CHANCE = 0.01  # share of rows that may repeat a key which was different in ever
 
 
 class RowKey(Frozen):
-    """The columns of a key, and the share of rows in which they are `repeated`."""
+    """The columns of a key, and the share of rows in which they are `repeated`.
+
+    `numbers` is true of a column that the query makes: a number for each row.
+    """
 
     columns: tuple[str, ...] = ()
     note: str = ""
     repeated: float = 0.0
+    numbers: bool = False
 
 
 def find_key(survey: ColumnSurvey, given: tuple[str, ...], features: Sequence[Feature]) -> RowKey:
@@ -42,9 +47,21 @@ def find_key(survey: ColumnSurvey, given: tuple[str, ...], features: Sequence[Fe
     if event.column and rows <= _KEY_ROWS and (grown := _grow_key(survey, features)):
         together = "together " if len(grown) > 1 else ""
         return RowKey(columns=grown, note=f"{together}different in every row", repeated=CHANCE)
-    if whole and is_counter(facts[whole[0]]):
-        return RowKey(columns=(whole[0],), note="counts the rows: does it go on in the next file?")
+    if counters := [name for name in whole if is_counter(facts[name])]:
+        return RowKey(
+            columns=(counters[0],), note="counts the rows: does it go on in the next file?"
+        )
+    if not event.column and (found := count_kinds(survey.table.rows, (survey.target,))).is_coarse:
+        return _number_rows(survey, explain_kinds(found, survey.target))
     return RowKey(note="none was found that is different in every row")
+
+
+def _number_rows(survey: ColumnSurvey, why: str) -> RowKey:
+    """Let the query number rows that are alike: by a hash, all of a kind would be on one side."""
+    names = ("row_number", *(f"row_number_{place}" for place in range(2, len(survey.facts) + 3)))
+    named = next(name for name in names if name not in survey.facts)
+    note = f"{why}: the query numbers them, to split them row by row; add new ones at the end"
+    return RowKey(columns=(named,), note=note, numbers=True)
 
 
 def _grow_key(survey: ColumnSurvey, features: Iterable[Feature]) -> tuple[str, ...]:

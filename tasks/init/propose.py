@@ -44,6 +44,8 @@ def draft_definition(
     features = choose_features(survey, kind)
     found = find_key(survey, key, features)
     features = tuple(leave_out_key(feature, found) for feature in features)
+    if found.numbers:
+        survey = survey.number_rows(found.columns[0])
     series = find_series(survey, kind, features)
     if series is not None:
         features = (*features, *describe_lags(series, survey))
@@ -57,6 +59,7 @@ def draft_definition(
     )  # fmt: skip
     told = [
         survey.event.doubt,
+        f"[extract] key: {found.note}" * found.numbers,
         *(f"[training] group: {explain_entity(*each)}" for each in entities),
     ]
     doubts = (*survey.inferred.notes, *filter(None, told))

@@ -21,6 +21,7 @@ _CLASS_ROWS, _EARLY_ROWS, _EARLY = 20, 12, 0.8  # preparation asks for 10 rows o
 _YES = ("yes", "y", "true", "t", "1", "ja", "j", "wahr", "oui", "si", "sí", "sim", "da", "tak")
 _NO = ("no", "n", "false", "f", "0", "nein", "falsch", "non", "não", "nao", "nej", "net", "nie")
 _MOST_CLASSES, _MOST_CODES, _IN_CLASSES = 100, 20, 0.9
+_COUNTED = 4  # different numbers that a count has before the rare ones begin, at least
 
 
 class TargetSpec(Frozen):
@@ -132,6 +133,8 @@ def _infer_classes(
         )
     if len(kept) < 2 or (not text and labelled < _IN_CLASSES * sum(levels.values())):
         return None
+    if not text and _is_tail(levels, kept):
+        return None
     target = TargetSpec(
         sql=f"CAST({sql} AS BIGINT)" if fact.dtype.is_float() else sql,
         kind="multiclass",
@@ -147,6 +150,18 @@ def _infer_classes(
     note = f"too rare to be a class, and so left out: {list_few(rare)}"
     case = f"CASE WHEN {sql} IN ({listed}) THEN {target.sql} END"
     return target.model_copy(update={"sql": case, "notes": (*target.notes, note)})
+
+
+def _is_tail(levels: dict[str, int], kept: dict[str, int]) -> bool:
+    """Tell whether what is rare are a count's large numbers: then it is a number, and no class.
+
+    To leave them out, as rare classes are, would leave out those that matter most.
+    """
+    rare = [float(level) for level in levels if level not in kept]
+    if len(rare) < 2 or min(map(float, levels)) not in (0, 1):
+        return False
+    before = [count for level, count in kept.items() if float(level) < min(rare)]
+    return len(before) >= _COUNTED and sum(before) >= _IN_CLASSES * sum(levels.values())
 
 
 def _often_enough(table: SourceTable, column: str, levels: dict[str, int]) -> dict[str, int]:

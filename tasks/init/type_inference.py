@@ -31,7 +31,8 @@ from tasks.sources.query import (
 class InferredTypes(Frozen):
     """How a table is read: its source, and the SQL by which its query converts columns.
 
-    `missing` are the texts that stand for missing values, by column.
+    `missing` are the texts that stand for missing values, by column; `row_number` is the column
+    that numbers the rows, where they need one.
     """
 
     name: str
@@ -42,16 +43,19 @@ class InferredTypes(Frozen):
     no_header: str = ""
     time: str | None = None
     timed_rows_only: bool = False
+    row_number: str | None = None
 
     @property
     def query(self) -> str | None:
-        """Give the SQL that converts columns and leaves out rows without a time, where any must."""
-        if not (self.conversions or self.timed_rows_only):
+        """Give the SQL that converts columns, numbers rows, and leaves out those without a time."""
+        if not (self.conversions or self.timed_rows_only or self.row_number):
             return None
         listed = [f"  {sql} AS {quote_name(name)}" for name, sql in self.conversions.items()]
         chosen = " REPLACE (\n" + ",\n".join(listed) + "\n)" if listed else ""
         time = self.conversions.get(self.time or "", quote_name(self.time or ""))
         kept = f"WHERE {time} IS NOT NULL\n" if self.timed_rows_only else ""
+        if self.row_number:
+            chosen += f", ROW_NUMBER() OVER () AS {quote_name(self.row_number)}"
         return f"SELECT *{chosen}\nFROM {quote_name(self.name)}\n{kept}"
 
     def define(self, *, timed: bool = True) -> Definition:

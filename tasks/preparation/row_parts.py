@@ -4,12 +4,14 @@ A row's part is a function of that row alone, so that a version's parts can be t
 new rows move none. Not responsible for where the parts begin in time (`split`).
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
 import polars as pl
 from polars.selectors import by_name
+from pydantic import Field
 
 from tasks.core.columns import TIME
 from tasks.core.definition import Definition, Frozen
@@ -28,19 +30,37 @@ class SplitRole(IntEnum):
 
 
 class Split(Frozen):
-    """Where the parts begin, in event time; None where rows are split by a hash instead."""
+    """Where the parts begin, in event time; None where rows are split by a hash instead.
+
+    `unhashed` are the columns that the hash leaves out; none in versions from before they were.
+    """
 
     stop: datetime | None = None
     gap: datetime | None = None
     holdout: datetime | None = None
     matured: datetime | None = None
+    unhashed: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
+
+
+def split_by_hash(definition: Definition, columns: Iterable[str]) -> Split:
+    """Leave the target out of the hash of whole rows, as no key does either.
+
+    Rows that are alike but for their target would else fall apart by it: one part would be taught
+    that such a row is a yes, and the other hold that it is a no.
+    """
+    training, others = definition.training, set(columns)
+    target = pl.sql_expr(definition.target.value).meta.root_names()
+    others -= {TIME, *target}
+    if definition.extract.key or training.group is not None or not others:
+        return Split()
+    return Split(unhashed=tuple(sorted(set(target))))
 
 
 def part_of_row(definition: Definition, split: Split, columns: list[str]) -> pl.Expr:
     """Give each row's part: by its time, or by a seeded hash of its key where there is no time.
 
-    Without a key the whole row is hashed, so that its duplicates fall into the same part. With
-    [training] group its value is hashed, and no group is on two sides.
+    Without a key the whole row but its target is hashed, so that its duplicates fall into the same
+    part. With [training] group its value is hashed, and no group is on two sides.
     """
     training = definition.training
     if training.group is not None and split.holdout is not None:
@@ -49,7 +69,10 @@ def part_of_row(definition: Definition, split: Split, columns: list[str]) -> pl.
         assert isinstance(training.holdout, float)
         place = place_of_group(definition)
         if place is None:
-            place = _place(pl.struct(by_name(definition.extract.key or columns)), training.seed)
+            hashed = definition.extract.key or [
+                name for name in columns if name not in split.unhashed
+            ]
+            place = _place(pl.struct(by_name(hashed)), training.seed)
         gap = 1 - training.holdout
         fit = gap * (1 - training.stopping_share) if training.early_stopping else gap
         bounds: list[Any] = [fit, gap, gap]

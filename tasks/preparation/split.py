@@ -28,7 +28,7 @@ from tasks.preparation.groups import refuse_few_groups, refuse_ungrouped
 from tasks.preparation.labels import label_rows, settle_target
 from tasks.preparation.row_parts import Split as Split
 from tasks.preparation.row_parts import SplitRole as SplitRole
-from tasks.preparation.row_parts import group_of_row
+from tasks.preparation.row_parts import group_of_row, split_by_hash
 from tasks.preparation.row_parts import part_of_row as part_of_row
 from tasks.preparation.weights import counted_columns, weigh_rows
 from tasks.sources.file_formats import FAILURES
@@ -72,8 +72,8 @@ def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
     ).collect().row(0)  # fmt: skip
     known = weigh_rows(plan, rows.filter(matured, labelled))
     refuse_ungrouped(plan, known)
-    split = split_by_time(plan, known)
     columns = snapshot.scan().collect_schema().names()
+    split = split_by_time(plan, known) if plan.as_of else split_by_hash(plan.definition, columns)
     parted = known.with_columns(part_of_row(plan.definition, split, columns).alias(ROLE))
     path = folder / "prepared.arrow"
     with reaching(str(path)), _naming_feature(plan, parted):
@@ -94,8 +94,7 @@ def prepare_rows(plan: Plan, snapshot: Snapshot, folder: Path) -> Prepared:
 def split_by_time(plan: Plan, known: pl.LazyFrame) -> Split:
     """Find where each part begins. Rows of one moment always fall into the same part."""
     training, as_of = plan.definition.training, plan.as_of
-    if as_of is None:
-        return Split()
+    assert as_of is not None
     matured = as_of - plan.definition.target.matures_after
     if isinstance(training.holdout, timedelta):
         holdout = matured - training.holdout

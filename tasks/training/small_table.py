@@ -3,8 +3,10 @@
 LightGBM's defaults are for tens of thousands of rows. Of fewer, trees of 31 leaves at a rate of .1
 learn the noise after some dozen rounds, and a stopping slice of a few dozen rows ends training by
 chance. So a step is smaller, each tree sees a part of rows and features (stochastic gradient
-boosting: Friedman 2002), and the number of rounds is cross-validated. Found on 40 public tables
-without a time, so only those are meant: rows that follow each other in time cannot be shuffled.
+boosting: Friedman 2002), and the number of rounds is cross-validated. Where features are few, each
+tree sees all of them: without one it would know half of what two say together. Found on 40 public
+tables without a time, so only those are meant: rows that follow each other in time cannot be
+shuffled.
 """
 
 from typing import Any
@@ -13,13 +15,17 @@ import lightgbm
 import numpy as np
 
 from tasks.core.columns import GROUP, ROLE
+from tasks.core.definition import Definition
 from tasks.core.model_sections import Training
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
+from tasks.training.lightgbm_params import parameter_names
 
 _SMALL, _VERY_SMALL = 10_000, 2_000  # training rows
+_FEW_FEATURES = 4  # so few that a tree without one of them misses what they say together
 _FOLDS, _FEW = 5, 200  # a stopping slice of so few rows says too little by itself
 _CALM: Parameters = {"learning_rate": 0.05, "min_data_in_leaf": 10, "feature_fraction": 0.7}
+MOST_ROUNDS = 3000  # where [training] rounds is what it is by default
 _BAGGING: Parameters = {"bagging_fraction": 0.8, "bagging_freq": 1}
 # Sampling of its own, or of each class; then how rows are drawn is left alone.
 _DRAWS = {"boosting", "data_sample_strategy", "pos_bagging_fraction", "neg_bagging_fraction"}
@@ -36,18 +42,39 @@ def cross_validates(prepared: Prepared) -> bool:
     return count_small(prepared) > 0 and prepared.rows["stop"] < _FEW
 
 
-def calm_trees(params: Parameters, rows: int) -> Parameters:
+def calm_trees(params: Parameters, rows: int, features: int) -> Parameters:
     """Set what suits so few rows, where the definition says nothing of it; 0: no small table.
 
-    >>> calm_trees({"num_leaves": 40, "bagging_freq": 5}, 500)["num_leaves"], calm_trees({}, 0)
-    (40, {})
+    >>> calm_trees({"num_leaves": 40, "bagging_freq": 5}, 500, 9)["num_leaves"]
+    40
+    >>> calm_trees({}, 500, 9)["feature_fraction"], calm_trees({}, 500, 3)["feature_fraction"]
+    (0.7, 1.0)
+    >>> calm_trees({}, 0, 9)
+    {}
     """
     if not rows:
         return params
     leaves: Parameters = {"num_leaves": 7 if rows < _VERY_SMALL else 15}
     drawn = {} if (_DRAWS | _BAGGING.keys()) & params.keys() else _BAGGING
     depth = {} if "max_depth" in params else leaves
-    return {**_CALM, **drawn, **depth, **params}
+    whole: Parameters = {"feature_fraction": 1.0} if features <= _FEW_FEATURES else {}
+    return {**_CALM, **whole, **drawn, **depth, **params}
+
+
+def allow_rounds(definition: Definition, prepared: Prepared) -> Definition:
+    """Allow a small table more rounds than by default, as its steps are smaller than LightGBM's.
+
+    Early stopping settles how many; a number or a rate that the definition gives stays.
+    """
+    training, names = definition.training, parameter_names()
+    given = {names[each] for each in training.params}
+    default = Training.model_fields["rounds"].default
+    if not (training.early_stopping and count_small(prepared)) or training.rounds != default:
+        return definition
+    if {"learning_rate", "boosting"} & given:
+        return definition
+    longer = training.model_copy(update={"rounds": MOST_ROUNDS})
+    return definition.model_copy(update={"training": longer})
 
 
 def cross_validate(

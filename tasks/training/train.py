@@ -26,7 +26,7 @@ from tasks.training.lightgbm_params import blaming, model_parameters, try_parame
 from tasks.training.quantile_forest import grow_quantiles
 from tasks.training.quantile_shifts import shift_released, shift_twin
 from tasks.training.rare_class import steady_for, steady_leaves
-from tasks.training.small_table import calm_trees, count_small
+from tasks.training.small_table import allow_rounds, calm_trees, count_small
 
 log = logging.getLogger("perennial.training")
 lightgbm.register_logger(logging.getLogger("perennial.lightgbm"))  # it would print to stdout
@@ -66,7 +66,8 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
     try_parameters(params, plan.definition.target.kind, plan.origin, len(plan.features.expressions))
     grow = grow_models if plan.definition.training.engine == "dask" else _grow_here
     simple = params | _SIMPLE_TREE | (_GAMMA_STEP if params["objective"] == "gamma" else {})
-    grown = grow(plan, prepared, params, simple)
+    allowed = allow_rounds(plan.definition, prepared)
+    grown = grow(plan.model_copy(update={"definition": allowed}), prepared, params, simple)
     twin = folder / "twin.txt"
     write_text(shift_twin(plan, prepared, params, grown.rounds, grown.twin, twin), twin)
     fit_interval(plan, prepared, params, grown.rounds, twin)
@@ -133,7 +134,7 @@ def recall_parameters(plan: Plan, prepared: Prepared) -> Parameters:
     """Give the parameters that a plan trains by, with the constraints on its features."""
     names = list(plan.features.expressions)
     params = model_parameters(plan.definition, len(prepared.vocabulary.classes), names)
-    return calm_trees(params, count_small(prepared))
+    return calm_trees(params, count_small(prepared), len(names))
 
 
 def write_text(text: str, path: Path) -> Path:

@@ -96,3 +96,12 @@ def test_measures_and_plain_categories_are_no_entities() -> None:
     )
     rows = rows.with_columns(y=pl.col("price") + NOISE)
     assert find_entities(rows.lazy(), pl.col("y"), "regression", ("price", "level", "town")) == {}
+
+
+def test_few_kinds_of_rows_are_told_where_their_hash_would_split_them(made: Project) -> None:
+    rows = pl.DataFrame({"x": RNG.integers(0, 5, COUNT), "y": RNG.random(COUNT) > 0.5})
+    sections = {**RANDOM, "extract": ""}
+    (found,) = hints(made, rows, 'x = "x"', sections)
+    assert "rows are of 5 kinds, alike in all but 'y'" in found
+    numbered = 'query = "SELECT *, ROW_NUMBER() OVER () AS id FROM s"\nkey = ["id"]'
+    assert not hints(made, rows, 'x = "x"', {**sections, "extract": numbered})

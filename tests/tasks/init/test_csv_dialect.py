@@ -76,4 +76,4 @@ def test_header_of_numbers_is_a_header(tmp_path: Path, header: str) -> None:
     (tmp_path / "t.csv").write_text("\n".join([header, *lines]))
     given: dict[str, Any] = {"time": None, "key": (), "name": None, "project": tmp_path}
     *_, doubts = draft_definition("t.csv", target, **given)
-    assert doubts == ("rows are split at random: no column says when they happened",)
+    assert doubts[0] == "rows are split at random: no column says when they happened"

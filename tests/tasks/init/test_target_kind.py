@@ -47,6 +47,24 @@ def test_target_decides_the_kind(
     assert (definition.target.kind, definition.target.value) == (kind, value)
 
 
+@pytest.mark.parametrize(
+    ("counts", "kind"),
+    [
+        pytest.param([300, 150, 60, 40, 30, 9, 8, 3], "regression", id="the large are rare"),
+        pytest.param([300, 9, 150, 60, 40, 8, 30, 3], "multiclass", id="codes are rare anywhere"),
+        pytest.param([300, 290, 6, 4], "binary", id="too few to tell"),
+    ],
+)
+def test_a_count_is_a_number_whose_rare_large_values_stay(
+    draft_columns: Draft, counts: list[int], kind: str
+) -> None:
+    values = [value for value, count in enumerate(counts) for _ in range(count)]
+    columns = {"y": RNG.permutation(values[:ROWS]), "z": RNG.normal(size=ROWS)}
+    definition, text = draft_columns(columns=columns)
+    assert definition.target.kind == kind
+    assert ("left out: " in text) == (kind != "regression")
+
+
 def test_class_that_comes_after_the_holdout_begins_is_left_out(draft_columns: Draft) -> None:
     definition, _ = draft_columns(
         columns={

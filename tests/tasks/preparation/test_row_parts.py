@@ -10,7 +10,13 @@ from tables import START, define
 
 from tasks.core.columns import ROLE, TIME
 from tasks.core.definition import Definition, parse_definition
-from tasks.preparation.row_parts import Split, SplitRole, group_columns, part_of_row
+from tasks.preparation.row_parts import (
+    Split,
+    SplitRole,
+    group_columns,
+    part_of_row,
+    split_by_hash,
+)
 
 TRAINING = (SplitRole.FIT, SplitRole.STOP)
 BORDERS = {"gap": 40, "holdout": 50, "matured": 80}
@@ -78,3 +84,27 @@ def test_a_group_may_be_computed() -> None:
     definition = parse_definition(text, "made.toml")
     assert sorted(group_columns(definition)) == ["c", "k"]
     assert group_columns(parse_definition(define(), "made.toml")) == []
+
+
+@pytest.mark.parametrize("extract", ["", 'key = ["a", "b"]'], ids=["whole row", "key"])
+def test_rows_that_are_alike_but_for_their_target_are_on_one_side(extract: str) -> None:
+    definition = parse_definition(define(extract=extract), "made.toml")
+    rows = pl.DataFrame({"a": range(50)}).join(pl.DataFrame({"b": range(2)}), how="cross")
+    rows = rows.join(pl.DataFrame({"y": [0, 1]}), how="cross")
+    split = split_by_hash(definition, rows.columns)
+    sides = part(definition, rows, split).group_by("a", "b").agg(pl.col(ROLE).n_unique())
+    assert sides[ROLE].to_list() == [1] * len(sides)
+
+
+def test_a_table_of_its_target_alone_is_split_by_it() -> None:
+    definition = parse_definition(define(extract=""), "made.toml")
+    assert split_by_hash(definition, ["y", TIME]) == Split()
+
+
+def test_a_version_from_before_tells_its_parts_as_it_did() -> None:
+    definition = parse_definition(define(extract=""), "made.toml")
+    rows = pl.DataFrame({"a": range(400), "y": [0, 1] * 200})
+    kept = Split.model_validate_json('{"stop":null,"gap":null,"holdout":null,"matured":null}')
+    whole = rows.select(pl.struct("a", "y").hash(definition.training.seed) / 2.0**64).to_series()
+    assert (part(definition, rows, kept)[ROLE] == SplitRole.HOLDOUT).equals(whole >= 0.8)
+    assert Split().model_dump_json() == kept.model_dump_json()

@@ -51,6 +51,35 @@ def test_few_rows_are_learned_better_than_by_lightgbms_defaults(
     assert error_of(prepared, trained.twin) < error_of(plain, usual.twin)
 
 
+def test_a_tree_sees_all_of_a_few_features(made: Project, tmp_path: Path) -> None:
+    rows = FRIEDMAN.with_columns(y=20 * pl.col("x0") * pl.col("x1") + pl.col("y") / 10)
+    sections = {**SECTIONS, "features": 'x0 = "x0"\nx1 = "x1"'}
+    found = []
+    for training in ("", "params = { feature_fraction = 0.7 }"):
+        plan, prepared = made.prepare(rows, **{**sections, "training": f"threads = 1\n{training}"})
+        folder = tmp_path / str(len(found))
+        folder.mkdir()
+        found.append(error_of(prepared, train_models(plan, prepared, folder).twin))
+    assert found[0] < 0.9 * found[1]
+
+
+def test_small_steps_may_take_more_rounds_unless_their_number_is_given(
+    made: Project, tmp_path: Path
+) -> None:
+    features = DRAW.uniform(size=(3000, 5))
+    exact = pl.DataFrame({f"x{place}": features[:, place] for place in range(5)}).with_columns(
+        id=pl.int_range(3000), y=features @ [5, 4, 3, 2, 1] + features[:, 0] * features[:, 1]
+    )
+    found = []
+    for number, given in enumerate(("", "rounds = 999", "params = { eta = 0.05 }")):
+        training = f"threads = 1\n{given}"
+        plan, prepared = made.prepare(exact, **{**SECTIONS, "training": training})
+        (tmp_path / str(number)).mkdir()
+        found.append(train_models(plan, prepared, tmp_path / str(number)))
+    assert [1000 < each.rounds <= 3000 for each in found] == [True, False, False]
+    assert error_of(prepared, found[0].twin) < error_of(prepared, found[2].twin)
+
+
 def test_groups_are_whole_in_each_fold_and_a_rerun_gives_the_same_bytes(
     made: Project, tmp_path: Path
 ) -> None:
@@ -78,8 +107,8 @@ def test_rows_with_a_time_are_no_small_table(made: Project) -> None:
     ],
 )
 def test_what_is_set_is_left_alone(given: Parameters) -> None:
-    found = calm_trees(given, 500)
+    found = calm_trees(given, 500, 5)
     assert given.items() <= found.items()
     assert ("bagging_freq" in found) == (not {"boosting", "bagging_fraction"} & given.keys())
     assert ("num_leaves" in found) == ("max_depth" not in given)
-    assert calm_trees({}, 5_000)["num_leaves"] == 15
+    assert calm_trees({}, 5_000, 5)["num_leaves"] == 15
