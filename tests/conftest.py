@@ -20,12 +20,21 @@ from planted import SECRETS
 import flows  # noqa: F401  its environment must be there before Prefect is
 
 REPOSITORY = Path(__file__).parents[1]
+AS_INSTALLED = str(REPOSITORY / "tests" / "support" / "as_installed")
 FLIGHTS = REPOSITORY / "data" / "nycflights13"
 SMALL_TRAINING = """[training]
 threads = 2
 holdout = "60d"
 params = { num_leaves = 7, learning_rate = 0.05 }
 """
+
+# Tests start hundreds of processes: each would compile every module where that is not kept.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# And LightGBM would load scikit-learn in each, for a second: users have none.
+paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+if AS_INSTALLED not in paths:
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [AS_INSTALLED, *paths]))
 
 # The same examples on every machine: a run that fails here fails everywhere.
 settings.register_profile(
