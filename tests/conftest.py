@@ -9,12 +9,14 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
+from made_once import make_once
 from planted import SECRETS
 
 import flows  # noqa: F401  its environment must be there before Prefect is
@@ -49,9 +51,18 @@ settings.load_profile("fixed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that wait most, one in each process; keep the order within a file."""
+    """Begin with the files that wait most, and end with the rooms of tasks, each of which is short.
+
+    So no process is left alone with a long file. The order within a file is kept.
+    """
     waiting = ("test_local_stack.py", "test_kills.py")
-    items.sort(key=lambda each: (each.path.name not in waiting, each.path, each.location[1]))
+    rooms = REPOSITORY / "tests" / "tasks"
+
+    def place(item: pytest.Item) -> tuple[bool, bool, Path, int | None]:
+        short = item.path.is_relative_to(rooms)
+        return item.path.name not in waiting, short, item.path, item.location[1]
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -185,27 +196,31 @@ class Released:
 def released_once(
     few_flights: Path, tmp_path_factory: pytest.TempPathFactory, prefect_harness: None
 ) -> Released:
-    """Train two candidates and release the older one, once for all tests."""
+    """Train two candidates and release the older one, once for all tests of all processes."""
+    folder = make_once(tmp_path_factory, "released", partial(make_released, few_flights))
+    versions = (folder / "versions.txt").read_text().split()
+    return Released(folder / "project", folder / ".perennial", folder / "bentoml", versions)
+
+
+def make_released(few_flights: Path, folder: Path) -> None:
     from flows.release import release
     from flows.retrain import retrain as flow
 
-    folder = tmp_path_factory.mktemp("released")
-    project, root, home = folder / "project", folder / ".perennial", folder / "bentoml"
-    shutil.copytree(few_flights, project)
+    project = shutil.copytree(few_flights, folder / "project")
     definition = project / "deployments" / "flight_delay.toml"
     # Other tests may hold the machine; and the way that is off by default is proven here.
     serving = '[serving]\nlatency_budget_ms = 5000\nconcurrency = 2\npredictor = "compiled"\n'
     definition.write_text(definition.read_text() + serving)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
-        patch.setenv("PERENNIAL_ROOT", str(root))
-        patch.setenv("BENTOML_HOME", str(home))
+        patch.setenv("PERENNIAL_ROOT", str(folder / ".perennial"))
+        patch.setenv("BENTOML_HOME", str(folder / "bentoml"))
         for name, secret in SECRETS.items():
             patch.setenv(name, secret)
         times = (datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 20, tzinfo=UTC))
         versions = [flow("flight-delay", time)["version"] for time in times]
         release("flight-delay", versions[0], "approve", "Ada", "good enough")
-    return Released(project, root, home, versions)
+    (folder / "versions.txt").write_text("\n".join(versions))
 
 
 @pytest.fixture
