@@ -29,8 +29,9 @@ up: $(VENV)/run  ## Start Prefect's server with its UI, a worker, all deployment
 down:  ## Stop what `make up` started
 	@test ! -x $(BIN)/perennial || $(BIN)/perennial down
 
+# One process more than there are cores: some tests wait, for a clock or for what they killed.
 test: $(VENV)/dev  ## Run the tests
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 torture: $(VENV)/dev  ## Kill retrain and release 200 times each, on disk and S3, and more (KILLS=, SEED=)
 	KILLS=$(KILLS) SEED=$(SEED) $(BIN)/pytest tests/torture -s -p no:cacheprovider

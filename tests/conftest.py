@@ -1,5 +1,6 @@
 """Real things for tests: 2,000 of the real flights, an S3 server on loopback, Prefect's harness."""
 
+import json
 import os
 import shutil
 import socket
@@ -9,23 +10,34 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
+from made_once import make_once
 from planted import SECRETS
 
 import flows  # noqa: F401  its environment must be there before Prefect is
 
 REPOSITORY = Path(__file__).parents[1]
+AS_INSTALLED = str(REPOSITORY / "tests" / "support" / "as_installed")
 FLIGHTS = REPOSITORY / "data" / "nycflights13"
 SMALL_TRAINING = """[training]
 threads = 2
 holdout = "60d"
 params = { num_leaves = 7, learning_rate = 0.05 }
 """
+
+# Tests start hundreds of processes: each would compile every module where that is not kept.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# And LightGBM would load scikit-learn in each, for a second: users have none.
+paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+if AS_INSTALLED not in paths:
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [AS_INSTALLED, *paths]))
 
 # The same examples on every machine: a run that fails here fails everywhere.
 settings.register_profile(
@@ -40,9 +52,17 @@ settings.load_profile("fixed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that wait most, one in each process; keep the order within a file."""
+    """Begin with the files that wait most, and end with the rooms of tasks, each of which is short.
+
+    So no process is left alone with a long file. The order within a file is kept.
+    """
     waiting = ("test_local_stack.py", "test_kills.py")
-    items.sort(key=lambda each: (each.path.name not in waiting, each.path, each.location[1]))
+
+    def place(item: pytest.Item) -> tuple[bool, bool, str, int | None]:
+        file, line, _ = item.location
+        return not file.endswith(waiting), file.startswith("tests/tasks/"), file, line
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -107,6 +127,32 @@ def retrain(project: Path, prefect_harness: None) -> Callable[..., dict[str, Any
 
 
 @pytest.fixture(scope="session")
+def retrained_once(
+    few_flights: Path, tmp_path_factory: pytest.TempPathFactory, prefect_harness: None
+) -> Path:
+    """Retrain the small project, once for all tests of all processes that only need a version."""
+    return make_once(tmp_path_factory, "retrained", partial(make_retrained, few_flights))
+
+
+def make_retrained(few_flights: Path, folder: Path) -> None:
+    from flows.retrain import retrain as flow
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(few_flights)
+        patch.setenv("PERENNIAL_ROOT", str(folder / "root"))
+        made = flow("flight-delay")
+    (folder / "made.json").write_text(json.dumps(made))
+
+
+@pytest.fixture
+def retrained(retrained_once: Path, project: Path, tmp_path: Path) -> dict[str, Any]:
+    """Give what that run returned; its root is copied to the test's own."""
+    shutil.copytree(retrained_once / "root", tmp_path / "root")
+    made: dict[str, Any] = json.loads((retrained_once / "made.json").read_text())
+    return made
+
+
+@pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run an S3 server on a free port of loopback, and give its address."""
     with socket.socket() as free:
@@ -154,7 +200,8 @@ def bucket(s3_server: str, request: pytest.FixtureRequest, monkeypatch: pytest.M
         monkeypatch.setenv(name, value)
     s3fs.S3FileSystem.clear_instance_cache()
     name = f"b{abs(hash(request.node.nodeid)):x}-{os.getpid()}"
-    s3fs.S3FileSystem(use_listings_cache=False).mkdir(name)
+    # Not by s3fs, whose first word in each test costs a quarter of a second.
+    urllib.request.urlopen(urllib.request.Request(f"{s3_server}/{name}", method="PUT")).close()
     return f"s3://{name}"
 
 
@@ -176,27 +223,31 @@ class Released:
 def released_once(
     few_flights: Path, tmp_path_factory: pytest.TempPathFactory, prefect_harness: None
 ) -> Released:
-    """Train two candidates and release the older one, once for all tests."""
+    """Train two candidates and release the older one, once for all tests of all processes."""
+    folder = make_once(tmp_path_factory, "released", partial(make_released, few_flights))
+    versions = (folder / "versions.txt").read_text().split()
+    return Released(folder / "project", folder / ".perennial", folder / "bentoml", versions)
+
+
+def make_released(few_flights: Path, folder: Path) -> None:
     from flows.release import release
     from flows.retrain import retrain as flow
 
-    folder = tmp_path_factory.mktemp("released")
-    project, root, home = folder / "project", folder / ".perennial", folder / "bentoml"
-    shutil.copytree(few_flights, project)
+    project = shutil.copytree(few_flights, folder / "project")
     definition = project / "deployments" / "flight_delay.toml"
     # Other tests may hold the machine; and the way that is off by default is proven here.
     serving = '[serving]\nlatency_budget_ms = 5000\nconcurrency = 2\npredictor = "compiled"\n'
     definition.write_text(definition.read_text() + serving)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
-        patch.setenv("PERENNIAL_ROOT", str(root))
-        patch.setenv("BENTOML_HOME", str(home))
+        patch.setenv("PERENNIAL_ROOT", str(folder / ".perennial"))
+        patch.setenv("BENTOML_HOME", str(folder / "bentoml"))
         for name, secret in SECRETS.items():
             patch.setenv(name, secret)
         times = (datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 7, 20, tzinfo=UTC))
         versions = [flow("flight-delay", time)["version"] for time in times]
         release("flight-delay", versions[0], "approve", "Ada", "good enough")
-    return Released(project, root, home, versions)
+    (folder / "versions.txt").write_text("\n".join(versions))
 
 
 @pytest.fixture

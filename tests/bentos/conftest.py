@@ -1,8 +1,10 @@
 """Two small versions, made by the plain training functions, and a server that most tests ask."""
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import polars as pl
 import pytest
 from any_model import make_model, make_odd_model
 from connections import Connection, Open
+from made_once import make_once
 from servers import MODEL, TOKEN, Served, Versions, alter, make_version, serving, to_json
 
 from bentos.app import PredictionApp
@@ -23,19 +26,27 @@ TIMES = (datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 8, 1, tzinfo=UTC))
 
 @pytest.fixture(scope="session")
 def versions(few_flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Versions:
-    """Train twice, without Prefect's engine."""
-    import flows.retrain as steps
-
+    """Train twice, once for all processes; each works on a copy, for some tests release."""
+    made = make_once(tmp_path_factory, "served", partial(make_versions, few_flights))
     root = tmp_path_factory.mktemp("served") / "root"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(few_flights)
-        patch.setenv("PERENNIAL_ROOT", str(root))
-        for name in ("extract", "analyse", "prepare", "train", "evaluate", "validate", "refit"):
-            patch.setattr(steps, name, getattr(steps, name).fn)
-        names = [make_version(steps, when) for when in TIMES]
+    shutil.copytree(made / "root", root)
+    names = (made / "versions.txt").read_text().split()
     parts = sorted(root.glob("snapshots/*/*.parquet"))
     rows = pl.read_parquet(parts).sort("time_hour").tail(400)
     return Versions(root, names[0], names[1], rows)
+
+
+def make_versions(few_flights: Path, folder: Path) -> None:
+    """Train without Prefect's engine."""
+    import flows.retrain as steps
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(few_flights)
+        patch.setenv("PERENNIAL_ROOT", str(folder / "root"))
+        for name in ("extract", "analyse", "prepare", "train", "evaluate", "validate", "refit"):
+            patch.setattr(steps, name, getattr(steps, name).fn)
+        names = [make_version(steps, when) for when in TIMES]
+    (folder / "versions.txt").write_text("\n".join(names))
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,16 @@ def test_the_service_loads_no_prefect_whylogs_or_s3fs() -> None:
     assert loaded.strip() == ""
 
 
+def test_scikit_learn_is_not_loaded_where_it_is_installed() -> None:
+    code = (
+        "import sys; sys.argv[0] = '/bin/bentoml'; import bentos.service;"
+        "print('sklearn' in sys.modules); import sklearn"  # whoever asks for it still finds it
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    told = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+    assert told.strip() == "False"
+
+
 def test_it_listens_on_loopback_only(served: Served) -> None:
     assert "http://127.0.0.1:" in served.output.read_text()
 

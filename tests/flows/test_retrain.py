@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from conftest import Released
 
 Retrain = Callable[..., dict[str, Any]]
+Made = dict[str, Any]
 
 
-def test_candidate_passes_and_holds_every_file(retrain: Retrain) -> None:
-    made = retrain()
+def test_candidate_passes_and_holds_every_file(retrained: Made) -> None:
     store = open_store()
-    published = find_version(store, "flight-delay", made["version"])
-    assert made["verdict"] == "passed"
+    published = find_version(store, "flight-delay", retrained["version"])
+    assert retrained["verdict"] == "passed"
     assert published is not None
     assert set(published.manifest.files) == {
         "analysis.json", "definition.toml", "evaluation.json", "example_rows.json",
@@ -34,24 +34,23 @@ def test_candidate_passes_and_holds_every_file(retrain: Retrain) -> None:
 
 
 def test_same_inputs_give_the_same_version_and_bytes(
-    retrain: Retrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    retrained: Made, retrain: Retrain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = retrain()
     monkeypatch.setenv("PERENNIAL_ROOT", str(tmp_path / "other"))
     second = retrain()
-    assert first["version"] == second["version"]
+    assert retrained["version"] == second["version"]
     for name in ("model.txt", "twin.txt", "vocabulary.json", "evaluation.json", "features.json"):
         models = []
         for root in (tmp_path / "root", tmp_path / "other"):
             store = open_store(str(root))
-            published = find_version(store, "flight-delay", first["version"])
+            published = find_version(store, "flight-delay", second["version"])
             assert published is not None
             models.append(read_file(store, published, name))
         assert models[0] == models[1]
 
 
-def test_second_run_finds_the_first_done(retrain: Retrain) -> None:
-    assert retrain()["manifest"] == retrain()["manifest"]
+def test_second_run_finds_the_first_done(retrained: Made, retrain: Retrain) -> None:
+    assert retrain()["manifest"] == retrained["manifest"]
     assert len(list_versions(open_store(), "flight-delay")) == 1
 
 
@@ -94,6 +93,7 @@ def test_run_as_of_a_named_time_supersedes_nothing(released: "Released") -> None
 
 
 def test_root_and_sources_may_be_a_bucket(
+    retrained: Made,
     retrain: Retrain,
     bucket: str,
     project: Path,
@@ -102,21 +102,19 @@ def test_root_and_sources_may_be_a_bucket(
 ) -> None:
     import s3fs
 
-    local = retrain()
     s3fs.S3FileSystem().put(str(project / "data"), f"{bucket}/data", recursive=True)
     text = definition_file.read_text().replace('"data/', f'"{bucket}/data/')
     definition_file.write_text(text)
     monkeypatch.setenv("PERENNIAL_ROOT", f"{bucket}/root")
     remote = retrain()
-    assert remote["metrics"] == local["metrics"]
+    assert remote["metrics"] == retrained["metrics"]
     assert retrain()["manifest"] == remote["manifest"]
     assert open_store().children("snapshots")
 
 
-def test_lineage_names_every_input_and_step(retrain: Retrain) -> None:
-    made = retrain()
+def test_lineage_names_every_input_and_step(retrained: Made) -> None:
     store = open_store()
-    published = find_version(store, "flight-delay", made["version"])
+    published = find_version(store, "flight-delay", retrained["version"])
     assert published is not None
     lineage = json.loads(read_file(store, published, "lineage.json"))
     steps = ["extraction", "analysis", "preparation", "training", "evaluation", "validation"]

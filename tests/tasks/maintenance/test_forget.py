@@ -54,8 +54,10 @@ def carriers(store: Store, version: str) -> set[str]:
     return set(rows["carrier"].unique())
 
 
-def test_person_s_rows_are_removed_and_stay_out(retrain: Retrain, project: Path) -> None:
-    version, store = retrain()["version"], open_store()
+def test_person_s_rows_are_removed_and_stay_out(
+    retrained: dict[str, Any], retrain: Retrain, project: Path
+) -> None:
+    version, store = retrained["version"], open_store()
     write_log(store)
     _, columns = open_columns(MODEL, PERSON)
     with work_folder(store) as folder:

@@ -1,5 +1,6 @@
 """What came in since a champion learned, by real files that come, change and go."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,17 +20,37 @@ Retrain = Callable[..., dict[str, Any]]
 Look = Callable[..., NewData]
 
 
-@pytest.fixture
-def july(project: Path) -> Path:
-    """Take July's flights away, to come in later."""
+def take_july(project: Path) -> Path:
     file = project / "data" / "nycflights13" / "flights-2013-07.parquet"
     return file.rename(project / "july.parquet")
 
 
 @pytest.fixture
-def look(july: Path, retrain: Retrain) -> Look:
-    """Train on what is there without July, and compare the sources with that at any time."""
-    version = retrain()["version"]
+def july(project: Path) -> Path:
+    """Take July's flights away, to come in later."""
+    return take_july(project)
+
+
+@pytest.fixture(scope="module")
+def learned(
+    few_flights: Path, tmp_path_factory: pytest.TempPathFactory, prefect_harness: None
+) -> tuple[Path, str]:
+    """Train on what is there without July; give the root and the version."""
+    from flows.retrain import retrain as flow
+
+    folder = tmp_path_factory.mktemp("learned")
+    take_july(shutil.copytree(few_flights, folder / "project"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder / "project")
+        patch.setenv("PERENNIAL_ROOT", str(folder / "root"))
+        return folder / "root", flow(MODEL)["version"]
+
+
+@pytest.fixture
+def look(july: Path, learned: tuple[Path, str], tmp_path: Path) -> Look:
+    """Compare the sources at any time with what a version learned without July."""
+    root, version = learned
+    shutil.copytree(root, tmp_path / "root")
 
     def look_now(as_of: datetime | None = None) -> NewData:
         store = open_store()

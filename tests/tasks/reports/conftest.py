@@ -1,5 +1,7 @@
 """Candidates that are made once in a session, by the real steps."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -8,28 +10,38 @@ from candidates import TARGETS, run_steps
 from tasks.reports.candidate import draw_report
 from tasks.validation.candidate import Candidate
 
-
-@pytest.fixture(scope="session")
-def binary(few_flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Candidate:
-    return run_steps(few_flights, "binary", tmp_path_factory.mktemp("binary"))
+Kinds = Callable[[str], Candidate]
 
 
 @pytest.fixture(scope="session")
-def regression(few_flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Candidate:
-    return run_steps(few_flights, "regression", tmp_path_factory.mktemp("regression"))
+def of_kind(few_flights: Path, tmp_path_factory: pytest.TempPathFactory) -> Kinds:
+    """Make a real candidate on few flights for a kind of target, once.
+
+    pytest keeps only one of a fixture's parameters, and would make each again for the next file.
+    """
+    return cache(lambda kind: run_steps(few_flights, kind, tmp_path_factory.mktemp(kind)))
+
+
+@pytest.fixture(scope="session")
+def binary(of_kind: Kinds) -> Candidate:
+    return of_kind("binary")
+
+
+@pytest.fixture(scope="session")
+def regression(of_kind: Kinds) -> Candidate:
+    return of_kind("regression")
 
 
 @pytest.fixture(scope="session", params=TARGETS)
-def candidate(
-    request: pytest.FixtureRequest, few_flights: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Candidate:
-    """Make a real candidate on few flights, for each kind of target."""
-    if request.param in ("binary", "regression"):
-        made: Candidate = request.getfixturevalue(request.param)
-        return made
-    return run_steps(few_flights, request.param, tmp_path_factory.mktemp(request.param))
+def candidate(request: pytest.FixtureRequest, of_kind: Kinds) -> Candidate:
+    return of_kind(request.param)
 
 
 @pytest.fixture(scope="session")
-def report(candidate: Candidate) -> dict[str, str]:
-    return draw_report(candidate)
+def reports(of_kind: Kinds) -> Callable[[str], dict[str, str]]:
+    return cache(lambda kind: draw_report(of_kind(kind)))
+
+
+@pytest.fixture(scope="session")
+def report(candidate: Candidate, reports: Callable[[str], dict[str, str]]) -> dict[str, str]:
+    return reports(candidate.plan.definition.target.kind)
