@@ -92,16 +92,27 @@ def pair_predictions(
     )
 
 
+def measure_sides(
+    definition: Definition, pair: PairedPredictions
+) -> tuple[dict[Metric, float], dict[Metric, float]]:
+    """Compute every metric of both, each side by its own threshold."""
+    other = definition.settle(pair.threshold)
+    return measure_rows(definition, pair.rows, pair.ours), measure_rows(
+        other, pair.rows, pair.theirs
+    )
+
+
 def describe_champion(
     definition: Definition, opponent: ChampionPredictions, pair: PairedPredictions
 ) -> ChampionScores:
     """Say how both did on the rows that the champion never saw."""
+    ours, theirs = measure_sides(definition, pair)
     return ChampionScores(
         version=opponent.version,
         model=opponent.model,
         rows=len(pair.target),
-        metrics=measure_rows(definition.settle(pair.threshold), pair.rows, pair.theirs),
-        candidate=measure_rows(definition, pair.rows, pair.ours),
+        metrics=theirs,
+        candidate=ours,
     )
 
 
