@@ -78,11 +78,11 @@ def read_predictions(answer: Answer) -> Array:
     if answer.kind == ARROW:
         told = pl.read_ipc_stream(io.BytesIO(answer.body))
         held = told.to_dict()
-        found, beside = told["prediction"].to_numpy(), held.get("interval", held.get("quantiles"))
+        predicted, beside = list(told["prediction"]), held.get("interval", held.get("quantiles"))
     else:
         said = json.loads(answer.body)
-        found = np.asarray(said["predictions"], dtype=np.float64)
-        beside = said.get("intervals", said.get("quantiles"))
+        predicted, beside = said["predictions"], said.get("intervals", said.get("quantiles"))
+    found = np.asarray(predicted, dtype=np.float64)  # of classes, each row has several
     if beside is None:
         return found
     return np.column_stack([found, np.asarray(list(beside), dtype=np.float64)])

@@ -42,6 +42,9 @@ def test_predictions_are_read_from_json_and_arrow() -> None:
     assert read_predictions(said).tolist() == [[0.25, 0.75]]
     body = write_rows(pl.DataFrame({"prediction": [0.5]}), ARROW)
     assert read_predictions(Answer(status=200, kind=ARROW, body=body)).tolist() == [0.5]
+    body = write_rows(pl.DataFrame({"prediction": [[0.25, 0.75], [0.5, 0.5]]}), ARROW)
+    several = read_predictions(Answer(status=200, kind=ARROW, body=body))
+    assert several.tolist() == [[0.25, 0.75], [0.5, 0.5]]
 
 
 def test_quantiles_are_read_beside_their_prediction() -> None:
