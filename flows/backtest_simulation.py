@@ -178,5 +178,6 @@ def retrain_lane(past: Past, lane: Lane, now: datetime, reason: str) -> Retrain:
     rows = past.between(now, past.compared_until(now))
     ours, theirs = (answer(past, each, rows) for each in (lane.champion, replaced))
     settled = settle(past.definition, lane.champion.model)
-    gain, worse = compare_promoted(settled, past.rows[rows], ours, theirs)
+    own = replaced.model.definition.threshold if past.definition.chooses else None
+    gain, worse = compare_promoted(settled, past.rows[rows], ours, theirs, own)
     return Retrain(**told, promoted=True, refused="", seconds=seconds, gain=gain, worse=worse)

@@ -194,7 +194,7 @@ def make_candidate(
         trained = train(take_best(plan, trials), prepared, folder)
     with timed("evaluation", steps):
         evaluation, scored = evaluate(plan, snapshot, prepared, trained, folder)
-        gain = weigh_tuning(plan, prepared, scored, trials, folder) if trials else None
+        gain = weigh_tuning(plan, prepared, evaluation, scored, trials, folder) if trials else None
     plan = plan.settle(evaluation.chosen_threshold)
     with timed("validation", steps):
         verdict = validate(plan, snapshot, prepared, scored)

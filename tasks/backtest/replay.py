@@ -23,7 +23,7 @@ from tasks.core.errors import DefinitionError
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import compare, group_rows
 from tasks.evaluation.interval import Interval
-from tasks.evaluation.metrics import Array, error_of
+from tasks.evaluation.metrics import DECIDED, Array, error_of
 from tasks.evaluation.row_values import read_costs
 from tasks.extraction.run_plan import Plan
 from tasks.monitoring.holdout_comparison import measure_rows
@@ -177,9 +177,16 @@ def weigh_known(plan: Plan, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def compare_promoted(
-    definition: Definition, rows: pl.DataFrame, promoted: Array, replaced: Array
+    definition: Definition,
+    rows: pl.DataFrame,
+    promoted: Array,
+    replaced: Array,
+    threshold: float | None = None,
 ) -> tuple[Interval | None, bool]:
-    """Compare a promoted model with the one it replaced, on rows that came true since."""
+    """Compare a promoted model with the one it replaced, on rows that came true since.
+
+    `threshold` is the replaced one's, where each version has chosen its own.
+    """
     known = rows[TARGET].is_not_null()
     if WEIGHT in rows.columns:
         known &= (rows[WEIGHT] > 0).fill_null(False)
@@ -187,6 +194,9 @@ def compare_promoted(
     if len(labelled) < FEWEST or labelled[TARGET].n_unique() < 2:
         return None, False
     gate, metric, seed = definition.gate, definition.metric, definition.training.seed
+    if threshold is not None and metric in DECIDED:  # of answers as 0 and 1, any is the same
+        promoted = (promoted >= definition.threshold).astype(np.float64)
+        replaced = (replaced >= threshold).astype(np.float64)
     gain = compare(
         metric,
         labelled[TARGET].to_numpy(),

@@ -26,16 +26,17 @@ from tasks.comparison.shared_rows import Answers, SharedRows, as_rows, find_shar
 from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.core.pinball import take_middle
+from tasks.core.prediction_interval import INTERVAL
 from tasks.evaluation.interval import Interval
-from tasks.evaluation.metrics import Array, measure_one
+from tasks.evaluation.metrics import DECIDED, Array, measure_one
 from tasks.registry.versions import Published, read_json
 from tasks.storage.store import Store, open_store
 from tasks.training.published_model import PublishedModel, load
+from tasks.training.recalibration import RECALIBRATION
 from tasks.validation.champion_comparison import PairedPredictions, compare_pair, pair_predictions
 from tasks.validation.champion_predictions import NotComparableError
 
-_DECIDED: frozenset[Metric] = frozenset({"accuracy", "precision", "recall", "f1", "cost"})
-_MODEL_FILES = ("model.txt", "features.json", "vocabulary.json", "recalibration.json")
+_MODEL_FILES = ("model.txt", "features.json", "vocabulary.json", RECALIBRATION, INTERVAL)
 
 
 class Side(Frozen):
@@ -175,7 +176,7 @@ def _compare_metrics(shared: SharedRows, before: Answers, after: Answers) -> lis
     found = []
     for metric in definition.metrics:
         sides = pair
-        if metric in _DECIDED and definition.target.kind == "binary":
+        if metric in DECIDED and definition.target.kind == "binary":
             said = {"theirs": _decided(before), "ours": _decided(after)}
             sides = pair.model_copy(update=said)
         found.append(

@@ -84,7 +84,7 @@ class Definition(Section):
     """What is predicted."""
     features: dict[Name, Feature] | None = Field(default=None, min_length=1)
     """Name of each feature, and its row-wise SQL expression or a function in Python; text becomes a
-    category. Left out: every column but time, key and those of the target."""
+    category. Left out: every column but time, key and those of target, weight and group."""
     checks: Checks = Checks()
     """The data contract: what a snapshot must hold to be trained on."""
     training: Training = Training()

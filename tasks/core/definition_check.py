@@ -11,9 +11,13 @@ import polars as pl
 
 from tasks.core.data_sections import Checks, ColumnCheck
 from tasks.core.definition import Definition
+from tasks.core.deviances import OBJECTIVE, POWER
 from tasks.core.errors import DefinitionError, nearest
+from tasks.core.gate_bounds import find_vain_bounds
 from tasks.core.schedule import check_zone
 from tasks.core.sql import compile_expression, expression_type
+
+_OF_OBJECTIVES = {POWER: "tweedie", "poisson_max_delta_step": "poisson", "fair_c": "fair"}
 
 
 def check_keys(definition: Definition, columns: Mapping[str, pl.DataType]) -> None:
@@ -29,10 +33,46 @@ def check_keys(definition: Definition, columns: Mapping[str, pl.DataType]) -> No
         check_group(definition.training.group, columns)
     for key, needed in _find_idle(definition):
         raise DefinitionError(f"{key}: does nothing without {needed}")
+    for said in find_vain_bounds(definition.gate, definition.metric):
+        raise DefinitionError(said)
+    _check_named_twice(definition)
+    _check_naive(definition, columns)
     if definition.gate.second_metric == definition.metric:
         raise DefinitionError(
             f"[gate] second_metric: {definition.metric} is judged first already; name another"
         )
+
+
+def _check_named_twice(definition: Definition) -> None:
+    """Refuse what is judged twice over, or joined to itself."""
+    gate, fairness = definition.gate, definition.gate.fairness
+    named: dict[str, tuple[str, ...]] = {"[gate] slices": gate.slices or ()}
+    if fairness is not None:
+        named |= {"[gate.fairness] by": fairness.by, "[gate.fairness] rates": fairness.rates}
+    for each in definition.training.interactions:
+        named[f"[training] interactions: {list(each)}"] = each
+    for where, given in named.items():
+        for name in given:
+            if given.count(name) > 1:
+                raise DefinitionError(
+                    f"{where}: {name!r} stands there twice; leave one of them out"
+                )
+
+
+def _check_naive(definition: Definition, columns: Mapping[str, pl.DataType]) -> None:
+    """Refuse a naive prediction that is made of what is to be predicted."""
+    for name, sql in definition.gate.naive.items():
+        target = _list_columns(definition.target.value, columns, "[target] value")
+        read = _list_columns(sql, columns, f"[gate] naive {name!r}")
+        if len(target) == 1 and target[0] in read:
+            raise DefinitionError(
+                f"[gate] naive {name!r}: {sql!r} reads {target[0]!r}, which is to be predicted; "
+                "take what was known before, as a value of [tables] is"
+            )
+
+
+def _list_columns(sql: str, columns: Mapping[str, pl.DataType], where: str) -> list[str]:
+    return compile_expression(sql, pl.Schema(columns), where).meta.root_names()
 
 
 def check_group(sql: str, columns: Mapping[str, pl.DataType]) -> None:
@@ -71,10 +111,24 @@ def _find_idle(definition: Definition) -> Iterator[tuple[str, str]]:
             yield f"[checks] {key}", "[extract] time"
     if definition.gate.worst_fold is not None and definition.training.folds is None:
         yield "[gate] worst_fold", "[training] folds"
+    if definition.target.kind != "binary" and "threshold" in definition.serving.model_fields_set:
+        yield "[serving] threshold", "a binary target"
+    if (
+        definition.target.kind == "regression"
+        and "calibrate" in definition.training.model_fields_set
+    ):
+        yield "[training] calibrate", "probabilities, and a regression has none"
+    for name, objective in _OF_OBJECTIVES.items():
+        if name in definition.training.params and not _aims_at(definition, objective):
+            yield f"[training.params] {name}", f"objective = '{objective}'"
     if "materialise" in definition.schedule.model_fields_set and not definition.tables:
         yield "[schedule] materialise", "[tables]"
     if not extract.key and "duplicates" in checks.model_fields_set:
         yield "[checks] duplicates", "[extract] key"
+
+
+def _aims_at(definition: Definition, objective: str) -> bool:
+    return objective in (definition.training.params.get(name) for name in OBJECTIVE)
 
 
 def _find_idle_rules(rule: ColumnCheck) -> Iterator[tuple[str, str]]:

@@ -6,8 +6,9 @@ candidate to them (`validation.bounds`).
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Literal
+from typing import Literal, get_args
 
+from tasks.core.deviances import DevianceMetric
 from tasks.core.errors import nearest
 from tasks.core.model_sections import (
     HIGHER_IS_BETTER,
@@ -21,6 +22,8 @@ from tasks.core.model_sections import (
 )
 
 Side = Literal["at_least", "at_most"]
+_DEVIANCES = get_args(DevianceMetric)
+_ABOVE_1 = frozenset({"log_loss", "mae", "rmse", "cost", "pinball_loss", *_DEVIANCES})
 
 
 def list_bounds(gate: Gate) -> Iterator[tuple[str, Side, Mapping[str, float]]]:
@@ -67,10 +70,9 @@ def check_bounds(gate: Gate, kind: TargetKind, known: Collection[Metric]) -> Non
         for name, bound in bounds.items():
             where = f"[gate.{key}] {name}"
             if name not in names:
-                hint = nearest(name, names)
-                if name == "cost":
-                    hint = "say first what [serving] cost a mistake has"
-                raise ValueError(f"{where}: is no metric of a {kind} target; {hint}")
+                of = "quantiles" if OF_QUANTILES[0] in names else f"a {kind} target"
+                hint = _name_need(name, kind, of) or nearest(name, names)
+                raise ValueError(f"{where}: is no metric of {of}; {hint}")
             fitting = "at_least" if names[name] in HIGHER_IS_BETTER else "at_most"
             if side != fitting:
                 better = "higher" if fitting == "at_least" else "lower"
@@ -82,6 +84,38 @@ def check_bounds(gate: Gate, kind: TargetKind, known: Collection[Metric]) -> Non
                 raise ValueError(f"{where}: {name} is never below 0, and {bound:g} is asked for")
 
 
+def find_vain_bounds(gate: Gate, judged: Metric) -> Iterator[str]:
+    """Say of each bound that any model keeps, or that none can, what to write instead.
+
+    `judged` is the gate's first metric. What a published definition says is not asked again.
+    """
+    for key, side, bounds in list_bounds(gate):
+        if key != side and gate.slices == ():
+            yield f"[gate] {key}: does nothing without slices, and [gate] slices names none"
+        for name, bound in bounds.items():
+            yield from _find_vain(f"[gate.{key}] {name}", name, side, bound)
+    if gate.worst_fold is not None:
+        side = "at_least" if judged in HIGHER_IS_BETTER else "at_most"
+        yield from _find_vain("[gate] worst_fold", judged, side, gate.worst_fold)
+
+
+def _find_vain(where: str, metric: str, side: Side, bound: float) -> Iterator[str]:
+    lowest = None if metric == "r2" else 0
+    highest = None if metric in _ABOVE_1 else 1
+    for end, beyond, word in (
+        (lowest, lowest is not None and bound <= lowest, "below"),
+        (highest, highest is not None and bound >= highest, "above"),
+    ):
+        kept = (word == "below") == (side == "at_least")
+        if beyond and kept:
+            yield (
+                f"{where}: {metric} is never {word} {end}, so that any model keeps to {bound:g}; "
+                f"ask for {'more' if side == 'at_least' else 'less'}, or leave it out"
+            )
+        elif beyond and bound != end:
+            yield f"{where}: {metric} is never {word} {end}, and {bound:g} is asked for"
+
+
 def check_metrics(gate: Gate, kind: TargetKind, known: Collection[Metric]) -> None:
     """Raise ValueError for a metric to judge by that these predictions do not have."""
     for key in ("metric", "second_metric"):
@@ -89,11 +123,18 @@ def check_metrics(gate: Gate, kind: TargetKind, known: Collection[Metric]) -> No
         if metric is None or metric in known:
             continue
         of = "quantiles" if OF_QUANTILES[0] in known else kind
-        said = f"{metric} is not for {of}; one of {', '.join(known)}"
-        if kind == "regression" and of != "quantiles":
-            if metric.endswith("_deviance"):
-                objective = metric.removesuffix("_deviance")
-                said = f"{metric} needs [training.params] objective = '{objective}'"
-            elif metric in OF_QUANTILES:
-                said = f"{metric} needs [target] quantiles"
-        raise ValueError(f"[gate] {key}: {said}")
+        need = _name_need(metric, kind, of)
+        said = need or f"is not for {of}; one of {', '.join(known)}"
+        raise ValueError(f"[gate] {key}: {metric} {said}")
+
+
+def _name_need(name: str, kind: TargetKind, of: str) -> str:
+    """Say what a metric that is not there would need; nothing where no key brings it."""
+    if name == "cost" and kind == "binary":
+        return "say first what [serving] cost a mistake has"
+    if kind == "regression" and of != "quantiles":
+        if name in _DEVIANCES:
+            return f"needs [training.params] objective = '{name.removesuffix('_deviance')}'"
+        if name in OF_QUANTILES:
+            return "needs [target] quantiles"
+    return ""

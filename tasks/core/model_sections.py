@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from tasks.core.data_sections import TEXT, Section, Share
+from tasks.core.data_sections import WORDS, Section, Share
 from tasks.core.decision_keys import Cost, Fairness, Threshold
 from tasks.core.durations import Duration, Period, ShareOrPeriod
 from tasks.core.hosts import HOST
@@ -112,7 +112,7 @@ class Training(Section):
     """The address of a Dask scheduler, as in `tcp://10.0.0.1:8786`; left out: a cluster here."""
     workers: int = Field(default=2, ge=1, le=1000)
     """How many workers of the Dask cluster train together."""
-    weight: str | None = Field(default=None, pattern=TEXT, exclude_if=_not_given)
+    weight: str | None = Field(default=None, pattern=WORDS, exclude_if=_not_given)
     """Row-wise SQL of how much a row counts, as in `CASE WHEN returned THEN 3 ELSE 1 END`: in
     fitting, metrics and gate; 0 leaves a row out. Left out: every row counts alike."""
     folds: int | None = Field(default=None, ge=2, le=20, exclude_if=lambda folds: folds is None)

@@ -27,10 +27,10 @@ from tasks.validation.gate import judge
 
 def drill_candidates(testbed: Testbed, folder: Path) -> Iterator[Drilled]:
     """Spoil a candidate's predictions and its labels, and ask the gate, with itself as champion."""
-    # Its number of rounds is known: it is not settled again.
-    rounds = testbed.model.lineage["rounds"]
-    settled = testbed.plan.settle(testbed.model.definition.threshold)
-    plan = settled.with_training(rounds=rounds, early_stopping=0)
+    plan = testbed.plan.settle(testbed.model.definition.threshold)
+    if testbed.model.recalibration is None:  # else it is fitted where rounds are settled
+        rounds = testbed.model.lineage["rounds"]  # are known, and not settled again
+        plan = plan.with_training(rounds=rounds, early_stopping=0)
     prepared = prepare_rows(plan, testbed.snapshot, make_folder(folder, "sound"))
     scored = score(plan, testbed.snapshot, prepared, folder / "sound")
     inside = np.ones(len(scored), dtype=bool)

@@ -146,7 +146,7 @@ def evaluate_models(
         disagreement=find_disagreement(plan, prepared, trained, found),
         coverage=tuple(measure_coverage(plan.definition, rows, SLICE)),
         quantiles=tuple(measure_shares(plan.definition, rows, predicted, SLICE)),
-        folds=judge_folds(plan, prepared, trained),
+        folds=judge_folds(plan, prepared, trained, found),
     )
     off = measure_learned(plan.definition, seen, learned)
     kept = rows.with_columns(*predict_naively(plan, snapshot, rows[ROW]), **off)

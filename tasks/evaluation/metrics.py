@@ -16,6 +16,7 @@ from tasks.evaluation.unit_deviance import POWERS, power_of, unit_deviance
 Array = npt.NDArray[Any]
 Costs = tuple[Array | float, Array | float]  # of a false alarm, and of a positive that is missed
 RANKED: frozenset[Metric] = frozenset({"auc", "average_precision"})  # of ranks, not of a threshold
+DECIDED: frozenset[Metric] = frozenset({"accuracy", "precision", "recall", "f1", "cost"})
 _COUNTED = ("precision", "recall", "f1")  # of positives that are found, told and true
 # What is a mean over rows, or the root of one: parts of the rows can be compared by it.
 LOSSES: dict[TargetKind, Metric] = {

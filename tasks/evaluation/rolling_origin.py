@@ -23,7 +23,7 @@ from tasks.core.pinball import rearrange
 from tasks.core.progress import tell_progress
 from tasks.evaluation.interval import Interval
 from tasks.evaluation.metrics import Array
-from tasks.evaluation.recalibrate import Recalibrated
+from tasks.evaluation.recalibrate import Recalibrated, apply_chosen
 from tasks.evaluation.row_metrics import measure_rows, measure_rows_surely
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
@@ -53,8 +53,13 @@ class Fold(Frozen):
     interval: Interval
 
 
-def judge_folds(plan: Plan, prepared: Prepared, trained: Trained) -> tuple[Fold, ...]:
-    """Train on what was before each fold, and measure on it; nothing without [training] folds."""
+def judge_folds(
+    plan: Plan, prepared: Prepared, trained: Trained, recalibrated: Recalibrated | None = None
+) -> tuple[Fold, ...]:
+    """Train on what was before each fold, and measure on it; nothing without [training] folds.
+
+    Each is recalibrated as the candidate is: a threshold that was chosen is for such probabilities.
+    """
     count = plan.definition.training.folds
     if count is None:
         return ()
@@ -82,7 +87,7 @@ def judge_folds(plan: Plan, prepared: Prepared, trained: Trained) -> tuple[Fold,
             rows,
             learned,
             judged,
-            rearrange(definition.pinball, np.concatenate(found)),
+            apply_chosen(recalibrated, rearrange(definition.pinball, np.concatenate(found))),
             count,
         )
         for (learned, judged), found in zip(sides, predicted, strict=True)
@@ -110,16 +115,16 @@ def cut_folds(plan: Plan, rows: pl.DataFrame, count: int) -> list[tuple[Array, A
 def describe_folds(
     metric: Metric, folds: tuple[Fold, ...], recalibrated: Recalibrated | None = None
 ) -> Iterator[str]:
-    """Say how the metric spreads over the folds, and what they lack that the candidate has."""
+    """Say how the metric spreads over the folds, and what newer rows have taught them."""
     values = [each.metrics[metric] for each in folds]
-    lacking = ""
+    taught = ""
     if recalibrated is not None and recalibrated.chosen is not None:
-        lacking = "; none has the candidate's recalibration, which newer rows taught"
+        taught = "; all have the candidate's recalibration, which newer rows taught"
     if values:
         yield (
             f"over {len(values)} folds in time, {metric} is {min(values):.4f} to "
             f"{max(values):.4f}, {np.mean(values):.4f} on average (standard deviation "
-            f"{np.std(values, ddof=1):.4f}); {len(values)} more models were trained for it{lacking}"
+            f"{np.std(values, ddof=1):.4f}); {len(values)} more models were trained for it{taught}"
         )
 
 

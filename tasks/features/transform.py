@@ -113,12 +113,18 @@ def compile_target(definition: Definition, schema: pl.Schema, origin: str) -> pl
 
 
 def default_features(definition: Definition, schema: pl.Schema, origin: str) -> dict[str, Feature]:
-    """Take every column but key, time, those that the target is made of, and one of weights."""
+    """Take every column but key, time, those of the target, and one that is the weight or group.
+
+    What tells groups apart says nothing of a new one, and would be learned by heart of the others.
+    """
     target = compile_target(definition, schema, origin)
     left_out = {definition.extract.time, *definition.extract.key, *target.meta.root_names()}
-    weight = compile_weight(definition, schema, origin)
-    if weight is not None and weight.meta.is_column():
-        left_out |= set(weight.meta.root_names())
+    told, group = [compile_weight(definition, schema, origin)], definition.training.group
+    if group is not None:
+        told.append(compile_expression(group, schema, f"{origin}: [training] group"))
+    for each in told:
+        if each is not None and each.meta.is_column():
+            left_out |= set(each.meta.root_names())
     features: dict[str, Feature] = {
         name: quote_name(name) for name in schema if name not in left_out
     }

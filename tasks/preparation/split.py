@@ -164,6 +164,7 @@ def _naming_feature(plan: Plan, rows: pl.LazyFrame) -> Iterator[None]:
 
 def _count_parts(plan: Plan, path: Path, classes: tuple[str, ...]) -> dict[str, int]:
     """Count each part's rows; refuse a split in which nothing can be learned or judged."""
+    refuse_few_groups(plan, path)
     target = pl.col(TARGET)
     limits = (pl.len().alias("rows"), target.min().alias("least"), target.max().alias("most"))
     parts = pl.scan_ipc(path).group_by(ROLE).agg(limits).collect()
@@ -176,7 +177,6 @@ def _count_parts(plan: Plan, path: Path, classes: tuple[str, ...]) -> dict[str, 
             f"{plan.origin}: all training rows have one event time, so that early stopping leaves "
             "none; give more history, or set [training] early_stopping = 0"
         )
-    refuse_few_groups(plan, path)
     if classes:
         seen = pl.scan_ipc(path).filter(training).group_by(TARGET).len().collect()
         _refuse_rare(plan, classes, dict(seen.iter_rows()))

@@ -75,9 +75,12 @@ def _refuse_values(weighed: pl.LazyFrame, name: str, where: str) -> None:
         if count:
             raise DataRefused(f"{where}: {is_so} in {count:,} of {rows:,} labelled rows; {mend}")
     if rows and zero == rows:
+        means = "leaves nothing to learn or judge"
+        if name != WEIGHT:
+            means = "makes one answer always best"
         raise DataRefused(
-            f"{where}: is 0 in all {rows:,} labelled rows, which leaves nothing to learn or judge; "
-            "leave it out, or give some rows more than 0"
+            f"{where}: is 0 in all {rows:,} labelled rows, which {means}; leave it out, or give "
+            "some rows more than 0"
         )
     if zero and name == WEIGHT:
         log.info("%s of %s labelled rows weigh nothing and are left out", f"{zero:,}", f"{rows:,}")

@@ -14,7 +14,7 @@ from tasks.core.definition import Definition, Frozen
 from tasks.core.model_sections import Metric
 from tasks.evaluation.bootstrap import compare, compare_means
 from tasks.evaluation.interval import Interval
-from tasks.evaluation.metrics import Array, Costs, row_losses
+from tasks.evaluation.metrics import DECIDED, Array, Costs, row_losses
 from tasks.evaluation.row_groups import group_widely
 from tasks.evaluation.row_metrics import loss_metric, measure_rows
 from tasks.evaluation.row_values import pick_costs, read_costs
@@ -36,7 +36,8 @@ class ChampionScores(Frozen):
 class PairedPredictions(Frozen, arbitrary_types_allowed=True):
     """Two models' predictions for the same rows; `groups` are what a resample draws.
 
-    `weights` say how much each row counts, all alike without.
+    `weights` say how much each row counts, all alike without. `threshold` is from which probability
+    on the other's answer is yes, where that is not the definition's.
     """
 
     rows: pl.DataFrame
@@ -46,6 +47,15 @@ class PairedPredictions(Frozen, arbitrary_types_allowed=True):
     groups: Array
     weights: Array | None = None
     costs: Costs | None = None
+    threshold: float | None = None
+
+    def decide(self, threshold: float) -> Self:
+        """Give answers as 0 and 1, which any threshold tells apart, each side's by its own."""
+        other = threshold if self.threshold is None else self.threshold
+        ours, theirs = self.ours >= threshold, self.theirs >= other
+        return self.model_copy(
+            update={"ours": ours.astype(np.float64), "theirs": theirs.astype(np.float64)}
+        )
 
     def only(self, inside: pl.Series) -> Self:
         """Take some of the rows; their groups stay those of all rows."""
@@ -59,9 +69,12 @@ class PairedPredictions(Frozen, arbitrary_types_allowed=True):
 
 
 def pair_predictions(
-    definition: Definition, rows: pl.DataFrame, predicted: pl.Series | Array
+    definition: Definition,
+    rows: pl.DataFrame,
+    predicted: pl.Series | Array,
+    threshold: float | None = None,
 ) -> PairedPredictions:
-    """Set the candidate's predictions for some rows against another's."""
+    """Set the candidate's predictions for some rows against another's, and its threshold if any."""
     ours, target = rows["predicted"].to_numpy(), rows[TARGET].to_numpy()
     theirs = predicted.to_numpy() if isinstance(predicted, pl.Series) else predicted
     loss = loss_metric(definition)
@@ -75,6 +88,17 @@ def pair_predictions(
         groups=group_widely(rows, (one, other), definition.training.seed),
         weights=read_weights(rows),
         costs=read_costs(definition, rows),
+        threshold=threshold,
+    )
+
+
+def measure_sides(
+    definition: Definition, pair: PairedPredictions
+) -> tuple[dict[Metric, float], dict[Metric, float]]:
+    """Compute every metric of both, each side by its own threshold."""
+    other = definition.settle(pair.threshold)
+    return measure_rows(definition, pair.rows, pair.ours), measure_rows(
+        other, pair.rows, pair.theirs
     )
 
 
@@ -82,22 +106,25 @@ def describe_champion(
     definition: Definition, opponent: ChampionPredictions, pair: PairedPredictions
 ) -> ChampionScores:
     """Say how both did on the rows that the champion never saw."""
+    ours, theirs = measure_sides(definition, pair)
     return ChampionScores(
         version=opponent.version,
         model=opponent.model,
         rows=len(pair.target),
-        metrics=measure_rows(definition, pair.rows, pair.theirs),
-        candidate=measure_rows(definition, pair.rows, pair.ours),
+        metrics=theirs,
+        candidate=ours,
     )
 
 
 def compare_pair(definition: Definition, metric: Metric, pair: PairedPredictions) -> Interval:
     """Bootstrap by how much the candidate is better by a metric."""
+    apart = pair.threshold is not None and metric in DECIDED
+    sides = pair.decide(definition.threshold) if apart else pair
     return compare(
         metric,
         pair.target,
-        pair.ours,
-        pair.theirs,
+        sides.ours,
+        sides.theirs,
         pair.groups,
         confidence=definition.gate.confidence,
         threshold=definition.threshold,

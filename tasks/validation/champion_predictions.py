@@ -35,12 +35,14 @@ class ChampionPredictions(Frozen, arbitrary_types_allowed=True):
     """A champion's predictions where `inside` is true: the holdout rows that it never saw.
 
     `model` says which of its models answered. `reason` says why none could; then all else is empty.
+    `threshold` was chosen for it, as a part of it; None where a file's is taken for both.
     """
 
     version: str
     model: Model = "released"
     inside: Array = np.zeros(0, dtype=bool)
     predicted: Array = np.zeros(0)
+    threshold: float | None = None
     reason: str = ""
 
 
@@ -65,12 +67,19 @@ def meet_champion(
         matched = match_classes(predicted, champion.vocabulary.classes, classes)
     except NotComparableError as why:
         return ChampionPredictions(version=version, reason=str(why))
-    return ChampionPredictions(version=version, model=model, inside=inside, predicted=matched)
+    chosen = champion.definition.serving.threshold == "auto"
+    return ChampionPredictions(
+        version=version,
+        model=model,
+        inside=inside,
+        predicted=matched,
+        threshold=champion.definition.threshold if chosen else None,
+    )
 
 
 def keep_predictions(opponent: ChampionPredictions, scored: Scored) -> None:
     """Keep them beside the scored holdout, for whoever else compares the two."""
-    told: dict[str, Any] = opponent.model_dump()
+    told: dict[str, Any] = opponent.model_dump(exclude={"threshold"})
     with reaching(str(scored.path)):
         np.savez(_beside(scored), **told)
 

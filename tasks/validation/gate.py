@@ -101,7 +101,7 @@ def meet(
     if opponent is None or opponent.reason:
         return None
     inside = scored.filter(pl.Series(opponent.inside))
-    return pair_predictions(definition, inside, opponent.predicted)
+    return pair_predictions(definition, inside, opponent.predicted, opponent.threshold)
 
 
 def judge_against_champion(

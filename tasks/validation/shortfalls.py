@@ -21,9 +21,13 @@ from tasks.evaluation.interval import Interval, describe_gain
 from tasks.evaluation.metrics import error_of
 from tasks.evaluation.naive_predictions import NAIVE
 from tasks.evaluation.prior_shift import tolerate
-from tasks.evaluation.row_metrics import measure_rows
 from tasks.preparation.weights import read_weights
-from tasks.validation.champion_comparison import PairedPredictions, compare_pair, pair_predictions
+from tasks.validation.champion_comparison import (
+    PairedPredictions,
+    compare_pair,
+    measure_sides,
+    pair_predictions,
+)
 
 
 class Shortfall(Frozen):
@@ -59,7 +63,7 @@ def find_shortfalls(
 
 def list_worse(definition: Definition, rival: str, pair: PairedPredictions) -> Iterator[Shortfall]:
     """List the metrics by which a rival is better on the same rows, by more than is let pass."""
-    ours, theirs = (measure_rows(definition, pair.rows, each) for each in (pair.ours, pair.theirs))
+    ours, theirs = measure_sides(definition, pair)
     gate = definition.gate
     for metric, value in ours.items():
         other = theirs[metric]

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from tasks.core.steps import step
-from tasks.evaluation.evaluate import Scored
+from tasks.evaluation.evaluate import Evaluation, Scored
 from tasks.evaluation.interval import Interval
 from tasks.extraction.run_plan import Plan
 from tasks.extraction.snapshot import Snapshot
@@ -23,15 +23,20 @@ log = logging.getLogger("perennial.validation")
 
 @step("tuning gain")
 def weigh_tuning(
-    plan: Plan, prepared: Prepared, scored: Scored, trials: tuple[Trial, ...], folder: Path
+    plan: Plan,
+    prepared: Prepared,
+    evaluation: Evaluation,
+    scored: Scored,
+    trials: tuple[Trial, ...],
+    folder: Path,
 ) -> Interval | None:
     """Say what tuning gained on the holdout; one more model is trained for it if it took another.
 
     The first trial is the definition itself.
     """
-    gain = (
-        measure_tuning(plan, prepared, scored, folder / "untuned") if best_trial(trials) else None
-    )
+    gain = None
+    if best_trial(trials):
+        gain = measure_tuning(plan, prepared, evaluation, scored, folder / "untuned")
     log.info("%s", describe_tuning(plan.definition.metric, gain))
     return gain
 

@@ -7,21 +7,33 @@ no say: the gate judges the tuned candidate as any other.
 from pathlib import Path
 
 from tasks.core.model_sections import Metric
-from tasks.evaluation.evaluate import Scored, predict_holdout
+from tasks.evaluation.decision_threshold import settle_threshold
+from tasks.evaluation.evaluate import Evaluation, Scored, predict_holdout
 from tasks.evaluation.interval import Interval, describe_gain
+from tasks.evaluation.recalibrate import apply_chosen, settle_recalibration
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared
 from tasks.training.train import read_model, train_models
 from tasks.validation.champion_comparison import compare_pair, pair_predictions
 
 
-def measure_tuning(plan: Plan, prepared: Prepared, scored: Scored, folder: Path) -> Interval:
-    """Train by the definition's own parameters too, and bootstrap by how much tuning is better."""
+def measure_tuning(
+    plan: Plan, prepared: Prepared, evaluation: Evaluation, scored: Scored, folder: Path
+) -> Interval:
+    """Train by the definition's own parameters too, and bootstrap by how much tuning is better.
+
+    That model is recalibrated as it needs, and chooses a threshold of its own, as the tuned one
+    did by its `evaluation`.
+    """
     folder.mkdir()
-    untuned = read_model(train_models(plan, prepared, folder).twin.read_text("utf-8"))
-    (predicted,) = predict_holdout(plan, prepared, untuned)
-    pair = pair_predictions(plan.definition, scored.read(), predicted)
-    return compare_pair(plan.definition, plan.definition.metric, pair)
+    trained = train_models(plan, prepared, folder)
+    (raw,) = predict_holdout(plan, prepared, read_model(trained.twin.read_text("utf-8")))
+    found = settle_recalibration(plan, prepared, trained)
+    _, own = settle_threshold(plan, prepared, trained, found)
+    definition = plan.definition.settle(evaluation.chosen_threshold)
+    rows, predicted = scored.read(), apply_chosen(found, raw)
+    pair = pair_predictions(definition, rows, predicted, own.threshold if own else None)
+    return compare_pair(definition, definition.metric, pair)
 
 
 def describe_tuning(metric: Metric, gain: Interval | None) -> str:

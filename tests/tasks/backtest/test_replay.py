@@ -14,6 +14,7 @@ from tasks.backtest.replay import (
 )
 from tasks.core.columns import PREDICTION
 from tasks.core.errors import DefinitionError
+from tasks.core.model_sections import Gate
 from tasks.reports.backtest import draw_comparison, name_starts
 
 
@@ -79,6 +80,15 @@ def test_periods_of_several_years_are_told_apart() -> None:
     assert name_starts(months[:12])[:2] == ["1 Jan", "1 Feb"]
     assert len(set(name_starts(months))) == 24
     assert name_starts(months)[12] == "1 Jan 2014"
+
+
+def test_promoted_and_replaced_answer_each_by_the_threshold_that_it_chose() -> None:
+    judged = DEFINITION.model_copy(update={"gate": Gate(metric="f1")})
+    good = rows(30, 1.0)
+    predicted = good[PREDICTION].to_numpy()
+    gain, worse = compare_promoted(judged, good, predicted, predicted / 2, threshold=0.25)
+    assert gain is not None
+    assert (gain.value, gain.low, worse) == (0, 0, False)
 
 
 def test_promoted_model_that_is_worse_is_told() -> None:

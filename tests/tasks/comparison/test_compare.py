@@ -36,6 +36,15 @@ def test_same_model_twice_flips_nothing_and_says_that_nothing_changed(versions: 
     assert told.answers.decisions == found.answers.decisions
 
 
+def test_models_with_other_intervals_are_not_the_same(versions: Versions) -> None:
+    text = DEFINITION.replace(*KINDS["regression"])
+    before, after = (
+        versions.make(f"{text}[serving]\ninterval = {share}\n") for share in (0.8, 0.9)
+    )
+    assert before.manifest.files["model.txt"] == after.manifest.files["model.txt"]
+    assert not compare(before, after).same_model
+
+
 @pytest.mark.parametrize("kind", [*KINDS])
 def test_metrics_are_those_by_which_the_gate_judged(versions: Versions, kind: str) -> None:
     change = KINDS.get(kind, ("", ""))

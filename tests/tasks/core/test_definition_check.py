@@ -52,6 +52,34 @@ IDLE = [
     ("checks", "allow_future = true", "[checks] allow_future", "[extract] time"),
     ("checks", "duplicates = 0.1", "[checks] duplicates", "[extract] key"),
     ("gate", 'metric = "auc"\nsecond_metric = "auc"', "[gate] second_metric", "another"),
+    (
+        "gate",
+        "at_least_by_slice = { auc = 0.6 }\nslices = []",
+        "[gate] at_least_by_slice",
+        "slices",
+    ),
+    ("gate", "at_least = { auc = 0 }", "[gate.at_least] auc", "ask for more"),
+    ("gate", "at_most = { brier = 1 }", "[gate.at_most] brier", "ask for less"),
+    ("gate", 'slices = ["c", "k", "c"]', "[gate] slices", "'c' stands there twice"),
+    ("gate", 'fairness = { by = ["c", "c"], at_most = 0.1 }', "[gate.fairness] by", "twice"),
+    (
+        "training",
+        'interactions = [["x", "x"]]',
+        "[training] interactions",
+        "'x' stands there twice",
+    ),
+]
+OF_NUMBERS = [
+    ("serving", "threshold = 0.5", "[serving] threshold", "a binary target"),
+    ("training", 'calibrate = "never"', "[training] calibrate", "probabilities"),
+    ("training", "params = { tweedie_variance_power = 1.3 }", "[training.params]", "'tweedie'"),
+    ("gate", 'naive = { last = "k * 2" }', "[gate] naive 'last'", "reads 'k'"),
+]
+FOLDED = {"training": "folds = 2"}
+WORST = [
+    ("worst_fold = 1.5", "auc is never above 1, and 1.5 is asked for"),
+    ("worst_fold = 0.0", "auc is never below 0, so that any model keeps to 0"),
+    ('metric = "log_loss"\nworst_fold = -1.0', "log_loss is never below 0, and -1 is asked for"),
 ]
 
 
@@ -83,6 +111,24 @@ def test_key_that_would_do_nothing_is_refused(
         check_keys(definition, ROWS.schema)
     assert str(refusal.value).startswith(key)
     assert needed in str(refusal.value)
+
+
+@pytest.mark.parametrize(("section", "text", "key", "needed"), OF_NUMBERS)
+def test_key_that_would_do_nothing_for_a_number_is_refused(
+    section: str, text: str, key: str, needed: str
+) -> None:
+    sections = {"target": 'value = "k"\nkind = "regression"', section: text}
+    definition = parse_definition(define(**sections), "made.toml")
+    with pytest.raises(DefinitionError, match=needed) as refusal:
+        check_keys(definition, ROWS.schema)
+    assert str(refusal.value).startswith(key)
+
+
+@pytest.mark.parametrize(("text", "said"), WORST)
+def test_a_worst_fold_that_every_or_no_model_has_is_refused(text: str, said: str) -> None:
+    definition = parse_definition(define(gate=text, **FOLDED), "made.toml")
+    with pytest.raises(DefinitionError, match=rf"^\[gate\] worst_fold: {said}"):
+        check_keys(definition, ROWS.schema)
 
 
 def test_rules_for_columns_that_feed_no_feature_and_for_looked_up_values_are_taken() -> None:

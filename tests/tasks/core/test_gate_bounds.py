@@ -34,3 +34,21 @@ def test_each_key_has_its_side() -> None:
     assert [(key, side) for key, side, _ in list_bounds(gate)] == [
         ("at_least", "at_least"), ("at_least_by_slice", "at_least"), ("at_most", "at_most"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "gate", "said"),
+    [
+        ("", "at_most = { gamma_deviance = 2 }", r"needs \[training.params\] objective = 'gamma'"),
+        (
+            "",
+            "at_most = { coverage_error = 0.1 }",
+            r"no .* regression target; needs \[target\] quan",
+        ),
+        ("quantiles = [0.1, 0.9]", "at_most = { rmse = 2 }", "is no metric of quantiles; known"),
+    ],
+)
+def test_a_metric_that_needs_another_key_names_it(target: str, gate: str, said: str) -> None:
+    numbers = f'value = "y"\nkind = "regression"\n{target}'
+    with pytest.raises(DefinitionError, match=said):
+        parse_definition(define(gate=gate, target=numbers), "made.toml")

@@ -130,13 +130,16 @@ def test_without_folds_nothing_is_said_of_them(made: Project) -> None:
     assert list(describe_folds("auc", ())) == []
 
 
-def test_folds_that_lack_the_candidates_recalibration_are_told_as_such(made: Project) -> None:
+def test_folds_are_recalibrated_as_the_candidate_is_and_told_as_such(made: Project) -> None:
     plan, prepared = made.prepare(MANY, training=TRAINING)
-    folds = judge_folds(plan, prepared, train_models(plan, prepared, made.folder))
+    trained = train_models(plan, prepared, made.folder)
     found = Recalibrated(rows=9, error=0.1, margin=0.0, shift=0.0, losses={}, method="platt")
-    mended = found.model_copy(
-        update={"chosen": Recalibration(method="platt", slope=2.0, intercept=0.0)}
-    )
-    lacking = "none has the candidate's recalibration"
-    told = [next(describe_folds("auc", folds, each)) for each in (None, found, mended)]
-    assert [lacking in each for each in told] == [False, False, True]
+    higher = Recalibration(method="platt", slope=1.0, intercept=3.0)
+    mended = found.model_copy(update={"chosen": higher})
+    plain, moved = (judge_folds(plan, prepared, trained, each) for each in (found, mended))
+    for fold, other in zip(plain, moved, strict=True):
+        assert fold.metrics["auc"] == other.metrics["auc"]
+        assert fold.metrics["recall"] < other.metrics["recall"]  # by the same threshold
+    has = "all have the candidate's recalibration"
+    told = [next(describe_folds("auc", plain, each)) for each in (None, found, mended)]
+    assert [has in each for each in told] == [False, False, True]

@@ -223,3 +223,20 @@ def test_feature_that_is_none_is_told_how_to_make_one_of_it(sql: str, said: str)
     with pytest.raises(DefinitionError) as refusal:
         compile_made(ROWS.with_columns(l=pl.concat_list("k")), features=f"f = '{sql}'")
     assert str(refusal.value) == f"made.toml: [features] f: gives {said}"
+
+
+@pytest.mark.parametrize(
+    ("training", "left"),
+    [
+        ("", ["c", "k", "x"]),
+        ('group = "k"', ["c", "x"]),
+        ('group = "k // 2"', ["c", "k", "x"]),
+        ('group = "c"\nweight = "k"', ["x"]),
+    ],
+)
+def test_what_is_all_of_the_group_or_the_weight_is_no_feature_by_itself(
+    training: str, left: list[str]
+) -> None:
+    text = f"{define().partition('[features]')[0]}[training]\n{training}\n"
+    definition = parse_definition(text, "made.toml")
+    assert sorted(compile_features(definition, ROWS.schema, "made.toml").expressions) == left

@@ -34,7 +34,11 @@ def test_rows_without_a_group_are_refused_with_their_number(made: Project) -> No
 
 @pytest.mark.parametrize(
     ("groups", "extract", "said"),
-    [(70, NO_TIME, "has 1. different values in the holdout"), (22, NO_TIME, "values in training")],
+    [
+        (70, NO_TIME, "has 1. different values in the holdout"),
+        (22, NO_TIME, "values in training"),
+        (3, NO_TIME, "different values"),
+    ],
 )
 def test_too_few_groups_are_refused_with_what_to_do(
     made: Project, groups: int, extract: str, said: str

@@ -85,3 +85,18 @@ def test_column_of_weights_is_no_feature_unless_it_is_used_for_more(made: Projec
 
     assert features("w") == {"x", "k", "c"}
     assert features("w * k") == {"x", "k", "c", "w"}
+
+
+def test_a_mistake_that_costs_nothing_in_any_row_is_refused(made: Project) -> None:
+    free = 'cost = { false_alarm = 1, missed = "0 * k" }'
+    said = r"\[serving.cost\] missed: is 0 in all 400 labelled rows, which makes one answer always"
+    with pytest.raises(DataRefused, match=said):
+        made.prepare(serving=free)
+
+
+def test_a_blank_weight_is_refused_for_what_it_is(made: Project) -> None:
+    made.write(ROWS)
+    with pytest.raises(
+        DefinitionError, match=r"\[training\] weight: must be text that is not blank"
+    ):
+        made.plan(training='weight = " "')

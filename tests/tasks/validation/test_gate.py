@@ -454,3 +454,20 @@ def test_numbers_are_plain_and_fit_json(
     for check in verdict.checks:
         json.dumps(check.model_dump(), allow_nan=False)
         assert {type(number) for number in check.numbers.values()} <= {int, float, str}
+
+
+def test_a_champion_answers_by_the_threshold_that_was_chosen_for_it(
+    flights: Flights, champion: Array
+) -> None:
+    scored = flights.score(champion)
+    higher = shift(champion, 2.0)  # the same answers, by another threshold
+    definition = definition_of(gate='metric = "f1"')
+    own = float(shift(np.array([definition.threshold]), 2.0)[0])
+    opponent = ChampionPredictions(
+        version="c", inside=np.ones(len(scored), bool), predicted=higher, threshold=own
+    )
+    verdict = judge(definition, scored, opponent)
+    check, told = check_of(verdict, "not_worse_than_champion"), verdict.champion
+    assert (check.numbers["value"], check.numbers["low"]) == (0, 0)
+    assert told is not None
+    assert told.metrics["f1"] == told.candidate["f1"]
