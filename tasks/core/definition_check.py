@@ -14,6 +14,7 @@ from tasks.core.definition import Definition
 from tasks.core.deviances import OBJECTIVE, POWER
 from tasks.core.errors import DefinitionError, nearest
 from tasks.core.gate_bounds import find_vain_bounds
+from tasks.core.model_sections import Training
 from tasks.core.schedule import check_zone
 from tasks.core.sql import compile_expression, expression_type
 
@@ -35,11 +36,29 @@ def check_keys(definition: Definition, columns: Mapping[str, pl.DataType]) -> No
         raise DefinitionError(f"{key}: does nothing without {needed}")
     for said in find_vain_bounds(definition.gate, definition.metric):
         raise DefinitionError(said)
+    _check_trainable(definition.training)
     _check_named_twice(definition)
     _check_naive(definition, columns)
     if definition.gate.second_metric == definition.metric:
         raise DefinitionError(
             f"[gate] second_metric: {definition.metric} is judged first already; name another"
+        )
+
+
+def _check_trainable(training: Training) -> None:
+    """Refuse what LightGBM would take, and then break on or learn nothing by."""
+    sets = "[training] interactions" if training.interactions else ""
+    if "interaction_constraints" in training.params:
+        sets = "[training.params] interaction_constraints"
+    if sets and training.engine == "dask":  # LightGBM's issue 5680
+        raise DefinitionError(
+            f"{sets}: LightGBM breaks on them where several processes train together; leave them "
+            "out, or set [training] engine = 'local'"
+        )
+    if training.params.get(POWER) == 1:
+        raise DefinitionError(
+            f"[training.params] {POWER}: of 1, LightGBM computes no loss to stop by; that is the "
+            "variance of counts: set objective = 'poisson', or more than 1"
         )
 
 

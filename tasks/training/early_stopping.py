@@ -13,6 +13,7 @@ import lightgbm
 
 from tasks.core.columns import ROLE
 from tasks.core.definition import Definition
+from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
 from tasks.training.lightgbm_params import name_weights
@@ -40,7 +41,7 @@ class Settled(NamedTuple):
 
 
 def settle_rounds(
-    definition: Definition,
+    plan: Plan,
     params: Parameters,
     rows: lightgbm.Dataset,
     prepared: Prepared,
@@ -50,11 +51,12 @@ def settle_rounds(
 
     Where so few rows say too little, rounds are cross-validated.
     """
-    if cross_validates(prepared) and not definition.pinball:
-        return Settled(*cross_validate(definition.training, params, rows, prepared, progress))
+    if cross_validates(prepared) and not plan.definition.pinball:
+        return Settled(*cross_validate(plan, params, rows, prepared, progress))
     parts = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(ROLE).collect()[ROLE].to_numpy()
     fit, stop = (take_rows(rows, parts == part) for part in (SplitRole.FIT, SplitRole.STOP))
-    settled = find_best_round(definition, params, fit, stop, progress, timed=is_timed(prepared))
+    timed = is_timed(prepared)
+    settled = find_best_round(plan.definition, params, fit, stop, progress, timed=timed)
     if settled.moved:
         log.info("the target moved since: rounds are judged by what a line of predictions leaves")
     return settled

@@ -86,7 +86,9 @@ def _subtract(rows: pl.DataFrame, predicted: Array, turn: Array) -> pl.DataFrame
     return kept.with_columns(*named, pl.Series(TURN, turn, dtype=pl.Int8))
 
 
-def cut_turns(plan: Plan, prepared: Prepared, rows: pl.DataFrame) -> list[Turn]:
+def cut_turns(
+    plan: Plan, prepared: Prepared, rows: pl.DataFrame, fewest: int = _FEWEST
+) -> list[Turn]:
     """Say which rows each turn learns from and judges; one with too few to learn is left out."""
     training, groups = plan.definition.training, None
     if GROUP in rows.columns:
@@ -97,7 +99,7 @@ def cut_turns(plan: Plan, prepared: Prepared, rows: pl.DataFrame) -> list[Turn]:
         turns = [(place != turn, place == turn) for turn in range(_TURNS)]
     else:
         turns = _cut_time(plan, rows[TIME], groups)
-    return [turn for turn in turns if turn[0].sum() >= _FEWEST and turn[1].any()]
+    return [turn for turn in turns if turn[0].sum() >= fewest and turn[1].any()]
 
 
 def cut_forward(plan: Plan, times: pl.Series, first: float, count: int) -> Iterator[Turn]:

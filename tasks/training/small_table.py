@@ -6,24 +6,27 @@ chance. So a step is smaller, each tree sees a part of rows and features (stocha
 boosting: Friedman 2002), and the number of rounds is cross-validated. Where features are few, each
 tree sees all of them: without one it would know half of what two say together. Found on 40 public
 tables without a time, so only those are meant: rows that follow each other in time cannot be
-shuffled.
+shuffled. Their rounds are cross-validated forward in time, where the stopping slice is as small.
 """
 
 from typing import Any
 
 import lightgbm
 import numpy as np
+from polars.selectors import by_name
 
-from tasks.core.columns import GROUP, ROLE
+from tasks.core.columns import GROUP, ROLE, TIME
 from tasks.core.definition import Definition
 from tasks.core.model_sections import Training
+from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
 from tasks.training.lightgbm_params import parameter_names
+from tasks.training.residuals import cut_turns
 
 _SMALL, _VERY_SMALL = 10_000, 2_000  # training rows
 _FEW_FEATURES = 4  # so few that a tree without one of them misses what they say together
-_FOLDS, _FEW = 5, 200  # a stopping slice of so few rows says too little by itself
+_FEW = 200  # a stopping slice of so few rows says too little by itself
 _CALM: Parameters = {"learning_rate": 0.05, "min_data_in_leaf": 10, "feature_fraction": 0.7}
 MOST_ROUNDS = 3000  # where [training] rounds is what it is by default
 _BAGGING: Parameters = {"bagging_fraction": 0.8, "bagging_freq": 1}
@@ -39,7 +42,7 @@ def count_small(prepared: Prepared) -> int:
 
 def cross_validates(prepared: Prepared) -> bool:
     """Tell whether rounds are to be settled by all training rows, and not by the last slice."""
-    return count_small(prepared) > 0 and prepared.rows["stop"] < _FEW
+    return prepared.rows["fit"] + prepared.rows["stop"] < _SMALL and prepared.rows["stop"] < _FEW
 
 
 def calm_trees(params: Parameters, rows: int, features: int) -> Parameters:
@@ -78,7 +81,7 @@ def allow_rounds(definition: Definition, prepared: Prepared) -> Definition:
 
 
 def cross_validate(
-    training: Training,
+    plan: Plan,
     params: Parameters,
     rows: lightgbm.Dataset,
     prepared: Prepared,
@@ -86,21 +89,20 @@ def cross_validate(
 ) -> tuple[int, tuple[float, ...], lightgbm.Booster]:
     """Settle rounds over folds of the training rows; give rounds, loss by round, FIT's own model.
 
-    No group is on both sides of a fold. The stopping slice is not what settles them, and so can
-    judge what else is fitted on it.
+    Rows with a time are judged by what was known before them, others by folds at random. No group
+    is on both sides. The stopping slice is not what settles the rounds of rows without a time, and
+    so can judge what else is fitted on it.
     """
-    columns = [ROLE, *((GROUP,) if training.group is not None else ())]
-    frame = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(columns).collect()
-    places, draw = np.arange(len(frame)), np.random.default_rng(training.seed)
-    if training.group is not None:
-        fold = (frame[GROUP] % _FOLDS).to_numpy()
-    else:
-        fold = draw.permutation(len(frame)) % _FOLDS
+    training = plan.definition.training
+    told = by_name(ROLE, TIME, GROUP, require_all=False)
+    frame = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(told).collect()
     found = lightgbm.cv(
         params | {"num_threads": 1},  # threads wait for each other longer than such trees take
         rows,
         training.rounds,
-        folds=[(places[fold != each], places[fold == each]) for each in np.unique(fold)],
+        folds=[
+            tuple(map(np.flatnonzero, turn)) for turn in cut_turns(plan, prepared, frame, fewest=1)
+        ],
         callbacks=[*callbacks, lightgbm.early_stopping(training.early_stopping, verbose=False)],
     )
     losses: Any = next(each for name, each in found.items() if name.endswith("-mean"))

@@ -89,7 +89,7 @@ def _grow_here(plan: Plan, prepared: Prepared, params: Parameters, simple: Param
         rows = make_dataset(plan, prepared, SplitRole.FIT, SplitRole.STOP)
         if training.early_stopping:
             progress = _log_progress(training.rounds)
-            settled = settle_rounds(definition, params, rows, prepared, progress)
+            settled = settle_rounds(plan, params, rows, prepared, progress)
             if definition.judges_stopping_slice:
                 text = settled.model.model_to_string(num_iteration=-1)
         rounds = settled.rounds if settled else training.rounds

@@ -68,11 +68,29 @@ IDLE = [
         "[training] interactions",
         "'x' stands there twice",
     ),
+    (
+        "training",
+        'engine = "dask"\ninteractions = [["x", "k"]]',
+        "[training] interactions",
+        "engine = 'local'",
+    ),
+    (
+        "training",
+        "engine = \"dask\"\nparams = { interaction_constraints = '[0,1]' }",
+        "[training.params] interaction_constraints",
+        "engine = 'local'",
+    ),
 ]
 OF_NUMBERS = [
     ("serving", "threshold = 0.5", "[serving] threshold", "a binary target"),
     ("training", 'calibrate = "never"', "[training] calibrate", "probabilities"),
     ("training", "params = { tweedie_variance_power = 1.3 }", "[training.params]", "'tweedie'"),
+    (
+        "training",
+        'params = { objective = "tweedie", tweedie_variance_power = 1.0 }',
+        "[training.params] tweedie_variance_power",
+        "objective = 'poisson'",
+    ),
     ("gate", 'naive = { last = "k * 2" }', "[gate] naive 'last'", "reads 'k'"),
 ]
 FOLDED = {"training": "folds = 2"}

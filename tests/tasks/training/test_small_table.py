@@ -1,18 +1,21 @@
 """A small table without a time: rounds by cross-validation, and trees that suit few rows."""
 
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 import polars as pl
 import pytest
 from sklearn.metrics import root_mean_squared_error
 from tables import ROWS, Project
 
-from tasks.core.columns import TARGET
+from tasks.core.columns import TARGET, TIME
 from tasks.evaluation.evaluate import predict
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters
-from tasks.training.small_table import calm_trees, count_small
+from tasks.training.residuals import cut_turns
+from tasks.training.small_table import calm_trees, count_small, cross_validates
 from tasks.training.train import read_model, train_models
 
 DRAW = np.random.default_rng(3)
@@ -90,6 +93,36 @@ def test_groups_are_whole_in_each_fold_and_a_rerun_gives_the_same_bytes(
         (tmp_path / name).mkdir()
         texts.append(train_models(plan, prepared, tmp_path / name).twin.read_bytes())
     assert texts[0] == texts[1]
+
+
+def test_few_rows_in_time_are_judged_by_what_was_known_before_them(
+    made: Project, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(1)
+    level = 8_000 + np.cumsum(40 * random.normal(size=480)) + 12 * np.arange(480)
+    times = [datetime(2000, 1, 1) + timedelta(days=30 * month) for month in range(480)]
+    last = np.r_[level[:1], level[:-1]]
+    rows = pl.DataFrame({"id": range(480), "t": times, "y": level, "last": last})
+    sections = SECTIONS | {"extract": 'time = "t"\nkey = ["id"]', "features": 'last = "last"'}
+    plan, prepared = made.prepare(rows, **sections)
+    assert cross_validates(prepared)
+    trained = train_models(plan, prepared, tmp_path)
+    assert trained.rounds == len(trained.curve) == np.argmin(trained.curve) + 1
+    frame = prepared.scan(SplitRole.FIT, SplitRole.STOP).collect()
+    turns = cut_turns(plan, prepared, frame, fewest=1)
+    assert len(turns) == 5
+    features, target = frame[["last"]].to_numpy(), frame[TARGET].to_numpy()
+    losses = []
+    for learned, judged in turns:
+        assert (
+            frame[TIME].filter(pl.Series(learned)).max()
+            < frame[TIME].filter(pl.Series(judged)).min()
+        )
+        data = lightgbm.Dataset(features[learned], target[learned])
+        grown = lightgbm.train({**trained.params, "metric": "l2"}, data, trained.rounds)
+        said = np.asarray(grown.predict(features[judged]))
+        losses.append(np.mean((said - target[judged]) ** 2))
+    assert trained.curve[-1] == pytest.approx(np.mean(losses), rel=0.05)  # bins of fewer rows
 
 
 def test_rows_with_a_time_are_no_small_table(made: Project) -> None:
