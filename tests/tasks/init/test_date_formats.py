@@ -30,7 +30,7 @@ def read(tmp_path: Path) -> Read:
         rows = pl.DataFrame(
             {
                 name: times,
-                "row": [7 * row % 401 for row in range(ROWS)],
+                "row": [7 * row % 997 for row in range(ROWS)],
                 "y": ["a", "b"] * (ROWS // 2),
             },
             strict=False,
@@ -51,7 +51,7 @@ def read(tmp_path: Path) -> Read:
 
 
 def moments(times: list[datetime]) -> dict[int, datetime]:
-    return {7 * row % 401: time.replace(tzinfo=UTC) for row, time in enumerate(times)}
+    return {7 * row % 997: time.replace(tzinfo=UTC) for row, time in enumerate(times)}
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "ndjson"])
