@@ -27,6 +27,11 @@ ROWS = pl.DataFrame(
         "y": [hour * 37 % 101 > 40 for hour in range(400)],
     }
 )
+# Too many for rounds to be cross-validated.
+MANY = pl.concat(
+    ROWS.with_columns(pl.col("id") + 400 * turn, pl.col("t") + timedelta(hours=400 * turn))
+    for turn in range(5)
+)
 SECTIONS = {
     "sources": 's = "s.parquet"',
     "extract": 'time = "t"\nkey = ["id"]',

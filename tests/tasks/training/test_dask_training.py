@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 from distributed import LocalCluster
-from tables import ROWS, SALES, Project, sell
+from tables import MANY, SALES, Project, sell
 
 from tasks.core.columns import TARGET
 from tasks.extraction.run_plan import Plan
@@ -29,8 +29,8 @@ def test_rows_are_sent_whole_with_the_label_first(made: Project) -> None:
 @pytest.mark.parametrize(
     ("rows", "sections"),
     [
-        (ROWS, {"training": TRAINING}),
-        (ROWS, {"training": f'{TRAINING}\nweight = "k * k + 1"'}),
+        (MANY, {"training": TRAINING}),
+        (MANY, {"training": f'{TRAINING}\nweight = "k * k + 1"'}),
         (sell(0.5), {"training": "threads = 1\nrounds = 200\nearly_stopping = 20"} | SALES),
     ],
 )

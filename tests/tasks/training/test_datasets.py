@@ -6,7 +6,7 @@ from typing import Any
 import lightgbm
 import polars as pl
 import pytest
-from tables import ROWS, Project
+from tables import MANY, ROWS, Project
 
 from tasks.core.columns import TARGET, WEIGHT
 from tasks.extraction.run_plan import Plan
@@ -82,7 +82,7 @@ def test_rows_are_learned_by_their_weight(made: Project) -> None:
 
 
 def test_early_stopping_counts_rows_by_their_weight(made: Project, tmp_path: Path) -> None:
-    plan, prepared = made.prepare(training=f'weight = "k * k + 1"\n{FEW}')
+    plan, prepared = made.prepare(MANY, training=f'weight = "k * k + 1"\n{FEW}')
     trained = train_models(plan, prepared, tmp_path)
     frames = [prepared.scan(part).collect() for part in TRAINING]
     names, params = list(plan.features.expressions), model_parameters(plan.definition, 0)
