@@ -79,6 +79,7 @@ def test_small_steps_may_take_more_rounds_unless_their_number_is_given(
         (tmp_path / str(number)).mkdir()
         found.append(train_models(plan, prepared, tmp_path / str(number)))
     assert [1000 < each.rounds <= 3000 for each in found] == [True, False, False]
+    assert [each.allowed for each in found] == [3000, 999, 1000]
     assert error_of(prepared, found[0].twin) < error_of(prepared, found[2].twin)
 
 
