@@ -88,7 +88,8 @@ def calm_trees(params: Parameters, rows: int, features: int) -> Parameters:
 def allow_rounds(definition: Definition, prepared: Prepared) -> Definition:
     """Allow a small table more rounds than by default, as its steps are smaller than LightGBM's.
 
-    Early stopping settles how many; a number or a rate that the definition gives stays.
+    Early stopping settles how many. Another number than the default stays, and all do where the
+    definition gives a rate. What is written out as the default has the same digest as none.
     """
     training, names = definition.training, parameter_names()
     given = {names[each] for each in training.params}
