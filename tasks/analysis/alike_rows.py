@@ -12,12 +12,13 @@ import polars as pl
 
 from tasks.core.definition import Definition, Frozen
 
+_ROWS = 200_000  # the first ones; of so many, whole rows are hashed in a second or two
 _ALIKE = 0.5  # kinds of rows to one row, at most
 _CONTRADICT = 1.05  # kinds of rows with their target to kinds without, at least
 
 
 class Likeness(Frozen):
-    """How many rows there are, of how many kinds: in all but the target, and with it."""
+    """How many rows were looked at, of how many kinds: in all but the target, and with it."""
 
     rows: int
     kinds: int
@@ -31,17 +32,18 @@ class Likeness(Frozen):
 
 
 def count_kinds(rows: pl.LazyFrame, target: Collection[str]) -> Likeness:
-    """Count the kinds of rows; `target` are the columns that it is made of."""
+    """Count the kinds of the first rows; `target` are the columns that it is made of."""
     names = rows.collect_schema().names()
     others = [name for name in names if name not in target] or names
     kinds, both = (pl.struct(each).hash().n_unique() for each in (others, names))
-    counted = rows.select(rows=pl.len(), kinds=kinds, with_target=both)
+    counted = rows.head(_ROWS).select(rows=pl.len(), kinds=kinds, with_target=both)
     return Likeness.model_validate(counted.collect().row(0, named=True))
 
 
 def explain_kinds(found: Likeness, target: str) -> str:
     """Say what a table of few kinds of rows is."""
-    return f"{found.rows:,} rows are of {found.kinds:,} kinds, alike in all but {target}"
+    first = "the first " if found.rows == _ROWS else ""
+    return f"{first}{found.rows:,} rows are of {found.kinds:,} kinds, alike in all but {target}"
 
 
 def hint_at_kinds(definition: Definition, rows: pl.LazyFrame) -> str:

@@ -125,18 +125,16 @@ def _warn_of_drift(candidate: Candidate) -> Iterator[str]:
 
 
 def _warn_of_rows_and_rounds(candidate: Candidate) -> Iterator[str]:
-    training = candidate.plan.definition.training
+    training, trained = candidate.plan.definition.training, candidate.trained
     if unlabelled := candidate.prepared.unlabelled:
         yield f"{unlabelled:,} matured rows have no label and were left out."
-    if training.early_stopping and candidate.trained.rounds == training.rounds:
-        yield f"The loss still fell in the last of {training.rounds:,} rounds: allow more of them."
+    if training.early_stopping and trained.rounds == trained.allowed:
+        yield f"The loss still fell in the last of {trained.allowed:,} rounds: allow more of them."
     found, loss = candidate.evaluation.disagreement, candidate.plan.definition.loss
     yield from map(_as_sentence, tell_disagreement(found, loss))
     yield from map(
         _as_sentence,
-        warn_of_rounds(
-            candidate.plan.definition, candidate.trained.rounds, candidate.trained.curve
-        ),
+        warn_of_rounds(candidate.plan.definition, trained.rounds, trained.curve),
     )
 
 

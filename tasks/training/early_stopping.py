@@ -18,7 +18,7 @@ from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
 from tasks.training.lightgbm_params import name_weights
 from tasks.training.quantile_forest import settle_quantiles
-from tasks.training.small_table import cross_validate, cross_validates
+from tasks.training.small_table import cross_validate, find_turns
 from tasks.training.stopping_rule import choose_round, judge_line, read_losses, stop_when_shown
 
 log = logging.getLogger("perennial.training")
@@ -51,8 +51,9 @@ def settle_rounds(
 
     Where so few rows say too little, rounds are cross-validated.
     """
-    if cross_validates(prepared) and not plan.definition.pinball:
-        return Settled(*cross_validate(plan, params, rows, prepared, progress))
+    if not plan.definition.pinball and (turns := find_turns(plan, prepared)):
+        training = plan.definition.training
+        return Settled(*cross_validate(training, params, rows, prepared, turns, progress))
     parts = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(ROLE).collect()[ROLE].to_numpy()
     fit, stop = (take_rows(rows, parts == part) for part in (SplitRole.FIT, SplitRole.STOP))
     timed = is_timed(prepared)

@@ -9,20 +9,21 @@ tables without a time, so only those are meant: rows that follow each other in t
 shuffled. Their rounds are cross-validated forward in time, where the stopping slice is as small.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import lightgbm
 import numpy as np
 from polars.selectors import by_name
 
-from tasks.core.columns import GROUP, ROLE, TIME
+from tasks.core.columns import GROUP, ROLE, TARGET, TIME
 from tasks.core.definition import Definition
 from tasks.core.model_sections import Training
 from tasks.extraction.run_plan import Plan
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters, take_rows
 from tasks.training.lightgbm_params import parameter_names
-from tasks.training.residuals import cut_turns
+from tasks.training.residuals import TRAINING, Array, Turn, cut_turns
 
 _SMALL, _VERY_SMALL = 10_000, 2_000  # training rows
 _FEW_FEATURES = 4  # so few that a tree without one of them misses what they say together
@@ -40,9 +41,29 @@ def count_small(prepared: Prepared) -> int:
     return count if prepared.split.gap is None and count < _SMALL else 0
 
 
-def cross_validates(prepared: Prepared) -> bool:
-    """Tell whether rounds are to be settled by all training rows, and not by the last slice."""
-    return prepared.rows["fit"] + prepared.rows["stop"] < _SMALL and prepared.rows["stop"] < _FEW
+def find_turns(plan: Plan, prepared: Prepared) -> list[Turn]:
+    """Say which rows judge which, where all training rows are to settle the rounds.
+
+    None where the last slice says enough by itself, or where nothing came before what is judged.
+    Rows with a time are judged by what was known before them, others by folds at random. No group
+    is on both sides.
+    """
+    if prepared.rows["fit"] + prepared.rows["stop"] >= _SMALL or prepared.rows["stop"] >= _FEW:
+        return []
+    told = by_name(TIME, TARGET, GROUP, require_all=False)
+    rows = prepared.scan(*TRAINING).select(told).collect()
+    turns = cut_turns(plan, prepared, rows, fewest=1)
+    classed = plan.definition.target.kind != "regression"
+    return [turn for turn in turns if _teaches(rows[TARGET].to_numpy(), turn, classed=classed)]
+
+
+def _teaches(target: Array, turn: Turn, *, classed: bool) -> bool:
+    """Tell whether there is something to learn, and of each class that is judged.
+
+    LightGBM refuses counts that are all 0, and a class that no row taught has an endless loss.
+    """
+    learned, judged = (np.unique(target[rows]) for rows in turn)
+    return len(learned) > 1 and not (classed and np.setdiff1d(judged, learned).size)
 
 
 def calm_trees(params: Parameters, rows: int, features: int) -> Parameters:
@@ -67,7 +88,8 @@ def calm_trees(params: Parameters, rows: int, features: int) -> Parameters:
 def allow_rounds(definition: Definition, prepared: Prepared) -> Definition:
     """Allow a small table more rounds than by default, as its steps are smaller than LightGBM's.
 
-    Early stopping settles how many; a number or a rate that the definition gives stays.
+    Early stopping settles how many. Another number than the default stays, and all do where the
+    definition gives a rate. What is written out as the default has the same digest as none.
     """
     training, names = definition.training, parameter_names()
     given = {names[each] for each in training.params}
@@ -81,32 +103,28 @@ def allow_rounds(definition: Definition, prepared: Prepared) -> Definition:
 
 
 def cross_validate(
-    plan: Plan,
+    training: Training,
     params: Parameters,
     rows: lightgbm.Dataset,
     prepared: Prepared,
+    turns: Sequence[Turn],
     *callbacks: Any,
 ) -> tuple[int, tuple[float, ...], lightgbm.Booster]:
-    """Settle rounds over folds of the training rows; give rounds, loss by round, FIT's own model.
+    """Settle rounds over turns of the training rows; give rounds, loss by round, FIT's own model.
 
-    Rows with a time are judged by what was known before them, others by folds at random. No group
-    is on both sides. The stopping slice is not what settles the rounds of rows without a time, and
-    so can judge what else is fitted on it.
+    The stopping slice is not what settles the rounds of rows without a time, and so can judge what
+    else is fitted on it.
     """
-    training = plan.definition.training
-    told = by_name(ROLE, TIME, GROUP, require_all=False)
-    frame = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(told).collect()
     found = lightgbm.cv(
         params | {"num_threads": 1},  # threads wait for each other longer than such trees take
         rows,
         training.rounds,
-        folds=[
-            tuple(map(np.flatnonzero, turn)) for turn in cut_turns(plan, prepared, frame, fewest=1)
-        ],
+        folds=[tuple(map(np.flatnonzero, turn)) for turn in turns],
         callbacks=[*callbacks, lightgbm.early_stopping(training.early_stopping, verbose=False)],
     )
     losses: Any = next(each for name, each in found.items() if name.endswith("-mean"))
     curve = tuple(map(float, losses))
-    fit = take_rows(rows, (frame[ROLE] == SplitRole.FIT).to_numpy())
+    parts = prepared.scan(*TRAINING).select(ROLE).collect()[ROLE]
+    fit = take_rows(rows, (parts == SplitRole.FIT).to_numpy())
     model = lightgbm.train(dict(params), fit, len(curve), keep_training_booster=True)
     return len(curve), curve, model

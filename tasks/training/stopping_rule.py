@@ -73,20 +73,37 @@ def judge_line(predicted: Any, judged: lightgbm.Dataset) -> list[tuple[str, floa
 def read_losses(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Losses:
     """Read what LightGBM recorded of the one slice that it judged by."""
     (found,) = curves.values()
-    (loss,) = (each for name, each in found.items() if name not in {_SQUARED, _LEFT})
-    return Losses(*(tuple(each) for each in (loss, found.get(_SQUARED, ()), found.get(_LEFT, ()))))
+    told = _own_loss(found), found.get(_SQUARED, ()), found.get(_LEFT, ())
+    return Losses(*map(tuple, told))
 
 
 def stop_when_shown(curves: Mapping[str, Any], patience: int) -> Callable[[Any], None]:
-    """Give a callback of LightGBM's that ends training once the round to keep has shown."""
+    """Give a callback of LightGBM's that ends training once the round to keep has shown.
+
+    All rounds are read only once that of the least loss has: there may be 100,000.
+    """
+    best, shown = 0, False
 
     def callback(env: Any) -> None:
+        nonlocal best, shown
+        (found,) = curves.values()
+        loss = _own_loss(found)
+        if loss[-1] < loss[best]:
+            best = len(loss) - 1
+        shown = shown or len(loss) - 1 - best >= patience
+        if not shown:
+            return
         stop = choose_round(read_losses(curves), patience)
         if stop.shown is not None:
             raise lightgbm.callback.EarlyStopException(stop.rounds - 1, [])
 
     callback.order = 40  # type: ignore[attr-defined]  # after the losses were noted
     return callback
+
+
+def _own_loss(found: Mapping[str, Sequence[float]]) -> Sequence[float]:
+    (loss,) = (each for name, each in found.items() if name not in {_SQUARED, _LEFT})
+    return loss
 
 
 def _stop_at(losses: Sequence[float], patience: int) -> Stop:

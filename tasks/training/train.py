@@ -40,6 +40,7 @@ _PROGRESS_SECONDS = 3.0
 class Trained(Frozen):
     """Model texts by local path: the twin that is evaluated and the simple model to beat.
 
+    `rounds` were taken of those that were `allowed`; a small table may take more than it is given.
     `curve` is the stopping slice's loss by round, empty without early stopping; where the target
     `moved`, more rounds may be kept than have the least. `settled` learned from FIT alone: what it
     predicts for the stopping slice, recalibration is fitted on.
@@ -49,6 +50,7 @@ class Trained(Frozen):
     simple: Path
     settled: Path | None = None
     rounds: int
+    allowed: int
     params: Parameters
     curve: tuple[float, ...] = ()
     moved: bool = False
@@ -76,6 +78,7 @@ def train_models(plan: Plan, prepared: Prepared, folder: Path) -> Trained:
         simple=write_text(grown.simple, folder / "simple.txt"),
         settled=write_text(grown.settled, folder / "settled.txt") if grown.settled else None,
         rounds=grown.rounds,
+        allowed=allowed.training.rounds,
         params=params,
         curve=grown.curve,
         moved=grown.moved,

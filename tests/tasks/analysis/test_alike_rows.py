@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from tables import define
 
-from tasks.analysis.alike_rows import count_kinds, hint_at_kinds
+from tasks.analysis.alike_rows import count_kinds, explain_kinds, hint_at_kinds
 from tasks.core.definition import parse_definition
 
 CHANCE = np.random.default_rng(1)
@@ -40,3 +40,10 @@ def test_a_hint_says_how_many_kinds_and_what_to_do() -> None:
     assert hint.startswith("300 rows are of 12 kinds, alike in all but 'y', and without a key")
     assert "ROW_NUMBER() OVER () AS row_number in [extract] query" in hint
     assert hint_at_kinds(definition, FINE.lazy()) == ""
+
+
+def test_of_a_large_table_the_first_rows_are_looked_at() -> None:
+    found = count_kinds(pl.concat([COARSE.lazy()] * 1_000), ["y"])
+    assert explain_kinds(found, "y") == (
+        "the first 200,000 rows are of 12 kinds, alike in all but y"
+    )

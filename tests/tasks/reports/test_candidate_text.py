@@ -45,6 +45,16 @@ def test_training_that_ended_before_it_began_is_told(
     assert [said in each for each in warnings] == [True] * bool(told)
 
 
+@pytest.mark.parametrize(("allowed", "told"), [(1000, True), (3000, False)])
+def test_rounds_are_too_few_only_where_all_that_were_allowed_are_taken(
+    binary: Candidate, allowed: int, told: bool
+) -> None:
+    trained = binary.trained.model_copy(update={"rounds": 1000, "allowed": allowed})
+    candidate = binary.model_copy(update={"trained": trained})
+    for text in draw_report(candidate).values():
+        assert ("loss still fell in the last of 1,000 rounds" in text) == told
+
+
 def test_few_rounds_that_were_asked_for_are_no_warning(binary: Candidate) -> None:
     trained = binary.trained.model_copy(update={"rounds": 3, "curve": ()})
     assert trace_lineage(binary.model_copy(update={"trained": trained}))["warnings"] == []

@@ -14,8 +14,7 @@ from tasks.core.columns import TARGET, TIME
 from tasks.evaluation.evaluate import predict
 from tasks.preparation.split import Prepared, SplitRole
 from tasks.training.datasets import Parameters
-from tasks.training.residuals import cut_turns
-from tasks.training.small_table import calm_trees, count_small, cross_validates
+from tasks.training.small_table import calm_trees, count_small, find_turns
 from tasks.training.train import read_model, train_models
 
 DRAW = np.random.default_rng(3)
@@ -80,6 +79,7 @@ def test_small_steps_may_take_more_rounds_unless_their_number_is_given(
         (tmp_path / str(number)).mkdir()
         found.append(train_models(plan, prepared, tmp_path / str(number)))
     assert [1000 < each.rounds <= 3000 for each in found] == [True, False, False]
+    assert [each.allowed for each in found] == [3000, 999, 1000]
     assert error_of(prepared, found[0].twin) < error_of(prepared, found[2].twin)
 
 
@@ -105,11 +105,10 @@ def test_few_rows_in_time_are_judged_by_what_was_known_before_them(
     rows = pl.DataFrame({"id": range(480), "t": times, "y": level, "last": last})
     sections = SECTIONS | {"extract": 'time = "t"\nkey = ["id"]', "features": 'last = "last"'}
     plan, prepared = made.prepare(rows, **sections)
-    assert cross_validates(prepared)
     trained = train_models(plan, prepared, tmp_path)
     assert trained.rounds == len(trained.curve) == np.argmin(trained.curve) + 1
     frame = prepared.scan(SplitRole.FIT, SplitRole.STOP).collect()
-    turns = cut_turns(plan, prepared, frame, fewest=1)
+    turns = find_turns(plan, prepared)
     assert len(turns) == 5
     features, target = frame[["last"]].to_numpy(), frame[TARGET].to_numpy()
     losses = []
@@ -123,6 +122,40 @@ def test_few_rows_in_time_are_judged_by_what_was_known_before_them(
         said = np.asarray(grown.predict(features[judged]))
         losses.append(np.mean((said - target[judged]) ** 2))
     assert trained.curve[-1] == pytest.approx(np.mean(losses), rel=0.05)  # bins of fewer rows
+
+
+DAYS = pl.DataFrame(
+    {"id": range(400), "t": [datetime(2020, 1, 1) + timedelta(days=day) for day in range(400)]}
+).with_columns(x=pl.col("id") * 37 % 101)
+
+
+@pytest.mark.parametrize(
+    ("begun", "value", "kind", "training", "judging"),
+    [
+        ("0", "x % 3", "regression", 'params = { objective = "poisson" }', 2),
+        ("false", "x % 3 = 0", "binary", "", 2),
+        ("x % 2", "x % 3", "multiclass", "", 4),
+    ],
+)
+def test_what_begins_late_is_judged_once_there_was_any(
+    made: Project, tmp_path: Path, begun: str, value: str, kind: str, training: str, judging: int
+) -> None:
+    target = f'value = "CASE WHEN id < 200 THEN {begun} ELSE {value} END"\nkind = "{kind}"'
+    sections = {"target": target, "training": training, "features": 'x = "x"'}
+    plan, prepared = made.prepare(DAYS, **sections)
+    assert len(find_turns(plan, prepared)) == judging
+    assert train_models(plan, prepared, tmp_path).curve
+
+
+def test_labels_that_come_later_than_the_training_window_is_long_leave_it_to_the_last_slice(
+    made: Project, tmp_path: Path
+) -> None:
+    target = 'value = "x"\nkind = "regression"\nmatures_after = "120d"'
+    sections = {"target": target, "features": 'x = "x"', "training": "holdout = 0.3"}
+    plan, prepared = made.prepare(DAYS, **sections)
+    assert 0 < prepared.rows["stop"] < 200
+    assert find_turns(plan, prepared) == []
+    assert train_models(plan, prepared, tmp_path).curve
 
 
 def test_rows_with_a_time_are_no_small_table(made: Project) -> None:

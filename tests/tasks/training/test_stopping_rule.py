@@ -1,5 +1,6 @@
 """Which round is kept, of losses that are known, and of sales that grow and do not."""
 
+import time
 from pathlib import Path
 
 import lightgbm
@@ -12,10 +13,17 @@ from tables import SALES, Project, sell
 from tasks.core.columns import TARGET
 from tasks.preparation.split import SplitRole
 from tasks.training.datasets import model_input
-from tasks.training.stopping_rule import Losses, Stop, choose_round, judge_line
+from tasks.training.stopping_rule import (
+    Losses,
+    Stop,
+    choose_round,
+    judge_line,
+    stop_when_shown,
+)
 from tasks.training.train import Trained, read_model, train_models
 
 LOSS = (0.7, 0.6, 0.65, 0.66, 0.67, 0.68)
+SQUARED, LINE = "squared error", "squared error that a line leaves"
 LEFT = (0.5, 0.4, 0.3, 0.2, 0.25, 0.26)
 
 
@@ -118,3 +126,31 @@ def test_few_rows_do_not_show_that_a_target_moved() -> None:
     judged = lightgbm.Dataset(predicted[:, None], predicted + 50).construct()
     (_, squared, _), (_, left, _) = judge_line(predicted, judged)
     assert left == squared == pytest.approx(2500)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_training_ends_in_the_round_that_shows_which_to_keep(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    loss, left = random.random(200) + 1, random.random(200)
+    stop = choose_round(Losses(tuple(loss), tuple(loss), tuple(left)), 20)
+    curves: dict[str, dict[str, list[float]]] = {"slice": {"l2": [], SQUARED: [], LINE: []}}
+    look = stop_when_shown(curves, 20)
+
+    def train() -> None:
+        for values in zip(loss, loss, left, strict=True):
+            for told, value in zip(curves["slice"].values(), values, strict=True):
+                told.append(value)
+            look(None)
+
+    with pytest.raises(lightgbm.callback.EarlyStopException) as ended:
+        train()
+    assert (ended.value.best_iteration + 1, len(curves["slice"]["l2"])) == (stop.rounds, stop.shown)
+
+
+def test_rounds_that_go_on_are_not_read_again_and_again() -> None:
+    curves: dict[str, dict[str, list[float]]] = {"slice": {"l2": []}}
+    look, start = stop_when_shown(curves, 50), time.process_time()
+    for value in np.linspace(1, 0, 20_000):
+        curves["slice"]["l2"].append(value)
+        look(None)
+    assert time.process_time() - start < 2  # seconds; 14 when each looked at all before it
