@@ -100,7 +100,9 @@ def test_measures_and_plain_categories_are_no_entities() -> None:
 
 def test_a_measure_is_no_entity_though_the_tables_neighbours_are_alike() -> None:
     """As diamonds are laid out by price: the next row is often nearly the same stone."""
-    rows = pl.DataFrame({"price": np.repeat(np.arange(300), 10), "y": np.repeat(RNG.random(1500), 2)})
+    rows = pl.DataFrame(
+        {"price": np.repeat(np.arange(300), 10), "y": np.repeat(RNG.random(1500), 2)}
+    )
     assert find_entities(rows.lazy(), pl.col("y"), "regression", ["price"]) == {}
 
 

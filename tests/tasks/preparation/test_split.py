@@ -156,7 +156,7 @@ def test_split_that_teaches_nothing_is_refused(
 def test_another_as_of_is_advised_only_where_rows_have_a_time(
     made: Project, extract: str, told: bool
 ) -> None:
-    with pytest.raises(DataRefused, match="more data,.* or change .training. holdout") as no:
+    with pytest.raises(DataRefused, match=r"more data,.* or change \[training\] holdout") as no:
         made.prepare(ROWS.head(32), extract=extract)
     assert ("--as-of" in str(no.value)) == told
 

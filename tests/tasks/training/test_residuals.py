@@ -76,7 +76,7 @@ def test_residuals_are_those_of_a_model_trained_by_hand(made: Project) -> None:
 
 
 def test_few_rows_without_a_time_are_judged_by_models_that_lack_a_tenth(made: Project) -> None:
-    """The served model lacks none: one that lacks a fifth is off by more, and intervals too wide."""
+    """The served model lacks none; one that lacks a fifth is off by more: intervals too wide."""
     plan, prepared = made.prepare(UNCERTAIN, **NO_TIME)
     params = recall_parameters(plan, prepared)
     learned = list[int]()
