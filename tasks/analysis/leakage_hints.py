@@ -65,7 +65,7 @@ def find_entities(
         if count < _ENTITIES or not _EACH[0] <= each <= _EACH[1]:
             continue
         both = rows.select(value=column_of(name), target=target).drop_nulls().collect()
-        if _is_alike(both.sort("value", maintain_order=True), kind, name):
+        if _is_alike(_pair_rows(both), kind, name):
             found[name] = each
     return found
 
@@ -137,19 +137,27 @@ def _tells(missing: Array, target: Array) -> bool:
     return bool(max(area, 1 - area) >= _FOLLOWS)
 
 
-def _is_alike(rows: pl.DataFrame, kind: TargetKind, name: str) -> bool:
-    """Correlate each row's target with that of the next row of its entity, and of the next one."""
-    values, target = rows["value"], rows["target"]
-    labels = target.value_counts(sort=True)["target"].head(_CLASSES)
-    sides = [target == label for label in labels] if kind == "multiclass" else [target]
+def _pair_rows(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Pair rows with others of their value, and with some of the next value in order.
+
+    They are shuffled first: a table's neighbours are alike in more than in what they belong to.
+    """
+    drawn = rows.sample(fraction=1, shuffle=True, seed=1).select(
+        "target", value=pl.col("value").rank("dense"), place=pl.int_range(pl.len()).over("value")
+    )
+    own = drawn.with_columns(place=pl.col("place") - 1)
+    near = drawn.with_columns(value=pl.col("value") - 1)
+    shared = ["value", "place"]
+    return drawn.join(own, on=shared), drawn.join(near, on=shared)
+
+
+def _is_alike(pairs: tuple[pl.DataFrame, pl.DataFrame], kind: TargetKind, name: str) -> bool:
+    """Correlate targets of rows of one entity, and of rows of one and of the next."""
+    labels = pairs[0]["target"].value_counts(sort=True)["target"].head(_CLASSES)
+    sides = [[pl.col("target", "target_right") == label] for label in labels]
     needed = _ALIKE_ID if AN_ID.search(name) else _ALIKE
-    for side in sides:
-        number = side.cast(pl.Float64).to_numpy()
-        same = (values == values.shift(-1)).fill_null(False).to_numpy()[:-1]
-        own = _correlate(number[:-1][same], number[1:][same])
-        means = rows.select("value", y=pl.Series(number)).group_by("value", maintain_order=True)
-        mean = means.agg(pl.col("y").first())["y"].to_numpy()
-        near = _correlate(mean[:-1], mean[1:])
+    for side in sides if kind == "multiclass" else [[pl.col("target", "target_right")]]:
+        own, near = (_correlate(*each.select(side).cast(pl.Float64).to_numpy().T) for each in pairs)
         if own >= needed and own > 2 * near:
             return True
     return False

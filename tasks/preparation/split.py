@@ -190,9 +190,10 @@ def _refuse_unlearnable(
 ) -> None:
     where, rows = f"{plan.origin}: [target] value", parts["rows"].sum()
     if rows < _PART_ROWS:
+        other = "" if plan.as_of is None else " another --as-of,"  # known only where time is
         raise DataRefused(
             f"{where}: leaves {rows} labelled rows for {name}, and {_PART_ROWS} are needed; give "
-            "more data, another --as-of, or change [training] holdout"
+            f"more data,{other} or change [training] holdout"
         )
     least, most = parts.select(pl.col("least").min(), pl.col("most").max()).row(0)
     if least == most:

@@ -2,8 +2,9 @@
 
 Where rows have a time, each turn judges a stretch of the training window by what was known before
 it (rolling origin: Tashman 2000), as the holdout will be judged; where they have none, folds at
-random judge each other (cross-conformal prediction: Vovk 2015). No group is on both sides. Not
-responsible for what is made of residuals (`intervals`).
+random judge each other (cross-conformal prediction: Vovk 2015), more of them where rows are few: a
+model that lacks a fifth of them is further off than the one that is served. No group is on both
+sides. Not responsible for what is made of residuals (`intervals`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,7 @@ from tasks.training.datasets import Parameters, model_input, open_bins, take_row
 TRAINING = (SplitRole.FIT, SplitRole.STOP)
 TURN = "turn"  # a column, beside ROW, TIME and those of residuals
 _TURNS, _FIRST = 5, 1 / 3  # of the window in time, that the first turn learns from
+_MORE_TURNS, _SMALL = 10, 10_000  # folds at random of fewer training rows
 _JUDGED_GROUPS = 3  # one of so many judges, where rows have a time, too
 _FEWEST = 50  # rows to learn from
 _HALF_LIFE = 0.2  # of the residuals in time, after which one says half as much of what comes next
@@ -43,7 +45,8 @@ def judge_training(
     """
     told = by_name(ROW, TIME, TARGET, GROUP, WEIGHT, require_all=False)
     rows = prepared.scan(*TRAINING).select(told).collect()
-    turns = cut_turns(plan, prepared, rows)
+    folds = _MORE_TURNS if len(rows) < _SMALL else _TURNS
+    turns = cut_turns(plan, prepared, rows, folds=folds)
     data = open_bins(plan, prepared, params, *TRAINING)
     models = [[grow(take_rows(data, each))] for each, _ in turns]
     judged = [each for _, each in turns]
@@ -62,7 +65,7 @@ def judge_holdout(
     rows = prepared.scan(SplitRole.HOLDOUT).select(told).collect()
     everything = [np.ones(len(rows), bool)]
     predicted = predict_turns(plan, prepared, (SplitRole.HOLDOUT,), everything, [[twin]], outputs)
-    return _subtract(rows, predicted, np.full(len(rows), _TURNS))
+    return _subtract(rows, predicted, np.full(len(rows), _MORE_TURNS))
 
 
 def residuals_beside(twin: Path) -> Path:
@@ -87,16 +90,19 @@ def _subtract(rows: pl.DataFrame, predicted: Array, turn: Array) -> pl.DataFrame
 
 
 def cut_turns(
-    plan: Plan, prepared: Prepared, rows: pl.DataFrame, fewest: int = _FEWEST
+    plan: Plan, prepared: Prepared, rows: pl.DataFrame, fewest: int = _FEWEST, folds: int = _TURNS
 ) -> list[Turn]:
-    """Say which rows each turn learns from and judges; one with too few to learn is left out."""
+    """Say which rows each turn learns from and judges; one with too few to learn is left out.
+
+    `folds` are those at random; stretches of time are always as many.
+    """
     training, groups = plan.definition.training, None
     if GROUP in rows.columns:
         groups = rows[GROUP].to_numpy()
     if prepared.split.gap is None:
         draw = np.random.default_rng(training.seed).permutation(len(rows))
-        place = (draw if groups is None else groups) % _TURNS
-        turns = [(place != turn, place == turn) for turn in range(_TURNS)]
+        place = (draw if groups is None else groups) % folds
+        turns = [(place != turn, place == turn) for turn in range(folds)]
     else:
         turns = _cut_time(plan, rows[TIME], groups)
     return [turn for turn in turns if turn[0].sum() >= fewest and turn[1].any()]

@@ -98,6 +98,14 @@ def test_measures_and_plain_categories_are_no_entities() -> None:
     assert find_entities(rows.lazy(), pl.col("y"), "regression", ("price", "level", "town")) == {}
 
 
+def test_a_measure_is_no_entity_though_the_tables_neighbours_are_alike() -> None:
+    """As diamonds are laid out by price: the next row is often nearly the same stone."""
+    rows = pl.DataFrame(
+        {"price": np.repeat(np.arange(300), 10), "y": np.repeat(RNG.random(1500), 2)}
+    )
+    assert find_entities(rows.lazy(), pl.col("y"), "regression", ["price"]) == {}
+
+
 def test_few_kinds_of_rows_are_told_where_their_hash_would_split_them(made: Project) -> None:
     rows = pl.DataFrame({"x": RNG.integers(0, 5, COUNT), "y": RNG.random(COUNT) > 0.5})
     sections = {**RANDOM, "extract": ""}

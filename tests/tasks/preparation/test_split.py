@@ -152,6 +152,15 @@ def test_split_that_teaches_nothing_is_refused(
     assert refusal.value.exit_code == 3
 
 
+@pytest.mark.parametrize(("extract", "told"), [(NO_TIME, False), ('time = "t"', True)])
+def test_another_as_of_is_advised_only_where_rows_have_a_time(
+    made: Project, extract: str, told: bool
+) -> None:
+    with pytest.raises(DataRefused, match=r"more data,.* or change \[training\] holdout") as no:
+        made.prepare(ROWS.head(32), extract=extract)
+    assert ("--as-of" in str(no.value)) == told
+
+
 @pytest.mark.parametrize("sql", ["CAST(c AS DOUBLE)", "DATE_PART('hour', STRPTIME(c, '%Y-%m-%d'))"])
 def test_feature_that_fails_on_the_data_is_named(made: Project, sql: str) -> None:
     with pytest.raises(

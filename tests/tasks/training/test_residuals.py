@@ -66,13 +66,29 @@ def test_residuals_are_those_of_a_model_trained_by_hand(made: Project) -> None:
     )
     assert found[ROW].to_list() == rows[ROW].to_list(), "each row has its turn"
     numbers = model_input(rows.select("x", "s", "c"))
-    for turn, (learned, judged) in enumerate(cut_turns(plan, prepared, rows)):
+    for turn, (learned, judged) in enumerate(cut_turns(plan, prepared, rows, folds=10)):
         whole = lightgbm.Dataset(numbers.to_numpy(), rows[TARGET].to_numpy(), params=dict(params),
                                  categorical_feature=[2], free_raw_data=False)  # fmt: skip
         model = lightgbm.train(dict(params), whole.subset(np.flatnonzero(learned)), 20)
         predicted = np.asarray(model.predict(numbers.filter(pl.Series(judged))))
         mine = found.filter(pl.col(TURN) == turn)[name_residuals(1)[0]].to_numpy()
         assert mine == pytest.approx(rows[TARGET].to_numpy()[judged] - predicted, abs=1e-9)
+
+
+def test_few_rows_without_a_time_are_judged_by_models_that_lack_a_tenth(made: Project) -> None:
+    """The served model lacks none; one that lacks a fifth is off by more: intervals too wide."""
+    plan, prepared = made.prepare(UNCERTAIN, **NO_TIME)
+    params = recall_parameters(plan, prepared)
+    learned = list[int]()
+
+    def grow(data: lightgbm.Dataset) -> lightgbm.Booster:
+        model = lightgbm.train(dict(params), data, 2)
+        learned.append(data.num_data())
+        return model
+
+    found, rows = judge_training(plan, prepared, params, grow), len(read_training(prepared))
+    assert learned == pytest.approx([rows * 0.9] * 10, abs=1)
+    assert found[TURN].value_counts()["count"].to_list() == pytest.approx([rows / 10] * 10, abs=1)
 
 
 def test_newer_residuals_count_for_more_where_there_is_a_time() -> None:
