@@ -46,14 +46,17 @@ def find_turns(plan: Plan, prepared: Prepared) -> list[Turn]:
 
     None where the last slice says enough by itself, or where nothing came before what is judged.
     Rows with a time are judged by what was known before them, others by folds at random. No group
-    is on both sides.
+    is on both sides. Classes in time are left to the last slice: a level that a number crosses by
+    chance, which makes it mislead, they have not.
     """
     if prepared.rows["fit"] + prepared.rows["stop"] >= _SMALL or prepared.rows["stop"] >= _FEW:
+        return []
+    classed = plan.definition.target.kind != "regression"
+    if classed and prepared.split.gap is not None:
         return []
     told = by_name(TIME, TARGET, GROUP, require_all=False)
     rows = prepared.scan(*TRAINING).select(told).collect()
     turns = cut_turns(plan, prepared, rows, fewest=1)
-    classed = plan.definition.target.kind != "regression"
     return [turn for turn in turns if _teaches(rows[TARGET].to_numpy(), turn, classed=classed)]
 
 

@@ -133,11 +133,11 @@ DAYS = pl.DataFrame(
     ("begun", "value", "kind", "training", "judging"),
     [
         ("0", "x % 3", "regression", 'params = { objective = "poisson" }', 2),
-        ("false", "x % 3 = 0", "binary", "", 2),
-        ("x % 2", "x % 3", "multiclass", "", 4),
+        ("false", "x % 3 = 0", "binary", "", 0),
+        ("x % 2", "x % 3", "multiclass", "", 0),
     ],
 )
-def test_what_begins_late_is_judged_once_there_was_any(
+def test_number_that_begins_late_is_judged_once_there_was_any_and_no_class_is(
     made: Project, tmp_path: Path, begun: str, value: str, kind: str, training: str, judging: int
 ) -> None:
     target = f'value = "CASE WHEN id < 200 THEN {begun} ELSE {value} END"\nkind = "{kind}"'
@@ -145,6 +145,15 @@ def test_what_begins_late_is_judged_once_there_was_any(
     plan, prepared = made.prepare(DAYS, **sections)
     assert len(find_turns(plan, prepared)) == judging
     assert train_models(plan, prepared, tmp_path).curve
+
+
+def test_class_of_one_group_is_not_judged_by_those_who_never_saw_it(made: Project) -> None:
+    rare = pl.col("id") < 15
+    owned = DAYS.with_columns(rare=rare, owner=pl.when(rare).then(0).otherwise("id"))
+    given = {"extract": 'key = ["id"]', "features": 'x = "x"', "training": 'group = "owner"'}
+    target = 'value = "CASE WHEN rare THEN 2 ELSE x % 2 END"\nkind = "multiclass"'
+    plan, prepared = made.prepare(owned, target=target, **given)
+    assert len(find_turns(plan, prepared)) == 4
 
 
 def test_labels_that_come_later_than_the_training_window_is_long_leave_it_to_the_last_slice(
