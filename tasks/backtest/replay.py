@@ -31,6 +31,7 @@ from tasks.preparation.labels import label_rows, settle_target
 from tasks.preparation.weights import counted_columns, read_weights, weigh_rows
 from tasks.sources.query import collect, holding, open_table
 from tasks.training.published_model import as_column
+from tasks.validation.champion_comparison import decide_by
 
 _MONTHS = re.compile(r"(\d{1,3})mo")
 _MOST_DATES = 1_000
@@ -194,9 +195,11 @@ def compare_promoted(
     if len(labelled) < FEWEST or labelled[TARGET].n_unique() < 2:
         return None, False
     gate, metric, seed = definition.gate, definition.metric, definition.training.seed
-    if threshold is not None and metric in DECIDED:  # of answers as 0 and 1, any is the same
-        promoted = (promoted >= definition.threshold).astype(np.float64)
-        replaced = (replaced >= threshold).astype(np.float64)
+    if threshold is not None and metric in DECIDED:
+        promoted, replaced = (
+            decide_by(definition.threshold, promoted),
+            decide_by(threshold, replaced),
+        )
     gain = compare(
         metric,
         labelled[TARGET].to_numpy(),

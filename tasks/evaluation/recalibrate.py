@@ -163,7 +163,7 @@ def _measure_moved(
     As far as the model did not see it coming: predictions are moved towards what came true, by no
     more than the rates differ. Rows without a time have no after.
     """
-    if prepared.split.gap is None:
+    if not prepared.split.timed:
         return 0.0
     fitted = prepared.scan(SplitRole.FIT).select(by_name(TARGET, WEIGHT, require_all=False))
     rows = fitted.collect()

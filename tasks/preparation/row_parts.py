@@ -41,6 +41,11 @@ class Split(Frozen):
     matured: datetime | None = None
     unhashed: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
 
+    @property
+    def timed(self) -> bool:
+        """Whether the parts follow each other in time."""
+        return self.gap is not None
+
 
 def split_by_hash(definition: Definition, columns: Iterable[str]) -> Split:
     """Leave the target out of the hash of whole rows, as no key does either.

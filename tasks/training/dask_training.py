@@ -17,7 +17,7 @@ from tasks.preparation.split import Prepared, SplitRole
 from tasks.preparation.weights import weight_columns
 from tasks.training.dask_worker import Growth, Share, SharedForest, grow_share
 from tasks.training.datasets import Parameters, category_places, plain_names
-from tasks.training.early_stopping import is_timed, may_move
+from tasks.training.early_stopping import may_move
 from tasks.training.stopping_rule import Stop, choose_round
 
 _SLICE_ROWS = 200_000  # sent in one piece, and what LightGBM looks at to find bins
@@ -54,7 +54,7 @@ def grow_models(plan: Plan, prepared: Prepared, params: Parameters, simple: Para
         )
         if training.early_stopping:
             judged = cluster.send(0, _pack_all(_label_first(plan, prepared, SplitRole.STOP)))
-            moves = may_move(plan.definition, timed=is_timed(prepared))
+            moves = may_move(plan.definition, timed=prepared.split.timed)
             settling = Growth(params, places, stop.rounds, training.early_stopping, moves)
             (settled,) = grow(cluster, [settling], first, sample, judged)
             stop = choose_round(settled.losses, training.early_stopping)

@@ -56,7 +56,7 @@ def settle_rounds(
         return Settled(*cross_validate(training, params, rows, prepared, turns, progress))
     parts = prepared.scan(SplitRole.FIT, SplitRole.STOP).select(ROLE).collect()[ROLE].to_numpy()
     fit, stop = (take_rows(rows, parts == part) for part in (SplitRole.FIT, SplitRole.STOP))
-    timed = is_timed(prepared)
+    timed = prepared.split.timed
     settled = find_best_round(plan.definition, params, fit, stop, progress, timed=timed)
     if settled.moved:
         log.info("the target moved since: rounds are judged by what a line of predictions leaves")
@@ -108,10 +108,6 @@ def may_move(definition: Definition, *, timed: bool) -> bool:
     early stopping is to keep right.
     """
     return timed and definition.target.kind == "regression" and not definition.pinball
-
-
-def is_timed(prepared: Prepared) -> bool:
-    return prepared.split.gap is not None
 
 
 def warn_of_rounds(definition: Definition, rounds: int, curve: Sequence[float]) -> Iterator[str]:

@@ -99,7 +99,7 @@ def cut_turns(
     training, groups = plan.definition.training, None
     if GROUP in rows.columns:
         groups = rows[GROUP].to_numpy()
-    if prepared.split.gap is None:
+    if not prepared.split.timed:
         draw = np.random.default_rng(training.seed).permutation(len(rows))
         place = (draw if groups is None else groups) % folds
         turns = [(place != turn, place == turn) for turn in range(folds)]

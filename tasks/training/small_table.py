@@ -38,7 +38,7 @@ _DRAWS = {"boosting", "data_sample_strategy", "pos_bagging_fraction", "neg_baggi
 def count_small(prepared: Prepared) -> int:
     """Count the training rows of a small table without a time; 0 of any other."""
     count = prepared.rows["fit"] + prepared.rows["stop"]
-    return count if prepared.split.gap is None and count < _SMALL else 0
+    return count if not prepared.split.timed and count < _SMALL else 0
 
 
 def find_turns(plan: Plan, prepared: Prepared) -> list[Turn]:
@@ -52,7 +52,7 @@ def find_turns(plan: Plan, prepared: Prepared) -> list[Turn]:
     if prepared.rows["fit"] + prepared.rows["stop"] >= _SMALL or prepared.rows["stop"] >= _FEW:
         return []
     classed = plan.definition.target.kind != "regression"
-    if classed and prepared.split.gap is not None:
+    if classed and prepared.split.timed:
         return []
     told = by_name(TIME, TARGET, GROUP, require_all=False)
     rows = prepared.scan(*TRAINING).select(told).collect()

@@ -50,12 +50,10 @@ class PairedPredictions(Frozen, arbitrary_types_allowed=True):
     threshold: float | None = None
 
     def decide(self, threshold: float) -> Self:
-        """Give answers as 0 and 1, which any threshold tells apart, each side's by its own."""
+        """Give answers as 0 and 1, each side's by its own threshold."""
         other = threshold if self.threshold is None else self.threshold
-        ours, theirs = self.ours >= threshold, self.theirs >= other
-        return self.model_copy(
-            update={"ours": ours.astype(np.float64), "theirs": theirs.astype(np.float64)}
-        )
+        decided = {"ours": decide_by(threshold, self.ours), "theirs": decide_by(other, self.theirs)}
+        return self.model_copy(update=decided)
 
     def only(self, inside: pl.Series) -> Self:
         """Take some of the rows; their groups stay those of all rows."""
@@ -66,6 +64,11 @@ class PairedPredictions(Frozen, arbitrary_types_allowed=True):
         }
         costs = pick_costs(self.costs, chosen)
         return self.model_copy(update={**arrays, "rows": self.rows.filter(inside), "costs": costs})
+
+
+def decide_by(threshold: float, predicted: Array) -> Array:
+    """Give answers as 0.0 and 1.0, which any threshold between tells apart."""
+    return np.asarray(predicted >= threshold, np.float64)
 
 
 def pair_predictions(
